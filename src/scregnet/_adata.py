@@ -1,0 +1,135 @@
+"""How the face reads and writes an AnnData: which matrix, in which blocks, and all slots at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from scregnet._uns import to_uns
+from scregnet._validate import listed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+
+def resolve(data: AnnData | MuData, mod: str = "rna") -> AnnData:
+    """Return the AnnData of ``data``: itself, or the modality ``mod`` of a MuData."""
+    from anndata import AnnData
+
+    if isinstance(data, AnnData):
+        return data
+    if type(data).__name__ == "MuData":
+        if mod not in data.mod:
+            msg = f"mod={mod!r} is not a modality of the MuData; it has {listed(data.mod)}."
+            raise KeyError(msg)
+        return data.mod[mod]
+    msg = f"adata must be an AnnData or a MuData, got {type(data).__name__}."
+    raise TypeError(msg)
+
+
+def check_names(adata: AnnData) -> None:
+    """Raise unless ``adata`` has genes and their names are unique."""
+    if adata.n_vars == 0 or adata.n_obs == 0:
+        msg = f"adata is empty: {adata.n_obs} cells × {adata.n_vars} genes."
+        raise ValueError(msg)
+    if not adata.var_names.is_unique:
+        twice = adata.var_names[adata.var_names.duplicated()].unique()
+        msg = f"adata.var_names are not unique: {listed(twice, 5)}. Call adata.var_names_make_unique() or sum the duplicates first."
+        raise ValueError(msg)
+
+
+def matrix(adata: AnnData, layer: str | None) -> Any:
+    """Return ``adata.layers[layer]`` or ``adata.X`` as it is: dense, sparse or backed."""
+    if layer is None:
+        if adata.X is None:
+            msg = f"adata.X is empty; name a layer with layer=: {listed(adata.layers)}."
+            raise ValueError(msg)
+        return adata.X
+    if layer not in adata.layers:
+        msg = f"layer={layer!r} is not in adata.layers; it has {listed(adata.layers)}."
+        raise KeyError(msg)
+    return adata.layers[layer]
+
+
+def blocks(
+    adata: AnnData,
+    layer: str | None,
+    *,
+    block_size: int = 4096,
+    expect: Literal["counts", "any"] = "any",
+    rows: np.ndarray | None = None,
+) -> Iterator[tuple[np.ndarray, sp.csr_matrix]]:
+    """Yield ``(cell positions, block)`` with blocks as float64 CSR, cells in ascending order.
+
+    Only one block is in memory at a time, also for a backed file. Every block is checked: finite values always, non-negative
+    integers with ``expect="counts"``.
+    """
+    source = matrix(adata, layer)
+    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    positions = np.arange(adata.n_obs) if rows is None else np.sort(np.asarray(rows))
+    for start in range(0, len(positions), block_size):
+        chosen = positions[start : start + block_size]
+        contiguous = len(chosen) == chosen[-1] - chosen[0] + 1
+        block = source[int(chosen[0]) : int(chosen[-1]) + 1] if contiguous else source[chosen]
+        if hasattr(block, "compute"):
+            block = block.compute()
+        csr = sp.csr_matrix(block, dtype=np.float64)
+        # A copy is made only where summing or dropping would change the user's own arrays.
+        if not csr.has_canonical_format or (csr.data == 0).any():
+            csr = csr.copy()
+            csr.sum_duplicates()
+            csr.eliminate_zeros()
+        check_values(csr.data, where, expect)
+        yield chosen, csr
+
+
+def check_values(values: np.ndarray, where: str, expect: Literal["counts", "any"]) -> None:
+    """Raise ``ValueError`` where values are not finite or, with ``expect="counts"``, not non-negative integers."""
+    if not np.isfinite(values).all():
+        msg = f"{where} holds NaN or infinite values ({int((~np.isfinite(values)).sum())} of them in one block); remove or impute them first."
+        raise ValueError(msg)
+    if expect == "counts":
+        found = None
+        if (values < 0).any():
+            found = f"negative values (lowest {values.min():.4g})"
+        elif not np.equal(values, np.rint(values)).all():
+            found = f"values that are not integers (such as {values[values != np.rint(values)][0]:.4g})"
+        if found is not None:
+            msg = f"raw counts are needed, but {where} holds {found}. Name the matrix of raw counts with layer=, for example layer='counts'."
+            raise ValueError(msg)
+
+
+def is_counts(adata: AnnData, layer: str | None) -> bool:
+    """Whether the matrix holds only non-negative integers (an all-zero matrix does)."""
+    for _, block in blocks(adata, layer):
+        if (block.data < 0).any() or not np.equal(block.data, np.rint(block.data)).all():
+            return False
+    return True
+
+
+def write(
+    adata: AnnData,
+    *,
+    var: Mapping[str, Any] | None = None,
+    varm: Mapping[str, Any] | None = None,
+    varp: Mapping[str, Any] | None = None,
+    uns: Mapping[str, Any] | None = None,
+) -> None:
+    """Write results that are complete: all values are brought into storable form before the first slot changes."""
+    kept = {key: to_uns(value) for key, value in (uns or {}).items()}
+    for name in (*(var or {}), *(varm or {}), *(varp or {}), *kept):
+        if "/" in name:
+            msg = f"key {name!r} contains '/', which AnnData files cannot hold; choose another key_added or group name."
+            raise ValueError(msg)
+    for key, value in (varm or {}).items():
+        adata.varm[key] = value
+    for key, value in (varp or {}).items():
+        adata.varp[key] = value
+    for key, value in (var or {}).items():
+        adata.var[key] = value
+    for key, value in kept.items():
+        adata.uns[key] = value

@@ -1,0 +1,35 @@
+"""Turn the ``device`` argument into a torch device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scregnet._logging import logger
+
+if TYPE_CHECKING:
+    import torch
+
+
+def resolve_device(device: str | None) -> torch.device:
+    """Return the torch device for ``device``; ``"auto"`` takes an accelerator where there is one, a named one that is absent raises."""
+    import torch
+
+    from scregnet._settings import settings
+
+    name = settings.device if device is None else device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        logger.info("device: %s", name)
+        return torch.device(name)
+    try:
+        found = torch.device(name)
+    except RuntimeError as error:
+        msg = f"device={name!r} is not a device; use 'auto', 'cpu', 'cuda', 'cuda:<index>' or 'mps'."
+        raise ValueError(msg) from error
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        msg = f"device={name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices. Use device='auto' or 'cpu'."
+        raise ValueError(msg)
+    if found.type == "mps" and not torch.backends.mps.is_available():
+        msg = "device='mps' is not there on this machine. Use device='auto' or 'cpu'."
+        raise ValueError(msg)
+    return found

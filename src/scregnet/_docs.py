@@ -1,0 +1,82 @@
+"""Parameter descriptions shared by the public functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from docrep import DocstringProcessor
+
+_F = TypeVar("_F", bound=Callable)  # type: ignore[type-arg]
+
+_adata = """\
+adata
+    Annotated data matrix, cells × genes; or a MuData that holds one (see ``mod``)."""
+_mod = """\
+mod
+    Modality to use when ``adata`` is a MuData; not read otherwise."""
+_layer = """\
+layer
+    Key of ``adata.layers`` with the matrix to use; ``None`` takes ``adata.X``."""
+_key_added = """\
+key_added
+    Name of the slots that are written; ``None`` takes the name given below."""
+_copy = """\
+copy
+    Return a changed copy instead of writing to ``adata``."""
+_random_state = """\
+random_state
+    Seed. The same seed, data and machine give the same result."""
+_device = """\
+device
+    Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:<index>"`` or ``"mps"``; ``None`` takes ``sr.settings.device``."""
+_progress = """\
+show_progress_bar
+    Show a progress bar; ``None`` takes ``sr.settings.progress_bar``."""
+_key = """\
+key
+    Name of the fitted network: the ``key_added`` of :func:`scregnet.tl.fit_grn`."""
+_prior = """\
+prior
+    The known network. One of
+
+    - a frame with columns ``source``, ``target`` and, optional, ``weight`` (decoupler's form), or with the columns
+      ``TF``/``target``/``importance``, ``Gene1``/``Gene2``/``EdgeWeight`` or ``regulator``/``target``;
+    - a directed :class:`networkx.DiGraph` whose edges run from regulator to target;
+    - a key of ``adata.varp``;
+    - a square matrix or frame in the order of ``adata.var_names`` (row = regulator, column = target)."""
+_plot = """\
+ax
+    Axes to draw on; ``None`` makes a figure.
+figsize
+    Width and height of a new figure in inches.
+dpi
+    Resolution of a new figure; ``None`` takes matplotlib's.
+show
+    Show the figure; ``None`` shows it in an interactive session unless ``ax``, ``save`` or ``return_fig`` is given.
+save
+    Path to write the figure to.
+return_fig
+    Return the figure."""
+_plot_returns = """\
+The :class:`~matplotlib.figure.Figure` if ``return_fig``, the :class:`~matplotlib.axes.Axes` if ``show=False``, else ``None``."""
+
+_processor = DocstringProcessor(
+    adata=_adata,
+    mod=_mod,
+    layer=_layer,
+    key_added=_key_added,
+    copy=_copy,
+    random_state=_random_state,
+    device=_device,
+    progress=_progress,
+    key=_key,
+    prior=_prior,
+    plot=_plot,
+    plot_returns=_plot_returns,
+)
+
+
+def doc(function: _F) -> _F:
+    """Fill ``%(name)s`` in a docstring with the shared descriptions; a name at the start of a line keeps its indentation."""
+    return _processor.dedent(function)

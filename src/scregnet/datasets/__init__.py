@@ -1,0 +1,3 @@
+"""Data: simulated counts with a known network, and the BEELINE benchmark."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Analyse: gene embeddings, the fitted network, scores of links."""
+
+from __future__ import annotations
