@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from docrep import DocstringProcessor
 
-_F = TypeVar("_F", bound=Callable)  # type: ignore[type-arg]
+_F = TypeVar("_F", bound=Callable)
 
 _adata = """\
 adata

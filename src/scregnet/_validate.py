@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
-from numbers import Integral, Real
+from numbers import Integral
+
+import numpy as np
 
 
 def listed(names: Iterable[object], limit: int = 10) -> str:
@@ -38,7 +40,7 @@ def check_integer(argument: str, value: object, *, minimum: int) -> None:
 
 def check_interval(argument: str, value: object, low: float, high: float, *, closed: str = "both") -> None:
     """Raise unless ``value`` is a number in the interval; ``closed`` is ``"both"``, ``"left"``, ``"right"`` or ``"neither"``."""
-    if not isinstance(value, Real) or isinstance(value, bool):
+    if not isinstance(value, (int, float, np.number)) or isinstance(value, bool):
         msg = f"{argument} must be a number, got {value!r}."
         raise TypeError(msg)
     above = value >= low if closed in ("both", "left") else value > low
