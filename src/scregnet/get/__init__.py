@@ -1,3 +1,10 @@
 """Read back: the network as a frame or graph, the metrics as a frame."""
 
 from __future__ import annotations
+
+from scregnet.get._graph import graph
+from scregnet.get._grn import grn
+from scregnet.get._metrics import metrics
+from scregnet.get._regulons import regulons
+
+__all__ = ["graph", "grn", "metrics", "regulons"]

@@ -1,0 +1,49 @@
+"""The evaluation of a fitted network as a tidy frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from scregnet._adata import resolve
+from scregnet._docs import doc
+from scregnet._fitted import fitted
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from mudata import MuData
+
+
+@doc
+def metrics(adata: AnnData | MuData, *, key: str = "grn", mod: str = "rna") -> pd.DataFrame:
+    """Return how well a fitted network and its null models rank the held-out pairs.
+
+    Parameters
+    ----------
+    %(adata)s
+    %(key)s
+    %(mod)s
+
+    Returns
+    -------
+    Tidy frame, a copy, with one row per figure:
+
+    - ``model``: the method of the fit, or a null model such as ``"degree"``;
+    - ``split``: ``"validation"`` or ``"test"``;
+    - ``metric``: ``"auroc"``, ``"auprc"``, ``"epr"``, ``"per_tf_auroc"``, ``"per_tf_auprc"`` or ``"prevalence"``;
+    - ``value``: the figure.
+
+    Raises
+    ------
+    KeyError
+        There is no fitted network named ``key``.
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> adata = sr.datasets.simulated()
+    >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
+    >>> table = sr.get.metrics(adata).pivot(index="metric", columns=["model", "split"], values="value")
+    """
+    frame: pd.DataFrame = fitted(resolve(adata, mod), key)["metrics"]
+    return frame[["model", "split", "metric", "value"]].reset_index(drop=True).copy()

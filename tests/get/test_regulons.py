@@ -1,0 +1,25 @@
+"""sr.get.regulons."""
+
+from __future__ import annotations
+
+import pytest
+
+import scregnet as sr
+
+
+def test_targets_by_tf(fitted_adata):
+    net = sr.get.grn(fitted_adata, threshold=0.5)
+    sets = sr.get.regulons(fitted_adata)
+    assert list(sets) == net["source"].drop_duplicates().tolist()
+    for tf, members in sets.items():
+        assert members == net.loc[net["source"] == tf, "target"].tolist()
+
+
+def test_numbers_of_targets(fitted_adata):
+    every = sr.get.regulons(fitted_adata, threshold=None)
+    first = sr.get.regulons(fitted_adata, threshold=None, top_n_targets=3)
+    assert first == {tf: members[:3] for tf, members in every.items()}
+    assert list(sr.get.regulons(fitted_adata, sources=["MYB"], threshold=None)) == ["MYB"]
+    assert sr.get.regulons(fitted_adata, threshold=1.0) == {}
+    with pytest.raises(ValueError, match="top_n_targets"):
+        sr.get.regulons(fitted_adata, top_n_targets=0)
