@@ -1,0 +1,55 @@
+# make demo   the main path on simulated data: a metrics table and two pictures in demo_output/
+# make test   the tests
+# make lint   linters and type checks
+# make docs   the documentation, in docs/_build/html
+# make clean  remove the environment and everything that was built
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+SPHINX := $(BIN)/python -m sphinx
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint docs clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+# The stamp files say which inputs the environment was installed from; pip runs again only when one of them changes.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "Installing scregnet into $(VENV) (the first time takes some minutes) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"scregnet needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}. Name another one: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install 'pip>=25.1'
+	@$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing the tools for tests and documentation into $(VENV) ..."
+	@$(PIP) install -c constraints.txt --group test --group doc
+	@touch $@
+
+demo: $(VENV)/.installed
+	@$(BIN)/python tutorials/demo.py
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# -n: every name that the text refers to must exist; -W: a warning is an error.
+docs: $(VENV)/.installed-dev
+	$(SPHINX) -W -n --keep-going -q -b html docs docs/_build/html
+	@echo "Documentation: docs/_build/html/index.html"
+
+clean:
+	rm -rf $(VENV) build dist docs/_build docs/api/generated docs/tutorials demo_output
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage
+	find src tests docs tutorials -name __pycache__ -type d -prune -exec rm -rf {} +
