@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
-from scregnet._uns import to_uns
+from scregnet._uns import check_key, to_uns
 from scregnet._validate import listed
 
 if TYPE_CHECKING:
@@ -66,18 +66,25 @@ def blocks(
     """Yield ``(cell positions, block)`` with blocks as float64 CSR, cells in ascending order.
 
     Only one block is in memory at a time, also for a backed file. Every block is checked: finite values always, non-negative
-    integers with ``expect="counts"``.
+    integers with ``expect="counts"``. ``rows`` (positions, or a mask over cells) restricts it to some cells; a position given
+    twice comes twice.
     """
     source = matrix(adata, layer)
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
-    positions = np.arange(adata.n_obs) if rows is None else np.sort(np.asarray(rows))
+    positions = np.arange(adata.n_obs)
+    if rows is not None:
+        positions = np.sort(positions[np.asarray(rows)])
     for start in range(0, len(positions), block_size):
         chosen = positions[start : start + block_size]
-        contiguous = len(chosen) == chosen[-1] - chosen[0] + 1
-        block = source[int(chosen[0]) : int(chosen[-1]) + 1] if contiguous else source[chosen]
+        # A file can be asked for a row once only, and in ascending order.
+        unique, repeats = np.unique(chosen, return_inverse=True)
+        contiguous = len(unique) == unique[-1] - unique[0] + 1
+        block = source[int(unique[0]) : int(unique[-1]) + 1] if contiguous else source[unique]
         if hasattr(block, "compute"):
             block = block.compute()
         csr = sp.csr_matrix(block, dtype=np.float64)
+        if len(unique) < len(chosen):
+            csr = csr[repeats]
         # A copy is made only where summing or dropping would change the user's own arrays.
         if not csr.has_canonical_format or (csr.data == 0).any():
             csr = csr.copy()
@@ -119,11 +126,20 @@ def write(
     varp: Mapping[str, Any] | None = None,
     uns: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write results that are complete: all values are brought into storable form before the first slot changes."""
+    """Write results that are complete: all are checked and brought into storable form before the first slot changes."""
     kept = {key: to_uns(value) for key, value in (uns or {}).items()}
-    for name in (*(var or {}), *(varm or {}), *(varp or {}), *kept):
-        if "/" in name:
-            msg = f"key {name!r} contains '/', which AnnData files cannot hold; choose another key_added or group name."
+    n = adata.n_vars
+    shaped: list[tuple[str, Any, tuple[int | None, ...]]] = [(name, value, (n,)) for name, value in (var or {}).items()]
+    shaped += [(name, value, (n, None)) for name, value in (varm or {}).items()]
+    shaped += [(name, value, (n, n)) for name, value in (varp or {}).items()]
+    for name in (*(name for name, _, _ in shaped), *kept):
+        check_key(name)
+    for name, value, expected in shaped:
+        shape = np.shape(value)
+        if len(shape) != len(expected) or any(
+            want not in (None, got) for got, want in zip(shape, expected, strict=True)
+        ):
+            msg = f"{name!r} has shape {shape}, which does not fit {n} genes."
             raise ValueError(msg)
     for key, value in (varm or {}).items():
         adata.varm[key] = value

@@ -16,16 +16,18 @@ def resolve_device(device: str | None) -> torch.device:
 
     from scregnet._settings import settings
 
-    name = settings.device if device is None else device
+    name = str(settings.device if device is None else device)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         logger.info("device: %s", name)
         return torch.device(name)
+    msg = f"device={name!r} is not a device; use 'auto', 'cpu', 'cuda', 'cuda:<index>' or 'mps'."
     try:
         found = torch.device(name)
     except RuntimeError as error:
-        msg = f"device={name!r} is not a device; use 'auto', 'cpu', 'cuda', 'cuda:<index>' or 'mps'."
         raise ValueError(msg) from error
+    if found.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(msg)
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         msg = f"device={name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices. Use device='auto' or 'cpu'."
         raise ValueError(msg)

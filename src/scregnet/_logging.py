@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
+import sys
 
+# Without a handler, Python's own last resort prints warnings to stderr: just what the default verbosity says.
 logger = logging.getLogger("scregnet")
-logger.addHandler(logging.NullHandler())
 
 VERBOSITY = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 
 
+class _Printer(logging.Handler):
+    """Prints to stderr as long as the application has not configured logging itself; else its handlers do."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not logging.getLogger().handlers:
+            sys.stderr.write(f"{self.format(record)}\n")
+
+
 def set_level(verbosity: str) -> None:
-    """Attach a plain stream handler once and set the level of the package's logger."""
-    stream = next((h for h in logger.handlers if type(h) is logging.StreamHandler), None)
-    if stream is None:
-        stream = logging.StreamHandler()
-        stream.setFormatter(logging.Formatter("%(message)s"))
-        logger.addHandler(stream)
-        # The messages now have a place of their own: the root logger would print them twice.
-        logger.propagate = False
+    """Attach a plain handler once and set the level of the package's logger."""
+    if not any(isinstance(handler, _Printer) for handler in logger.handlers):
+        logger.addHandler(_Printer())
     logger.setLevel(VERBOSITY[verbosity])

@@ -37,8 +37,8 @@ class Settings:
             raise AttributeError(msg)
         if name == "verbosity":
             check_choice("settings.verbosity", value, VERBOSITY)
-            # The default is silent by itself; a handler is attached only when the user asks for more or less.
-            if value != getattr(self, "verbosity", value):
+            # The first assignment is the default's, at import, when nothing is to be configured yet.
+            if name in self.__dict__:
                 set_level(value)
         elif name == "n_jobs" and value != -1:
             check_integer("settings.n_jobs", value, minimum=1)
@@ -52,15 +52,14 @@ class Settings:
     @contextmanager
     def override(self, **values: Any) -> Iterator[Settings]:
         """Set fields inside a ``with`` block and put the former values back after it."""
-        former = {name: getattr(self, name, None) for name in values}
+        former = {name: self.__dict__[name] for name in values if name in self.__dict__}
         try:
             for name, value in values.items():
                 setattr(self, name, value)
             yield self
         finally:
             for name, value in former.items():
-                if value is not None:
-                    setattr(self, name, value)
+                setattr(self, name, value)
 
 
 settings = Settings()
