@@ -1,0 +1,33 @@
+"""Gene encoders: expression in, one vector per gene out. The core: knows no AnnData, and imports no model until it is used."""
+
+from __future__ import annotations
+
+from scregnet.encoders.protocol import (
+    CellBlock,
+    CellStream,
+    CellTokens,
+    Embedding,
+    EmbedOptions,
+    Encoded,
+    GeneEncoder,
+    GeneMatch,
+    GeneVectors,
+    TokenBatch,
+)
+from scregnet.encoders.registry import create, names, register
+
+__all__ = [
+    "CellBlock",
+    "CellStream",
+    "CellTokens",
+    "EmbedOptions",
+    "Embedding",
+    "Encoded",
+    "GeneEncoder",
+    "GeneMatch",
+    "GeneVectors",
+    "TokenBatch",
+    "create",
+    "names",
+    "register",
+]

@@ -1,0 +1,171 @@
+"""Geneformer's vocabulary and rank-value tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scregnet._validate import listed
+from scregnet.encoders._pickle import read_dictionary
+from scregnet.encoders.protocol import CellTokens, GeneMatch
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+PAD, CLS, EOS = "<pad>", "<cls>", "<eos>"
+MAX_LENGTH = {"V1": 2048, "V2": 4096}
+
+_ENSEMBL = re.compile(r"ENS[A-Z]*G[A-Z]?\d{6,}(\.\d+)?", re.IGNORECASE)
+# Cells that are sorted in one go; bounds the dense scratch arrays, not the result.
+_ROWS = 512
+
+
+@dataclass(frozen=True)
+class GeneformerVocabulary:
+    """Token of every gene (human Ensembl id), its median over the training corpus, and the ways to an Ensembl id.
+
+    ``mapping`` brings Ensembl ids to their current form; where it is given, ids outside it are unknown, as upstream.
+    ``symbols`` brings gene symbols to Ensembl ids. Both may be ``None``.
+    """
+
+    tokens: Mapping[str, int]
+    medians: Mapping[str, float]
+    mapping: Mapping[str, str] | None = None
+    symbols: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        ids = list(self.tokens.values())
+        if not all(type(token) is int and token >= 0 for token in ids) or len(set(ids)) != len(ids):
+            msg = "the token dictionary must give every gene its own non-negative integer."
+            raise ValueError(msg)
+        if PAD not in self.tokens or (CLS in self.tokens) != (EOS in self.tokens):
+            msg = f"the token dictionary must hold {PAD!r}, and {CLS!r} and {EOS!r} together or not at all."
+            raise ValueError(msg)
+        if bad := [gene for gene, median in self.medians.items() if not 0 < median < np.inf]:
+            msg = f"the median dictionary holds values that are not above zero: {listed(bad)}."
+            raise ValueError(msg)
+        if not self.tokens.keys() & self.medians.keys():
+            msg = "the token and median dictionaries share no gene: they belong to different models."
+            raise ValueError(msg)
+
+    @classmethod
+    def read(cls, files: Mapping[str, Path]) -> GeneformerVocabulary:
+        """Read the dictionaries from the files with roles tokens, medians and, optional, mapping and symbols."""
+        mapping, symbols = (
+            {key: str(value) for key, value in read_dictionary(files[role]).items()} if role in files else None
+            for role in ("mapping", "symbols")
+        )
+        return cls(read_dictionary(files["tokens"]), read_dictionary(files["medians"]), mapping, symbols)
+
+    @property
+    def family(self) -> str:
+        """``"V2"`` where the vocabulary has ``<cls>``, else ``"V1"``."""
+        return "V2" if CLS in self.tokens else "V1"
+
+    def match(self, genes: np.ndarray) -> GeneMatch:
+        """Find genes in the vocabulary by Ensembl id or symbol.
+
+        An id of Ensembl's form is upper-cased, its version suffix dropped, and brought to its current form. Any other is
+        taken for a symbol: as it is written; failing that, and if it is all upper case, without regard to case (data sets
+        that upper-case symbols turn ``C1orf112`` into ``C1ORF112``). Symbols in another case, such as mouse ``Gata1``, are
+        not taken for human ones.
+
+        Raises
+        ------
+        ValueError
+            If no gene is found.
+        """
+        upper = {symbol.upper(): gene for symbol, gene in reversed(list((self.symbols or {}).items()))}
+        found = np.full(len(genes), -1, dtype=np.int64)
+        by_symbol = 0
+        for column, name in enumerate(genes):
+            if _ENSEMBL.fullmatch(name):
+                gene: str | None = name.upper().partition(".")[0]
+                is_symbol = False
+            else:
+                gene = (self.symbols or {}).get(name) or (upper.get(name) if name.isupper() else None)
+                is_symbol = True
+            if gene is not None and self.mapping is not None:
+                gene = self.mapping.get(gene)
+            if gene is not None and gene in self.tokens and gene in self.medians:
+                found[column] = self.tokens[gene]
+                by_symbol += is_symbol
+        if not (found >= 0).any():
+            raise ValueError(self._no_match(genes, upper))
+        tokens, slots = np.unique(found[found >= 0], return_inverse=True)
+        found[found >= 0] = slots
+        return GeneMatch(
+            slots=found,
+            tokens=tokens,
+            report={"n_by_ensembl": int((found >= 0).sum()) - by_symbol, "n_by_symbol": by_symbol},
+        )
+
+    def _no_match(self, genes: np.ndarray, upper: Mapping[str, str]) -> str:
+        """Say what the gene ids look like and what to do about it."""
+        start = (
+            f"none of the {len(genes)} genes ({listed(genes, 3)}) is in Geneformer's vocabulary of human Ensembl ids."
+        )
+        if any(_ENSEMBL.fullmatch(name) for name in genes):
+            return (
+                start
+                + " They look like Ensembl ids of another organism: convert them to human ones through orthologues."
+            )
+        if self.symbols is None:
+            return (
+                start
+                + " Name the column of adata.var that holds Ensembl ids with gene_ids=, or put gene_name_id_dict*.pkl beside the weights so that symbols can be looked up."
+            )
+        if any(name.upper() in upper for name in genes):
+            return (
+                start
+                + " They look like mouse symbols: convert them to human ones through orthologues, or upper-case them if you accept that rule."
+            )
+        return start + " Name the column of adata.var that holds Ensembl ids or human gene symbols with gene_ids=."
+
+    def tokenise(self, matrix: sp.csr_matrix, match: GeneMatch, max_length: int) -> CellTokens:
+        """Rank the genes of every cell by scaled expression.
+
+        The value of a gene is its count over the cell's total (all genes of the matrix, known or not), times 10,000, over
+        the gene's median. Genes with counts are ordered by value, highest first; equal values by token id, so that the
+        order of genes in the data does not matter. ``<cls>`` and ``<eos>`` surround the genes where the vocabulary has them;
+        genes that do not fit ``max_length`` are cut off. A cell without known genes gets no token at all.
+        """
+        totals = np.asarray(matrix.sum(axis=1)).ravel()
+        counts = match.collapse(matrix)
+        names = {token: gene for gene, token in self.tokens.items()}
+        medians = np.array([self.medians[names[token]] for token in match.tokens], dtype=np.float64)
+        present = np.diff(counts.indptr)
+        values = counts.data / np.repeat(totals, present) * 1e4 / medians[counts.indices]
+
+        lead = int(CLS in self.tokens)
+        room = max_length - 2 * lead
+        kept = np.minimum(present, room)
+        lengths = np.where(kept > 0, kept + 2 * lead, 0)
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        ids = np.zeros(indptr[-1], dtype=np.int64)
+        slots = np.full(indptr[-1], -1, dtype=np.int64)
+        order = np.argsort(present, kind="stable")
+        order = order[present[order] > 0]
+        for start in range(0, len(order), _ROWS):
+            rows = order[start : start + _ROWS]
+            column = np.arange(present[rows].max())
+            filled = column < present[rows][:, None]
+            source = counts.indptr[rows][:, None] + column
+            keys = np.full(filled.shape, np.inf)
+            keys[filled] = -values[source[filled]]
+            ranked = np.argsort(keys, axis=1, kind="stable")
+            keep = column < kept[rows][:, None]
+            gene = counts.indices[np.take_along_axis(source, ranked, axis=1)[keep]]
+            target = (indptr[rows][:, None] + lead + column)[keep]
+            slots[target] = gene
+            ids[target] = match.tokens[gene]
+        if lead:
+            filled_cells = np.flatnonzero(lengths)
+            ids[indptr[filled_cells]] = self.tokens[CLS]
+            ids[indptr[filled_cells + 1] - 1] = self.tokens[EOS]
+        return CellTokens(indptr=indptr, ids=ids, slots=slots)

@@ -1,0 +1,79 @@
+"""Pool the vectors that a gene has in single cells into one vector per gene, in constant memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from scregnet.encoders.protocol import Encoded
+
+POOLINGS = ("mean", "attentive")
+
+
+class StreamingPooler:
+    r"""Weighted mean per gene and group over the cells in which the gene was seen.
+
+    For gene :math:`g`, :math:`z_g = \sum_c w_{cg} h_{cg} / \sum_c w_{cg}`, the sums running over the cells of the group that
+    hold the gene. With ``"mean"`` every :math:`w_{cg}` is 1; with ``"attentive"`` they are the weights that the model gave.
+    Sums are float64, so the order and grouping of cells into batches do not show in float32; memory is
+    ``n_groups × n_slots × dimension`` doubles however many cells pass.
+
+    Parameters
+    ----------
+    n_groups
+        Number of groups of cells.
+    n_slots
+        Number of genes to pool.
+    dimension
+        Width of the vectors.
+    pooling
+        ``"mean"`` or ``"attentive"``.
+    device
+        Where to accumulate. Apple's MPS has no float64: sums are kept on the CPU then.
+    """
+
+    def __init__(
+        self, n_groups: int, n_slots: int, dimension: int, *, pooling: str = "mean", device: torch.device | None = None
+    ) -> None:
+        if pooling not in POOLINGS:
+            msg = f"pooling={pooling!r} is not known; valid values: {', '.join(POOLINGS)}."
+            raise ValueError(msg)
+        where = torch.device("cpu") if device is None or device.type == "mps" else device
+        self.pooling = pooling
+        self.n_groups = n_groups
+        self.n_slots = n_slots
+        self._sums = torch.zeros(n_groups * n_slots, dimension, dtype=torch.float64, device=where)
+        self._weights = torch.zeros(n_groups * n_slots, dtype=torch.float64, device=where)
+        self._seen = torch.zeros(n_groups * n_slots, dtype=torch.int64, device=where)
+        self.n_cells = np.zeros(n_groups, dtype=np.int64)
+
+    def add(self, encoded: Encoded, groups: np.ndarray) -> None:
+        """Add a batch; ``groups`` holds the group code of each of its cells."""
+        if self.pooling == "attentive" and encoded.weights is None:
+            msg = "pooling='attentive' needs pooling weights, which this model does not give."
+            raise ValueError(msg)
+        where = self._sums.device
+        self.n_cells += np.bincount(groups, minlength=self.n_groups)
+        is_gene = encoded.slots >= 0
+        codes = torch.as_tensor(groups, dtype=torch.int64, device=encoded.slots.device)
+        target = (codes[:, None] * self.n_slots + encoded.slots)[is_gene].to(where)
+        vectors = encoded.hidden[is_gene].to(where).double()
+        weights = torch.ones(len(target), dtype=torch.float64, device=where)
+        self._seen.index_add_(0, target, torch.ones_like(target))
+        if self.pooling == "attentive" and encoded.weights is not None:
+            weights = encoded.weights[is_gene].to(where).double()
+            vectors = vectors * weights[:, None]
+        self._weights.index_add_(0, target, weights)
+        self._sums.index_add_(0, target, vectors)
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return pooled vectors, float32 (n_groups, n_slots, dimension), and in how many cells each gene was seen (n_groups, n_slots)."""
+        shape = (self.n_groups, self.n_slots)
+        pooled = self._sums / self._weights.clamp_min(torch.finfo(torch.float64).tiny)[:, None]
+        return (
+            pooled.float().cpu().numpy().reshape(*shape, -1),
+            self._seen.cpu().numpy().reshape(shape),
+        )
