@@ -1,3 +1,7 @@
 """Data: simulated counts with a known network, and the BEELINE benchmark."""
 
 from __future__ import annotations
+
+from scregnet.datasets._simulated import simulated
+
+__all__ = ["simulated"]

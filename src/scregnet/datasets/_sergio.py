@@ -1,0 +1,204 @@
+"""SERGIO's model of expression under a regulatory network (Dibaeinia & Sinha, Cell Systems 2020), in plain arrays.
+
+Three separate pieces: the network (:func:`draw_network`), the kinetics (:func:`basal_rates`, :func:`steady_state`,
+:func:`langevin`) and the noise of the experiment (:func:`scale_cells`, :func:`keep_mask`). Genes are columns and TFs are the
+first of them; a matrix of interactions has one row per TF and one column per gene. Time is measured in mRNA lifetimes, so
+that the decay rate is one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+_STEP = 0.04
+# After five lifetimes, what a cell was started from has faded to under one per cent.
+_DURATION = 5.0
+_CELLS_PER_BLOCK = 500
+
+
+def draw_network(
+    n_tfs: int, n_genes: int, mean_regulators: float, repression: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a signed acyclic network with heavy-tailed out- and in-degrees.
+
+    A TF is regulated only by TFs that come before it in a random order; the first quarter of that order are the master
+    regulators, which nothing regulates. The number of regulators of a gene is one plus a Lomax variate of shape 2, at most
+    half of the TFs; which TFs they are is drawn by Pareto-distributed popularities. Every TF gets at least one target.
+    Strengths are uniform in [1, 5], as in the paper.
+
+    Parameters
+    ----------
+    n_tfs, n_genes
+        Number of TFs, and of all genes, TFs among them.
+    mean_regulators
+        Expected number of regulators of a gene before it is cut at the number of TFs that may regulate it.
+    repression
+        Probability that an edge represses.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    The strengths ``(n_tfs, n_genes)``, zero where there is no edge and negative for repression; and the TFs in an order in
+    which each comes after its regulators.
+    """
+    order = rng.permutation(n_tfs)
+    rank = np.argsort(order)
+    n_masters = -(-n_tfs // 4)
+    available = np.full(n_genes, n_tfs)
+    available[:n_tfs] = np.where(rank < n_masters, 0, rank)
+    # The floor of a Lomax variate lies about a half below the variate.
+    tail = max(mean_regulators - 0.5, 0.0) * rng.pareto(2.0, n_genes)
+    n_regulators = np.minimum(1 + np.floor(tail), np.minimum(available, max(1, n_tfs // 2))).astype(np.int64)
+    popularity = 1.0 + rng.pareto(1.2, n_tfs)
+
+    edges = np.zeros((n_tfs, n_genes), dtype=bool)
+    for gene in np.flatnonzero(n_regulators):
+        candidates = order[: available[gene]]
+        share = popularity[candidates] / popularity[candidates].sum()
+        edges[rng.choice(candidates, n_regulators[gene], replace=False, p=share), gene] = True
+    for tf in np.flatnonzero(~edges.any(axis=1)):
+        edges[tf, rng.integers(n_tfs, n_genes)] = True
+
+    sign = np.where(rng.random(edges.shape) < repression, -1.0, 1.0)
+    return np.where(edges, sign * rng.uniform(1.0, 5.0, edges.shape), 0.0), order
+
+
+def basal_rates(strengths: np.ndarray, n_cell_types: int, rng: np.random.Generator) -> np.ndarray:
+    """Basal production of each cell type: master regulators are high in up to half of the cell types and low in the others.
+
+    Parameters
+    ----------
+    strengths
+        Signed strengths, ``(n_tfs, n_genes)``; a gene without regulators is a master regulator.
+    n_cell_types
+        Number of cell types.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    Rates ``(n_cell_types, n_genes)``, zero for every gene that is regulated.
+    """
+    rates = np.zeros((n_cell_types, strengths.shape[1]))
+    for gene in np.flatnonzero(~strengths.any(axis=0)):
+        n_high = rng.integers(1, -(-n_cell_types // 2) + 1)
+        high = np.isin(np.arange(n_cell_types), rng.choice(n_cell_types, n_high, replace=False))
+        rates[:, gene] = np.where(high, rng.uniform(1.0, 2.0, n_cell_types), rng.uniform(0.05, 0.15, n_cell_types))
+    return rates
+
+
+def hill(concentration: np.ndarray, half_response: np.ndarray, coefficient: float) -> np.ndarray:
+    """Response to a regulator as a fraction of the full one; 1/2 at ``half_response``."""
+    ratio = (concentration / half_response) ** coefficient
+    return ratio / (1 + ratio)
+
+
+def production(response: np.ndarray, strengths: np.ndarray, basal: np.ndarray) -> np.ndarray:
+    """Production rates: basal, plus ``K·h`` for every activator and ``|K|·(1 - h)`` for every repressor.
+
+    ``response`` holds the Hill responses ``h`` of the TFs, ``(n, n_tfs)``; ``basal`` is ``(n, n_genes)``.
+    """
+    # K·h is -|K|·h for a repressor, so one product covers both and the repressors' |K| is added once.
+    return basal + response @ strengths - np.minimum(strengths, 0).sum(axis=0)
+
+
+def steady_state(
+    strengths: np.ndarray, order: np.ndarray, basal: np.ndarray, coefficient: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Concentrations at which production equals decay, and the half-responses that go with them.
+
+    The half-response of a TF is its own mean concentration over the cell types, so that no TF is saturated or silent
+    everywhere. It has to be known before the TF's targets are, hence the order of regulation.
+
+    Parameters
+    ----------
+    strengths
+        Signed strengths, ``(n_tfs, n_genes)``.
+    order
+        The TFs, each after its regulators.
+    basal
+        Basal production rates, ``(n_cell_types, n_genes)``.
+    coefficient
+        Hill coefficient.
+
+    Returns
+    -------
+    Concentrations ``(n_cell_types, n_genes)`` and half-responses ``(n_tfs,)``.
+    """
+    response = np.zeros((len(basal), len(strengths)))
+    half_response = np.zeros(len(strengths))
+    for tf in order:
+        concentration = production(response, strengths[:, tf], basal[:, tf])
+        half_response[tf] = concentration.mean()
+        response[:, tf] = hill(concentration, half_response[tf], coefficient)
+    return production(response, strengths, basal), half_response
+
+
+def langevin(
+    strengths: np.ndarray,
+    basal: np.ndarray,
+    start: np.ndarray,
+    half_response: np.ndarray,
+    cell_type: np.ndarray,
+    *,
+    coefficient: float,
+    noise: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Run the chemical Langevin equation of every cell from its cell type's steady state and return where it is at the end.
+
+    ``dx = (P(x) - x) dt + q·√P(x) dW₁ + q·√x dW₂`` (production and decay each with a noise of its own), by the
+    Euler-Maruyama scheme, an independent path per cell, for five mRNA lifetimes.
+
+    Parameters
+    ----------
+    strengths
+        Signed strengths, ``(n_tfs, n_genes)``.
+    basal, start
+        Basal production rates and initial concentrations of the cell types, ``(n_cell_types, n_genes)``.
+    half_response
+        Half-responses of the TFs, ``(n_tfs,)``.
+    cell_type
+        Cell type of each cell, ``(n_cells,)``.
+    coefficient
+        Hill coefficient.
+    noise
+        Noise amplitude ``q``.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    Concentrations, ``(n_cells, n_genes)`` float32, none negative.
+    """
+    n_tfs = len(strengths)
+    strengths, basal, start, half_response = (
+        values.astype(np.float32) for values in (strengths, basal, start, half_response)
+    )
+    step, amplitude = np.float32(_STEP), np.float32(noise * np.sqrt(_STEP))
+    end = np.empty((len(cell_type), strengths.shape[1]), dtype=np.float32)
+    for first in range(0, len(cell_type), _CELLS_PER_BLOCK):
+        kind = cell_type[first : first + _CELLS_PER_BLOCK]
+        x, rates = start[kind], basal[kind]
+        for _ in range(round(_DURATION / _STEP)):
+            made = production(hill(x[:, :n_tfs], half_response, coefficient), strengths, rates)
+            # Two independent Gaussians are one whose variance is the sum.
+            diffusion = np.sqrt(made + x) * rng.standard_normal(x.shape, dtype=np.float32)
+            x = np.maximum(x + step * (made - x) + amplitude * diffusion, np.float32(0))
+        end[first : first + _CELLS_PER_BLOCK] = x
+    return end
+
+
+def scale_cells(concentration: np.ndarray, median: float, spread: float, rng: np.random.Generator) -> np.ndarray:
+    """Scale every cell to an expected total of its own, log-normal with the given median and log-standard deviation."""
+    totals = concentration.sum(axis=1)
+    size = median * np.exp(spread * rng.standard_normal(len(totals)))
+    return concentration * (size / np.where(totals > 0, totals, 1))[:, None]
+
+
+def keep_mask(expected: np.ndarray, percentile: float, shape: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw which measurements escape dropout: a logistic chance in ``log(1 + expected)``, one half at its ``percentile``."""
+    logged = np.log1p(expected)
+    midpoint = np.percentile(logged, percentile)
+    return rng.random(expected.shape) * (1 + np.exp(-shape * (logged - midpoint))) < 1

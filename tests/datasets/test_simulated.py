@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
+
+from scregnet.datasets import simulated
+
+
+@pytest.fixture(scope="module")
+def adata() -> ad.AnnData:
+    return simulated()
+
+
+def log_normalised(adata: ad.AnnData) -> np.ndarray:
+    counts = adata.X.toarray()
+    return np.log1p(counts / counts.sum(axis=1, keepdims=True) * 1e4)
+
+
+def correlation_auroc(adata: ad.AnnData) -> tuple[float, float]:
+    """AUROC of |r| for true TF-gene pairs against all others: over all pairs, and the mean over TFs."""
+    n_tfs = adata.uns["simulation"]["n_tfs"]
+    strength = np.abs(np.corrcoef(log_normalised(adata).T)[:n_tfs])
+    truth = adata.varp["truth"].toarray()[:n_tfs] != 0
+    pair = ~np.eye(*truth.shape, dtype=bool)
+    per_tf = [roc_auc_score(t[m], s[m]) for t, s, m in zip(truth, strength, pair, strict=True)]
+    return roc_auc_score(truth[pair], strength[pair]), float(np.mean(per_tf))
+
+
+def test_counts_are_raw_and_as_sparse_as_real_data(adata: ad.AnnData) -> None:
+    assert adata.shape == (1000, 500)
+    assert isinstance(adata.X, sp.csr_matrix)
+    assert adata.X.dtype == np.float32
+    assert (adata.X.data > 0).all()
+    assert np.array_equal(adata.X.data, np.rint(adata.X.data))
+    assert 0.80 < 1 - adata.X.nnz / np.prod(adata.shape) < 0.88
+    means = np.asarray(adata.X.mean(axis=0)).ravel()
+    assert np.log10(np.percentile(means, 99) / np.percentile(means, 1)) > 2
+    assert (np.asarray(adata.X.sum(axis=1)) > 0).all()
+    # More varied than counting alone would be.
+    assert np.median(adata.X.toarray().var(axis=0) / means) > 1.5
+
+
+def test_truth_is_one_network_in_two_forms(adata: ad.AnnData) -> None:
+    frame, matrix = adata.uns["truth"], adata.varp["truth"]
+    assert list(frame.columns) == ["source", "target", "weight"]
+    assert isinstance(matrix, sp.csr_matrix)
+    assert matrix.dtype == np.float32
+    assert matrix.nnz == len(frame)
+    rows, columns = adata.var_names.get_indexer(frame["source"]), adata.var_names.get_indexer(frame["target"])
+    np.testing.assert_array_equal(matrix.toarray()[rows, columns], frame["weight"])
+    assert frame["source"].str.startswith("TF").all()
+    assert frame["target"].str.startswith("TF").any()
+    assert not frame.duplicated(["source", "target"]).any()
+    assert frame["weight"].abs().between(1, 5).all()
+    assert 0.2 < (frame["weight"] < 0).mean() < 0.3
+
+
+def test_network_is_acyclic_with_heavy_tailed_degrees(adata: ad.AnnData) -> None:
+    edges = (adata.varp["truth"].toarray() != 0).astype(float)
+    assert np.trace(np.linalg.matrix_power(edges[:50, :50] + np.eye(50), 50)) == 50
+    out_degree, in_degree = edges[:50].sum(axis=1), edges.sum(axis=0)
+    assert out_degree.min() >= 1
+    assert out_degree.max() > 8 * np.median(out_degree)
+    assert in_degree.max() > 8 * np.median(in_degree[in_degree > 0])
+    assert (in_degree[50:] >= 1).all()
+    # The number of regulators of a gene must not be readable from how much it is expressed.
+    means = np.log(np.asarray(adata.X.mean(axis=0)).ravel())
+    assert abs(np.corrcoef(in_degree, means)[0, 1]) < 0.15
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_correlation_finds_the_edges_but_not_easily(seed: int) -> None:
+    pooled, per_tf = correlation_auroc(simulated(random_state=seed))
+    assert 0.58 < pooled < 0.72
+    assert 0.58 < per_tf < 0.72
+
+
+def test_more_depth_makes_the_edges_easier_to_find(adata: ad.AnnData) -> None:
+    deep = simulated(depth=30.0, dropout_percentile=0.0)
+    assert correlation_auroc(deep)[1] > correlation_auroc(adata)[1] + 0.05
+
+
+def test_cell_types_separate(adata: ad.AnnData) -> None:
+    labels = adata.obs["cell_type"]
+    assert isinstance(labels.dtype, pd.CategoricalDtype)
+    assert list(labels.cat.categories) == [f"type_{i}" for i in range(1, 6)]
+    space = PCA(15, random_state=0).fit_transform(log_normalised(adata))
+    accuracy = cross_val_score(KNeighborsClassifier(15), space, np.asarray(labels.astype(str)), cv=3).mean()
+    assert accuracy > 0.75
+    assert labels.value_counts(normalize=True).max() < 0.5
+
+
+def test_seed_decides_everything() -> None:
+    a, b, c = simulated(60, 40, random_state=3), simulated(60, 40, random_state=3), simulated(60, 40, random_state=4)
+    assert (a.X != b.X).nnz == 0
+    pd.testing.assert_frame_equal(a.uns["truth"], b.uns["truth"])
+    assert a.obs["cell_type"].equals(b.obs["cell_type"])
+    assert (a.X != c.X).nnz > 0
+
+
+def test_parameters_are_kept_and_used() -> None:
+    adata = simulated(30, 40, n_tfs=4, n_cell_types=2, repression=1.0, random_state=None)
+    assert adata.uns["simulation"]["n_tfs"] == 4
+    assert adata.uns["simulation"]["model"] == "SERGIO"
+    assert adata.uns["simulation"]["random_state"] is None
+    assert adata.var_names[3] == "TF004"
+    assert adata.var_names[4] == "G0001"
+    assert set(adata.obs["cell_type"]) == {"type_1", "type_2"}
+    assert (adata.uns["truth"]["weight"] < 0).all()
+
+
+@pytest.mark.parametrize(("n_vars", "n_tfs"), [(4, 2), (10, 5), (40, 10), (300, 30)])
+def test_default_number_of_tfs(n_vars: int, n_tfs: int) -> None:
+    adata = simulated(8, n_vars)
+    assert adata.uns["simulation"]["n_tfs"] == n_tfs
+    assert set(adata.uns["truth"]["source"]) == set(adata.var_names[:n_tfs])
+
+
+@pytest.mark.filterwarnings("ignore:Writing zarr v2")
+@pytest.mark.parametrize("form", ["h5ad", "zarr"])
+def test_survives_writing(tmp_path, form: str) -> None:
+    adata = simulated(50, 40)
+    if form == "h5ad":
+        adata.write_h5ad(tmp_path / "x.h5ad")
+        back = ad.read_h5ad(tmp_path / "x.h5ad")
+    else:
+        adata.write_zarr(tmp_path / "x.zarr")
+        back = ad.read_zarr(tmp_path / "x.zarr")
+    assert (back.X != adata.X).nnz == 0
+    assert (back.varp["truth"] != adata.varp["truth"]).nnz == 0
+    assert (
+        back.uns["truth"].astype({"source": str, "target": str}).values.tolist() == adata.uns["truth"].values.tolist()
+    )
+    assert back.uns["simulation"] == adata.uns["simulation"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"n_obs": 0}, ValueError, "n_obs must be at least 1"),
+        ({"n_vars": 3}, ValueError, "n_vars must be at least 4"),
+        ({"n_obs": 10.5}, TypeError, "n_obs must be an integer"),
+        ({"n_tfs": 1}, ValueError, "n_tfs must be at least 2"),
+        ({"n_vars": 20, "n_tfs": 20}, ValueError, "n_tfs=20 must be below n_vars=20"),
+        ({"n_obs": 4}, ValueError, "n_cell_types=5 must not exceed n_obs=4"),
+        ({"repression": 1.5}, ValueError, r"repression must lie in \[0.0, 1.0\]"),
+        ({"noise": "high"}, TypeError, "noise must be a number"),
+        ({"depth": 0}, ValueError, "depth must lie in"),
+        ({"depth": float("nan")}, ValueError, "depth must lie in"),
+        ({"mean_regulators": 0.5}, ValueError, "mean_regulators must lie in"),
+        ({"dropout_percentile": 101}, ValueError, "dropout_percentile must lie in"),
+        ({"random_state": -1}, ValueError, "random_state must be at least 0"),
+    ],
+)
+def test_wrong_parameters(arguments: dict, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        simulated(**{"n_obs": 20, "n_vars": 20, **arguments})
