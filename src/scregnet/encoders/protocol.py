@@ -27,7 +27,7 @@ class CellBlock:
 
 @dataclass(frozen=True)
 class CellStream:
-    """All cells of one run, block by block; can be iterated once.
+    """All cells of one run, block by block; only one block is in memory at a time, and every iteration starts anew.
 
     ``counts`` tells whether values are raw counts (``True``) or were log-normalised by the user (``False``).
     """

@@ -1,3 +1,9 @@
 """Analyse: gene embeddings, the fitted network, scores of links."""
 
 from __future__ import annotations
+
+from scregnet.tl._embed import embed
+from scregnet.tl._fit_grn import fit_grn
+from scregnet.tl._score_links import score_links
+
+__all__ = ["embed", "fit_grn", "score_links"]
