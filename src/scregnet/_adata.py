@@ -42,6 +42,18 @@ def check_names(adata: AnnData) -> None:
         raise ValueError(msg)
 
 
+def flags(adata: AnnData, key: str, hint: str) -> np.ndarray:
+    """Return the true/false column ``key`` of ``adata.var`` as booleans; ``hint`` says how to get one where it is absent."""
+    if key not in adata.var:
+        msg = f"adata.var has no column {key!r}. {hint}"
+        raise KeyError(msg)
+    column = adata.var[key]
+    if column.dtype != bool and not (column.dtype == "boolean" and column.notna().all()):
+        msg = f"adata.var[{key!r}] must hold True or False for every gene, but holds {column.dtype} values such as {column.iloc[0]!r}."
+        raise ValueError(msg)
+    return column.to_numpy(dtype=bool)
+
+
 def matrix(adata: AnnData, layer: str | None) -> Any:
     """Return ``adata.layers[layer]`` or ``adata.X`` as it is: dense, sparse or backed."""
     if layer is None:

@@ -44,7 +44,8 @@ prior
       ``TF``/``target``/``importance``, ``Gene1``/``Gene2``/``EdgeWeight`` or ``regulator``/``target``;
     - a directed :class:`networkx.DiGraph` whose edges run from regulator to target;
     - a key of ``adata.varp``;
-    - a square matrix or frame in the order of ``adata.var_names`` (row = regulator, column = target)."""
+    - a matrix of shape (n_vars, n_vars) in the order of ``adata.var_names`` (row = regulator, column = target);
+    - a frame regulators × targets with gene names on both axes."""
 _plot = """\
 ax
     Axes to draw on; ``None`` makes a figure.

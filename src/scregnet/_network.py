@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from scregnet._adata import check_names
 from scregnet._logging import logger
-from scregnet._overlap import gene_ids, likely_cause, positions
+from scregnet._overlap import gene_ids, likely_cause, positions, warn_if_poor
 from scregnet._validate import listed
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ _ALIASES = {
     "target": ("target", "gene2", "targets"),
     "weight": ("weight", "importance", "edgeweight", "weights"),
 }
-# Below this share of matched names, a cause that would match five times as many is worth a warning.
-_POOR_OVERLAP = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,14 +196,11 @@ def _from_names(edges: pd.DataFrame, adata: AnnData, form: str, gene_symbols: st
         "n_ambiguous_edges": int(((sources == -2) | (targets == -2)).sum()),
     }
     matched = (sources >= 0) & (targets >= 0)
-    names = pd.unique(pd.concat([edges["source"], edges["target"]]))
+    names = pd.Index(pd.concat([edges["source"], edges["target"]]).unique())
     n_names = int((positions(names, ids) != -1).sum())
     if not matched.any():
         raise ValueError(_no_overlap(edges, sources, targets, adata, gene_symbols))
-    if n_names < _POOR_OVERLAP * min(len(names), len(ids)):
-        cause = likely_cause(names, adata, gene_symbols, "the prior")
-        if cause.n_matched > 5 * n_names:
-            logger.warning("prior: only %d of %d gene names match. Likely cause: %s", n_names, len(names), cause.text)
+    warn_if_poor(names, n_names, adata, gene_symbols, "the prior")
     if given["n_ambiguous_edges"]:
         logger.warning(
             "prior: %d edges left out because several genes of adata share their name", given["n_ambiguous_edges"]

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scregnet._logging import logger
+
 if TYPE_CHECKING:
     from anndata import AnnData
 
 _ENSEMBL = re.compile(r"ENS([A-Z]*)G\d+(\.\d+)?")
 _VERSION = re.compile(r"^(ENS[A-Z]*G\d+)\.\d+$")
+# Below this share of matched names, a cause that would match five times as many is worth a warning.
+_POOR = 0.1
 _ORGANISMS = {"": "human", "MUS": "mouse"}
 
 
@@ -80,17 +84,34 @@ def likely_cause(names: Iterable[str], adata: AnnData, gene_symbols: str | None,
     return best if best.n_matched else Cause(0, _kinds(given, ids, here, what))
 
 
-def organism_of(names: Iterable[str]) -> str | None:
+def warn_if_poor(names: pd.Index, n_matched: int, adata: AnnData, gene_symbols: str | None, what: str) -> None:
+    """Log a warning when few of ``names`` match and a likely cause explains many more."""
+    if n_matched >= _POOR * min(len(names), adata.n_vars):
+        return
+    cause = likely_cause(names, adata, gene_symbols, what)
+    if cause.n_matched > 5 * n_matched:
+        logger.warning("%s: only %d of %d gene names match. Likely cause: %s", what, n_matched, len(names), cause.text)
+
+
+def ensembl_organism(names: pd.Index) -> str | None:
+    """Return the organism that Ensembl gene ids name, or ``None`` where most names are not Ensembl ids."""
+    found = [match.group(1) for name in names if (match := _ENSEMBL.fullmatch(str(name)))]
+    if len(found) <= len(names) / 2:
+        return None
+    commonest = max(set(found), key=found.count)
+    return _ORGANISMS.get(commonest, f"the organism of ENS{commonest}G ids")
+
+
+def organism_of(names: pd.Index) -> str | None:
     """Guess the organism from how gene names are written: ``"human"``, ``"mouse"`` or ``None``.
 
     Ensembl ids name it. Of symbols, human ones are upper case (``GATA1``), mouse ones capitalised (``Gata1``); upper case
     alone is weak evidence, since mouse data are also found in upper case.
     """
-    ids = [match.group(1) for name in names if (match := _ENSEMBL.fullmatch(str(name)))]
-    words = [str(name) for name in names if len(str(name)) > 1 and str(name)[1:].upper() != str(name)[1:].lower()]
-    if len(ids) > len(words) / 2:
-        commonest = max(set(ids), key=ids.count)
-        return _ORGANISMS.get(commonest, f"Ensembl's ENS{commonest}")
+    organism = ensembl_organism(names)
+    if organism is not None:
+        return organism
+    words = [str(name) for name in names if str(name)[1:].upper() != str(name)[1:].lower()]
     if not words:
         return None
     # Names such as C1orf112 keep a human list from being upper case throughout.
@@ -157,20 +178,15 @@ def _overlap(given: pd.Index, ids: pd.Index, change: Callable[[pd.Index], pd.Ind
 
 
 def _kinds(given: pd.Index, ids: pd.Index, here: str, what: str) -> str:
-    def kind(names: pd.Index) -> str:
-        matched = [_ENSEMBL.fullmatch(str(name)) is not None for name in names]
-        return "Ensembl ids" if np.mean(matched) > 0.5 else "names"
-
     examples = (
         f"{here} look like {', '.join(map(repr, ids[:3].astype(str)))}, "
         f"{what} like {', '.join(map(repr, given[:3].astype(str)))}"
     )
-    kinds = kind(ids), kind(given)
-    if kinds == ("Ensembl ids", "names"):
+    mine, theirs = ensembl_organism(given), ensembl_organism(ids)
+    if theirs is not None and mine is None:
         return f"Ensembl ids against symbols: {examples}. Put symbols into a column of adata.var, or map {what} to ids."
-    if kinds == ("names", "Ensembl ids"):
+    if theirs is None and mine is not None:
         return f"symbols against Ensembl ids: {examples}. Put Ensembl ids into a column of adata.var, or map {what} to symbols."
-    organisms = organism_of(ids), organism_of(given)
-    if kinds[0] == "Ensembl ids" and organisms[0] != organisms[1]:
-        return f"a mix-up of organisms: {examples} ({organisms[0]} and {organisms[1]}). Map {what} to orthologues."
+    if theirs != mine:
+        return f"a mix-up of organisms: {examples} ({theirs} and {mine}). Map {what} to orthologues."
     return f"names of another kind or organism: {examples}."

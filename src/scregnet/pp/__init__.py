@@ -1,3 +1,9 @@
 """Prepare: align a prior network, mark TFs, select genes."""
 
 from __future__ import annotations
+
+from scregnet.pp._prior import prior
+from scregnet.pp._select_genes import select_genes
+from scregnet.pp._tfs import tfs
+
+__all__ = ["prior", "select_genes", "tfs"]
