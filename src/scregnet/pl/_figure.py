@@ -1,0 +1,74 @@
+"""What every plot does with its figure: make it or take the user's axes, then show, save and return by one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's palette: told apart with every common form of colour blindness. Black and yellow are left out.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def panels(
+    ax: Axes | Sequence[Axes] | None,
+    n: int,
+    *,
+    figsize: tuple[float, float] | None,
+    dpi: float | None,
+    default_size: tuple[float, float],
+) -> list[Axes]:
+    """Return ``n`` axes side by side: the given ones, or those of a new figure."""
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        figure, made = plt.subplots(1, n, figsize=figsize or default_size, dpi=dpi, layout="constrained", squeeze=False)
+        return list(made[0])
+    given = list(np.ravel(np.asarray(ax, dtype=object)))
+    if len(given) != n or not all(hasattr(one, "transData") for one in given):
+        wanted = "one matplotlib Axes" if n == 1 else f"a sequence of {n} matplotlib Axes"
+        found = f"{len(given)} objects" if len(given) != n else ", ".join(type(one).__name__ for one in given)
+        msg = f"ax must be {wanted}, got {found}."
+        raise ValueError(msg)
+    return given
+
+
+def finish(
+    axes: list[Axes],
+    *,
+    given: bool,
+    show: bool | None,
+    save: str | PathLike[str] | None,
+    return_fig: bool,
+) -> Any:
+    """Save and show a drawn figure; return it, its axes or nothing. ``given`` says that the axes are the user's."""
+    # The canvas knows the figure that is written, also for axes inside a subfigure.
+    figure = axes[0].figure.canvas.figure
+    if save is not None:
+        figure.savefig(save, bbox_inches="tight")
+    if not given:
+        import matplotlib.pyplot as plt
+
+        if show or (show is None and save is None and not return_fig and _can_show()):
+            plt.show()
+        elif show is None and save is not None and not return_fig:
+            # Nobody holds this figure any more: a loop that saves pictures would fill the memory.
+            plt.close(figure)
+    if return_fig:
+        return figure
+    if show is False:
+        return axes[0] if len(axes) == 1 else np.array(axes, dtype=object)
+    return None
+
+
+def _can_show() -> bool:
+    """Whether the backend shows figures: a window or a notebook, not a file only."""
+    import matplotlib as mpl
+    from matplotlib.backends import BackendFilter, backend_registry
+
+    return mpl.get_backend().lower() not in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)

@@ -1,0 +1,117 @@
+"""The course of the training of a fitted network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from scregnet._adata import resolve
+from scregnet._docs import doc
+from scregnet._fitted import fitted
+from scregnet.pl._figure import PALETTE, finish, panels
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from mudata import MuData
+
+_LOSSES = {"train_loss": "training", "validation_loss": "validation"}
+_SCORES = {"validation_auroc": "AUROC", "validation_auprc": "AUPRC"}
+
+
+@doc
+def history(
+    adata: AnnData | MuData,
+    *,
+    key: str = "grn",
+    palette: Sequence[str] | None = None,
+    mod: str = "rna",
+    ax: Sequence[Axes] | None = None,
+    figsize: tuple[float, float] | None = None,
+    dpi: float | None = None,
+    show: bool | None = None,
+    save: str | PathLike[str] | None = None,
+    return_fig: bool = False,
+) -> Figure | np.ndarray | None:
+    """Draw loss and validation metrics of a fitted network by epoch, and the epoch whose state was kept.
+
+    Parameters
+    ----------
+    %(adata)s
+    %(key)s
+    palette
+        Two colours: the first for training loss and AUROC, the second for validation loss and AUPRC.
+    %(mod)s
+    ax
+        Two axes to draw on, for the losses and for the metrics; ``None`` makes a figure.
+    figsize
+        Width and height of a new figure in inches.
+    dpi
+        Resolution of a new figure; ``None`` takes matplotlib's.
+    show
+        Show the figure; ``None`` shows it in an interactive session unless ``ax``, ``save`` or ``return_fig`` is given.
+    save
+        Path to write the figure to.
+    return_fig
+        Return the figure.
+
+    Returns
+    -------
+    The :class:`~matplotlib.figure.Figure` if ``return_fig``, an array of the two :class:`~matplotlib.axes.Axes` if
+    ``show=False``, else ``None``.
+
+    Raises
+    ------
+    KeyError
+        There is no fitted network named ``key``.
+    ValueError
+        The method is not trained in epochs, or ``ax`` is not two axes.
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> adata = sr.datasets.simulated()
+    >>> sr.tl.embed(adata, model="svd")
+    >>> sr.tl.fit_grn(adata, adata.uns["truth"], embedding="svd", method="scregnet")
+    >>> sr.pl.history(adata)
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    results = fitted(resolve(adata, mod), key)
+    table, kept = _epochs(results, key)
+    colours = tuple(palette or PALETTE)
+    if len(colours) < 2:
+        msg = f"palette must have at least 2 colours, got {len(colours)}."
+        raise ValueError(msg)
+
+    losses, scores = axes = panels(ax, 2, figsize=figsize, dpi=dpi, default_size=(8.4, 3.6))
+    for one, curves in ((losses, _LOSSES), (scores, _SCORES)):
+        for (column, label), colour, line in zip(curves.items(), colours, ("-", (0, (4, 1.2))), strict=False):
+            style: dict[str, Any] = {"color": colour, "linestyle": line}
+            # A single epoch has no line to draw.
+            one.plot(table["epoch"], table[column], label=label, marker="o" if len(table) == 1 else None, **style)
+        if kept is not None:
+            one.axvline(kept, color="0.4", linestyle=":", label=f"kept: epoch {kept}", zorder=1)
+        one.set_xlabel("Epoch")
+        one.xaxis.set_major_locator(MaxNLocator(integer=True))
+        one.legend(loc="best", fontsize="small")
+    losses.set(title="Loss", ylabel="Loss")
+    scores.set(title="Validation pairs", ylabel="AUROC, AUPRC")
+    return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
+
+
+def _epochs(results: Mapping[str, Any], key: str) -> tuple[pd.DataFrame, int | None]:
+    """Return the frame of epochs and the epoch that was kept, ``None`` where it is not known."""
+    table: pd.DataFrame = results["history"]
+    if len(table) == 0:
+        msg = (
+            f"adata.uns[{key!r}]['history'] is empty: method {str(results['params']['method'])!r} is not trained in epochs, "
+            f"so there is no history to draw."
+        )
+        raise ValueError(msg)
+    kept = int(results["params"].get("best_epoch", -1))
+    return table, kept if kept >= 0 else None

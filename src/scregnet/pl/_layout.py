@@ -1,0 +1,218 @@
+"""Where the nodes of a drawn network lie: networkx layouts, one component at a time, packed into a box."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scregnet._validate import check_choice
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+LAYOUTS = ("spring", "kamada_kawai", "circular", "shell", "bipartite")
+# These draw one figure out of all nodes; the others are run on each component, since components would drift apart.
+FIGURES = ("circular", "shell", "bipartite")
+
+
+def positions(graph: nx.DiGraph, layout: str, *, aspect: float, random_state: int | None) -> np.ndarray:
+    """Return the place of each node of ``graph`` in its order, shape (nodes, 2), in a box of width = ``aspect`` × height."""
+    import networkx as nx
+
+    check_choice("layout", layout, LAYOUTS)
+    nodes = list(graph)
+    # An own order of nodes and edges: the picture must not depend on the order of the links' ties.
+    undirected = nx.Graph()
+    undirected.add_nodes_from(sorted(nodes))
+    undirected.add_edges_from(sorted(tuple(sorted(edge)) for edge in graph.edges))
+    tfs = sorted((n for n in nodes if graph.nodes[n]["is_tf"]), key=lambda n: (-graph.degree[n], n))
+    rng = np.random.default_rng(random_state)
+    if layout in FIGURES:
+        place = _whole(undirected, tfs, layout)
+    else:
+        parts = sorted(nx.connected_components(undirected), key=lambda part: (-len(part), min(part)))
+        boxes = [_component(undirected.subgraph(sorted(part)), layout, rng, aspect) for part in parts]
+        place = _pack(boxes, aspect)
+    return np.array([place[node] for node in nodes], dtype=float)
+
+
+def _whole(graph: nx.Graph, tfs: list[str], layout: str) -> dict[str, np.ndarray]:
+    import networkx as nx
+
+    others = [node for node in graph if node not in set(tfs)]
+    if layout == "shell":
+        return nx.shell_layout(graph, nlist=[part for part in (tfs, others) if part])
+    if layout == "bipartite":
+        return _columns(graph, tfs, others)
+    ordered = nx.Graph()
+    ordered.add_nodes_from([*tfs, *others])
+    return nx.circular_layout(ordered)
+
+
+def _columns(graph: nx.Graph, tfs: list[str], others: list[str]) -> dict[str, np.ndarray]:
+    """TFs on the left, targets on the right, each in the order of the mean height of its neighbours in the other column."""
+    height = {node: i / max(len(tfs) - 1, 1) for i, node in enumerate(tfs)}
+    columns = (tfs, others)
+    for turn in range(1, 9):
+        column, facing = columns[turn % 2], set(columns[1 - turn % 2])
+        mean = {
+            node: float(np.mean([height[other] for other in graph[node] if other in facing] or [0.5]))
+            for node in column
+        }
+        ordered = sorted(column, key=lambda node: (mean[node], node))
+        height.update({node: i / (len(ordered) - 1) if len(ordered) > 1 else 0.5 for i, node in enumerate(ordered)})
+    x = dict.fromkeys(tfs, 0.0) | dict.fromkeys(others, 1.0)
+    return {node: np.array([x[node], height[node]]) for node in graph}
+
+
+def _component(graph: nx.Graph, layout: str, rng: np.random.Generator, aspect: float) -> dict[str, np.ndarray]:
+    """Lay out a connected graph, long side along the wider side of the box, its area as large as its number of nodes."""
+    import networkx as nx
+
+    nodes = list(graph)
+    if len(nodes) == 1:
+        return {nodes[0]: np.zeros(2)}
+    if len(nodes) == 2:
+        return {nodes[0]: np.zeros(2), nodes[1]: np.array([1.0, 0.0])}
+    if layout == "kamada_kawai":
+        place = nx.kamada_kawai_layout(graph)
+        points = np.array([place[node] for node in nodes])
+    else:
+        points = _spring(graph, rng)
+    points -= points.mean(axis=0)
+    # The axes of the cloud; signs fixed so that the picture is the same on every linear algebra library.
+    _, axes = np.linalg.eigh(points.T @ points)
+    axes = axes[:, ::-1] if aspect >= 1 else axes
+    axes *= np.where(np.abs(axes).max(axis=0) == axes.max(axis=0), 1, -1)
+    points = points @ axes
+    extent = np.ptp(points, axis=0)
+    points *= np.sqrt(len(nodes)) / max(float(extent.max()), 1e-9)
+    return dict(zip(nodes, points, strict=True))
+
+
+def _spring(graph: nx.Graph, rng: np.random.Generator) -> np.ndarray:
+    """Return the best of several spring layouts: the one with the fewest crossings of edges."""
+    import networkx as nx
+
+    nodes = list(graph)
+    index = {node: i for i, node in enumerate(nodes)}
+    edges = np.array([(index[a], index[b]) for a, b in graph.edges if a != b], dtype=int)
+    # One start settles in a tangle more often than not; large graphs are tangles anyway and take long.
+    n_starts = 12 if len(nodes) <= 80 else 4 if len(nodes) <= 200 else 1
+    best: tuple[int, np.ndarray] | None = None
+    for _ in range(n_starts):
+        seed = int(rng.integers(2**31))
+        place = nx.spring_layout(graph, seed=seed, iterations=200, k=2.2 / np.sqrt(len(nodes)))
+        points = np.array([place[node] for node in nodes])
+        crossings = _crossings(points, edges) if n_starts > 1 else 0
+        if best is None or crossings < best[0]:
+            best = crossings, points
+    assert best is not None
+    return best[1]
+
+
+def _crossings(points: np.ndarray, edges: np.ndarray) -> int:
+    """Return how many pairs of edges without a common node cross."""
+    a, b = points[edges[:, 0]], points[edges[:, 1]]
+    along = b - a
+
+    def side(point: np.ndarray) -> np.ndarray:
+        gap = point[None] - a[:, None]
+        return np.sign(along[:, None, 0] * gap[..., 1] - along[:, None, 1] * gap[..., 0])
+
+    apart = side(a) * side(b) < 0
+    shared = (edges[:, None, :, None] == edges[None, :, None, :]).any(axis=(2, 3))
+    return int((apart & apart.T & ~shared).sum()) // 2
+
+
+def _pack(boxes: list[dict[str, np.ndarray]], aspect: float, gap: float = 1.0) -> dict[str, np.ndarray]:
+    """Put components side by side in rows, so that the whole is about ``aspect`` times as wide as high."""
+    low = [np.min(list(box.values()), axis=0) for box in boxes]
+    size = [np.ptp(list(box.values()), axis=0) + gap for box in boxes]
+    widest = max(float(s[0]) for s in size)
+    area = sum(float(s[0] * s[1]) for s in size)
+    # Rows waste room, so the best width is looked for instead of computed.
+    best: tuple[float, list[np.ndarray]] | None = None
+    for width in np.linspace(1, 3, 21) * max(widest, np.sqrt(area * aspect) / 1.5):
+        corners, extent = _rows(size, float(width))
+        scale = max(extent[0] / aspect, extent[1])
+        if best is None or scale < best[0] - 1e-9:
+            best = scale, corners
+    assert best is not None
+    place = {}
+    for box, start, corner in zip(boxes, low, best[1], strict=True):
+        place.update({node: point - start + corner for node, point in box.items()})
+    return place
+
+
+def _rows(size: list[np.ndarray], width: float) -> tuple[list[np.ndarray], np.ndarray]:
+    corners = []
+    x = y = height = 0.0
+    widest = 0.0
+    for w, h in size:
+        if x > 0 and x + w > width:
+            x, y, height = 0.0, y - height, 0.0
+        corners.append(np.array([x, y - h]))
+        x += w
+        height = max(height, h)
+        widest = max(widest, x)
+    return corners, np.array([widest, height - y])
+
+
+def spread(
+    points: np.ndarray,
+    radius: np.ndarray,
+    edges: np.ndarray,
+    *,
+    apart: float,
+    low: np.ndarray,
+    high: np.ndarray,
+    rounds: int = 200,
+) -> np.ndarray:
+    """Push nodes off each other and off edges of other nodes, which would seem to end at them.
+
+    Nodes keep ``apart`` of each other's borders, twice, which leaves room for labels. ``points``, ``radius`` and the corners of the box share one unit (points). Where there is no room for everything, the
+    places after the last round are taken.
+    """
+    points = points.copy()
+    for _ in range(rounds):
+        push = 0.5 * _off_nodes(points, radius + max(apart, 2)) + _off_edges(points, radius + 3, edges)
+        if np.abs(push).max(initial=0) < 0.05:
+            break
+        points = np.clip(points + push, low, high)
+    return points
+
+
+def _off_nodes(points: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    gap = points[:, None] - points[None]
+    distance = np.sqrt((gap**2).sum(axis=2))
+    np.fill_diagonal(distance, np.inf)
+    short = np.clip(radius[:, None] + radius[None, :] - distance, 0, None)
+    # Nodes on one spot have no direction of their own: a fixed one for each pair.
+    order = np.arange(len(points))[:, None] - np.arange(len(points))[None]
+    fixed = np.stack([np.cos(2.4 * order), np.sin(2.4 * order)], axis=2) * np.sign(order)[..., None]
+    direction = np.where(distance[..., None] > 1e-6, gap / np.maximum(distance, 1e-6)[..., None], fixed)
+    return (direction * short[..., None] / 2).sum(axis=1)
+
+
+def _off_edges(points: np.ndarray, radius: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    push = np.zeros_like(points)
+    if len(edges) == 0:
+        return push
+    start, along = points[edges[:, 0]], points[edges[:, 1]] - points[edges[:, 0]]
+    length = np.maximum((along**2).sum(axis=1), 1e-9)
+    share = np.einsum("nek,ek->ne", points[:, None] - start[None], along) / length
+    gap = points[:, None] - (start[None] + np.clip(share, 0, 1)[..., None] * along[None])
+    distance = np.sqrt((gap**2).sum(axis=2))
+    short = np.clip(radius[:, None] - distance, 0, None)
+    index = np.arange(len(points))[:, None]
+    short[(index == edges[:, 0]) | (index == edges[:, 1]) | (share <= 0) | (share >= 1)] = 0
+    normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.sqrt(length)[:, None]
+    direction = np.where(distance[..., None] > 1e-6, gap / np.maximum(distance, 1e-6)[..., None], normal[None])
+    step = direction * short[..., None]
+    push += 0.5 * step.sum(axis=1)
+    # The edge gives way too, its nearer end more.
+    np.add.at(push, edges[:, 0], -0.25 * (step * (1 - share)[..., None]).sum(axis=0))
+    np.add.at(push, edges[:, 1], -0.25 * (step * share[..., None]).sum(axis=0))
+    return push

@@ -1,0 +1,254 @@
+"""sr.pl.grn."""
+
+from __future__ import annotations
+
+import logging
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.patches import FancyArrowPatch
+
+import scregnet as sr
+from scregnet.pl._layout import LAYOUTS
+
+
+def _arrows(ax):
+    return {patch.get_gid().split(":", 1)[1]: patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)}
+
+
+def _nodes(ax):
+    return {collection.get_label(): collection for collection in ax.collections}
+
+
+def _labels(ax):
+    return {text.get_text(): text for text in ax.texts}
+
+
+def _boxes(ax):
+    ax.figure.draw_without_rendering()
+    return {name: text.get_window_extent() for name, text in _labels(ax).items()}
+
+
+def test_nodes_edges_and_labels_are_those_of_the_graph(fitted_adata):
+    graph = sr.get.graph(fitted_adata, top_n=30)
+    ax = sr.pl.grn(fitted_adata, top_n=30, show=False)
+    assert set(_arrows(ax)) == {f"{source}->{target}" for source, target in graph.edges}
+    assert set(_labels(ax)) == set(graph)
+    tfs = {node for node, is_tf in graph.nodes(data="is_tf") if is_tf}
+    assert len(_nodes(ax)["TF"].get_offsets()) == len(tfs)
+    assert len(_nodes(ax)["target"].get_offsets()) == len(graph) - len(tfs)
+    by_place = {tuple(np.round(text.xy, 6)) for name, text in _labels(ax).items() if name in tfs}
+    assert by_place == {tuple(np.round(place, 6)) for place in _nodes(ax)["TF"].get_offsets()}
+
+
+def test_fifty_links_by_default_and_a_word_on_the_others(fitted_adata, caplog):
+    with caplog.at_level(logging.INFO, logger="scregnet"):
+        ax = sr.pl.grn(fitted_adata, show=False)
+    assert len(_arrows(ax)) == 50
+    n = fitted_adata.varp["grn"].nnz
+    assert f"drew 50 of {n} links; {n - 50} hidden (top_n=50)" in caplog.text
+
+
+def test_tfs_and_targets_differ_in_shape_and_colour(fitted_adata):
+    ax = sr.pl.grn(fitted_adata, tf_color="red", target_color="lime", show=False)
+    nodes = _nodes(ax)
+    np.testing.assert_allclose(nodes["TF"].get_facecolor(), [to_rgba("red")])
+    np.testing.assert_allclose(nodes["target"].get_facecolor(), [to_rgba("lime")])
+    assert len(nodes["TF"].get_paths()[0].vertices) == 5
+    assert len(nodes["target"].get_paths()[0].vertices) > 5
+
+
+def test_known_and_new_links_differ_in_line_and_colour(fitted_adata):
+    net = sr.get.grn(fitted_adata, top_n=50)
+    assert 0 < net["in_prior"].sum() < 50
+    arrows = _arrows(sr.pl.grn(fitted_adata, known_color="black", new_color="magenta", show=False))
+    for link in net.itertuples():
+        arrow = arrows[f"{link.source}->{link.target}"]
+        assert arrow.get_edgecolor() == to_rgba("black" if link.in_prior else "magenta")
+        assert (arrow.get_linestyle() in ("-", "solid")) == link.in_prior
+
+
+def test_width_follows_probability(fitted_adata):
+    net = sr.get.grn(fitted_adata, top_n=80)
+    arrows = _arrows(sr.pl.grn(fitted_adata, top_n=80, show=False))
+    widths = [arrows[f"{link.source}->{link.target}"].get_linewidth() for link in net.itertuples()]
+    assert (np.diff(widths) <= 0).all()
+    assert widths[0] > 2 * widths[-1]
+
+
+def test_almost_equal_probabilities_look_alike(fitted_adata):
+    matrix = fitted_adata.varp["grn"]
+    matrix.data = 0.99 + 0.001 * matrix.data
+    widths = [arrow.get_linewidth() for arrow in _arrows(sr.pl.grn(fitted_adata, show=False)).values()]
+    assert max(widths) - min(widths) < 0.05
+
+
+def test_arrows_end_at_the_border_of_nodes(fitted_adata):
+    ax = sr.pl.grn(fitted_adata, sources="GATA1", node_size=10, show=False)
+    ax.figure.draw_without_rendering()
+    to_points = 72 / ax.figure.dpi
+    centres = {name: ax.transData.transform(text.xy) * to_points for name, text in _labels(ax).items()}
+    tfs = set(fitted_adata.var_names[:8])
+    for link, arrow in _arrows(ax).items():
+        source, target = link.split("->")
+        tip = arrow.get_transform().transform(arrow.get_path().vertices) * to_points
+        gaps = np.abs(tip - centres[target])
+        reach = gaps.max(axis=1).min() if target in tfs else np.hypot(*gaps.T).min()
+        radius = 7.0 if target in tfs else 5.0
+        assert radius <= reach + 0.5
+        assert np.hypot(*gaps.T).min() < radius * np.sqrt(2) + 4
+        assert source == "GATA1"
+
+
+def test_legend_says_what_is_drawn(fitted_adata):
+    def texts(**kwargs):
+        legend = sr.pl.grn(fitted_adata, show=False, **kwargs).get_legend()
+        return [text.get_text() for text in legend.get_texts()]
+
+    net = sr.get.grn(fitted_adata, top_n=50)
+    assert texts()[:4] == ["TF", "target", "known link", "new link"]
+    assert texts()[-1] == f"probability {net['weight'].min():.2f}"
+    assert "known link" not in texts(new_only=True)
+    tfs = list(fitted_adata.var_names[:8])
+    assert "target" not in texts(targets=tfs)
+    assert sr.pl.grn(fitted_adata, legend=False, show=False).get_legend() is None
+
+
+def test_legend_lies_beside_the_network(fitted_adata):
+    ax = sr.pl.grn(fitted_adata, show=False)
+    boxes = _boxes(ax)
+    legend = ax.get_legend().get_window_extent()
+    assert not any(legend.overlaps(box) for box in boxes.values())
+    assert legend.x1 <= ax.figure.bbox.x1 + 1
+
+
+@pytest.mark.parametrize("filters", [{}, {"sources": ["GATA1"]}, {"new_only": True}, {"top_n": 15}])
+@pytest.mark.parametrize("layout", ["spring", "kamada_kawai"])
+def test_labels_do_not_cover_labels_or_nodes(fitted_adata, filters, layout):
+    ax = sr.pl.grn(fitted_adata, layout=layout, show=False, **filters)
+    boxes = _boxes(ax)
+    names = list(boxes)
+    overlapping = sum(
+        boxes[a].shrunk(0.9, 0.7).overlaps(boxes[b].shrunk(0.9, 0.7)) for i, a in enumerate(names) for b in names[:i]
+    )
+    centres = np.array([ax.transData.transform(text.xy) for text in ax.texts])
+    covered = sum(box.contains(*centre) for box in boxes.values() for centre in centres)
+    assert overlapping == 0
+    assert covered == 0
+    frame = ax.figure.bbox
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 for box in boxes.values())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_nodes_lie_apart_in_every_layout(fitted_adata, layout):
+    ax = sr.pl.grn(fitted_adata, layout=layout, show=False)
+    places = np.concatenate([nodes.get_offsets() for nodes in ax.collections])
+    distance = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1))
+    np.fill_diagonal(distance, np.inf)
+    # Units are points; a target is 9 wide.
+    assert distance.min() > 9
+
+
+def test_the_seed_settles_the_layout(fitted_adata):
+    def places(seed):
+        ax = sr.pl.grn(fitted_adata, random_state=seed, show=False)
+        return np.concatenate([nodes.get_offsets() for nodes in ax.collections])
+
+    np.testing.assert_array_equal(places(0), places(0))
+    assert np.abs(places(0) - places(1)).max() > 5
+
+
+def test_shell_puts_tfs_inside_and_bipartite_left(fitted_adata):
+    nodes = _nodes(sr.pl.grn(fitted_adata, layout="bipartite", show=False))
+    assert nodes["TF"].get_offsets()[:, 0].max() < nodes["target"].get_offsets()[:, 0].min() - 50
+    nodes = _nodes(sr.pl.grn(fitted_adata, layout="shell", figsize=(6, 5), show=False))
+    middle = nodes["target"].get_offsets().mean(axis=0)
+    inner = np.linalg.norm(nodes["TF"].get_offsets() - middle, axis=1)
+    outer = np.linalg.norm(nodes["target"].get_offsets() - middle, axis=1)
+    assert inner.max() < outer.max()
+    assert inner.mean() < outer.mean()
+
+
+def test_components_do_not_mix(fitted_adata):
+    matrix = fitted_adata.varp["grn"].tolil()
+    matrix[:] = 0
+    for row, columns in ((0, range(10, 24)), (1, range(24, 30)), (2, range(30, 33)), (3, [40])):
+        matrix[row, list(columns)] = 0.9
+    fitted_adata.varp["grn"] = matrix.tocsr()
+    ax = sr.pl.grn(fitted_adata, show=False)
+    place = {name: np.array(text.xy) for name, text in _labels(ax).items()}
+    groups = [
+        np.array([place[name] for name in (fitted_adata.var_names[row], *fitted_adata.var_names[list(columns)])])
+        for row, columns in ((0, range(10, 24)), (1, range(24, 30)), (2, range(30, 33)), (3, [40]))
+    ]
+    for i, a in enumerate(groups):
+        for b in groups[:i]:
+            apart = (a.max(axis=0) < b.min(axis=0)) | (b.max(axis=0) < a.min(axis=0))
+            assert apart.any()
+
+
+def test_loops_and_links_both_ways(fitted_adata):
+    matrix = fitted_adata.varp["grn"].tolil()
+    for a, b in ((0, 0), (0, 1), (1, 0)):
+        matrix[a, b] = 0.9999
+    fitted_adata.varp["grn"] = matrix.tocsr()
+    ax = sr.pl.grn(fitted_adata, show=False)
+    arrows = _arrows(ax)
+    ax.figure.canvas.draw()
+    assert "GATA1->GATA1" in arrows
+    middle = [np.mean(arrows[link].get_path().vertices[:3], axis=0) for link in ("GATA1->SPI1", "SPI1->GATA1")]
+    assert np.hypot(*(middle[0] - middle[1])) > 2
+    top = ax.transData.transform(_labels(ax)["GATA1"].xy)[1]
+    loop = arrows["GATA1->GATA1"].get_window_extent()
+    assert loop.y1 > top
+    assert loop.height < 60
+
+
+def test_chosen_labels(fitted_adata):
+    assert _labels(sr.pl.grn(fitted_adata, labels=False, show=False)) == {}
+    assert set(_labels(sr.pl.grn(fitted_adata, labels=["GATA1", "SPI1"], show=False))) == {"GATA1", "SPI1"}
+    assert set(_labels(sr.pl.grn(fitted_adata, labels="GATA1", show=False))) == {"GATA1"}
+
+
+def test_sizes(fitted_adata):
+    ax = sr.pl.grn(fitted_adata, node_size=12, font_size=5, title="A", show=False)
+    assert _nodes(ax)["target"].get_sizes().tolist() == [144]
+    assert {text.get_fontsize() for text in ax.texts} == {5}
+    assert ax.get_title() == "A"
+    with plt.rc_context({"font.size": 20}):
+        assert {text.get_fontsize() for text in sr.pl.grn(fitted_adata, show=False).texts} == {15}
+
+
+def test_one_link_alone(fitted_adata):
+    ax = sr.pl.grn(fitted_adata, top_n=1, show=False)
+    assert len(_arrows(ax)) == 1
+    assert len(ax.texts) == 2
+
+
+def test_unknown_layout_names_the_valid_ones(fitted_adata):
+    with pytest.raises(ValueError, match="layout='sprig' is not known; .*'kamada_kawai'.* Did you mean 'spring'"):
+        sr.pl.grn(fitted_adata, layout="sprig")
+
+
+def test_nothing_to_draw(fitted_adata):
+    with pytest.raises(ValueError, match=r"no link of adata.uns\['grn'\] passes .*threshold=1.0"):
+        sr.pl.grn(fitted_adata, threshold=1.0)
+    assert plt.get_fignums() == []
+
+
+def test_too_much_to_draw(fitted_adata, monkeypatch):
+    from scregnet.pl import _grn
+
+    monkeypatch.setattr(_grn, "_MOST_LINKS", 100)
+    n = fitted_adata.varp["grn"].nnz
+    with pytest.raises(ValueError, match=f"{n} links are too many to draw .at most 100.; set top_n= or threshold="):
+        sr.pl.grn(fitted_adata, top_n=None)
+
+
+def test_unknown_names(fitted_adata):
+    with pytest.raises(KeyError, match="Did you mean 'GATA1'"):
+        sr.pl.grn(fitted_adata, sources="Gata1")
+    with pytest.raises(ValueError, match="candidate TFs"):
+        sr.pl.grn(fitted_adata, sources="GENE3")
