@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from scregnet._logging import logger
@@ -35,3 +37,19 @@ def resolve_device(device: str | None) -> torch.device:
         msg = "device='mps' is not there on this machine. Use device='auto' or 'cpu'."
         raise ValueError(msg)
     return found
+
+
+@contextmanager
+def torch_threads() -> Iterator[None]:
+    """Use ``settings.n_jobs`` CPU threads of torch inside the ``with`` block; -1 leaves torch's own choice."""
+    import torch
+
+    from scregnet._settings import settings
+
+    former = torch.get_num_threads()
+    try:
+        if settings.n_jobs != -1:
+            torch.set_num_threads(settings.n_jobs)
+        yield
+    finally:
+        torch.set_num_threads(former)

@@ -1,0 +1,100 @@
+"""Labelled pairs between frames of gene names and the positions that the core works on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from scregnet._validate import listed
+from scregnet.links.task import Pairs, Split
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+PARTS = ("train", "validation", "test")
+
+
+def read_split(frame: pd.DataFrame, adata: AnnData) -> Split:
+    """Read a frame with columns source, target, label and split as positions in ``adata.var_names``.
+
+    Raises
+    ------
+    ValueError
+        If columns, parts or genes are missing, labels are not 0 and 1, a pair is there twice, or a gene is paired with itself.
+    """
+    missing = [column for column in ("source", "target", "label", "split") if column not in frame]
+    if missing:
+        msg = f"split: the frame lacks the columns {listed(missing)}; it needs source, target, label and split."
+        raise ValueError(msg)
+    parts = frame["split"].astype(str).to_numpy()
+    found = set(parts)
+    if found != set(PARTS):
+        msg = f"split: its column 'split' must hold each of {listed(PARTS)} and nothing else, found {listed(sorted(found))}."
+        raise ValueError(msg)
+    labels = pd.to_numeric(frame["label"]).to_numpy()
+    if not np.isin(labels, (0, 1)).all():
+        msg = f"split: its column 'label' must hold 0 and 1, found {listed(np.unique(labels[~np.isin(labels, (0, 1))]), 5)}."
+        raise ValueError(msg)
+    positions = []
+    for column in ("source", "target"):
+        where = adata.var_names.get_indexer(pd.Index(frame[column].astype(str)))
+        if (where < 0).any():
+            unknown = frame[column].astype(str)[where < 0].unique()
+            msg = f"split: {len(unknown)} genes of its column {column!r} are not in adata.var_names: {listed(unknown, 5)}. Drop those pairs first."
+            raise ValueError(msg)
+        positions.append(where.astype(np.int32))
+    source, target = positions
+    if (source == target).any():
+        msg = f"split: {int((source == target).sum())} pairs join a gene with itself, for example {adata.var_names[source[source == target][0]]!r}. Drop them."
+        raise ValueError(msg)
+    pair = source.astype(np.int64) * adata.n_vars + target
+    unique, first, times = np.unique(pair, return_index=True, return_counts=True)
+    if len(unique) < len(pair):
+        row = frame.iloc[first[times > 1][0]]
+        msg = (
+            f"split: {int((times > 1).sum())} pairs are there more than once, for example {row['source']} → {row['target']}; "
+            "a pair in two parts would let the test pairs into the training."
+        )
+        raise ValueError(msg)
+    pairs = Pairs(source, target, labels.astype(bool))
+    return Split(*(pairs.take(parts == part) for part in PARTS))
+
+
+def check_split(split: Split, name: str) -> None:
+    """Raise ``ValueError`` unless the split can be fitted and scored: two TFs with edges, and both labels in every part."""
+    known = np.concatenate([pairs.sources[pairs.labels] for pairs in (split.train, split.validation, split.test)])
+    n_tfs = len(np.unique(known))
+    if n_tfs < 2:
+        msg = f"{name}: {'no TF' if n_tfs == 0 else 'only one TF'} has an edge to a gene of adata; a fit needs at least two TFs with edges."
+        raise ValueError(msg)
+    for part in PARTS:
+        pairs: Pairs = getattr(split, part)
+        if pairs.n_positive in (0, len(pairs)):
+            kind = "edges" if pairs.n_positive else "non-edges"
+            msg = (
+                f"{name}: all {len(pairs)} pairs of the {part} part are {kind}; every part needs both. "
+                f"The network has {len(known)} edges of {n_tfs} TFs among {listed(PARTS)} parts: give one with more edges, or a split of your own."
+            )
+            raise ValueError(msg)
+
+
+def pairs_frame(split: Split, genes: pd.Index) -> pd.DataFrame:
+    """All labelled pairs as a frame with columns source, target, label (int8) and split (categorical)."""
+    columns: dict[str, list[np.ndarray]] = {"source": [], "target": [], "label": []}
+    for part in PARTS:
+        pairs: Pairs = getattr(split, part)
+        columns["source"].append(pairs.sources)
+        columns["target"].append(pairs.targets)
+        columns["label"].append(pairs.labels)
+    names = genes.to_numpy()
+    number = np.repeat(np.arange(3), [len(getattr(split, part)) for part in PARTS])
+    frame = pd.DataFrame({key: np.concatenate(value) for key, value in columns.items()})
+    for key in ("source", "target"):
+        codes = np.unique(frame[key].to_numpy())
+        # Categoricals: the names are many times repeated, and files store each once.
+        frame[key] = pd.Categorical.from_codes(np.searchsorted(codes, frame[key]), names[codes])
+    frame["label"] = frame["label"].astype(np.int8)
+    frame["split"] = pd.Categorical.from_codes(number, list(PARTS))
+    return frame

@@ -1,0 +1,23 @@
+"""Core: labelled pairs and gene features in, scores of links out."""
+
+from __future__ import annotations
+
+from scregnet.links.calibration import PlattCalibration
+from scregnet.links.registry import LINK_METHODS, NULL_MODELS, get_method, load_fitted, register_method
+from scregnet.links.splits import split_pairs
+from scregnet.links.task import FittedLinks, LinkMethod, LinkTask, Pairs, Split
+
+__all__ = [
+    "LINK_METHODS",
+    "NULL_MODELS",
+    "FittedLinks",
+    "LinkMethod",
+    "LinkTask",
+    "Pairs",
+    "PlattCalibration",
+    "Split",
+    "get_method",
+    "load_fitted",
+    "register_method",
+    "split_pairs",
+]

@@ -1,0 +1,3 @@
+"""One file a method."""
+
+from __future__ import annotations

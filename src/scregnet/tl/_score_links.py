@@ -1,0 +1,80 @@
+"""Score any pairs with a fitted network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scregnet._adata import resolve
+from scregnet._docs import doc
+from scregnet._fitted import fitted
+from scregnet._validate import listed
+from scregnet.links import PlattCalibration, load_fitted
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+
+@doc
+def score_links(
+    adata: AnnData | MuData, pairs: pd.DataFrame | Iterable[tuple[str, str]], *, key: str = "grn", mod: str = "rna"
+) -> pd.DataFrame:
+    """Score pairs of genes with a fitted network, whether or not :func:`scregnet.tl.fit_grn` kept them.
+
+    Works from the state in ``adata.uns[key]["model"]`` alone: after reading a file, and after genes were dropped or re-ordered.
+
+    Parameters
+    ----------
+    %(adata)s
+    pairs
+        Frame with columns ``source`` and ``target``, further columns are passed through; or pairs of names.
+    %(key)s
+    %(mod)s
+
+    Returns
+    -------
+    A copy of ``pairs`` with a float32 column ``probability``, the calibrated probability that the source regulates the target; its index is kept.
+
+    Raises
+    ------
+    KeyError
+        There is no fitted network named ``key``, or a gene was not among those it was fitted to.
+    ValueError
+        ``pairs`` has no columns ``source`` and ``target``.
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
+    >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
+    >>> scores = sr.tl.score_links(adata, adata.uns["truth"])
+    """
+    model = fitted(resolve(adata, mod), key)["model"]
+    frame = pairs.copy() if isinstance(pairs, pd.DataFrame) else pd.DataFrame(list(pairs), columns=["source", "target"])
+    missing = [column for column in ("source", "target") if column not in frame]
+    if missing:
+        msg = f"pairs lacks the columns {listed(missing)}; it has {listed(frame.columns)}."
+        raise ValueError(msg)
+    genes = pd.Index(np.asarray(model["genes"]).astype(str))
+    sources, targets = (_positions(frame[column], genes, column, key) for column in ("source", "target"))
+    links = load_fitted(str(model["method"]), _plain(model["state"]))
+    calibration = PlattCalibration(float(model["slope"]), float(model["intercept"]))
+    frame["probability"] = calibration(links.score(sources, targets))
+    return frame
+
+
+def _positions(names: pd.Series, genes: pd.Index, column: str, key: str) -> np.ndarray:
+    where = genes.get_indexer(pd.Index(names.astype(str)))
+    if (where < 0).any():
+        unknown = names.astype(str)[where < 0].unique()
+        msg = f"pairs: {len(unknown)} genes of its column {column!r} were not among those that {key!r} was fitted to: {listed(unknown, 5)}."
+        raise KeyError(msg)
+    return where
+
+
+def _plain(state: Any) -> dict[str, np.ndarray]:
+    return {str(name): np.asarray(value) for name, value in state.items()}
