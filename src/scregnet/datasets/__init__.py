@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scregnet.datasets._beeline import beeline
 from scregnet.datasets._simulated import simulated
 
-__all__ = ["simulated"]
+__all__ = ["beeline", "simulated"]
