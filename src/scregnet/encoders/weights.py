@@ -123,7 +123,10 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except PermissionError:
+        raise
+    # torch meets a cut-off archive with any of these, OSError among them.
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         msg = f"{path} was not read: {str(error).splitlines()[0] if str(error) else type(error).__name__}. It is truncated, damaged, or carries more than tensors."
         raise ValueError(msg) from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):

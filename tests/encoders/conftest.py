@@ -1,0 +1,137 @@
+"""A small Geneformer with random weights in the published layout, and what is needed to feed it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from safetensors.torch import save_file
+
+GENES = [f"ENSG{number:011d}" for number in range(100, 140)]
+SYMBOLS = {f"GENE{i}": gene for i, gene in enumerate(GENES)} | {"C1orf7": GENES[7]}
+WIDTH, N_LAYERS, FFN, POSITIONS = 12, 3, 20, 64
+
+
+def dictionaries(family: str) -> dict[str, dict]:
+    """Token, median, mapping (one alias, one target outside the vocabulary) and symbol dictionaries."""
+    special = ["<pad>", "<mask>"] + (["<cls>", "<eos>"] if family == "V2" else [])
+    rng = np.random.default_rng(1)
+    return {
+        "token_dictionary": {name: token for token, name in enumerate([*special, *GENES])},
+        "gene_median_dictionary": {gene: float(rng.uniform(0.3, 5)) for gene in GENES},
+        "ensembl_mapping_dict": {gene: gene for gene in GENES}
+        | {"ENSG00000000901": GENES[0], "ENSG00000000902": "ENSG00000999999"},
+        "gene_name_id_dict": SYMBOLS,
+    }
+
+
+def random_state(n_tokens: int, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Tensors of a small BERT under the published names, head included."""
+    generator = torch.Generator().manual_seed(seed)
+    state: dict[str, torch.Tensor] = {}
+
+    def linear(name: str, out: int, into: int) -> None:
+        state[f"{name}.weight"] = torch.randn(out, into, generator=generator) / into**0.5
+        state[f"{name}.bias"] = 0.2 * torch.randn(out, generator=generator)
+
+    def norm(name: str) -> None:
+        state[f"{name}.weight"] = 1 + 0.2 * torch.randn(WIDTH, generator=generator)
+        state[f"{name}.bias"] = 0.2 * torch.randn(WIDTH, generator=generator)
+
+    for name, rows in (("word", n_tokens), ("position", POSITIONS), ("token_type", 2)):
+        state[f"bert.embeddings.{name}_embeddings.weight"] = torch.randn(rows, WIDTH, generator=generator)
+    norm("bert.embeddings.LayerNorm")
+    for i in range(N_LAYERS):
+        layer = f"bert.encoder.layer.{i}"
+        for part in ("query", "key", "value"):
+            linear(f"{layer}.attention.self.{part}", WIDTH, WIDTH)
+        linear(f"{layer}.attention.output.dense", WIDTH, WIDTH)
+        norm(f"{layer}.attention.output.LayerNorm")
+        linear(f"{layer}.intermediate.dense", FFN, WIDTH)
+        linear(f"{layer}.output.dense", WIDTH, FFN)
+        norm(f"{layer}.output.LayerNorm")
+    linear("cls.predictions.transform.dense", WIDTH, WIDTH)
+    norm("cls.predictions.transform.LayerNorm")
+    state["cls.predictions.bias"] = torch.zeros(n_tokens)
+    return state
+
+
+def config(n_tokens: int) -> dict[str, object]:
+    return {
+        "model_type": "bert",
+        "vocab_size": n_tokens,
+        "hidden_size": WIDTH,
+        "num_hidden_layers": N_LAYERS,
+        "num_attention_heads": 3,
+        "intermediate_size": FFN,
+        "max_position_embeddings": POSITIONS,
+        "hidden_act": "relu",
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": 0,
+        "position_embedding_type": "absolute",
+        "gradient_checkpointing": False,
+    }
+
+
+def write_geneformer(folder: Path, family: str = "V1") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    known = dictionaries(family)
+    for name, content in known.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    n_tokens = len(known["token_dictionary"])
+    (folder / "config.json").write_text(json.dumps(config(n_tokens)))
+    state = random_state(n_tokens)
+    if family == "V1":
+        state["bert.embeddings.position_ids"] = torch.arange(POSITIONS)[None]
+    save_file(state, folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session", params=["V1", "V2"])
+def family(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("geneformer")
+    return {family: write_geneformer(root / family, family) for family in ("V1", "V2")}
+
+
+@pytest.fixture
+def own_folder(tmp_path) -> Path:
+    """A V1 folder that a test may damage."""
+    return write_geneformer(tmp_path / "weights")
+
+
+@pytest.fixture(scope="session")
+def state() -> dict[str, torch.Tensor]:
+    """The tensors in ``own_folder``'s weights."""
+    return random_state(len(dictionaries("V1")["token_dictionary"]))
+
+
+@pytest.fixture(scope="session")
+def genes() -> np.ndarray:
+    """The vocabulary's genes in another order, one alias of a gene that is there too, and three that no vocabulary knows."""
+    order = np.random.default_rng(2).permutation(GENES)
+    return np.array([*order, "ENSG00000000901", "ENSG00000000902", "ENSG00000888888", "unknown"])
+
+
+@pytest.fixture(scope="session")
+def counts(genes) -> sp.csr_matrix:
+    """30 cells with 0 to 44 genes; cells 4 and 11 are empty and no cell has gene 3."""
+    rng = np.random.default_rng(3)
+    dense = rng.poisson(rng.gamma(0.6, 3, (30, len(genes))) * rng.uniform(0.2, 2, (30, 1)))
+    dense[[4, 11]] = 0
+    dense[:, 3] = 0
+    return sp.csr_matrix(dense, dtype=np.float64)
+
+
+@pytest.fixture(scope="session")
+def known() -> dict[str, dict[str, dict]]:
+    """The dictionaries of both families."""
+    return {family: dictionaries(family) for family in ("V1", "V2")}
