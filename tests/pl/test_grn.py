@@ -252,3 +252,26 @@ def test_unknown_names(fitted_adata):
         sr.pl.grn(fitted_adata, sources="Gata1")
     with pytest.raises(ValueError, match="candidate TFs"):
         sr.pl.grn(fitted_adata, sources="GENE3")
+
+
+def test_a_name_with_dollars_is_not_a_formula(fitted_adata):
+    name = "a$_b$"
+    names = list(fitted_adata.var_names)
+    names[names.index("GATA1")] = name
+    fitted_adata.var_names = names
+    ax = sr.pl.grn(fitted_adata, sources=name, top_n=5, show=False)
+    ax.figure.canvas.draw()
+    text = _labels(ax)[name]
+    shown = text.get_window_extent().width
+    assert text.get_parse_math() is False
+    text.set_parse_math(True)
+    assert text.get_window_extent().width != shown
+
+
+def test_several_hundred_links_take_seconds(fitted_adata):
+    import time
+
+    start = time.perf_counter()
+    ax = sr.pl.grn(fitted_adata, top_n=300, figsize=(12, 9), show=False)
+    assert len(_arrows(ax)) == 300
+    assert time.perf_counter() - start < 20

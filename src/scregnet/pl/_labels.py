@@ -39,20 +39,19 @@ def place_labels(
     rounds
         Largest number of passes over all labels.
     """
-    n = len(nodes)
-    if n == 0:
-        return np.zeros((0, 2))
     offsets = _candidates(radius, sizes)
     fixed = _fixed_cost(nodes, radius, sizes, edges, offsets, low, high)
     choice = fixed.argmin(axis=1)
-    index = np.arange(n)
+    index = np.arange(len(nodes))
     centres = nodes + offsets[index, choice]
-    # From the hubs' neighbours outwards nothing is gained by a clever order; crowded labels first settle quickest.
+    # Labels with the least choice go first. Nodes without a label (size zero) have none to place.
     order = np.argsort(-fixed.min(axis=1), kind="stable")
+    order = order[sizes[order].any(axis=1)]
     for _ in range(rounds):
         moved = False
         for i in order:
-            others = index != i
+            reach = sizes.max(axis=0) + sizes[i] + 2 * radius[i] + 2 * max(_GAPS)
+            others = (index != i) & (np.abs(centres - nodes[i]) < reach).all(axis=1)
             cover = _overlap(nodes[i] + offsets[i], sizes[i] + 1.5, centres[others], sizes[others])
             cost = fixed[i] + 6 * cover.sum(axis=1)
             best = int(cost.argmin())
@@ -87,12 +86,16 @@ def _fixed_cost(
     away = _away_from_neighbours(nodes, edges)
     samples = _along(nodes, radius, edges)
     node_boxes = 2 * np.stack([radius, radius], axis=1)
-    cost = np.empty(offsets.shape[:2])
-    for i in range(len(nodes)):
+    cost = np.zeros(offsets.shape[:2])
+    for i in np.flatnonzero(sizes.any(axis=1)):
         centre = nodes[i] + offsets[i]
         half = sizes[i] / 2
-        covered = _overlap(centre, sizes[i] + 1, nodes, node_boxes)
-        behind = (np.abs(samples[None] - centre[:, None]) < half + 1).all(axis=2).sum(axis=1)
+        # Only what lies within reach of the label is looked at: it is little even in a large network.
+        reach = np.abs(offsets[i]).max(axis=0) + half + radius.max() + 2
+        close = (np.abs(nodes - nodes[i]) < reach).all(axis=1)
+        covered = _overlap(centre, sizes[i] + 1, nodes[close], node_boxes[close])
+        near = samples[(np.abs(samples - nodes[i]) < reach).all(axis=1)]
+        behind = (np.abs(near[None] - centre[:, None]) < half + 1).all(axis=2).sum(axis=1)
         outside = np.clip(low - (centre - half), 0, None) + np.clip((centre + half) - high, 0, None)
         unit = offsets[i] / np.maximum(np.linalg.norm(offsets[i], axis=1, keepdims=True), 1e-9)
         turn = 1 - unit @ away[i]

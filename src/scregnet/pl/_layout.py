@@ -127,37 +127,36 @@ def _crossings(points: np.ndarray, edges: np.ndarray) -> int:
 
 
 def _pack(boxes: list[dict[str, np.ndarray]], aspect: float, gap: float = 1.0) -> dict[str, np.ndarray]:
-    """Put components side by side in rows, so that the whole is about ``aspect`` times as wide as high."""
-    low = [np.min(list(box.values()), axis=0) for box in boxes]
-    size = [np.ptp(list(box.values()), axis=0) + gap for box in boxes]
-    widest = max(float(s[0]) for s in size)
-    area = sum(float(s[0] * s[1]) for s in size)
-    # Rows waste room, so the best width is looked for instead of computed.
-    best: tuple[float, list[np.ndarray]] | None = None
-    for width in np.linspace(1, 3, 21) * max(widest, np.sqrt(area * aspect) / 1.5):
-        corners, extent = _rows(size, float(width))
-        scale = max(extent[0] / aspect, extent[1])
-        if best is None or scale < best[0] - 1e-9:
-            best = scale, corners
-    assert best is not None
+    """Put components beside each other, so that the whole is about ``aspect`` times as wide as high."""
+    low = np.array([np.min(list(box.values()), axis=0) for box in boxes])
+    size = np.array([np.ptp(list(box.values()), axis=0) for box in boxes]) + gap
+    # How much room is wasted depends on the width in no simple way, so the best of several is taken.
+    start = max(float(size[:, 0].max()), np.sqrt(float(size.prod(axis=1).sum()) * aspect) / 1.2)
+    widths = start * np.linspace(1, 2, 15 if len(boxes) <= 60 else 4)
+    tried = [_corners(size, float(width)) for width in widths]
+    extents = [(corners + size).max(axis=0) for corners in tried]
+    corners = tried[int(np.argmin([max(extent[0] / aspect, extent[1]) for extent in extents]))]
+    # The largest comes first and lies at height 0, which is to be the top.
+    top = (corners + size)[:, 1]
     place = {}
-    for box, start, corner in zip(boxes, low, best[1], strict=True):
-        place.update({node: point - start + corner for node, point in box.items()})
+    for box, origin, x, y in zip(boxes, low, corners[:, 0], -top, strict=True):
+        place.update({node: point - origin + np.array([x, y]) for node, point in box.items()})
     return place
 
 
-def _rows(size: list[np.ndarray], width: float) -> tuple[list[np.ndarray], np.ndarray]:
-    corners = []
-    x = y = height = 0.0
-    widest = 0.0
-    for w, h in size:
-        if x > 0 and x + w > width:
-            x, y, height = 0.0, y - height, 0.0
-        corners.append(np.array([x, y - h]))
-        x += w
-        height = max(height, h)
-        widest = max(widest, x)
-    return corners, np.array([widest, height - y])
+def _corners(size: np.ndarray, width: float) -> np.ndarray:
+    """Return the lower left corners of boxes, each as low and then as far left as it fits beside those before it."""
+    corners = np.zeros_like(size)
+    for i in range(1, len(size)):
+        taken_low, taken_high = corners[:i], corners[:i] + size[:i]
+        x, y = np.meshgrid(np.unique([0.0, *taken_high[:, 0]]), np.unique([0.0, *taken_high[:, 1]]))
+        spots = np.stack([x.ravel(), y.ravel()], axis=1)
+        spots = spots[(spots[:, 0] + size[i, 0] <= width + 1e-9) | (spots[:, 0] == 0)]
+        for spot in spots:  # meshgrid runs along x first: from low to high, from left to right
+            if not ((spot < taken_high - 1e-9) & (taken_low < spot + size[i] - 1e-9)).all(axis=1).any():
+                corners[i] = spot
+                break
+    return corners
 
 
 def spread(
@@ -168,14 +167,17 @@ def spread(
     apart: float,
     low: np.ndarray,
     high: np.ndarray,
-    rounds: int = 200,
+    rounds: int | None = None,
 ) -> np.ndarray:
     """Push nodes off each other and off edges of other nodes, which would seem to end at them.
 
-    Nodes keep ``apart`` of each other's borders, twice, which leaves room for labels. ``points``, ``radius`` and the corners of the box share one unit (points). Where there is no room for everything, the
+    ``rounds=None`` takes up to 200, fewer for large graphs. Nodes keep ``apart`` of each other's borders, twice, which leaves room for labels. ``points``, ``radius`` and the corners of the box share one unit (points). Where there is no room for everything, the
     places after the last round are taken.
     """
     points = points.copy()
+    if rounds is None:
+        # A round takes time in proportion to nodes × edges, and crowded pictures gain little from the later ones.
+        rounds = int(np.clip(2_000_000 / max(len(points) * len(edges), 1), 5, 200))
     for _ in range(rounds):
         push = 0.5 * _off_nodes(points, radius + max(apart, 2)) + _off_edges(points, radius + 3, edges)
         if np.abs(push).max(initial=0) < 0.05:

@@ -106,6 +106,8 @@ def _texts(ax: Axes, graph: nx.DiGraph, style: Style, is_tf: np.ndarray, named: 
             textcoords="offset points",
             ha="center",
             va="center",
+            # A gene name is never a formula.
+            parse_math=False,
             fontsize=style.font_size,
             fontweight="bold" if is_tf[i] else "normal",
             path_effects=[withStroke(linewidth=2, foreground=ax.get_facecolor())],
