@@ -125,8 +125,11 @@ def embedding_features(
         )
         raise KeyError(msg)
     values = adata.varm[key]
-    values = values.to_numpy() if isinstance(values, pd.DataFrame) else values
-    values = np.asarray(values.toarray() if sp.issparse(values) else values, np.float32)
+    if isinstance(values, pd.DataFrame):
+        values = values.to_numpy()
+    elif sp.issparse(values):
+        values = values.toarray()
+    values = np.asarray(values, np.float32)
     if values.ndim != 2 or not np.isfinite(values).all():
         msg = f"adata.varm[{key!r}] must be a finite matrix of genes × width; it has shape {values.shape} or holds NaN or infinite values."
         raise ValueError(msg)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scregnet._logging import logger
 from scregnet._validate import listed
-from scregnet.links.task import Pairs, Split
+from scregnet.links import Pairs, Split, hold_out
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 PARTS = ("train", "validation", "test")
 
 
-def read_split(frame: pd.DataFrame, adata: AnnData) -> Split:
+def read_split(frame: pd.DataFrame, adata: AnnData, *, validation_fraction: float, rng: np.random.Generator) -> Split:
     """Read a frame with columns source, target, label and split as positions in ``adata.var_names``.
+
+    Where no pair is marked ``"validation"``, as in some published splits, a share ``validation_fraction`` of the training pairs is taken for it.
 
     Raises
     ------
@@ -30,8 +33,11 @@ def read_split(frame: pd.DataFrame, adata: AnnData) -> Split:
         raise ValueError(msg)
     parts = frame["split"].astype(str).to_numpy()
     found = set(parts)
-    if found != set(PARTS):
-        msg = f"split: its column 'split' must hold each of {listed(PARTS)} and nothing else, found {listed(sorted(found))}."
+    if not {"train", "test"} <= found <= set(PARTS):
+        msg = (
+            "split: its column 'split' must hold 'train', 'test' and, optional, 'validation', and nothing else; "
+            f"found {listed(sorted(found))}."
+        )
         raise ValueError(msg)
     labels = pd.to_numeric(frame["label"]).to_numpy()
     if not np.isin(labels, (0, 1)).all():
@@ -59,7 +65,11 @@ def read_split(frame: pd.DataFrame, adata: AnnData) -> Split:
         )
         raise ValueError(msg)
     pairs = Pairs(source, target, labels.astype(bool))
-    return Split(*(pairs.take(parts == part) for part in PARTS))
+    train, validation, test = (pairs.take(parts == part) for part in PARTS)
+    if len(validation) == 0:
+        train, validation = hold_out(train, validation_fraction, rng=rng)
+        logger.info("split: no validation pairs given, %d of the training pairs are taken for it", len(validation))
+    return Split(train, validation, test)
 
 
 def check_split(split: Split, name: str) -> None:
@@ -96,5 +106,5 @@ def pairs_frame(split: Split, genes: pd.Index) -> pd.DataFrame:
         # Categoricals: the names are many times repeated, and files store each once.
         frame[key] = pd.Categorical.from_codes(np.searchsorted(codes, frame[key]), names[codes])
     frame["label"] = frame["label"].astype(np.int8)
-    frame["split"] = pd.Categorical.from_codes(number, list(PARTS))
+    frame["split"] = pd.Categorical(np.array(PARTS)[number], categories=list(PARTS))
     return frame

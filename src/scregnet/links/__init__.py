@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scregnet.links.calibration import PlattCalibration
 from scregnet.links.registry import LINK_METHODS, NULL_MODELS, get_method, load_fitted, register_method
-from scregnet.links.splits import split_pairs
+from scregnet.links.splits import hold_out, split_pairs
 from scregnet.links.task import FittedLinks, LinkMethod, LinkTask, Pairs, Split
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "PlattCalibration",
     "Split",
     "get_method",
+    "hold_out",
     "load_fitted",
     "register_method",
     "split_pairs",

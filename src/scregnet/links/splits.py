@@ -46,19 +46,23 @@ def split_pairs(
     for tf in np.unique(sources):
         known = np.zeros(n_genes, bool)
         known[targets[sources == tf]] = True
-        for label in (True, False):
-            genes = np.flatnonzero(known == label)
-            genes = rng.permutation(genes[genes != tf])
-            n_test = _round_at_random(test_fraction * len(genes), rng)
-            n_validation = _round_at_random(validation_fraction * (len(genes) - n_test), rng)
-            part = np.zeros(len(genes), np.int8)
-            part[:n_test] = 2
-            part[n_test : n_test + n_validation] = 1
-            columns.append(np.stack([np.full(len(genes), tf), genes, np.full(len(genes), label), part]))
-    source, target, label, part = np.concatenate(columns, axis=1)
+        genes = np.delete(np.arange(n_genes), tf)
+        columns.append(np.stack([np.full(len(genes), tf), genes, known[genes]]))
+    source, target, label = np.concatenate(columns, axis=1)
     pairs = Pairs(source.astype(np.int32), target.astype(np.int32), label.astype(bool))
-    return Split(*(pairs.take(part == number) for number in range(3)))
+    rest, test = hold_out(pairs, test_fraction, rng=rng)
+    train, validation = hold_out(rest, validation_fraction, rng=rng)
+    return Split(train, validation, test)
 
 
-def _round_at_random(value: float, rng: np.random.Generator) -> int:
-    return int(np.floor(value + rng.random()))
+def hold_out(pairs: Pairs, fraction: float, *, rng: np.random.Generator) -> tuple[Pairs, Pairs]:
+    """Divide pairs in two, the second with a share ``fraction`` of every TF's edges and of its non-edges."""
+    order = rng.permutation(len(pairs))
+    order = order[np.lexsort((pairs.labels[order], pairs.sources[order]))]
+    group = 2 * pairs.sources[order].astype(np.int64) + pairs.labels[order]
+    _, starts, sizes = np.unique(group, return_index=True, return_counts=True)
+    held = np.zeros(len(pairs), bool)
+    wanted = np.floor(fraction * sizes + rng.random(len(sizes))).astype(int)
+    for start, n in zip(starts, wanted, strict=True):
+        held[order[start : start + n]] = True
+    return pairs.take(~held), pairs.take(held)

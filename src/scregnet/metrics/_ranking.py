@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+
+def _checked(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     labels, scores = np.asarray(labels, bool), np.asarray(scores, np.float64)
     if labels.shape != scores.shape or labels.ndim != 1:
         msg = f"labels and scores must be one-dimensional and of one length, got shapes {labels.shape} and {scores.shape}."
@@ -21,7 +25,7 @@ def _checked(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.nda
     return labels, scores
 
 
-def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
+def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the receiver operating characteristic curve; 0.5 is chance.
 
     Parameters
@@ -47,7 +51,7 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(roc_auc_score(*_checked(labels, scores)))
 
 
-def auprc(labels: np.ndarray, scores: np.ndarray) -> float:
+def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the precision-recall curve as average precision; the share of edges is chance.
 
     Parameters
@@ -73,7 +77,7 @@ def auprc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(average_precision_score(*_checked(labels, scores)))
 
 
-def epr(labels: np.ndarray, scores: np.ndarray) -> float:
+def epr(labels: ArrayLike, scores: ArrayLike) -> float:
     """Early precision ratio of BEELINE: precision among the k best pairs, k the number of edges, over the share of edges; 1 is chance.
 
     Pairs tied at the k-th score count with the share of edges among the tied, so that the order of the input does not matter.
@@ -105,7 +109,7 @@ def epr(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 def per_tf(
-    labels: np.ndarray, scores: np.ndarray, tfs: np.ndarray, metric: Callable[[np.ndarray, np.ndarray], float] = auroc
+    labels: ArrayLike, scores: ArrayLike, tfs: ArrayLike, metric: Callable[[np.ndarray, np.ndarray], float] = auroc
 ) -> float:
     """Mean of a metric over TFs, each TF's pairs ranked among themselves: "this TF has many targets" is worth nothing.
 
@@ -142,7 +146,7 @@ def per_tf(
     return float(np.mean(values)) if values else float("nan")
 
 
-def evaluate(labels: np.ndarray, scores: np.ndarray, tfs: np.ndarray) -> dict[str, float]:
+def evaluate(labels: ArrayLike, scores: ArrayLike, tfs: ArrayLike) -> dict[str, float]:
     """All metrics of one set of pairs.
 
     Parameters

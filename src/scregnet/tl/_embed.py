@@ -174,7 +174,7 @@ def embed(
     changed = adata.copy() if copy else adata
     write(
         resolve(changed, mod),
-        varm={name: group.vectors for name, group in zip(keys, embedding.groups, strict=True)},
+        varm={name: group.vectors.astype(np.float32, copy=False) for name, group in zip(keys, embedding.groups, strict=True)},
         var={f"{name}_covered": group.covered for name, group in zip(keys, embedding.groups, strict=True)},
         uns={key: {**record, "params": params}},
     )
@@ -272,8 +272,8 @@ def _check_result(name: str, embedding: Embedding, n_groups: int, n_genes: int) 
     for group in embedding.groups:
         if group.vectors.ndim != 2 or len(group.vectors) != n_genes or group.covered.shape != (n_genes,):
             fault = f"vectors of shape {group.vectors.shape} for {n_genes} genes"
-        elif group.vectors.dtype != np.float32 or group.covered.dtype != bool:
-            fault = f"{group.vectors.dtype} vectors and a {group.covered.dtype} mask instead of float32 and bool"
+        elif group.vectors.dtype.kind != "f" or group.covered.dtype != bool:
+            fault = f"{group.vectors.dtype} vectors and a {group.covered.dtype} mask instead of floating point and bool"
         elif not np.isfinite(group.vectors).all():
             fault = "vectors with NaN or infinite values"
         elif group.vectors[~group.covered].any():

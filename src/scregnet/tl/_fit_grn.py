@@ -69,7 +69,7 @@ def fit_grn(
 
         ``None`` takes ``adata.varp["prior"]``, or the positives of ``split`` if that is a frame.
     method
-        ``"scregnet"`` (:cite:p:`Kommu2025`: a frozen embedding beside a graph network; the graph network's node features are the gene's expression) or
+        ``"scregnet"`` (:cite:p:`kommu2025scregnet`: a frozen embedding beside a graph network; the graph network's node features are the gene's expression) or
         ``"degree"`` (the null model: how often is this TF a regulator, how often is this gene a target).
     embedding
         Gene embedding: a key of ``adata.varm``, or a frame indexed by gene name. ``"auto"`` takes the one that :func:`scregnet.tl.embed`
@@ -86,7 +86,7 @@ def fit_grn(
     test_fraction
         Share of the pairs for testing; not read when ``split`` is a frame.
     validation_fraction
-        Share of the remaining pairs for validation; not read when ``split`` is a frame.
+        Share of the remaining pairs for validation; not read when ``split`` is a frame that names validation pairs.
     groupby
         Column of ``adata.obs``: fit one network for the cells of each category, on the same pairs. An embedding that was made with the same ``groupby`` is used
         group by group.
@@ -232,19 +232,19 @@ def _labelled_pairs(
     random_state: int | None,
 ) -> tuple[Split, np.ndarray, Network | None]:
     """The split, the candidate TFs (positions, ascending) and the network as it was read."""
+    check_interval("test_fraction", test_fraction, 0, 1, closed="neither")
+    check_interval("validation_fraction", validation_fraction, 0, 1, closed="neither")
+    rng = np.random.default_rng(random_state)
     network = None
     if isinstance(split, pd.DataFrame):
         network = None if prior is None else read_network(prior, data)
-        labelled = read_split(split, data)
+        labelled = read_split(split, data, validation_fraction=validation_fraction, rng=rng)
     else:
         check_choice("split", split, SPLITS)
-        check_interval("test_fraction", test_fraction, 0, 1, closed="neither")
-        check_interval("validation_fraction", validation_fraction, 0, 1, closed="neither")
         if prior is None and "prior" not in data.varp:
             msg = "prior is None and adata.varp['prior'] is not there: pass the network as prior=, or call sr.pp.prior(adata, network) first."
             raise KeyError(msg)
         network = read_network("prior" if prior is None else prior, data)
-        rng = np.random.default_rng(random_state)
         labelled = split_pairs(
             network.sources,
             network.targets,

@@ -1,0 +1,25 @@
+"""A small task with a planted rule: TFs and targets of different popularity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scregnet.links import LinkTask, split_pairs
+
+
+def make_task(seed: int = 0, n_tfs: int = 8, n_genes: int = 60):
+    rng = np.random.default_rng(seed)
+    pull = rng.normal(size=n_genes)
+    logit = np.linspace(-2, 1, n_tfs)[:, None] + 2 * pull - 1
+    edges = rng.random((n_tfs, n_genes)) < 1 / (1 + np.exp(-logit))
+    edges[np.arange(n_tfs), np.arange(n_tfs)] = False
+    split = split_pairs(*np.nonzero(edges), n_genes, rng=rng)
+    expression = (pull[:, None] + rng.normal(size=(n_genes, 20))).astype(np.float32)
+    embedding = (pull[:, None] * rng.normal(size=12) + rng.normal(size=(n_genes, 12))).astype(np.float32)
+    return LinkTask(n_genes, split.train, split.validation, expression, embedding), split
+
+
+@pytest.fixture
+def task_and_split():
+    return make_task()

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from scregnet.links import PlattCalibration
+
+
+def test_recovers_the_curve_that_made_the_labels():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(3, 5, 200_000)
+    labels = rng.random(len(scores)) < expit(0.4 * scores - 2)
+    found = PlattCalibration.fit(scores, labels)
+    assert found.slope == pytest.approx(0.4, rel=0.02)
+    assert found.intercept == pytest.approx(-2, rel=0.02)
+
+
+def test_mean_probability_is_the_share_of_edges():
+    rng = np.random.default_rng(1)
+    scores, labels = rng.normal(size=5000), rng.random(5000) < 0.2
+    probabilities = PlattCalibration.fit(scores, labels)(scores)
+    assert probabilities.dtype == np.float32
+    assert probabilities.mean() == pytest.approx(labels.mean(), abs=1e-3)
+
+
+def test_order_is_kept_even_where_scores_point_the_wrong_way():
+    scores = np.linspace(-1, 1, 200)
+    found = PlattCalibration.fit(scores, scores < 0)
+    assert found.slope > 0
+
+
+def test_separable_classes_stay_finite():
+    scores = np.r_[np.full(50, -30.0), np.full(10, 40.0)]
+    probabilities = PlattCalibration.fit(scores, scores > 0)(scores)
+    # Platt's smoothed targets: (10 + 1) / (10 + 2) and 1 / (50 + 2).
+    assert probabilities[-1] == pytest.approx(11 / 12, abs=1e-3)
+    assert logit(probabilities[0]) == pytest.approx(logit(1 / 52), abs=1e-2)
+
+
+def test_constant_scores_give_the_share_of_edges():
+    labels = np.arange(100) < 30
+    assert PlattCalibration.fit(np.ones(100), labels)(np.ones(1))[0] == pytest.approx(0.3, abs=0.01)
+
+
+def test_one_kind_of_label_is_an_error():
+    with pytest.raises(ValueError, match="found 3 and 0"):
+        PlattCalibration.fit(np.arange(3.0), np.ones(3))
