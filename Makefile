@@ -9,7 +9,8 @@ VENV ?= .venv
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# -qq: errors only; warnings of pip are about the machine, not about this package.
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 SPHINX := $(BIN)/python -m sphinx
 
 .DEFAULT_GOAL := help

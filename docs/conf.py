@@ -1,0 +1,137 @@
+"""Configuration of the documentation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sphinx.ext.napoleon import NumpyDocstring
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+here = Path(__file__).parent
+
+# A call between two of the extensions, of no concern here.
+warnings.filterwarnings("ignore", message="'sphinx_autodoc_typehints.*is deprecated")
+
+info = metadata("scregnet")
+project = info["Name"]
+author = info["Author"]
+copyright = f"2026, {author}"
+version = release = info["Version"]
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx_autodoc_typehints",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
+]
+exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+templates_path = ["_templates"]
+nitpicky = True
+
+# -- the interface ----------------------------------------------------------------------------------------------------
+autosummary_generate = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+napoleon_google_docstring = False
+napoleon_numpy_docstring = True
+napoleon_use_rtype = False
+typehints_use_rtype = False
+typehints_defaults = "braces"
+always_document_param_types = True
+always_use_bars_union = True
+
+
+def returns_as_prose(self: NumpyDocstring, section: str) -> list[str]:
+    """Read a Returns section as text: its type stands in the signature, where napoleon would look for one in the first line."""
+    lines = self._dedent(self._strip_empty(self._consume_to_next_section()))
+    # sphinx-autodoc-typehints puts a colon there for the same purpose, which only helps for a single paragraph.
+    if lines[0].strip() == ":":
+        del lines[0]
+    return [*self._format_block(":returns: ", lines, "   "), ""]
+
+
+NumpyDocstring._parse_returns_section = returns_as_prose
+
+# -- text and notebooks -----------------------------------------------------------------------------------------------
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year"
+
+# The notebooks are kept without outputs: what a page shows was computed by the code that it documents.
+nb_execution_mode = "force"
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+
+notebooks = here / "tutorials"
+shutil.rmtree(notebooks, ignore_errors=True)
+notebooks.mkdir()
+for notebook in (here.parent / "tutorials").glob("*.ipynb"):
+    shutil.copy2(notebook, notebooks)
+
+# -- names of other projects ------------------------------------------------------------------------------------------
+# Their inventories are fetched only where a build is known to be online; elsewhere references to them stay plain text. Names
+# of our own are checked everywhere.
+inventories = {
+    "python": "https://docs.python.org/3",
+    "anndata": "https://anndata.readthedocs.io/en/stable",
+    "matplotlib": "https://matplotlib.org/stable",
+    "mudata": "https://mudata.readthedocs.io/stable",
+    "networkx": "https://networkx.org/documentation/stable",
+    "numpy": "https://numpy.org/doc/stable",
+    "pandas": "https://pandas.pydata.org/docs",
+    "scanpy": "https://scanpy.readthedocs.io/en/stable",
+    "scipy": "https://docs.scipy.org/doc/scipy",
+    "torch": "https://docs.pytorch.org/docs/stable",
+}
+if os.environ.get("READTHEDOCS") == "True" or os.environ.get("SCREGNET_DOCS_ONLINE"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {name: (url, None) for name, url in inventories.items()}
+# Described on the page of the settings by its fields.
+nitpick_ignore = [("py:class", "scregnet._settings.Settings")]
+nitpick_ignore_regex = [
+    (
+        r"py:.*",
+        r"(anndata|collections|contextlib|decoupler|matplotlib|mudata|networkx|numpy|os|pandas|pathlib|scanpy|scipy|torch|types|typing)\..*",
+    ),
+    ("py:data", "Ellipsis"),
+]
+
+# -- the look ---------------------------------------------------------------------------------------------------------
+html_theme = "sphinx_book_theme"
+html_title = "scregnet"
+html_static_path = ["_static"]
+html_css_files = ["scregnet.css"]
+html_show_sphinx = False
+html_theme_options = {
+    "navbar_persistent": [],
+    "path_to_docs": "docs/",
+    "show_navbar_depth": 1,
+    "show_toc_level": 3,
+    "use_download_button": True,
+    "use_fullscreen_button": False,
+}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+
+def without_arguments(app: Sphinx, what: str, name: str, obj: object, *unused: object) -> tuple[str, None] | None:
+    """Protocols are not called: leave out the (*args, **kwargs) that Python gives them."""
+    return ("", None) if what == "class" and getattr(obj, "_is_protocol", False) else None
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("autodoc-process-signature", without_arguments)

@@ -1,0 +1,63 @@
+"""What the README, the docstrings and the make file promise."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "api").glob("*.md")])
+
+
+def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run code as a user's script: an interpreter of its own, no display."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_quick_start_of_the_readme_runs(tmp_path):
+    code = re.search(r"```python\n(import scregnet as sr\n.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert code is not None
+    check = "\nassert len(grn) == 1000 and list(grn)[:3] == ['source', 'target', 'weight']\n"
+    done = run(code[1] + check, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert "degree" in done.stdout
+    assert (tmp_path / "fitted.h5ad").is_file()
+
+
+@pytest.mark.slow
+def test_demo_prints_the_table_and_draws(tmp_path):
+    done = run(f"import runpy; runpy.run_path({str(ROOT / 'tutorials' / 'demo.py')!r}, run_name='__main__')", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for word in ("scregnet", "degree", "auroc", "auprc", "per_tf_auroc"):
+        assert word in done.stdout
+    for picture in ("network.png", "metrics.png"):
+        assert (tmp_path / "demo_output" / picture).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_between_files_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not link.startswith(("http://", "https://", "mailto:")):
+            assert (page.parent / link).exists(), link
+
+
+def test_every_target_that_the_pages_name_is_in_the_makefile():
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    named = {name for page in PAGES for name in re.findall(r"^make (\w+)", page.read_text("utf-8"), flags=re.MULTILINE)}
+    assert named
+    assert named <= targets
