@@ -43,8 +43,8 @@ def select_genes(
     they come from, in this order,
 
     - ``p_values``: your own, for example BEELINE's ``VGAMpValue``;
-    - ``pseudotime``: an F test of a cubic spline of log-normalised expression along pseudotime (5 coefficients, knots at
-      quantiles) against a constant: the nearest to BEELINE's;
+    - ``pseudotime``: an F test of a cubic spline of log-normalised expression along pseudotime (5 coefficients besides the
+      constant, knots at quantiles) against the constant alone: the nearest to BEELINE's;
     - raw counts: Pearson's statistic of each gene's counts against sequencing depth, with its exact mean, variance and skewness
       when reads fall on cells by depth alone. A gene passes that varies more than sampling noise. Of genes with some ten
       reads or fewer, the p-values are approximate (about one in 20,000 passes by chance);
@@ -95,7 +95,7 @@ def select_genes(
     Examples
     --------
     >>> import scregnet as sr
-    >>> adata = sr.datasets.simulated(n_cells=200, n_genes=100)
+    >>> adata = sr.datasets.simulated(300, 100)
     >>> sr.pp.tfs(adata, adata.uns["truth"]["source"])
     >>> sr.pp.select_genes(adata, n_top=20)
     >>> int((adata.var["selected"] & ~adata.var["is_tf"]).sum())

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
-from scipy import interpolate, ndimage, special, stats
 
 from scregnet._adata import blocks
 
@@ -89,6 +88,9 @@ def poisson_p_values(found: Moments) -> np.ndarray:
     usual χ² does not hold for the few reads per cell of single-cell data. The moments follow from writing the statistic as a
     sum over pairs of reads of 1[same cell] / p - 1, whose expectation over either read is zero.
     """
+    # Here and below: scipy's statistics would nearly double the time of `import scregnet`.
+    from scipy import special
+
     n = len(found.shares)
     weights = 1 / found.shares
     w, w2 = weights.sum(), (weights**2).sum()
@@ -117,6 +119,8 @@ def trend_p_values(found: Moments) -> np.ndarray:
     compared with χ²_d / median(χ²_d), where d follows from the running lower quartile around the gene: genes of truly high
     variance hardly move a median and a lower quartile.
     """
+    from scipy import ndimage, stats
+
     varies = found.variance > 0
     if varies.sum() < _MIN_GENES:
         msg = (
@@ -145,9 +149,11 @@ def pseudotime_p_values(
 ) -> np.ndarray:
     """P-values that expression changes along pseudotime: F test of a cubic spline against a constant; NaN for constant genes.
 
-    Cells without a pseudotime are left out. The spline has ``df`` coefficients (knots at quantiles of pseudotime), fewer
+    Cells without a pseudotime are left out. The spline has ``df`` coefficients besides the constant (knots at quantiles of pseudotime), fewer
     where pseudotime takes fewer values.
     """
+    from scipy import stats
+
     kept = np.flatnonzero(np.isfinite(time))
     basis = _spline(time[kept], df)
     rank = basis.shape[1]
@@ -177,9 +183,11 @@ def pseudotime_p_values(
 
 def _spline(time: np.ndarray, df: int) -> np.ndarray:
     """Orthonormal columns that span the cubic splines of ``time`` less the constant."""
+    from scipy import interpolate
+
     if len(time) < 2 or time.min() == time.max():
         return np.empty((len(time), 0))
-    inner = np.quantile(time, np.linspace(0, 1, df - 2)[1:-1])
+    inner = np.quantile(time, np.linspace(0, 1, df - 1)[1:-1])
     inner = np.unique(inner[(inner > time.min()) & (inner < time.max())])
     knots = np.concatenate([[time.min()] * 4, inner, [time.max()] * 4])
     design = interpolate.BSpline.design_matrix(time, knots, 3).toarray()
