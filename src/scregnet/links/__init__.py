@@ -5,11 +5,12 @@ from __future__ import annotations
 from scregnet.links.calibration import PlattCalibration
 from scregnet.links.registry import LINK_METHODS, NULL_MODELS, get_method, load_fitted, register_method
 from scregnet.links.splits import hold_out, split_pairs
-from scregnet.links.task import FittedLinks, LinkMethod, LinkTask, Pairs, Split
+from scregnet.links.task import FitResult, FittedLinks, LinkMethod, LinkTask, Pairs, Split
 
 __all__ = [
     "LINK_METHODS",
     "NULL_MODELS",
+    "FitResult",
     "FittedLinks",
     "LinkMethod",
     "LinkTask",

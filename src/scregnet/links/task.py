@@ -63,7 +63,7 @@ class LinkTask:
 
     @property
     def message_graph(self) -> np.ndarray:
-        """Edges that messages may pass along, shape (2, n): the training positives, source above target."""
+        """Edges that messages may pass along; shape (2, n), the training positives, source above target."""
         known = self.train.labels
         return np.stack([self.train.sources[known], self.train.targets[known]]).astype(np.int64)
 
