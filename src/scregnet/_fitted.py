@@ -25,6 +25,10 @@ def fitted(adata: AnnData, key: str) -> Mapping[str, Any]:
     """Return ``adata.uns[key]`` of a fitted network, or raise ``KeyError`` that names the function to run."""
     if key in adata.uns and _is_fitted(adata.uns[key]):
         return adata.uns[key]
+    if key in adata.uns and isinstance(adata.uns[key], Mapping) and "groups" in adata.uns[key]:
+        keys = list(adata.uns[key]["keys"])
+        msg = f"adata.uns[{key!r}] stands for one network per group: name one of them, such as key={keys[0]!r}; there are {listed(keys)}."
+        raise KeyError(msg)
     found = "is not a fitted network" if key in adata.uns else "is not there"
     others = [name for name, value in adata.uns.items() if _is_fitted(value)]
     hint = f"; or name one that is there with key=: {listed(others)}" if others else ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,9 @@ class PlattCalibration:
     @classmethod
     def fit(cls, scores: np.ndarray, labels: np.ndarray) -> PlattCalibration:
         """Fit to the scores (n,) and bool labels (n,) of validation pairs; both labels must occur."""
+        from scipy.optimize import minimize
+        from scipy.special import expit
+
         labels = np.asarray(labels, bool)
         n_positive, n_negative = int(labels.sum()), int((~labels).sum())
         if n_positive == 0 or n_negative == 0:
@@ -50,4 +51,6 @@ class PlattCalibration:
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """Probability of each score, float32."""
+        from scipy.special import expit
+
         return expit(self.slope * np.asarray(scores, np.float64) + self.intercept).astype(np.float32)

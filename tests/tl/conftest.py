@@ -1,0 +1,37 @@
+"""A small data set with a known network, and quick fits of it."""
+
+from __future__ import annotations
+
+import pytest
+
+import scregnet as sr
+
+QUICK = {"gnn_dims": (8,), "mlp_dims": (8,), "max_epochs": 4, "show_progress_bar": False, "device": "cpu"}
+
+
+@pytest.fixture(scope="session")
+def _simulated():
+    return sr.datasets.simulated(n_obs=120, n_vars=80, random_state=3)
+
+
+@pytest.fixture
+def adata(_simulated):
+    return _simulated.copy()
+
+
+@pytest.fixture
+def net(_simulated):
+    return _simulated.uns["truth"].copy()
+
+
+@pytest.fixture(scope="session")
+def _fitted(_simulated):
+    data = _simulated.copy()
+    sr.tl.embed(data, model="svd", n_components=8, show_progress_bar=False)
+    sr.tl.fit_grn(data, data.uns["truth"], **QUICK)
+    return data
+
+
+@pytest.fixture
+def fitted(_fitted):
+    return _fitted.copy()

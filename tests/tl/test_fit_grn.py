@@ -1,0 +1,303 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from mudata import MuData
+
+import scregnet as sr
+
+QUICK = {"gnn_dims": (8,), "mlp_dims": (8,), "max_epochs": 4, "show_progress_bar": False, "device": "cpu"}
+METRICS = {"auroc", "auprc", "epr", "per_tf_auroc", "per_tf_auprc", "prevalence"}
+
+
+def probabilities(adata, key="grn"):
+    return adata.varp[key].toarray()
+
+
+def test_the_network_holds_every_link_of_every_candidate_tf(fitted, net):
+    matrix = fitted.varp["grn"]
+    assert isinstance(matrix, sp.csr_matrix)
+    assert matrix.dtype == np.float32
+    assert matrix.shape == (80, 80)
+    is_source = fitted.var_names.isin(net["source"])
+    np.testing.assert_array_equal(np.diff(matrix.indptr), np.where(is_source, 79, 0))
+    assert matrix.diagonal().sum() == 0
+    assert 0 < matrix.data.min() < matrix.data.max() < 1
+
+
+def test_row_is_regulator_and_column_is_target(adata):
+    # TF001 regulates much and is regulated by nothing: its row must be high and its column must not exist.
+    net = pd.DataFrame(
+        {"source": ["TF001"] * 40 + ["TF002"] * 4, "target": [f"G{i:04d}" for i in (*range(1, 41), *range(1, 5))]}
+    )
+    sr.tl.fit_grn(adata, net, "degree")
+    matrix = probabilities(adata)
+    row, column = adata.var_names.get_loc("TF001"), adata.var_names.get_loc("TF002")
+    assert matrix[row].sum() > matrix[column].sum() > 0
+    assert matrix[:, row].sum() == pytest.approx(matrix[column, row])
+
+
+def test_pairs_are_the_universe_with_their_probabilities(fitted, net):
+    pairs = fitted.uns["grn"]["pairs"]
+    assert list(pairs) == ["source", "target", "label", "split", "probability", "probability_degree"]
+    assert len(pairs) == net["source"].nunique() * 79
+    assert not pairs.duplicated(["source", "target"]).any()
+    positive = pairs[pairs["label"] == 1]
+    assert set(zip(positive["source"], positive["target"], strict=True)) == set(
+        zip(net["source"], net["target"], strict=True)
+    )
+    rows, columns = (fitted.var_names.get_indexer(pairs[c].astype(str)) for c in ("source", "target"))
+    np.testing.assert_allclose(probabilities(fitted)[rows, columns], pairs["probability"], rtol=1e-6)
+
+
+def test_metrics_are_those_of_the_pairs(fitted):
+    table = sr.get.metrics(fitted)
+    assert set(table["model"]) == {"scregnet", "degree"}
+    assert set(table["metric"]) == METRICS
+    assert len(table) == 2 * 2 * len(METRICS)
+    pairs = fitted.uns["grn"]["pairs"]
+    test = pairs[pairs["split"] == "test"]
+    for model, column in (("scregnet", "probability"), ("degree", "probability_degree")):
+        found = table[(table["model"] == model) & (table["split"] == "test")].set_index("metric")["value"]
+        expected = sr.metrics.evaluate(test["label"], test[column], test["source"].astype(str))
+        for metric in ("auroc", "auprc", "per_tf_auroc", "prevalence"):
+            assert found[metric] == pytest.approx(expected[metric], abs=1e-6)
+
+
+def test_probabilities_are_calibrated_on_validation_pairs(fitted):
+    pairs = fitted.uns["grn"]["pairs"]
+    check = pairs[pairs["split"] == "validation"]
+    for column in ("probability", "probability_degree"):
+        assert check[column].mean() == pytest.approx(check["label"].mean(), abs=0.02)
+
+
+def test_params_record_what_was_done(fitted):
+    params = fitted.uns["grn"]["params"]
+    assert params["method"] == "scregnet"
+    assert params["embedding"] == "svd"
+    assert params["expression"] == "counts, log1p of counts per 10,000"
+    assert params["random_state"] == 0
+    assert 0 <= params["best_epoch"] < 4
+    assert len(fitted.uns["grn"]["history"]) == 4
+    assert params["prior"]["n_edges_matched"] == len(fitted.uns["truth"])
+
+
+def test_a_null_model_as_the_method_stands_alone(adata, net):
+    sr.tl.fit_grn(adata, net, method="degree")
+    assert set(sr.get.metrics(adata)["model"]) == {"degree"}
+    assert "probability_degree" not in adata.uns["grn"]["pairs"]
+    assert adata.uns["grn"]["params"]["best_epoch"] == -1
+    assert len(adata.uns["grn"]["history"]) == 0
+
+
+@pytest.mark.parametrize("method", ["degree", "scregnet"])
+def test_a_seed_fixes_everything(adata, net, method):
+    quick = QUICK if method == "scregnet" else {}
+    first, second, other = (
+        sr.tl.fit_grn(adata, net, method, random_state=seed, copy=True, **quick) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(probabilities(first), probabilities(second))
+    pd.testing.assert_frame_equal(first.uns["grn"]["pairs"], second.uns["grn"]["pairs"])
+    assert not np.array_equal(probabilities(first), probabilities(other))
+
+
+def test_test_labels_reach_nothing_that_is_fitted(adata, net):
+    """Flip every test label: not one fitted number may change."""
+    sr.tl.fit_grn(adata, net, **QUICK)
+    split = adata.uns["grn"]["pairs"][["source", "target", "label", "split"]]
+    flipped = split.copy()
+    is_test = (split["split"] == "test").to_numpy()
+    flipped.loc[is_test, "label"] = 1 - flipped.loc[is_test, "label"]
+    honest = sr.tl.fit_grn(adata, split=split, copy=True, **QUICK)
+    fooled = sr.tl.fit_grn(adata, split=flipped, copy=True, **QUICK)
+    for column in ("probability", "probability_degree"):
+        np.testing.assert_array_equal(honest.uns["grn"]["pairs"][column], fooled.uns["grn"]["pairs"][column])
+    np.testing.assert_array_equal(probabilities(honest), probabilities(fooled))
+    pd.testing.assert_frame_equal(honest.uns["grn"]["history"], fooled.uns["grn"]["history"])
+    value = {
+        name: sr.get.metrics(data)
+        .query("model == 'scregnet' and split == 'test' and metric == 'auroc'")["value"]
+        .item()
+        for name, data in (("honest", honest), ("fooled", fooled))
+    }
+    assert value["honest"] + value["fooled"] == pytest.approx(1)
+
+
+def test_a_given_split_is_taken_as_it_is(adata, net):
+    sr.tl.fit_grn(adata, net, "degree", random_state=5)
+    split = adata.uns["grn"]["pairs"][["source", "target", "label", "split"]].astype(str).sample(frac=1, random_state=0)
+    again = sr.tl.fit_grn(adata, split=split, method="degree", copy=True)
+    merged = again.uns["grn"]["pairs"].astype({"source": str, "target": str}).merge(split, on=["source", "target"])
+    assert len(merged) == len(split)
+    assert (merged["split_x"].astype(str) == merged["split_y"]).all()
+    assert (merged["label_x"] == merged["label_y"].astype(int)).all()
+    pd.testing.assert_frame_equal(sr.get.metrics(again), sr.get.metrics(adata))
+
+
+def test_a_split_without_validation_gets_it_from_training(adata, net):
+    sr.tl.fit_grn(adata, net, "degree")
+    split = adata.uns["grn"]["pairs"][["source", "target", "label", "split"]].astype({"split": str})
+    split["split"] = split["split"].replace("validation", "train")
+    sr.tl.fit_grn(adata, split=split, method="degree")
+    sizes = adata.uns["grn"]["pairs"]["split"].value_counts()
+    assert sizes["test"] == (split["split"] == "test").sum()
+    assert sizes["validation"] == pytest.approx(0.1 * (sizes["train"] + sizes["validation"]), rel=0.1)
+
+
+def test_prior_in_varp_is_the_default(adata, net):
+    sr.pp.prior(adata, net)
+    sr.tl.fit_grn(adata, method="degree", key_added="from_varp")
+    sr.tl.fit_grn(adata, net, method="degree", key_added="from_frame")
+    np.testing.assert_array_equal(probabilities(adata, "from_varp"), probabilities(adata, "from_frame"))
+
+
+def test_tfs_without_edges_are_candidates_when_marked(adata, net):
+    adata.var["is_tf"] = adata.var_names.isin(["G0001", *net["source"]])
+    sr.tl.fit_grn(adata, net, "degree")
+    row = adata.var_names.get_loc("G0001")
+    assert np.diff(adata.varp["grn"].indptr)[row] == 79
+
+
+@pytest.mark.parametrize("keep", [0.3, 5])
+def test_keep_writes_only_what_is_kept(adata, net, keep):
+    sr.tl.fit_grn(adata, net, "degree", key_added="all")
+    sr.tl.fit_grn(adata, net, "degree", keep=keep)
+    every, kept = probabilities(adata, "all"), probabilities(adata)
+    if isinstance(keep, float):
+        np.testing.assert_array_equal(kept, np.where(every >= keep, every, 0))
+    else:
+        for row in np.flatnonzero(every.any(axis=1)):
+            assert (kept[row] > 0).sum() == 5
+            assert kept[row].max() == every[row].max()
+            assert kept[row][kept[row] > 0].min() >= np.sort(every[row])[-5]
+
+
+class TestEmbedding:
+    def test_auto_takes_the_only_one_and_asks_where_there_are_two(self, fitted, net):
+        assert fitted.uns["grn"]["params"]["embedding"] == "svd"
+        sr.tl.embed(fitted, model="svd", n_components=4, key_added="other", show_progress_bar=False)
+        with pytest.raises(ValueError, match="several embeddings.*choose one with embedding="):
+            sr.tl.fit_grn(fitted, net, **QUICK)
+
+    def test_none_fits_without(self, fitted, net):
+        sr.tl.fit_grn(fitted, net, embedding=None, key_added="bare", **QUICK)
+        assert fitted.uns["bare"]["params"]["embedding"] == "none"
+        assert not np.array_equal(probabilities(fitted, "bare"), probabilities(fitted))
+
+    def test_a_frame_is_aligned_by_gene(self, fitted, net):
+        frame = pd.DataFrame(fitted.varm["svd"], index=fitted.var_names).sample(frac=1, random_state=1)
+        sr.tl.fit_grn(fitted, net, embedding=frame, key_added="frame", **QUICK)
+        np.testing.assert_array_equal(probabilities(fitted, "frame"), probabilities(fitted))
+        sr.tl.fit_grn(fitted, net, embedding=frame.iloc[:30], key_added="part", **QUICK)
+        assert fitted.uns["part"]["params"]["n_genes_embedded"] == 30
+
+    def test_what_is_wrong_is_said(self, fitted, net):
+        with pytest.raises(
+            KeyError,
+            match=r"embedding='geneformer' is not in adata.varm.*sr.tl.embed\(adata, model='geneformer'\) first",
+        ):
+            sr.tl.fit_grn(fitted, net, embedding="geneformer")
+        with pytest.raises(ValueError, match="none of its 2 rows is in adata.var_names"):
+            sr.tl.fit_grn(fitted, net, embedding=pd.DataFrame(np.ones((2, 3)), index=["x", "y"]))
+        with pytest.raises(ValueError, match="'G0001' have several rows"):
+            sr.tl.fit_grn(fitted, net, embedding=pd.DataFrame(np.ones((2, 3)), index=["G0001", "G0001"]))
+        with pytest.raises(TypeError, match="embedding must be"):
+            sr.tl.fit_grn(fitted, net, embedding=3)
+
+
+class TestMatrix:
+    @pytest.mark.parametrize("form", ["csc", "dense", "float64", "int", "log", "layer", "backed"])
+    def test_every_form_of_the_same_counts_gives_the_same(self, adata, net, form, tmp_path):
+        expected = sr.tl.fit_grn(adata, net, copy=True, **QUICK)
+        layer = None
+        if form == "csc":
+            adata.X = adata.X.tocsc()
+        elif form == "dense":
+            adata.X = adata.X.toarray()
+        elif form == "float64":
+            adata.X = adata.X.astype(np.float64)
+        elif form == "int":
+            adata.X = adata.X.astype(np.int64)
+        elif form == "log":
+            totals = np.asarray(adata.X.sum(axis=1)).ravel()
+            adata.X = sp.csr_matrix(np.log1p(adata.X.toarray() / totals[:, None] * 1e4))
+        elif form == "layer":
+            adata.layers["counts"], layer = adata.X.copy(), "counts"
+            adata.X = None
+        elif form == "backed":
+            adata.write_h5ad(tmp_path / "a.h5ad")
+            adata = ad.read_h5ad(tmp_path / "a.h5ad", backed="r")
+        sr.tl.fit_grn(adata, net, layer=layer, **QUICK)
+        np.testing.assert_allclose(probabilities(adata), probabilities(expected), atol=2e-4)
+
+    def test_empty_cells_and_unseen_genes_are_counted(self, adata, net):
+        dense = adata.X.toarray()
+        dense[:3] = 0
+        dense[:, 7] = 0
+        adata.X = dense
+        sr.tl.fit_grn(adata, net, **QUICK)
+        params = adata.uns["grn"]["params"]
+        assert params["n_cells_empty"] == 3
+        assert params["n_genes_never_seen"] >= 1
+        assert np.isfinite(adata.varp["grn"].data).all()
+
+    def test_principal_components_stand_in_for_cells(self, adata, net):
+        sr.tl.fit_grn(adata, net, n_pcs=10, **QUICK)
+        assert adata.uns["grn"]["params"]["n_pcs"] == 10
+        with pytest.raises(ValueError, match="n_pcs=500 is more than 120 cells × 80 genes allow; at most 79"):
+            sr.tl.fit_grn(adata, net, n_pcs=500, **QUICK)
+
+
+def test_one_network_a_group_on_the_same_pairs(adata, net):
+    sr.tl.embed(adata, model="svd", n_components=4, groupby="cell_type", show_progress_bar=False)
+    sr.tl.fit_grn(adata, net, groupby="cell_type", embedding="svd", **QUICK)
+    groups = sorted(adata.obs["cell_type"].unique())
+    assert list(adata.uns["grn"]["groups"]) == groups
+    first, second = (f"grn_{group}" for group in groups[:2])
+    assert adata.uns[first]["params"]["embedding"] == f"svd_{groups[0]}"
+    assert adata.uns[first]["params"]["n_cells"] == (adata.obs["cell_type"] == groups[0]).sum()
+    columns = ["source", "target", "label", "split", "probability_degree"]
+    pd.testing.assert_frame_equal(adata.uns[first]["pairs"][columns], adata.uns[second]["pairs"][columns])
+    assert not np.array_equal(probabilities(adata, first), probabilities(adata, second))
+    assert len(sr.get.grn(adata, key=first, top_n=3)) == 3
+    with pytest.raises(KeyError, match=f"one network per group.*key={first!r}"):
+        sr.get.grn(adata)
+
+
+@pytest.mark.filterwarnings("ignore:From 0.4:FutureWarning")
+def test_copy_mudata_and_view(adata, net):
+    before = set(adata.uns)
+    changed = sr.tl.fit_grn(adata, net, "degree", copy=True)
+    assert set(adata.uns) == before
+    assert "grn" not in adata.varp
+    assert "grn" in changed.varp
+    mdata = MuData({"rna": adata.copy()})
+    assert sr.tl.fit_grn(mdata, net, "degree") is None
+    np.testing.assert_array_equal(probabilities(mdata.mod["rna"]), probabilities(changed))
+    assert isinstance(sr.tl.fit_grn(mdata, net, "degree", copy=True), MuData)
+    with pytest.raises(KeyError, match="mod='atac' is not a modality"):
+        sr.tl.fit_grn(mdata, net, mod="atac")
+    view = adata[:100]
+    with pytest.warns(ad.ImplicitModificationWarning):
+        sr.tl.fit_grn(view, net, "degree")
+    assert not view.is_view
+    assert "grn" not in adata.varp
+
+
+@pytest.mark.filterwarnings("ignore:Writing zarr v2 data:UserWarning")
+@pytest.mark.parametrize("form", ["h5ad", "zarr"])
+def test_everything_survives_a_file(fitted, form, tmp_path):
+    path = tmp_path / f"fitted.{form}"
+    getattr(fitted, f"write_{form}")(path)
+    again = ad.read_h5ad(path) if form == "h5ad" else ad.read_zarr(path)
+    np.testing.assert_array_equal(probabilities(again), probabilities(fitted))
+    for part in ("metrics", "history", "pairs"):
+        pd.testing.assert_frame_equal(
+            again.uns["grn"][part], fitted.uns["grn"][part], check_categorical=False, check_index_type=False
+        )
+    pd.testing.assert_frame_equal(sr.get.grn(again, top_n=20), sr.get.grn(fitted, top_n=20))
+    pairs = fitted.uns["grn"]["pairs"][["source", "target"]]
+    np.testing.assert_array_equal(
+        sr.tl.score_links(again, pairs)["probability"], fitted.uns["grn"]["pairs"]["probability"]
+    )
