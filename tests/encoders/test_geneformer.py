@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from scregnet import settings
 from scregnet.encoders import CellBlock, CellStream, EmbedOptions, TokenBatch, create
 
 
@@ -207,3 +208,33 @@ def test_golden_gene_embeddings(golden, hidden_layer, name, batch_size):
         rtol=1e-4,
     )
     assert set(index) - set(current) == {gene for gene in index if gene.startswith("<")}
+
+
+def test_progress_counts_every_cell(folders, genes, counts, capsys):
+    encoder = create("geneformer", weights=folders["V1"])
+    stream = CellStream([CellBlock(counts, np.zeros(30, dtype=int))], 30)
+    encoder.embed(stream, genes, EmbedOptions(device="cpu"))
+    assert capsys.readouterr().err == ""
+    encoder.embed(stream, genes, EmbedOptions(device="cpu", progress=True))
+    assert "30/30" in capsys.readouterr().err
+
+
+def test_threads_are_the_settings_during_the_call_only(folders, genes, counts, monkeypatch):
+    encoder = create("geneformer", weights=folders["V1"])
+    before = torch.get_num_threads()
+    seen = []
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda batch: seen.append(torch.get_num_threads()) or encode(batch))
+    with settings.override(n_jobs=before + 1):
+        run(encoder, counts, genes)
+    assert set(seen) == {before + 1}
+    assert torch.get_num_threads() == before
+
+
+def test_unknown_pooling_and_batch_size(folders, genes, counts):
+    encoder = create("geneformer", weights=folders["V1"])
+    stream = CellStream([CellBlock(counts, np.zeros(30, dtype=int))], 30)
+    with pytest.raises(ValueError, match="pooling='attentive' is not known; valid values: 'mean'"):
+        encoder.embed(stream, genes, EmbedOptions(pooling="attentive", device="cpu"))
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        encoder.embed(stream, genes, EmbedOptions(batch_size=0, device="cpu"))

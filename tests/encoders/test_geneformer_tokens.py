@@ -196,3 +196,22 @@ def test_golden_quirks(golden):
     assert got == [2, 8, 4, 5, 7, 6, 9, 3]
     for start, stop in ((0, 2), (2, 5), (5, 7), (7, 8)):
         assert set(got[start:stop]) == set(upstream[start:stop])
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("data", "known"), [("pbmc68k", 690), ("hESC", 849)])
+def test_symbols_of_real_data(shared, data, known):
+    folder = shared / "data" / "vocab" / "geneformer_v1"
+    paths = {"tokens": "token_dictionary", "medians": "gene_median_dictionary", "symbols": "gene_name_id_dict"}
+    voc = GeneformerVocabulary.read({role: folder / f"{name}.pkl" for role, name in paths.items()})
+    if data == "pbmc68k":
+        import scanpy as sc
+
+        names = sc.datasets.pbmc68k_reduced().var_names
+    else:
+        import pandas as pd
+
+        table = pd.read_csv(shared / "data" / "beeline" / "hESC" / "TFs+500" / "Target.csv", keep_default_na=False)
+        names = table["Gene"]
+    match = voc.match(names.to_numpy(dtype=str))
+    assert match.known.sum() == match.report["n_by_symbol"] == known

@@ -174,7 +174,10 @@ def embed(
     changed = adata.copy() if copy else adata
     write(
         resolve(changed, mod),
-        varm={name: group.vectors.astype(np.float32, copy=False) for name, group in zip(keys, embedding.groups, strict=True)},
+        varm={
+            name: group.vectors.astype(np.float32, copy=False)
+            for name, group in zip(keys, embedding.groups, strict=True)
+        },
         var={f"{name}_covered": group.covered for name, group in zip(keys, embedding.groups, strict=True)},
         uns={key: {**record, "params": params}},
     )
