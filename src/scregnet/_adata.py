@@ -133,6 +133,7 @@ def is_counts(adata: AnnData, layer: str | None) -> bool:
 def write(
     adata: AnnData,
     *,
+    obsm: Mapping[str, Any] | None = None,
     var: Mapping[str, Any] | None = None,
     varm: Mapping[str, Any] | None = None,
     varp: Mapping[str, Any] | None = None,
@@ -143,6 +144,7 @@ def write(
     n = adata.n_vars
     shaped: list[tuple[str, Any, tuple[int | None, ...]]] = [(name, value, (n,)) for name, value in (var or {}).items()]
     shaped += [(name, value, (n, None)) for name, value in (varm or {}).items()]
+    shaped += [(name, value, (adata.n_obs, None)) for name, value in (obsm or {}).items()]
     shaped += [(name, value, (n, n)) for name, value in (varp or {}).items()]
     for name in (*(name for name, _, _ in shaped), *kept):
         check_key(name)
@@ -151,8 +153,10 @@ def write(
         if len(shape) != len(expected) or any(
             want not in (None, got) for got, want in zip(shape, expected, strict=True)
         ):
-            msg = f"{name!r} has shape {shape}, which does not fit {n} genes."
+            msg = f"{name!r} has shape {shape}, which does not fit {adata.n_obs} cells × {n} genes."
             raise ValueError(msg)
+    for key, value in (obsm or {}).items():
+        adata.obsm[key] = value
     for key, value in (varm or {}).items():
         adata.varm[key] = value
     for key, value in (varp or {}).items():

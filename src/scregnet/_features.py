@@ -17,29 +17,36 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+def log_normalised(adata: AnnData, layer: str | None, rows: np.ndarray | None = None) -> tuple[sp.csr_matrix, bool]:
+    """Expression as float32 CSR, cells × genes, and whether it was raw counts.
+
+    Raw counts are brought to log1p of counts per 10,000; anything else is taken as it is. An empty cell stays empty.
+    """
+    counts = is_counts(adata, layer)
+    parts = []
+    for _, block in blocks(adata, layer, rows=rows):
+        if counts:
+            totals = np.asarray(block.sum(axis=1)).ravel()
+            scale = np.divide(1e4, totals, out=np.zeros_like(totals), where=totals > 0)
+            block = sp.csr_matrix(sp.diags(scale) @ block)
+            block.data = np.log1p(block.data)
+        parts.append(block.astype(np.float32))
+    return sp.vstack(parts, format="csr"), counts
+
+
 def expression_features(
     adata: AnnData, layer: str | None, *, n_pcs: int | None, rows: np.ndarray | None, random_state: int | None
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Expression of each gene over cells, standardised per gene, and a record of how it was made.
+    """Expression of each gene over cells (:func:`log_normalised`), standardised per gene, and a record of how it was made.
 
-    Raw counts are brought to log1p of counts per 10,000 first; anything else is taken as it is. Genes that do not vary have zeros.
+    Genes that do not vary have zeros.
 
     Returns
     -------
     float32 of shape (n_vars, n_cells), or (n_vars, n_pcs) with the leading principal axes over cells, and the record.
     """
-    counts = is_counts(adata, layer)
-    parts = []
-    n_empty = 0
-    for _, block in blocks(adata, layer, rows=rows):
-        totals = np.asarray(block.sum(axis=1)).ravel()
-        n_empty += int((np.diff(block.indptr) == 0).sum())
-        if counts:
-            scale = np.divide(1e4, totals, out=np.zeros_like(totals), where=totals > 0)
-            block = sp.csr_matrix(sp.diags(scale) @ block)
-            block.data = np.log1p(block.data)
-        parts.append(block.astype(np.float32))
-    cells = sp.vstack(parts, format="csr")
+    cells, counts = log_normalised(adata, layer, rows)
+    n_empty = int((np.diff(cells.indptr) == 0).sum())
     n_cells = cells.shape[0]
     mean = np.asarray(cells.mean(axis=0, dtype=np.float64)).ravel()
     square = np.asarray(cells.multiply(cells).mean(axis=0, dtype=np.float64)).ravel()
@@ -107,7 +114,11 @@ def embedding_features(
         msg = f"embedding must be a key of adata.varm, a frame indexed by gene, 'auto' or None, got {type(embedding).__name__}."
         raise TypeError(msg)
     if embedding == "auto":
-        written = [key for key, entry in adata.uns.items() if isinstance(entry, Mapping) and "varm_key" in entry]
+        written = [
+            key
+            for key, entry in adata.uns.items()
+            if isinstance(entry, Mapping) and {"varm_key", "varm_keys"} & set(entry)
+        ]
         if not written:
             logger.info("embedding: none was written by sr.tl.embed, fitting without")
             return None, {"embedding": "none"}
@@ -115,9 +126,7 @@ def embedding_features(
             msg = f"adata has several embeddings ({listed(written)}); choose one with embedding=, or None for none."
             raise ValueError(msg)
         embedding = written[0]
-    key = embedding
-    if group is not None and f"{embedding}_{group}" in adata.varm:
-        key = f"{embedding}_{group}"
+    key = _group_key(adata, str(embedding), group)
     if key not in adata.varm:
         msg = (
             f"embedding={embedding!r} is not in adata.varm; it has {listed(adata.varm)}. "
@@ -134,6 +143,23 @@ def embedding_features(
         msg = f"adata.varm[{key!r}] must be a finite matrix of genes × width; it has shape {values.shape} or holds NaN or infinite values."
         raise ValueError(msg)
     return values, {"embedding": key, "n_genes_embedded": int(np.any(values != 0, axis=1).sum())}
+
+
+def _group_key(adata: AnnData, embedding: str, group: str | None) -> str:
+    """The slot of an embedding: that of the group, where it was made group by group."""
+    entry = adata.uns.get(embedding)
+    if embedding in adata.varm or not isinstance(entry, Mapping) or "varm_keys" not in entry:
+        return embedding
+    keys = {str(name): str(key) for name, key in zip(entry["groups"], entry["varm_keys"], strict=True)}
+    if group in keys:
+        return keys[group]
+    made_for = (
+        f"group {group!r} is not among them"
+        if group is not None
+        else "name one of adata.varm, or fit with the same groupby"
+    )
+    msg = f"embedding={embedding!r} was made for the groups {listed(keys)}: {made_for}."
+    raise KeyError(msg)
 
 
 def _from_frame(adata: AnnData, frame: pd.DataFrame) -> tuple[np.ndarray, dict[str, Any]]:

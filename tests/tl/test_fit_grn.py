@@ -261,6 +261,8 @@ def test_one_network_a_group_on_the_same_pairs(adata, net):
     pd.testing.assert_frame_equal(adata.uns[first]["pairs"][columns], adata.uns[second]["pairs"][columns])
     assert not np.array_equal(probabilities(adata, first), probabilities(adata, second))
     assert len(sr.get.grn(adata, key=first, top_n=3)) == 3
+    with pytest.raises(KeyError, match="embedding='svd' was made for the groups.*fit with the same groupby"):
+        sr.tl.fit_grn(adata, net, **QUICK)
     with pytest.raises(KeyError, match=f"one network per group.*key={first!r}"):
         sr.get.grn(adata)
 

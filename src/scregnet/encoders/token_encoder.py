@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 
-from scregnet._device import resolve_device
-from scregnet._settings import settings
+from scregnet._device import resolve_device, torch_threads
 from scregnet._validate import check_choice, check_integer
 from scregnet.encoders.pooling import StreamingPooler
 from scregnet.encoders.protocol import (
@@ -94,7 +92,7 @@ class TokenEncoder(ABC):
         )
         self.to(device)
         bar = tqdm(total=cells.n_cells, unit="cell", disable=not options.progress)
-        with _threads(), torch.inference_mode(), bar:
+        with torch_threads(), torch.inference_mode(), bar:
             for block in cells:
                 n_encoded = 0
                 for batch in self.batches(block, match, options.batch_size):
@@ -116,15 +114,3 @@ def _per_gene(pooled: np.ndarray, seen: np.ndarray, match: GeneMatch, n_cells: i
     vectors = np.zeros((len(match.slots), pooled.shape[1]), dtype=np.float32)
     vectors[covered] = pooled[match.slots[covered]]
     return GeneVectors(vectors=vectors, covered=covered, n_cells=n_cells)
-
-
-@contextmanager
-def _threads() -> Iterator[None]:
-    """Use ``settings.n_jobs`` threads of torch inside the block."""
-    former = torch.get_num_threads()
-    if settings.n_jobs > 0:
-        torch.set_num_threads(settings.n_jobs)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(former)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from scregnet._adata import blocks, check_names, resolve, write
 from scregnet._docs import doc
+from scregnet._groups import group_keys, groups_of
 from scregnet._logging import logger
 from scregnet._settings import settings
 from scregnet._uns import check_key
@@ -139,8 +139,8 @@ def embed(
     source = resolve(adata, mod)
     check_names(source)
     genes = _genes(source, gene_ids)
-    groups, codes = _groups(source, groupby)
-    keys = [key] if groupby is None else _group_keys(key, groups)
+    groups, codes = groups_of(source, groupby)
+    keys = [key] if groupby is None else group_keys(key, groups)
     cells = _Cells(source, layer, counts, codes, _draw(codes, max_cells, random_state))
     # Wrong input should not wait for the weights to be read.
     next(iter(cells))
@@ -231,32 +231,6 @@ def _genes(adata: AnnData, gene_ids: str | None) -> np.ndarray:
     return column.astype(object).where(column.notna(), "").to_numpy(dtype=object).astype(str)
 
 
-def _groups(adata: AnnData, groupby: str | None) -> tuple[list[str], np.ndarray]:
-    """Return the names of the categories that have cells, and the code of every cell (``-1``: none)."""
-    if groupby is None:
-        return [], np.zeros(adata.n_obs, dtype=np.int64)
-    if groupby not in adata.obs:
-        msg = f"groupby={groupby!r} is not a column of adata.obs; it has {listed(adata.obs.columns)}."
-        raise KeyError(msg)
-    column = pd.Categorical(adata.obs[groupby]).remove_unused_categories()
-    if len(column.categories) == 0:
-        msg = f"groupby={groupby!r} has no category: all values are missing."
-        raise ValueError(msg)
-    codes = column.codes.astype(np.int64)
-    if n_missing := int((codes < 0).sum()):
-        logger.info("embed: %d cells without %s are left out", n_missing, groupby)
-    return [str(name) for name in column.categories], codes
-
-
-def _group_keys(key: str, groups: list[str]) -> list[str]:
-    """Return the slot name of every group."""
-    keys = [f"{key}_{group}".replace("/", "_") for group in groups]
-    if twice := sorted({name for name in keys if keys.count(name) > 1}):
-        msg = f"categories differ only in '/' and '_', which are the same in slot names: {listed(twice)}. Rename them."
-        raise ValueError(msg)
-    return keys
-
-
 def _draw(codes: np.ndarray, max_cells: int | None, random_state: int | None) -> np.ndarray:
     """Return the positions of the cells to use."""
     rows = np.flatnonzero(codes >= 0)
@@ -290,7 +264,7 @@ def _coverage(name: str, embedding: Embedding, cells: _Cells, groups: list[str])
     """Say in the log, and return for the record, how much of the data the model took in."""
     n_genes = len(embedding.known)
     n_known = int(embedding.known.sum())
-    share = float(cells.totals[embedding.known].sum() / cells.totals.sum())
+    share = float(cells.totals[embedding.known].sum() / max(cells.totals.sum(), 1e-12))
     covered = np.array([int(group.covered.sum()) for group in embedding.groups])
     used = np.array([group.n_cells for group in embedding.groups])
     logger.info(

@@ -13,12 +13,13 @@ from scregnet._adata import check_names, resolve, write
 from scregnet._device import resolve_device, torch_threads
 from scregnet._docs import doc
 from scregnet._features import embedding_features, expression_features
+from scregnet._groups import group_keys, groups_of
 from scregnet._logging import logger
 from scregnet._network import Network, read_network
 from scregnet._progress import progress_bar
 from scregnet._split import PARTS, check_split, pairs_frame, read_split
 from scregnet._uns import check_key
-from scregnet._validate import check_choice, check_integer, check_interval, listed
+from scregnet._validate import check_choice, check_integer, check_interval
 from scregnet.links import NULL_MODELS, LinkMethod, LinkTask, PlattCalibration, Split, get_method, split_pairs
 from scregnet.metrics import evaluate
 
@@ -137,9 +138,8 @@ def fit_grn(
     check_key(key)
     chosen = get_method(method, **method_params)
     _check_keep(keep)
-    groups = _groups(data, groupby)
-    for name in groups:
-        check_key(f"{key}_{name}")
+    groups, codes = groups_of(data, groupby)
+    keys = group_keys(key, groups) if groups else [key]
     target_device = resolve_device(device)
 
     labelled, candidates, network = _labelled_pairs(
@@ -164,9 +164,8 @@ def fit_grn(
     }
     varp: dict[str, Any] = {}
     uns: dict[str, Any] = {}
-    runs: list[tuple[str | None, np.ndarray | None]] = [(None, None)] if groupby is None else list(groups.items())
-    for group, rows in runs:
-        name = key if group is None else f"{key}_{group}"
+    for position, name in enumerate(keys):
+        group, rows = (groups[position], np.flatnonzero(codes == position)) if groups else (None, None)
         task, record = _task(data, chosen, labelled, embedding, layer, n_pcs, rows, random_state, group)
         with (
             torch_threads(),
@@ -188,12 +187,7 @@ def fit_grn(
         }
         _log(name, uns[name]["metrics"], method)
     if groupby is not None:
-        uns[key] = {
-            "groupby": groupby,
-            "groups": list(groups),
-            "keys": [f"{key}_{group}" for group in groups],
-            "params": common,
-        }
+        uns[key] = {"groupby": groupby, "groups": groups, "keys": keys, "params": common}
 
     result = adata.copy() if copy else adata
     write(resolve(result, mod), varp=varp, uns=uns)
@@ -207,20 +201,6 @@ def _check_keep(keep: str | float | int) -> None:
         check_interval("keep", keep, 0, 1)
     else:
         check_integer("keep", keep, minimum=1)
-
-
-def _groups(data: AnnData, groupby: str | None) -> dict[str, np.ndarray]:
-    if groupby is None:
-        return {}
-    if groupby not in data.obs:
-        msg = f"groupby={groupby!r} is not in adata.obs; it has {listed(data.obs.columns)}."
-        raise KeyError(msg)
-    labels = data.obs[groupby]
-    if labels.isna().any():
-        msg = f"groupby={groupby!r}: {int(labels.isna().sum())} cells have no category; give them one or leave them out first."
-        raise ValueError(msg)
-    names = labels.astype(str).to_numpy()
-    return {group: np.flatnonzero(names == group) for group in np.unique(names)}
 
 
 def _labelled_pairs(

@@ -59,7 +59,7 @@ def score_links(
     if missing:
         msg = f"pairs lacks the columns {listed(missing)}; it has {listed(frame.columns)}."
         raise ValueError(msg)
-    genes = pd.Index(np.asarray(model["genes"]).astype(str))
+    genes = pd.Index([str(gene) for gene in model["genes"]])
     sources, targets = (_positions(frame[column], genes, column, key) for column in ("source", "target"))
     links = load_fitted(str(model["method"]), _plain(model["state"]))
     calibration = PlattCalibration(float(model["slope"]), float(model["intercept"]))

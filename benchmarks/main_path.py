@@ -1,0 +1,131 @@
+"""The main path on real data: BEELINE's cell-type-specific ChIP-seq networks, and PBMC counts with CollecTRI.
+
+Writes the tables of ``docs/results/main_path.md`` to standard output and the pictures beside it::
+
+    python benchmarks/main_path.py ../shared/data
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+import scregnet as sr
+
+SEEDS = range(3)
+PUBLISHED = {"hESC": (0.89, 0.62), "hHEP": (0.90, 0.84), "mDC": (0.81, 0.17)}
+SPLITS = {"hESC": ["official"], "hHEP": ["official"], "mDC": ["sample1", "sample2", "sample3"]}
+PICTURES = Path(__file__).parents[1] / "docs" / "results"
+
+
+def beeline(data: Path, cell: str) -> pd.DataFrame:
+    """Figures of one cell type: every embedding at hand, every split and seed."""
+    adata = sr.datasets.beeline(cell, 500, path=data / "beeline")
+    sr.tl.embed(adata, model="svd", counts=False)
+    embeddings: dict[str, str | pd.DataFrame | None] = {"svd": "svd", "none": None}
+    stored = data / "embeddings" / f"{cell}_TFs500_geneformer896.npz"
+    if stored.exists():
+        file = np.load(stored, allow_pickle=False)
+        frame = pd.DataFrame(file["emb"], index=file["genes"])
+        noise = np.random.default_rng(0).normal(frame.to_numpy().mean(), frame.to_numpy().std(), frame.shape)
+        embeddings = {"Geneformer": frame, "random vectors": pd.DataFrame(noise, index=frame.index)} | embeddings
+    rows = []
+    for split in SPLITS[cell]:
+        for name, embedding in embeddings.items():
+            for seed in SEEDS:
+                sr.tl.fit_grn(
+                    adata,
+                    split=adata.uns["splits"][split],
+                    embedding=embedding,
+                    random_state=seed,
+                    show_progress_bar=False,
+                )
+                params = adata.uns["grn"]["params"]
+                table = sr.get.metrics(adata).assign(
+                    cell=cell, data_split=split, embedding=name, seed=seed, epoch=params["best_epoch"]
+                )
+                rows.append(table)
+                if name == next(iter(embeddings)) and seed == 0 and split == SPLITS[cell][0]:
+                    sr.pl.metrics(adata, save=PICTURES / f"{cell}_metrics.png")
+                    sr.pl.history(adata, save=PICTURES / f"{cell}_history.png")
+    return pd.concat(rows)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean ± standard deviation over splits and seeds, one row a cell type and model."""
+    table = table[(table["split"] == "test") & (table["metric"] != "prevalence")].copy()
+    null = table["model"] == "degree"
+    # The null model sees no embedding and no seed: its figures are the same in every fit of a split.
+    table = pd.concat([table[~null], table[null].drop_duplicates(["cell", "data_split", "metric"])])
+    table["model"] = np.where(table["model"] == "degree", "degree (null model)", "scregnet, " + table["embedding"])
+    grouped = table.groupby(["cell", "model", "metric"])["value"].agg(["mean", "std"])
+    text = grouped.apply(lambda r: f"{r['mean']:.3f}" + (f" ± {r['std']:.3f}" if r["std"] == r["std"] else ""), axis=1)
+    wide = text.unstack("metric")[["auroc", "auprc", "epr", "per_tf_auroc", "per_tf_auprc"]].reset_index()
+    published = [
+        "{:.2f} / {:.2f}".format(*PUBLISHED[c]) if m != "degree (null model)" else ""
+        for c, m in zip(wide["cell"], wide["model"], strict=True)
+    ]
+    return wide.assign(published=published)
+
+
+def pbmc(data: Path) -> None:
+    """An analyst's case: PBMC counts and CollecTRI, a network that lists only what is known."""
+    import scanpy as sc
+
+    reduced = sc.datasets.pbmc68k_reduced()
+    adata = sc.AnnData(
+        sp.csr_matrix(sp.load_npz(data / "counts" / "10x_pbmc68k_reduced_counts.npz")).astype(np.float32),
+        obs=reduced.obs[["bulk_labels"]].copy(),
+        var=pd.DataFrame(index=reduced.var_names),
+    )
+    sr.pp.prior(adata, pd.read_csv(data / "priors" / "collectri.csv", keep_default_na=False))
+    sr.tl.embed(adata, model="svd")
+    sr.tl.fit_grn(adata, show_progress_bar=False)
+    report = adata.uns["prior"]
+    print(f"\nprior: {report['n_edges_matched']} of {report['n_edges_given']} edges, {report['n_tfs_matched']} TFs\n")
+    print(
+        to_markdown(
+            sr.get.metrics(adata)
+            .query("split == 'test'")
+            .pivot(index="metric", columns="model", values="value")
+            .round(3)
+            .reset_index()
+        )
+    )
+    for threshold in (0.5, 0.25, 0.1):
+        net = sr.get.grn(adata, threshold=threshold)
+        print(f"\nlinks of probability >= {threshold}: {len(net)}, not in the prior: {(~net['in_prior']).sum()}")
+    top = sr.get.grn(adata, top_n=50)
+    print(
+        f"\nof the 50 most probable links, {int((~top['in_prior']).sum())} are new; regulators: {top['source'].value_counts().to_dict()}\n"
+    )
+    print(to_markdown(top.head(12).assign(weight=top["weight"].map("{:.3f}".format))))
+    sr.pl.grn(adata, top_n=50, save=PICTURES / "pbmc_network.png")
+    sr.pl.metrics(adata, save=PICTURES / "pbmc_metrics.png")
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """A frame as a Markdown table."""
+    rows = [
+        list(map(str, frame.columns)),
+        ["---"] * frame.shape[1],
+        *[[str(v) for v in row] for row in frame.to_numpy()],
+    ]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def main() -> None:
+    """Run all parts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with beeline/, embeddings/, counts/ and priors/")
+    data = parser.parse_args().data
+    print(to_markdown(summary(pd.concat([beeline(data, cell) for cell in PUBLISHED]))))
+    pbmc(data)
+
+
+if __name__ == "__main__":
+    main()
