@@ -70,5 +70,5 @@ def test_attentive_pooling_needs_weights():
 
 
 def test_unknown_pooling():
-    with pytest.raises(ValueError, match="mean, attentive"):
+    with pytest.raises(ValueError, match="mean, mean_all, attentive"):
         StreamingPooler(1, 1, 1, pooling="median")

@@ -10,14 +10,15 @@ import torch
 if TYPE_CHECKING:
     from scregnet.encoders.protocol import Encoded
 
-POOLINGS = ("mean", "attentive")
+POOLINGS = ("mean", "mean_all", "attentive")
 
 
 class StreamingPooler:
-    r"""Weighted mean per gene and group over the cells in which the gene was seen.
+    r"""Weighted mean per gene and group over the cells in which the model gave the gene a vector.
 
-    For gene :math:`g`, :math:`z_g = \sum_c w_{cg} h_{cg} / \sum_c w_{cg}`, the sums running over the cells of the group that
-    hold the gene. With ``"mean"`` every :math:`w_{cg}` is 1; with ``"attentive"`` they are the weights that the model gave.
+    For gene :math:`g`, :math:`z_g = \sum_c w_{cg} h_{cg} / \sum_c w_{cg}`, the sums running over the cells of the group for which
+    the encoder returned a vector of the gene: with ``"mean"`` those that express it, with ``"mean_all"`` and ``"attentive"`` all. With
+    ``"attentive"`` the :math:`w_{cg}` are the weights that the model gave, else 1.
     Sums are float64, so the order and grouping of cells into batches do not show in float32; memory is
     ``n_groups × n_slots × dimension`` doubles however many cells pass.
 
@@ -30,7 +31,7 @@ class StreamingPooler:
     dimension
         Width of the vectors.
     pooling
-        ``"mean"`` or ``"attentive"``.
+        ``"mean"``, ``"mean_all"`` or ``"attentive"``.
     device
         Where to accumulate. Apple's MPS has no float64: sums are kept on the CPU then.
     """

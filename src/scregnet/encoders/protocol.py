@@ -149,7 +149,8 @@ class CellTokens:
 class TokenBatch:
     """Some cells as rectangular arrays, cells × positions, right-padded: ``mask`` is ``True`` at real tokens.
 
-    ``slots`` is ``-1`` at padding and special tokens; ``cells`` are the rows of the cells in their block.
+    ``slots`` is ``-1`` at padding and special tokens; ``cells`` are the rows of the cells in their block. ``match`` tells models
+    that give every gene of the vocabulary a vector, expressed or not, what the slots are; ``pooling`` which vectors are wanted.
     """
 
     cells: np.ndarray
@@ -157,6 +158,8 @@ class TokenBatch:
     slots: np.ndarray
     mask: np.ndarray
     values: np.ndarray | None = None
+    match: GeneMatch | None = None
+    pooling: str = "mean"
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,9 @@ class Encoded:
     """A model's answer to a :class:`TokenBatch`, as torch tensors.
 
     ``hidden`` is float (cells, positions, dimension), ``slots`` int64 (cells, positions) with ``-1`` for positions that are no
-    gene, ``weights`` float (cells, positions) where the model gives pooling weights.
+    gene, ``weights`` float (cells, positions) where the model gives pooling weights. The positions are those that take part in the
+    batch's pooling and need not be those of its tokens: with ``"mean"`` the genes that the cell expresses, with ``"mean_all"`` and
+    ``"attentive"`` every gene that has a slot.
     """
 
     hidden: torch.Tensor

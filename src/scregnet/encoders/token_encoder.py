@@ -59,7 +59,9 @@ class TokenEncoder(ABC):
     def describe(self) -> dict[str, Any]:
         """Return what identifies the model, as plain values for the record."""
 
-    def batches(self, block: CellBlock, match: GeneMatch, batch_size: int) -> Iterator[TokenBatch]:
+    def batches(
+        self, block: CellBlock, match: GeneMatch, batch_size: int, *, pooling: str = "mean"
+    ) -> Iterator[TokenBatch]:
         """Yield the cells of a block that have tokens as padded batches, longest cells first."""
         tokens = self.tokenise(block, match)
         lengths = np.diff(tokens.indptr)
@@ -77,7 +79,7 @@ class TokenEncoder(ABC):
             if tokens.values is not None:
                 values = np.zeros(mask.shape, dtype=np.float32)
                 values[mask] = tokens.values[source]
-            yield TokenBatch(cells=cells, ids=ids, slots=slots, mask=mask, values=values)
+            yield TokenBatch(cells=cells, ids=ids, slots=slots, mask=mask, values=values, match=match, pooling=pooling)
 
     def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
         """Stream the cells through the model once and pool per gene and group."""
@@ -95,7 +97,7 @@ class TokenEncoder(ABC):
         with torch_threads(), torch.inference_mode(), bar:
             for block in cells:
                 n_encoded = 0
-                for batch in self.batches(block, match, options.batch_size):
+                for batch in self.batches(block, match, options.batch_size, pooling=options.pooling):
                     pooler.add(self.encode(batch), block.groups[batch.cells])
                     n_encoded += len(batch.cells)
                     bar.update(len(batch.cells))
