@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,11 +18,13 @@ class CellBlock:
     """Some cells of the data.
 
     ``matrix`` is CSR, cells × all genes, float64, non-negative, without explicit zeros; ``groups`` holds the group code
-    (``0`` to ``n_groups - 1``) of every cell.
+    (``0`` to ``n_groups - 1``) of every cell; ``counts`` tells whether the values are raw counts, as a :class:`CellStream` says
+    of all its blocks.
     """
 
     matrix: sp.csr_matrix
     groups: np.ndarray
+    counts: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class CellStream:
     counts: bool = True
 
     def __iter__(self) -> Iterator[CellBlock]:
-        return iter(self.blocks)
+        return (replace(block, counts=self.counts) for block in self.blocks)
 
 
 @dataclass(frozen=True)
