@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from scregnet._validate import listed
 from scregnet.encoders._pickle import read_dictionary
+from scregnet.encoders.gene_ids import GeneIds
 from scregnet.encoders.protocol import CellTokens, GeneMatch
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 PAD, CLS, EOS = "<pad>", "<cls>", "<eos>"
 MAX_LENGTH = {"V1": 2048, "V2": 4096}
 
-_ENSEMBL = re.compile(r"ENS[A-Z]*G[A-Z]?\d{6,}(\.\d+)?", re.IGNORECASE)
 # Cells that are sorted in one go; bounds the dense scratch arrays, not the result.
 _ROWS = 512
 
@@ -67,65 +67,20 @@ class GeneformerVocabulary:
         """``"V2"`` where the vocabulary has ``<cls>``, else ``"V1"``."""
         return "V2" if CLS in self.tokens else "V1"
 
+    @cached_property
+    def gene_ids(self) -> GeneIds:
+        """The genes that have a token and a median, and the ways to them."""
+        return GeneIds(
+            "Geneformer",
+            {gene: token for gene, token in self.tokens.items() if gene in self.medians},
+            kind="ensembl",
+            symbols=self.symbols,
+            aliases=self.mapping,
+        )
+
     def match(self, genes: np.ndarray) -> GeneMatch:
-        """Find genes in the vocabulary by Ensembl id or symbol.
-
-        An id of Ensembl's form is upper-cased, its version suffix dropped, and brought to its current form. Any other is
-        taken for a symbol: as it is written; failing that, and if it is all upper case, without regard to case (data sets
-        that upper-case symbols turn ``C1orf112`` into ``C1ORF112``). Symbols in another case, such as mouse ``Gata1``, are
-        not taken for human ones.
-
-        Raises
-        ------
-        ValueError
-            If no gene is found.
-        """
-        upper = {symbol.upper(): gene for symbol, gene in reversed(list((self.symbols or {}).items()))}
-        found = np.full(len(genes), -1, dtype=np.int64)
-        by_symbol = 0
-        for column, name in enumerate(genes):
-            if _ENSEMBL.fullmatch(name):
-                gene: str | None = name.upper().partition(".")[0]
-                is_symbol = False
-            else:
-                gene = (self.symbols or {}).get(name) or (upper.get(name) if name.isupper() else None)
-                is_symbol = True
-            if gene is not None and self.mapping is not None:
-                gene = self.mapping.get(gene)
-            if gene is not None and gene in self.tokens and gene in self.medians:
-                found[column] = self.tokens[gene]
-                by_symbol += is_symbol
-        if not (found >= 0).any():
-            raise ValueError(self._no_match(genes, upper))
-        tokens, slots = np.unique(found[found >= 0], return_inverse=True)
-        found[found >= 0] = slots
-        return GeneMatch(
-            slots=found,
-            tokens=tokens,
-            report={"n_by_ensembl": int((found >= 0).sum()) - by_symbol, "n_by_symbol": by_symbol},
-        )
-
-    def _no_match(self, genes: np.ndarray, upper: Mapping[str, str]) -> str:
-        """Say what the gene ids look like and what to do about it."""
-        start = (
-            f"none of the {len(genes)} genes ({listed(genes, 3)}) is in Geneformer's vocabulary of human Ensembl ids."
-        )
-        if any(_ENSEMBL.fullmatch(name) for name in genes):
-            return (
-                start
-                + " They look like Ensembl ids of another organism: convert them to human ones through orthologues."
-            )
-        if self.symbols is None:
-            return (
-                start
-                + " Name the column of adata.var that holds Ensembl ids with gene_ids=, or put gene_name_id_dict*.pkl beside the weights so that symbols can be looked up."
-            )
-        if any(name.upper() in upper for name in genes):
-            return (
-                start
-                + " They look like mouse symbols: convert them to human ones through orthologues, or upper-case them if you accept that rule."
-            )
-        return start + " Name the column of adata.var that holds Ensembl ids or human gene symbols with gene_ids=."
+        """Find genes in the vocabulary by Ensembl id or symbol; raise ``ValueError`` if there is none."""
+        return self.gene_ids.match(genes)
 
     def tokenise(self, matrix: sp.csr_matrix, match: GeneMatch, max_length: int) -> CellTokens:
         """Rank the genes of every cell by scaled expression.

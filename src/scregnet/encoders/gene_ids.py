@@ -1,0 +1,223 @@
+"""From the gene ids of the data to those of a model: the one place where ids are compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from scregnet._validate import check_choice, listed
+from scregnet.encoders.protocol import GeneMatch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ENSEMBL = re.compile(r"ENS[A-Z]*G[A-Z]?\d{6,}(\.\d+)?", re.IGNORECASE)
+
+
+def is_ensembl(name: str) -> bool:
+    """Whether an id has the form of an Ensembl gene id, with or without version."""
+    return _ENSEMBL.fullmatch(name) is not None
+
+
+def unversioned(name: str) -> str:
+    """Return an Ensembl id in upper case and without its version; any other id as it is."""
+    # Symbols of clones hold a dot as well (RP11-34P13.7): there it is part of the name.
+    return name.upper().partition(".")[0] if is_ensembl(name) else name
+
+
+@dataclass(frozen=True)
+class GeneIds:
+    """The genes that a model knows, and the ways from the ids of the data to them.
+
+    An encoder makes one when it is built and answers :meth:`~scregnet.encoders.token_encoder.TokenEncoder.match` with it::
+
+        self.gene_ids = GeneIds("scBERT", {symbol: i for i, symbol in enumerate(order)}, kind="symbol")
+        ...
+        def match(self, genes):
+            return self.gene_ids.match(genes)
+
+    The match's ``tokens`` are then the values of ``tokens`` here (ids of a vocabulary, positions in a gene list), ascending,
+    and ``match.collapse(matrix)`` sums the columns that mean the same gene. Mouse genes are none of its business: they are
+    brought to human ids beforehand, by :func:`to_human`, if the user says so.
+
+    Parameters
+    ----------
+    model
+        Name of the model, for messages.
+    tokens
+        The model's own number of every gene, without special tokens.
+    kind
+        What the keys of ``tokens`` are: ``"ensembl"`` ids or ``"symbol"``.
+    symbols
+        Human gene symbols to Ensembl ids, where the model comes with them.
+    aliases
+        Ensembl ids to their current form; where it is given, ids outside it are unknown.
+    """
+
+    model: str
+    tokens: Mapping[str, int]
+    kind: Literal["ensembl", "symbol"]
+    symbols: Mapping[str, str] | None = None
+    aliases: Mapping[str, str] | None = None
+
+    def match(self, genes: np.ndarray) -> GeneMatch:
+        """Find the genes of the data, told from the ids themselves: symbols and Ensembl ids may be mixed.
+
+        A symbol counts as it is written; failing that, and if it is all upper case, without regard to case (data sets that
+        upper-case symbols turn ``C1orf112`` into ``C1ORF112``). Symbols in another case, such as mouse ``Gata1``, are not
+        taken for human ones. An id of Ensembl's form counts in upper case and without its version.
+
+        Raises
+        ------
+        ValueError
+            If no gene is found; the message names the likely cause.
+        """
+        find = self._by_ensembl if self.kind == "ensembl" else self._by_symbol
+        found = np.array([find(name) for name in genes], dtype=np.int64)
+        known = found >= 0
+        if not known.any():
+            raise ValueError(self._no_match(genes))
+        by_ensembl = int(sum(is_ensembl(name) for name in genes[known]))
+        tokens, found[known] = np.unique(found[known], return_inverse=True)
+        return GeneMatch(
+            slots=found,
+            tokens=tokens,
+            report={"n_by_ensembl": by_ensembl, "n_by_symbol": int(known.sum()) - by_ensembl},
+        )
+
+    def _by_ensembl(self, name: str) -> int:
+        gene: str | None = unversioned(name)
+        if not is_ensembl(name):
+            gene = (self.symbols or {}).get(name) or (self._upper.get(name) if name.isupper() else None)
+        if gene is not None and self.aliases is not None:
+            gene = self.aliases.get(gene)
+        return self.tokens.get(gene, -1) if gene is not None else -1
+
+    def _by_symbol(self, name: str) -> int:
+        if name in self.tokens:
+            return self.tokens[name]
+        if is_ensembl(name):
+            return self.tokens.get(self._names.get(unversioned(name), ""), -1)
+        return self.tokens.get(self._upper.get(name, ""), -1) if name.isupper() else -1
+
+    @cached_property
+    def _upper(self) -> dict[str, str]:
+        """What an upper-cased symbol stands for; the first of a kind counts."""
+        names = self.symbols or {} if self.kind == "ensembl" else {name: name for name in self.tokens}
+        return {symbol.upper(): gene for symbol, gene in reversed(list(names.items()))}
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """The key of ``tokens`` that an Ensembl id stands for, in a vocabulary of symbols."""
+        named = {gene: symbol for symbol, gene in reversed(list((self.symbols or {}).items())) if symbol in self.tokens}
+        # Genes without a symbol stand in vocabularies of symbols under their Ensembl id, often with a version.
+        return named | {unversioned(name): name for name in reversed(list(self.tokens)) if is_ensembl(name)}
+
+    def _no_match(self, genes: np.ndarray) -> str:
+        """Say what the ids look like and what to do about it."""
+        kind = "Ensembl ids" if self.kind == "ensembl" else "gene symbols"
+        start = f"none of the {len(genes)} genes ({listed(genes, 3)}) is in {self.model}'s vocabulary of human {kind}."
+        other = [unversioned(name) for name in genes if is_ensembl(name)]
+        if other and not all(name.startswith("ENSG") for name in other):
+            return f"{start} They look like Ensembl ids of another organism: give a table of orthologues with orthologues=."
+        if other and self.kind == "symbol" and self.symbols is None:
+            return f"{start} They are Ensembl ids: name the column of adata.var that holds gene symbols with gene_ids=."
+        if self.kind == "ensembl" and self.symbols is None:
+            return f"{start} Name the column of adata.var that holds Ensembl ids with gene_ids=, or put gene_name_id_dict*.pkl beside the weights so that symbols can be looked up."
+        if any(name.upper() in self._upper for name in genes):
+            return f"{start} They look like mouse symbols: give a table of orthologues with orthologues=, or, if you accept that rule, upper-case them with orthologues='upper'."
+        return (
+            f"{start} Name the column of adata.var that holds human gene symbols or Ensembl ids with gene_ids=; for genes "
+            "of another organism give a table of orthologues with orthologues=."
+        )
+
+
+def to_human(
+    genes: np.ndarray, orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"]
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the human ids of another organism's genes, and what was done for the record.
+
+    Parameters
+    ----------
+    genes
+        Ids as the user has them.
+    orthologues
+        ``"upper"`` upper-cases symbols. A mapping gives an id, or several, for every id; a frame does so with columns
+        ``mouse`` and ``human``, or with its only two columns. Symbols must be as in the data; versions of Ensembl ids do
+        not count. Of several human genes the one with the same name is taken (without regard to case); where there is
+        none, the gene is ambiguous and left out. Several genes of the data may have the same human one.
+
+    Returns
+    -------
+    Ids with empty text for genes without an orthologue, and the record: ``orthologues`` (``"upper"`` or ``"table"``),
+    ``n_orthologues`` (genes that have one; with ``"upper"`` those that changed) and ``n_ambiguous``.
+
+    Raises
+    ------
+    ValueError
+        If the table has other columns or holds none of the genes.
+    TypeError
+        If ``orthologues`` is something else.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> to_human(np.array(["Gata1", "Trp53"]), {"Trp53": "TP53"})[0].tolist()
+    ['', 'TP53']
+    """
+    if isinstance(orthologues, str):
+        check_choice("orthologues", orthologues, ("upper",))
+        human = [name if is_ensembl(name) else name.upper() for name in genes]
+        changed = sum(a != b for a, b in zip(genes, human, strict=True))
+        return np.array(human, dtype=str), {"orthologues": "upper", "n_orthologues": changed, "n_ambiguous": 0}
+    table: dict[str, list[str]] = {}
+    for name, target in _pairs(orthologues):
+        targets = table.setdefault(unversioned(name), [])
+        if target not in targets:
+            targets.append(target)
+    found = [table.get(unversioned(name), []) for name in genes]
+    if not any(found):
+        msg = f"orthologues= has none of the {len(genes)} genes ({listed(genes, 3)}); it has {listed(table, 3)}. Its ids must be of the kind that adata.var_names, or the column named with gene_ids=, has."
+        raise ValueError(msg)
+    human = []
+    for name, targets in zip(genes, found, strict=True):
+        same = [target for target in targets if target.upper() == name.upper()]
+        human.append(targets[0] if len(targets) == 1 else same[0] if same else "")
+    return np.array(human, dtype=str), {
+        "orthologues": "table",
+        "n_orthologues": sum(name != "" for name in human),
+        "n_ambiguous": sum(name == "" and len(targets) > 1 for name, targets in zip(human, found, strict=True)),
+    }
+
+
+def _pairs(orthologues: pd.DataFrame | Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the table as pairs of texts; pairs with a missing side are left out."""
+    import pandas as pd
+
+    pairs: Iterable[tuple[Any, Any]]
+    if isinstance(orthologues, pd.DataFrame):
+        columns = [name for name in ("mouse", "human") if name in orthologues]
+        if len(columns) < 2:
+            columns = list(orthologues.columns)
+        if len(columns) != 2:
+            msg = f"orthologues= must have the columns 'mouse' and 'human', or two columns in that order; it has {listed(orthologues.columns)}."
+            raise ValueError(msg)
+        kept = orthologues[columns].dropna()
+        pairs = zip(kept.iloc[:, 0], kept.iloc[:, 1], strict=True)
+    elif isinstance(orthologues, (Mapping, pd.Series)):
+        pairs = (
+            (name, one)
+            for name, target in orthologues.items()
+            for one in (target if isinstance(target, (list, tuple, np.ndarray)) else (target,))
+            if not pd.isna(one)
+        )
+    else:
+        msg = f"orthologues= must be a frame, a mapping or 'upper', got {type(orthologues).__name__}."
+        raise TypeError(msg)
+    texts = ((str(name).strip(), str(target).strip()) for name, target in pairs)
+    return [(name, target) for name, target in texts if name and target]
