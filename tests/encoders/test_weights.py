@@ -132,7 +132,7 @@ def test_a_copy_of_the_repository_tree_is_taken(published, own_folder, tmp_path)
 
 
 def test_no_folder(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"(?s)is not a folder.*Geneformer-V1-10M/model.safetensors"):
+    with pytest.raises(FileNotFoundError, match=r"(?s)is not there.*Geneformer-V1-10M/model.safetensors"):
         create("geneformer", weights=tmp_path / "nowhere")
 
 

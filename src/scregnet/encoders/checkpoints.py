@@ -17,13 +17,18 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A published set of weights: a revision of a Hugging Face repository and the files that belong to it."""
+    """A published set of weights: a revision of a Hugging Face repository and the files that belong to it.
+
+    Where the licence or the publisher keep the files off the hub, ``hub_id`` and ``revision`` are empty and ``source`` tells a user where
+    to get them and under what licence; ``files`` are then those whose hashes are known.
+    """
 
     hub_id: str
     revision: str
     dimension: int
     n_layers: int
     files: tuple[WeightFile, ...]
+    source: str = ""
 
     @property
     def size(self) -> int:
@@ -175,3 +180,29 @@ GENEFORMER: dict[str, Checkpoint] = {
     ),
 }
 """Geneformer's variants by name. scRegNet's 896-wide embedding is of ``gf-20L-95M-i4096``."""
+
+SCBERT: dict[str, Checkpoint] = {
+    "panglao": Checkpoint(
+        hub_id="",
+        revision="",
+        dimension=200,
+        n_layers=6,
+        files=(
+            WeightFile(
+                "weights",
+                "panglao_pretrain.pth",
+                "aa27109136580b24a1b985f63d0ba31f22490d09e71b13d1793cbff38619dfe3",
+                87631538,
+            ),
+        ),
+        source=(
+            "Code and weights are under GPL-3.0 (Tencent, 2023), so this package carries neither.\n"
+            "  1. panglao_pretrain.pth (88 MB): ask for it through the link in the README of\n"
+            "     https://github.com/TencentAILabHealthcare/scBERT\n"
+            "  2. The order of its 16,906 genes, which the positions stand for: a text file gene_order*.txt with one symbol a line, or an\n"
+            "     .h5ad file of the same project (such as Zheng68K.h5ad of its data archive), whose var_names are these genes.\n"
+            "Put both into one folder and name it with weights=; or name the second with gene_order=."
+        ),
+    ),
+}
+"""scBERT's one published model. The hash is of the copy that circulates; its publisher gives none."""

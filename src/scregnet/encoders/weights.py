@@ -60,7 +60,8 @@ def locate(
     named
         Whether the user named the variant: files of a local folder are then checked against that checkpoint's hashes.
     folder
-        Local folder: the files side by side, or the hub repository's own tree. ``None`` fetches from the hub.
+        Local folder: the files side by side, or the hub repository's own tree; or the file with the weights itself, the others beside
+        it. ``None`` fetches from the hub.
 
     Raises
     ------
@@ -74,12 +75,18 @@ def locate(
         if checkpoint is None:
             msg = f"model={model!r} has no published weights; name a folder with weights=."
             raise FileNotFoundError(msg)
+        if not checkpoint.hub_id:
+            msg = f"model={model!r} needs weights=: its weights are on no hub from which they may be fetched."
+            raise FileNotFoundError(msg + _ways(model, checkpoint))
         return _from_hub(model, variant or "", checkpoint)
     path = Path(folder).expanduser()
-    if not path.is_dir():
-        msg = f"weights={str(folder)!r} is not a folder." + _ways(model, checkpoint)
+    if not path.exists():
+        msg = f"weights={str(folder)!r} is not there." + _ways(model, checkpoint)
         raise FileNotFoundError(msg)
-    files = _tree(path, checkpoint) or _side_by_side(path, roles, model, checkpoint)
+    if path.is_file():
+        files = _side_by_side(path.parent, roles, model, checkpoint, weights=path)
+    else:
+        files = _tree(path, checkpoint) or _side_by_side(path, roles, model, checkpoint)
     if named and checkpoint is not None:
         for wanted in checkpoint.files:
             if wanted.role in files:
@@ -111,8 +118,8 @@ def verify(path: Path, wanted: WeightFile) -> None:
         raise ValueError(msg)
 
 
-def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Read the tensors of a ``.safetensors`` file, or of a ``.bin`` file with torch's reader that runs no code."""
+def read_checkpoint(path: Path) -> Any:
+    """Read a ``.safetensors`` file, or any other with torch's reader that runs no code, whatever it holds."""
     import pickle
 
     import torch
@@ -122,13 +129,22 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError:
         raise
     # torch meets a cut-off archive with any of these, OSError among them.
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         msg = f"{path} was not read: {str(error).splitlines()[0] if str(error) else type(error).__name__}. It is truncated, damaged, or carries more than tensors."
         raise ValueError(msg) from error
+
+
+def read_state(path: Path, *, container: str | None = None) -> dict[str, torch.Tensor]:
+    """Read the tensors of a file; ``container`` is the key under which a training checkpoint keeps them, if the file is one."""
+    import torch
+
+    state = read_checkpoint(path)
+    if container is not None and isinstance(state, dict) and isinstance(state.get(container), dict):
+        state = state[container]
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         msg = f"{path} is not a dictionary of tensors."
         raise ValueError(msg)
@@ -156,25 +172,29 @@ def check_state(path: Path, state: Mapping[str, torch.Tensor], expected: Mapping
 
 def _hub_record(variant: str, checkpoint: Checkpoint) -> dict[str, Any]:
     weights = next(file for file in checkpoint.files if file.role == "weights")
-    return {
-        "variant": variant,
-        "hub_id": checkpoint.hub_id,
-        "revision": checkpoint.revision,
-        "weights_sha256": weights.sha256,
-    }
+    hub = {"hub_id": checkpoint.hub_id, "revision": checkpoint.revision} if checkpoint.hub_id else {}
+    return {"variant": variant, **hub, "weights_sha256": weights.sha256}
 
 
 def _tree(folder: Path, checkpoint: Checkpoint | None) -> dict[str, Path]:
     """Return the files if ``folder`` is a copy of the hub repository's own tree, else nothing."""
-    if checkpoint is None or not all((folder / file.path).is_file() for file in checkpoint.files):
+    if (
+        checkpoint is None
+        or not checkpoint.hub_id
+        or not all((folder / file.path).is_file() for file in checkpoint.files)
+    ):
         return {}
     return {file.role: folder / file.path for file in checkpoint.files}
 
 
-def _side_by_side(folder: Path, roles: Sequence[Role], model: str, checkpoint: Checkpoint | None) -> dict[str, Path]:
-    files: dict[str, Path] = {}
+def _side_by_side(
+    folder: Path, roles: Sequence[Role], model: str, checkpoint: Checkpoint | None, *, weights: Path | None = None
+) -> dict[str, Path]:
+    files: dict[str, Path] = {} if weights is None else {"weights": weights}
     missing = []
     for role in roles:
+        if role.name in files:
+            continue
         for pattern in role.patterns:
             found = sorted(path for path in folder.glob(pattern) if path.is_file())
             if len(found) > 1:
@@ -227,6 +247,8 @@ def _ways(model: str, checkpoint: Checkpoint | None) -> str:
     """Return both ways to get the weights, as the end of a message."""
     if checkpoint is None:
         return ""
+    if not checkpoint.hub_id:
+        return f"\n{checkpoint.source}"
     names = "\n".join(f"    {file.path}" for file in checkpoint.files)
     return (
         f"\nTwo ways to get them:\n"
