@@ -134,7 +134,7 @@ def _read_network(
 ) -> BertModel:
     from transformers import BertConfig, BertModel
 
-    config = BertConfig.from_dict(_read_config(config_file, vocabulary))
+    config = BertConfig.from_dict(read_config(config_file, vocabulary))
     n_layers = config.num_hidden_layers
     if not (isinstance(hidden_layer, int) and -n_layers <= hidden_layer <= 0):
         msg = f"hidden_layer={hidden_layer!r} must be an integer from {-n_layers} (input embedding) to 0 (last layer)."
@@ -154,7 +154,7 @@ def _read_network(
     return network
 
 
-def _read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
+def read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
     """Return the configuration after checking that it is a BERT of Geneformer's kind for this vocabulary."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
