@@ -280,7 +280,7 @@ def test_mudata(adata):
 
 
 def test_wrong_arguments(adata):
-    with pytest.raises(ValueError, match="model='scvi' is not known; valid values: 'geneformer', 'svd'"):
+    with pytest.raises(ValueError, match="model='scvi' is not known; valid values: 'geneformer', .*'svd'"):
         sr.tl.embed(adata, "scvi")
     with pytest.raises(TypeError, match="takes no parameter 'n_component'"):
         sr.tl.embed(adata, "svd", n_component=3)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from scregnet._groups import group_keys, groups_of
 from scregnet._logging import logger
 from scregnet._settings import settings
 from scregnet._uns import check_key
-from scregnet._validate import check_choice, check_integer, listed
+from scregnet._validate import check_choice, check_integer
 from scregnet.encoders import CellBlock, CellStream, Embedding, EmbedOptions, create
 from scregnet.encoders.registry import find
+from scregnet.tl._genes import genes_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     import scipy.sparse as sp
     from anndata import AnnData
     from mudata import MuData
@@ -35,6 +37,7 @@ def embed(
     layer: str | None = None,
     counts: bool = True,
     gene_ids: str | None = None,
+    orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
     groupby: str | None = None,
     max_cells: int | None = None,
     batch_size: int = 16,
@@ -70,8 +73,15 @@ def embed(
         ``True`` demands raw counts. ``False`` takes any non-negative values as they are, such as log-normalised ones: models
         were trained on counts, so the ranks or bins they see then differ; it is recorded.
     gene_ids
-        Column of ``adata.var`` with the ids that the model knows genes by; ``None`` takes ``adata.var_names``. Geneformer
-        takes human Ensembl ids and, through its own dictionary, human symbols.
+        Column of ``adata.var`` with the ids that the model knows genes by; ``None`` takes ``adata.var_names``. Symbols and
+        Ensembl ids are told apart by their form and may be mixed; versions of Ensembl ids do not count. Which of them a model
+        knows is in ``sr.get.models()``.
+    orthologues
+        For data that are not human, because the models are: a frame with columns ``mouse`` and ``human``, or a mapping from one
+        to the other, of the ids that the data have. Genes that are not in it are unknown; of several human genes the one of
+        the same name is taken, and where there is none the gene is left out; several genes with the same human one are summed
+        and share its vector. ``"upper"`` takes the upper-cased symbol instead, right for most genes of the mouse and for none
+        whose name differs. ``None`` never changes an id.
     groupby
         Column of ``adata.obs``: one embedding per category, in one pass. Cells without a category are left out.
     max_cells
@@ -138,7 +148,7 @@ def embed(
         check_integer("max_cells", max_cells, minimum=1)
     source = resolve(adata, mod)
     check_names(source)
-    genes = _genes(source, gene_ids)
+    genes, ids = genes_of(source, gene_ids, orthologues)
     groups, codes = groups_of(source, groupby)
     keys = [key] if groupby is None else group_keys(key, groups)
     cells = _Cells(source, layer, counts, codes, _draw(codes, max_cells, random_state))
@@ -162,7 +172,7 @@ def embed(
         "pooling": pooling if encoder.poolings else "none",
         "layer": layer,
         "counts": counts,
-        "gene_ids": gene_ids,
+        **ids,
         "groupby": groupby,
         "max_cells": max_cells,
         "random_state": random_state,
@@ -218,17 +228,6 @@ class _Cells:
                 "log-normalised values with counts=False."
             )
             raise ValueError(msg)
-
-
-def _genes(adata: AnnData, gene_ids: str | None) -> np.ndarray:
-    """Return the ids of genes as text; a missing one as empty text."""
-    if gene_ids is None:
-        return adata.var_names.to_numpy(dtype=object).astype(str)
-    if gene_ids not in adata.var:
-        msg = f"gene_ids={gene_ids!r} is not a column of adata.var; it has {listed(adata.var.columns)}."
-        raise KeyError(msg)
-    column = adata.var[gene_ids]
-    return column.astype(object).where(column.notna(), "").to_numpy(dtype=object).astype(str)
 
 
 def _draw(codes: np.ndarray, max_cells: int | None, random_state: int | None) -> np.ndarray:

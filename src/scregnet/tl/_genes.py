@@ -1,0 +1,49 @@
+"""The ids of the genes of an AnnData as a model is given them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from scregnet._logging import logger
+from scregnet._validate import listed
+from scregnet.encoders.gene_ids import to_human
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import pandas as pd
+    from anndata import AnnData
+
+
+def genes_of(
+    adata: AnnData,
+    gene_ids: str | None,
+    orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the ids of genes as text, human where orthologues are given, and what was done for the record.
+
+    A gene without an id, or without an orthologue, has empty text. Raises ``KeyError`` where ``gene_ids`` is no column.
+    """
+    if gene_ids is None:
+        genes = adata.var_names.to_numpy(dtype=object).astype(str)
+    elif gene_ids in adata.var:
+        column = adata.var[gene_ids]
+        genes = column.astype(object).where(column.notna(), "").to_numpy(dtype=object).astype(str)
+    else:
+        msg = f"gene_ids={gene_ids!r} is not a column of adata.var; it has {listed(adata.var.columns)}."
+        raise KeyError(msg)
+    if orthologues is None:
+        return genes, {"gene_ids": gene_ids, "orthologues": None}
+    human, record = to_human(genes, orthologues)
+    if record["orthologues"] == "upper":
+        logger.info(
+            "orthologues: symbols in upper case are taken for human ones; %d of %d genes changed",
+            *(record["n_orthologues"], len(genes)),
+        )
+    else:
+        logger.info(
+            "orthologues: %d of %d genes have a human one; %d are left out, having several and none of the same name",
+            *(record["n_orthologues"], len(genes), record["n_ambiguous"]),
+        )
+    return human, {"gene_ids": gene_ids, **record}
