@@ -39,6 +39,7 @@ def main() -> None:
     print(
         "\nauroc and auprc pool all pairs: knowing how many targets a TF has is enough for a good figure."
         "\nper_tf_*: the same within each TF; 0.5 is what a TF's number of targets is worth there."
+        "\nA method that is not ahead of its null model has learned nothing beyond who is popular."
     )
 
     sr.pl.grn(adata, top_n=50, save=folder / "network.png")
