@@ -206,3 +206,29 @@ SCBERT: dict[str, Checkpoint] = {
     ),
 }
 """scBERT's one published model. The hash is of the copy that circulates; its publisher gives none."""
+
+SCFOUNDATION: dict[str, Checkpoint] = {
+    "100M": Checkpoint(
+        hub_id="",
+        revision="",
+        dimension=512,
+        n_layers=12,
+        files=(
+            WeightFile(
+                "genes",
+                "OS_scRNA_gene_index.19264.tsv",
+                "bb337ea195d94e7b033543abc02a42e7060d6562eba97deb077f7dcecec62661",
+                228232,
+            ),
+        ),
+        source=(
+            "The code is under Apache-2.0, but the weights are under the scFoundation License: for non-commercial research only, not to be\n"
+            "passed on, so this package neither carries nor fetches them.\n"
+            "  1. models.ckpt: through the SharePoint link in the README of https://github.com/biomap-research/scFoundation, whose\n"
+            "     licence for the model you accept by doing so.\n"
+            "  2. OS_scRNA_gene_index.19264.tsv, the genes that its positions stand for: in the same repository.\n"
+            "Put both into one folder and name it with weights=."
+        ),
+    ),
+}
+"""scFoundation's one published model. Its publisher gives no hash of the weights."""

@@ -92,6 +92,9 @@ def locate(
             if wanted.role in files:
                 verify(files[wanted.role], wanted)
         record = _hub_record(variant or "", checkpoint)
+        # Some publishers give no hash; the record says what was used all the same.
+        if "weights_sha256" not in record:
+            record["weights_sha256"] = sha256(files["weights"])
     else:
         digest = sha256(files["weights"])
         record = {"variant": "custom", "weights_sha256": digest}
@@ -171,9 +174,9 @@ def check_state(path: Path, state: Mapping[str, torch.Tensor], expected: Mapping
 
 
 def _hub_record(variant: str, checkpoint: Checkpoint) -> dict[str, Any]:
-    weights = next(file for file in checkpoint.files if file.role == "weights")
     hub = {"hub_id": checkpoint.hub_id, "revision": checkpoint.revision} if checkpoint.hub_id else {}
-    return {"variant": variant, **hub, "weights_sha256": weights.sha256}
+    weights = {"weights_sha256": file.sha256 for file in checkpoint.files if file.role == "weights"}
+    return {"variant": variant, **hub, **weights}
 
 
 def _tree(folder: Path, checkpoint: Checkpoint | None) -> dict[str, Path]:
