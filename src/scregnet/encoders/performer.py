@@ -29,6 +29,22 @@ _PUBLISHED = {
 }
 
 
+def draw_features(n_features: int, head_dim: int, generator: torch.Generator) -> torch.Tensor:
+    """Draw random features: blocks of orthogonal directions, each row as long as a row of Gaussian numbers.
+
+    Parameters
+    ----------
+    n_features, head_dim
+        Rows and columns; rows beyond a multiple of ``head_dim`` come from one more block.
+    generator
+        Source of randomness.
+    """
+    n_blocks = -(-n_features // head_dim)
+    directions = [torch.linalg.qr(torch.randn(head_dim, head_dim, generator=generator))[0].T for _ in range(n_blocks)]
+    lengths = torch.randn(n_features, head_dim, generator=generator).norm(dim=1, keepdim=True)
+    return torch.cat(directions)[:n_features] * lengths
+
+
 def published_name(name: str) -> str:
     """Return the name that a tensor of :class:`Performer` has in published state dicts, without the model's own prefix.
 
@@ -110,44 +126,51 @@ def _attend(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     scaled = features * queries.shape[-1] ** -0.25
     half = 0.5 * queries.shape[-1] ** -0.5
+    n_features = len(features)
 
-    def exponents(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the exponents of the features without the norm, and the norm's part."""
-        return rows @ scaled.T, half * rows.square().sum(-1, keepdim=True)
+    def norm(rows: torch.Tensor) -> torch.Tensor:
+        return half * rows.square().sum(-1, keepdim=True)
 
-    # The first pass over the keys finds the maximum, which must be known before anything is added to an exponential.
-    maximum = torch.full_like(keys[:, :1, :1, :1], -torch.inf)
-    for rows in _chunks(keys):
-        maximum = torch.maximum(maximum, (rows.detach() @ scaled.T).amax(dim=(1, 2, 3), keepdim=True))
-
-    def of_keys(rows: torch.Tensor) -> torch.Tensor:
-        projected, norm = exponents(rows)
-        return (projected - (norm + maximum)).exp() + EPSILON
-
-    total = queries.new_zeros(*keys.shape[:2], len(features), 1)
-    context = queries.new_zeros(*keys.shape[:2], len(features), values.shape[-1])
-    for rows, vectors in zip(_chunks(keys), _chunks(values), strict=True):
-        phi = of_keys(rows).transpose(-1, -2)
-        total = total + phi.sum(-1, keepdim=True)
-        context = context + phi @ vectors
+    # The constant is added to every exponential, so it is kept apart and enters each sum once. The exponentials of a part of the keys
+    # are relative to the highest exponent so far, and brought to the maximum of all keys as the sums go on.
+    maximum = torch.full_like(keys[:, :1, :1, :1], -torch.inf).detach()
+    total = queries.new_zeros(*keys.shape[:2], n_features, 1)
+    context = queries.new_zeros(*keys.shape[:2], n_features, values.shape[-1])
+    for rows, vectors in zip(_parts(keys), _parts(values), strict=True):
+        projected = rows @ scaled.T
+        higher = torch.maximum(maximum, projected.detach().amax(dim=(1, 2, 3), keepdim=True))
+        exponentials = projected.sub_(norm(rows) + higher).exp_().transpose(-1, -2)
+        fade = (maximum - higher).exp()
+        total = total * fade + exponentials.sum(-1, keepdim=True)
+        context = context * fade + exponentials @ vectors
+        maximum = higher
+    total = total + EPSILON * keys.shape[2]
+    context = context + EPSILON * values.sum(2, keepdim=True)
 
     attended = []
     asked = torch.zeros_like(total)
-    for rows in _chunks(queries):
-        projected, norm = exponents(rows)
+    for rows in _parts(queries):
+        projected = rows @ scaled.T
         peak = projected.detach().amax(-1, keepdim=True)
-        phi = (projected - (norm + peak)).exp() + EPSILON
-        scale = 1 / (phi @ total)
-        attended.append((phi @ context) * scale)
+        exponentials = projected.sub_(norm(rows) + peak).exp_()
+        scale = 1 / (exponentials @ total + EPSILON * total.sum(2, keepdim=True))
+        attended.append((exponentials @ context + EPSILON * context.sum(2, keepdim=True)) * scale)
         if received:
-            asked = asked + phi.transpose(-1, -2) @ scale
+            asked = asked + exponentials.transpose(-1, -2) @ scale + EPSILON * scale.sum(2, keepdim=True)
     columns = None
     if received:
-        columns = torch.cat([(of_keys(rows) @ asked)[..., 0].mean(1) for rows in _chunks(keys)], dim=-1)
+        constant = EPSILON * asked.sum(2)
+        columns = torch.cat(
+            [
+                (((rows @ scaled.T).sub_(norm(rows) + maximum).exp_() @ asked)[..., 0] + constant).mean(1)
+                for rows in _parts(keys)
+            ],
+            dim=-1,
+        )
     return torch.cat(attended, dim=2), columns
 
 
-def _chunks(x: torch.Tensor) -> Iterator[torch.Tensor]:
+def _parts(x: torch.Tensor) -> Iterator[torch.Tensor]:
     return iter(x.split(POSITIONS, dim=2))
 
 

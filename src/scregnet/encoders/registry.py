@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scregnet._validate import check_choice, listed
-from scregnet.encoders.checkpoints import GENEFORMER, Checkpoint
+from scregnet.encoders.checkpoints import GENEFORMER, SCBERT, Checkpoint
 from scregnet.encoders.weights import locate
 
 if TYPE_CHECKING:
@@ -49,6 +49,15 @@ _ENTRIES: dict[str, EncoderEntry] = {
             checkpoints=GENEFORMER,
             # 41 MB and six layers: the one that a laptop without a GPU can run.
             default_variant="V1-10M",
+        ),
+        EncoderEntry(
+            name="scbert",
+            target="scregnet.encoders.scbert:ScBertEncoder",
+            description="Performer over all genes, expression in bins",
+            reference="Yang et al. 2022, doi:10.1038/s42256-022-00534-z",
+            licence="GPL-3.0",
+            checkpoints=SCBERT,
+            default_variant="panglao",
         ),
         EncoderEntry(
             name="svd",
@@ -150,7 +159,7 @@ def create(model: str, *, weights: str | Path | None = None, **parameters: Any) 
     model
         ``"name"`` or ``"name:variant"``.
     weights
-        Local folder with the weights; ``None`` takes the hub's.
+        Local folder with the weights, or the weight file itself with the model's other files beside it; ``None`` takes the hub's.
     parameters
         The encoder's own parameters.
 
