@@ -175,8 +175,8 @@ def check_state(path: Path, state: Mapping[str, torch.Tensor], expected: Mapping
 
 def _hub_record(variant: str, checkpoint: Checkpoint) -> dict[str, Any]:
     hub = {"hub_id": checkpoint.hub_id, "revision": checkpoint.revision} if checkpoint.hub_id else {}
-    weights = {"weights_sha256": file.sha256 for file in checkpoint.files if file.role == "weights"}
-    return {"variant": variant, **hub, **weights}
+    known = [file.sha256 for file in checkpoint.files if file.role == "weights"]
+    return {"variant": variant, **hub, **({"weights_sha256": known[0]} if known else {})}
 
 
 def _tree(folder: Path, checkpoint: Checkpoint | None) -> dict[str, Path]:
