@@ -7,6 +7,7 @@ doi:10.1038/s42256-022-00534-z.
 from __future__ import annotations
 
 import hashlib
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ from scregnet.encoders.weights import Role, Weights
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
+
+TARGET_SUM = 1e4
+"""What counts are scaled to per cell, for the published list of genes."""
 
 # Positions in the network at once: one cell of the published model fills a CPU's cores or a GPU by itself.
 _POSITIONS = 20_000
@@ -41,6 +45,8 @@ class ScBertEncoder(TokenEncoder):
         The network.
     genes
         Its genes (symbols) in the order of its positions.
+    target_sum
+        What counts are scaled to per cell, over the genes of the model.
     record
         Where the weights came from.
 
@@ -53,10 +59,19 @@ class ScBertEncoder(TokenEncoder):
     roles = (
         Role("weights", ("panglao_pretrain*.pth", "*.safetensors", "*.pth", "*.pt", "*.bin")),
         Role("genes", ("gene_order*.txt", "*.h5ad"), required=False),
+        # Only :func:`scregnet.tl.finetune` writes one; the published model has none.
+        Role("config", ("config.json",), required=False),
     )
     poolings = ("mean", "mean_all", "attentive")
 
-    def __init__(self, network: ScBertNetwork, genes: list[str], *, record: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        network: ScBertNetwork,
+        genes: list[str],
+        *,
+        target_sum: float = TARGET_SUM,
+        record: dict[str, Any] | None = None,
+    ) -> None:
         if len(genes) != network.sizes.n_genes:
             msg = f"the list of genes has {len(genes)}, but the weights have positions for {network.sizes.n_genes} (and one more): they belong to different models."
             raise ValueError(msg)
@@ -66,6 +81,7 @@ class ScBertEncoder(TokenEncoder):
             raise ValueError(msg)
         self.network = network.eval()
         self.genes = genes
+        self.target_sum = target_sum
         self.gene_ids = GeneIds("scBERT", {gene: position for position, gene in enumerate(genes)}, kind="symbol")
         self.dimension = network.sizes.dimension
         # Padding points to the extra position, whose bin is 0 like that of padding.
@@ -97,7 +113,9 @@ class ScBertEncoder(TokenEncoder):
             msg = f"model='scbert' needs the order of its genes, which the weights do not hold: put gene_order*.txt (one symbol a line) or an .h5ad file with these var_names into {folder}, or name it with gene_order=."
             raise FileNotFoundError(msg)
         genes = read_gene_order(path)
-        return cls(read_network(weights.files["weights"]), genes, record=dict(weights.record))
+        target_sum = _target_sum(weights.files["config"]) if "config" in weights.files else TARGET_SUM
+        network = read_network(weights.files["weights"])
+        return cls(network, genes, target_sum=target_sum, record=dict(weights.record))
 
     def match(self, genes: np.ndarray) -> GeneMatch:
         """Find genes by human symbol."""
@@ -116,14 +134,15 @@ class ScBertEncoder(TokenEncoder):
     def bins(self, counts: sp.csr_matrix, *, normalised: bool = False) -> np.ndarray:
         """Return the bin of every stored value of cells × genes of the model.
 
-        A count is scaled to 10,000 per cell, over the genes of the model; the bin is the integer part of log2(1 + x), at most the highest
+        A count is scaled to ``target_sum`` (10,000) per cell, over the genes of the model; the bin is the integer part of log2(1 + x), at most the highest
         bin (5). So a lowly expressed gene shares bin 0 with one that is not expressed. ``normalised`` values are taken for
         log2(1 + x) already.
         """
         values = counts.data
         if not normalised:
             totals = np.asarray(counts.sum(axis=1)).ravel()
-            values = np.log2(1 + values / np.repeat(totals, np.diff(counts.indptr)) * 1e4)
+            # Divided in this order a value that lies on the edge of a bin is more often exactly on it, as in the published code.
+            values = np.log2(1 + values / np.repeat(totals / 1e4, np.diff(counts.indptr)))
         return np.minimum(values, self.network.sizes.n_tokens - 2).astype(np.int64)
 
     def encode(self, batch: TokenBatch) -> Encoded:
@@ -158,6 +177,7 @@ class ScBertEncoder(TokenEncoder):
             **self._record,
             "gene_order_sha256": hashlib.sha256("\n".join(self.genes).encode()).hexdigest(),
             "n_reference_genes": len(self.genes),
+            "target_sum": self.target_sum,
             "n_layers": self.network.sizes.n_layers,
             "dimension": self.dimension,
             "versions": {"torch": version("torch")},
@@ -189,6 +209,19 @@ def read_gene_order(path: Path) -> list[str]:
         msg = f"{path} must hold one gene symbol a line, but has lines such as {listed(odd, 3)}."
         raise ValueError(msg)
     return genes
+
+
+def _target_sum(path: Path) -> float:
+    """Return what counts are scaled to, from a configuration."""
+    try:
+        target_sum = json.loads(path.read_text(encoding="utf-8"))["target_sum"]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        msg = f"{path} is not the configuration of an scBERT trained with sr.tl.finetune: it has no target_sum ({type(error).__name__}). Remove it if the weights are the published ones."
+        raise ValueError(msg) from error
+    if not isinstance(target_sum, (int, float)) or not 0 < target_sum < float("inf"):
+        msg = f"{path}: target_sum must be a number above zero, got {target_sum!r}."
+        raise ValueError(msg)
+    return float(target_sum)
 
 
 def _var_names(path: Path) -> list[str]:
