@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scregnet._validate import check_choice, listed
-from scregnet.encoders.checkpoints import GENEFORMER, SCBERT, Checkpoint
+from scregnet.encoders.checkpoints import GENEFORMER, SCBERT, SCFOUNDATION, Checkpoint
 from scregnet.encoders.weights import locate
 
 if TYPE_CHECKING:
@@ -58,6 +58,15 @@ _ENTRIES: dict[str, EncoderEntry] = {
             licence="GPL-3.0",
             checkpoints=SCBERT,
             default_variant="panglao",
+        ),
+        EncoderEntry(
+            name="scfoundation",
+            target="scregnet.encoders.scfoundation:ScFoundationEncoder",
+            description="Encoder of expressed genes and decoder of all, expression as continuous values",
+            reference="Hao et al. 2024, doi:10.1038/s41592-024-02305-7",
+            licence="scFoundation License: non-commercial research only, no redistribution",
+            checkpoints=SCFOUNDATION,
+            default_variant="100M",
         ),
         EncoderEntry(
             name="svd",
