@@ -60,7 +60,7 @@ class ScBertEncoder(TokenEncoder):
         Role("weights", ("panglao_pretrain*.pth", "*.safetensors", "*.pth", "*.pt", "*.bin")),
         Role("genes", ("gene_order*.txt", "*.h5ad"), required=False),
         # Only :func:`scregnet.tl.finetune` writes one; the published model has none.
-        Role("config", ("config.json",), required=False),
+        Role("config", ("scbert_config.json",), required=False),
     )
     poolings = ("mean", "mean_all", "attentive")
 
@@ -142,7 +142,7 @@ class ScBertEncoder(TokenEncoder):
         if not normalised:
             totals = np.asarray(counts.sum(axis=1)).ravel()
             # Divided in this order a value that lies on the edge of a bin is more often exactly on it, as in the published code.
-            values = np.log2(1 + values / np.repeat(totals / 1e4, np.diff(counts.indptr)))
+            values = np.log2(1 + values / np.repeat(totals / self.target_sum, np.diff(counts.indptr)))
         return np.minimum(values, self.network.sizes.n_tokens - 2).astype(np.int64)
 
     def encode(self, batch: TokenBatch) -> Encoded:

@@ -55,6 +55,8 @@ class ScBertNetwork(nn.Module):
     """
 
     positions: torch.Tensor
+    has_head: bool = True
+    """Whether ``head`` holds what was trained on expression bins."""
 
     def __init__(self, sizes: ScBertSizes, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
@@ -129,6 +131,7 @@ def read_network(path: Path) -> ScBertNetwork:
     without = {name: value for name, value in state.items() if has_head or not name.startswith("to_out.")}
     check_state(path, without, {name: value for name, value in expected.items() if has_head or name[:7] != "to_out."})
     network.load_published(without)
+    network.has_head = has_head
     return network.eval()
 
 
