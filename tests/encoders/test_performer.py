@@ -57,7 +57,7 @@ def explicit(attention: FavorAttention, x: torch.Tensor) -> tuple[torch.Tensor, 
 @pytest.mark.parametrize("positions", [1, 4, 17, 1000])
 @pytest.mark.parametrize("cells", [slice(0, 1), slice(0, 4), slice(1, 3)])
 def test_attention_is_that_of_the_formulas_for_any_batch_and_part(attention, x, monkeypatch, positions, cells):
-    monkeypatch.setattr(performer, "POSITIONS", positions)
+    monkeypatch.setattr(performer, "CPU_POSITIONS", positions)
     with torch.no_grad():
         got, received = attention(x[cells], received=True)
     for cell, result, columns in zip(x[cells], got, received, strict=True):
@@ -75,7 +75,7 @@ def test_a_large_neighbour_does_not_show(attention, x):
 
 
 def test_gradients_are_those_of_the_formulas(attention, x, monkeypatch):
-    monkeypatch.setattr(performer, "POSITIONS", 5)
+    monkeypatch.setattr(performer, "CPU_POSITIONS", 5)
     weights = torch.randn(LENGTH, DIMENSION, generator=torch.Generator().manual_seed(2))
     ours, theirs = x[1].clone().requires_grad_(), x[1].clone().requires_grad_()
     (attention(ours[None])[0][0] * weights).sum().backward()

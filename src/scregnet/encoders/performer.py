@@ -12,8 +12,8 @@ from torch import nn
 
 EPSILON = 1e-4
 """Added to every feature after the exponential."""
-POSITIONS = 2048
-"""Positions whose features are in memory at once; bounds memory and does not change the result."""
+CPU_POSITIONS, DEVICE_POSITIONS = 256, 16_384
+"""Positions whose features are made at once: few enough for a CPU's cache, enough for a GPU to be busy. Does not change the result."""
 
 # Own name of a layer's part: its name in the published state dicts.
 _PUBLISHED = {
@@ -126,52 +126,49 @@ def _attend(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     scaled = features * queries.shape[-1] ** -0.25
     half = 0.5 * queries.shape[-1] ** -0.5
-    n_features = len(features)
 
-    def norm(rows: torch.Tensor) -> torch.Tensor:
-        return half * rows.square().sum(-1, keepdim=True)
-
-    # The constant is added to every exponential, so it is kept apart and enters each sum once. The exponentials of a part of the keys
-    # are relative to the highest exponent so far, and brought to the maximum of all keys as the sums go on.
-    maximum = torch.full_like(keys[:, :1, :1, :1], -torch.inf).detach()
-    total = queries.new_zeros(*keys.shape[:2], n_features, 1)
-    context = queries.new_zeros(*keys.shape[:2], n_features, values.shape[-1])
-    for rows, vectors in zip(_parts(keys), _parts(values), strict=True):
+    def exponentials(rows: torch.Tensor, highest: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the features without the constant, relative to a maximum: the rows' own, or that of all keys so far."""
         projected = rows @ scaled.T
-        higher = torch.maximum(maximum, projected.detach().amax(dim=(1, 2, 3), keepdim=True))
-        exponentials = projected.sub_(norm(rows) + higher).exp_().transpose(-1, -2)
-        fade = (maximum - higher).exp()
-        total = total * fade + exponentials.sum(-1, keepdim=True)
-        context = context * fade + exponentials @ vectors
-        maximum = higher
-    total = total + EPSILON * keys.shape[2]
+        own = projected.detach()
+        maximum = (
+            own.amax(-1, keepdim=True)
+            if highest is None
+            else torch.maximum(highest, own.amax(dim=(1, 2, 3), keepdim=True))
+        )
+        return projected.sub_(half * rows.square().sum(-1, keepdim=True) + maximum).exp_(), maximum
+
+    # A column of ones makes the denominators a further column of the same products. The constant is added to every exponential, so it
+    # is kept apart and enters each sum once.
+    values = torch.cat([values, torch.ones_like(values[..., :1])], dim=-1)
+    maximum = torch.full_like(keys[:, :1, :1, :1], -torch.inf).detach()
+    context = values.new_zeros(*keys.shape[:2], len(features), values.shape[-1])
+    for rows, vectors in zip(_parts(keys), _parts(values), strict=True):
+        former = maximum
+        part, maximum = exponentials(rows, former)
+        # What was summed so far was relative to a lower maximum.
+        context = context * (former - maximum).exp() + part.transpose(-1, -2) @ vectors
     context = context + EPSILON * values.sum(2, keepdim=True)
 
     attended = []
-    asked = torch.zeros_like(total)
+    asked = torch.zeros_like(context[..., :1])
+    constant = EPSILON * context.sum(2, keepdim=True)
     for rows in _parts(queries):
-        projected = rows @ scaled.T
-        peak = projected.detach().amax(-1, keepdim=True)
-        exponentials = projected.sub_(norm(rows) + peak).exp_()
-        scale = 1 / (exponentials @ total + EPSILON * total.sum(2, keepdim=True))
-        attended.append((exponentials @ context + EPSILON * context.sum(2, keepdim=True)) * scale)
+        part, _ = exponentials(rows, None)
+        product = part @ context + constant
+        scale = 1 / product[..., -1:]
+        attended.append(product[..., :-1] * scale)
         if received:
-            asked = asked + exponentials.transpose(-1, -2) @ scale + EPSILON * scale.sum(2, keepdim=True)
+            asked = asked + part.transpose(-1, -2) @ scale + EPSILON * scale.sum(2, keepdim=True)
     columns = None
     if received:
-        constant = EPSILON * asked.sum(2)
-        columns = torch.cat(
-            [
-                (((rows @ scaled.T).sub_(norm(rows) + maximum).exp_() @ asked)[..., 0] + constant).mean(1)
-                for rows in _parts(keys)
-            ],
-            dim=-1,
-        )
+        shares = [(exponentials(rows, maximum)[0] @ asked)[..., 0] for rows in _parts(keys)]
+        columns = (torch.cat(shares, dim=-1) + EPSILON * asked.sum(2)).mean(1)
     return torch.cat(attended, dim=2), columns
 
 
-def _parts(x: torch.Tensor) -> Iterator[torch.Tensor]:
-    return iter(x.split(POSITIONS, dim=2))
+def _parts(x: torch.Tensor, dim: int = 2) -> Iterator[torch.Tensor]:
+    return iter(x.split(CPU_POSITIONS if x.device.type == "cpu" else DEVICE_POSITIONS, dim=dim))
 
 
 class PerformerLayer(nn.Module):
@@ -199,7 +196,7 @@ class PerformerLayer(nn.Module):
         """Return the layer's output and, with ``received=True``, the attention that each position receives."""
         attended, columns = self.attention(self.attention_norm(x), received=received)
         x = x + attended
-        return x + torch.cat([self.inner(rows) for rows in self.inner_norm(x).split(POSITIONS, dim=1)], dim=1), columns
+        return x + torch.cat([self.inner(rows) for rows in _parts(self.inner_norm(x), dim=1)], dim=1), columns
 
 
 class Performer(nn.Module):
