@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from scregnet.tl._embed import embed
+from scregnet.tl._finetune import finetune
 from scregnet.tl._fit_grn import fit_grn
 from scregnet.tl._score_links import score_links
 from scregnet.tl._tf_activity import tf_activity
 
-__all__ = ["embed", "fit_grn", "score_links", "tf_activity"]
+__all__ = ["embed", "finetune", "fit_grn", "score_links", "tf_activity"]
