@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -269,3 +270,16 @@ def write_scfoundation(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def scfoundation_folder(tmp_path_factory) -> Path:
     return write_scfoundation(tmp_path_factory.mktemp("scfoundation") / "weights")
+
+
+@pytest.fixture(scope="session")
+def scfoundation_config() -> dict:
+    """Its configuration, merged into one level."""
+    config = SCFOUNDATION_CONFIG
+    return {"model": config["model"], **config["model_config"]["mae_autobin"], **config["dataset_config"]["rnaseq"]}
+
+
+@pytest.fixture(scope="session")
+def make_scfoundation_state() -> Callable[..., dict[str, torch.Tensor]]:
+    """Draw its tensors."""
+    return scfoundation_state
