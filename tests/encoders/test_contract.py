@@ -41,7 +41,7 @@ class MeanAndVariance:
 
 
 @pytest.fixture(params=[*names(), "geneformer V2", "own"])
-def arguments(request, folders, scbert_folder, scfoundation_folder, monkeypatch):
+def arguments(request, folders, scbert_folder, scfoundation_folder, scgpt_folder, monkeypatch):
     """The arguments of ``tl.embed`` that run an encoder here; an encoder that is registered and not named here fails."""
     monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
     register("own", MeanAndVariance)
@@ -50,6 +50,7 @@ def arguments(request, folders, scbert_folder, scfoundation_folder, monkeypatch)
         "geneformer V2": {"model": "geneformer", "weights": folders["V2"]},
         "scbert": {"model": "scbert", "weights": scbert_folder},
         "scfoundation": {"model": "scfoundation", "weights": scfoundation_folder},
+        "scgpt": {"model": "scgpt", "weights": scgpt_folder},
         "svd": {"model": "svd", "n_components": 4},
         "own": {"model": "own"},
     }[request.param] | {"show_progress_bar": False, "device": "cpu"}

@@ -20,7 +20,7 @@ class Checkpoint:
     """A published set of weights: a revision of a Hugging Face repository and the files that belong to it.
 
     Where the licence or the publisher keep the files off the hub, ``hub_id`` and ``revision`` are empty and ``source`` tells a user where
-    to get them and under what licence; ``files`` are then those whose hashes are known.
+    to get them and under what licence; ``files`` are then those whose hashes are known. ``url`` is the publisher's page.
     """
 
     hub_id: str
@@ -29,11 +29,17 @@ class Checkpoint:
     n_layers: int
     files: tuple[WeightFile, ...]
     source: str = ""
+    url: str = ""
 
     @property
     def size(self) -> int:
         """Bytes to download."""
         return sum(file.size for file in self.files)
+
+    @property
+    def page(self) -> str:
+        """Where a person finds the files."""
+        return self.url or (f"https://huggingface.co/{self.hub_id}" if self.hub_id else "")
 
 
 _HUB = "ctheodoris/Geneformer"
@@ -203,6 +209,7 @@ SCBERT: dict[str, Checkpoint] = {
             "     .h5ad file of the same project (such as Zheng68K.h5ad of its data archive), whose var_names are these genes.\n"
             "Put both into one folder and name it with weights=; or name the second with gene_order=."
         ),
+        url="https://github.com/TencentAILabHealthcare/scBERT",
     ),
 }
 """scBERT's one published model. The hash is of the copy that circulates; its publisher gives none."""
@@ -229,6 +236,60 @@ SCFOUNDATION: dict[str, Checkpoint] = {
             "  2. OS_scRNA_gene_index.19264.tsv, the genes that its positions stand for: in the same repository.\n"
             "Put both into one folder and name it with weights=."
         ),
+        url="https://github.com/biomap-research/scFoundation",
     ),
 }
 """scFoundation's one published model. Its publisher gives no hash of the weights."""
+
+
+def _scgpt_folder(folder: str) -> Checkpoint:
+    """Return a checkpoint that its authors keep in a folder of Google Drive, without hashes."""
+    url = f"https://drive.google.com/drive/folders/{folder}"
+    return Checkpoint(
+        hub_id="",
+        revision="",
+        dimension=512,
+        n_layers=12,
+        files=(),
+        source=(
+            "The code is under MIT, and no other terms are published for the weights.\n"
+            f"  Download args.json, best_model.pt and vocab.json from {url}\n"
+            "Put them into one folder and name it with weights=."
+        ),
+        url=url,
+    )
+
+
+SCGPT: dict[str, Checkpoint] = {
+    "whole-human": Checkpoint(
+        hub_id="wanglab/scGPT-human",
+        revision="a24c237737a40f3720f75abb555489e9fe753be6",
+        dimension=512,
+        n_layers=12,
+        files=(
+            WeightFile("config", "args.json", "c18e075e018140cb8b2d9029387b9de26607a5ce6a8ccabd6ead70cd76b95d60", 1300),
+            WeightFile(
+                "weights",
+                "best_model.pt",
+                "6cb5d451ab5c4b33eb673adbe4fddc61d2389df1b89b7651a9fe2e557572b922",
+                205385258,
+            ),
+            WeightFile(
+                "tokens", "vocab.json", "acca93d114ca62c3f0f50debbd23e8c87f0714f4737764454f6b2b13f2e8580f", 1317639
+            ),
+        ),
+        source=(
+            "  3. The same files are in the authors' folder\n"
+            "     https://drive.google.com/drive/folders/1oWh_-ZRdhtoGQ2Fw24HP41FgLoomVo-y\n"
+            "The code is under MIT, and no other terms are published for the weights."
+        ),
+    ),
+    "continual-pretrained": _scgpt_folder("1_GROJTzXiAV8HB4imruOTk6PEGuNOcgB"),
+    "brain": _scgpt_folder("1vf1ijfQSk7rGdDGpBntR5bi5g6gNt-Gx"),
+    "blood": _scgpt_folder("1kkug5C7NjvXIwQGGaGoqXTk_Lb_pDrBU"),
+    "heart": _scgpt_folder("1GcgXrd7apn6y4Ze_iSCncskX3UsWPY2r"),
+    "lung": _scgpt_folder("16A1DJ30PT6bodt4bWLa4hpS7gbWZQFBG"),
+    "kidney": _scgpt_folder("1S-1AR65DF120kNFpEbWCvRHPhpkGK3kK"),
+    "pan-cancer": _scgpt_folder("13QzLHilYUd0v3HTwa_9n4G4yEF-hdkqa"),
+}
+"""scGPT's models. The hub's copy of the first is the authors' laboratory's own, and the same bytes as their folder's."""

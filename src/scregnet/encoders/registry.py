@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scregnet._validate import check_choice, listed
-from scregnet.encoders.checkpoints import GENEFORMER, SCBERT, SCFOUNDATION, Checkpoint
+from scregnet.encoders.checkpoints import GENEFORMER, SCBERT, SCFOUNDATION, SCGPT, Checkpoint
 from scregnet.encoders.weights import locate
 
 if TYPE_CHECKING:
@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EncoderEntry:
-    """An encoder's name, its class (or ``"module:Class"``, imported when first used), and what is known about it."""
+    """An encoder's name, its class (or ``"module:Class"``, imported when first used), and what is known about it.
+
+    ``licence`` is the code's, ``weights_licence`` that of the weights; ``gene_ids`` says by which ids the model finds genes.
+    """
 
     name: str
     target: str | type
     description: str = ""
     reference: str = ""
     licence: str = ""
+    weights_licence: str = ""
+    gene_ids: str = ""
     checkpoints: Mapping[str, Checkpoint] = field(default_factory=dict)
     default_variant: str | None = None
 
@@ -46,6 +51,8 @@ _ENTRIES: dict[str, EncoderEntry] = {
             description="BERT over genes ranked by scaled expression",
             reference="Theodoris et al. 2023, doi:10.1038/s41586-023-06139-9",
             licence="Apache-2.0",
+            weights_licence="Apache-2.0",
+            gene_ids="human Ensembl ids or symbols",
             checkpoints=GENEFORMER,
             # 41 MB and six layers: the one that a laptop without a GPU can run.
             default_variant="V1-10M",
@@ -56,6 +63,8 @@ _ENTRIES: dict[str, EncoderEntry] = {
             description="Performer over all genes, expression in bins",
             reference="Yang et al. 2022, doi:10.1038/s42256-022-00534-z",
             licence="GPL-3.0",
+            weights_licence="GPL-3.0",
+            gene_ids="human symbols",
             checkpoints=SCBERT,
             default_variant="panglao",
         ),
@@ -64,15 +73,29 @@ _ENTRIES: dict[str, EncoderEntry] = {
             target="scregnet.encoders.scfoundation:ScFoundationEncoder",
             description="Encoder of expressed genes and decoder of all, expression as continuous values",
             reference="Hao et al. 2024, doi:10.1038/s41592-024-02305-7",
-            licence="scFoundation License: non-commercial research only, no redistribution",
+            licence="Apache-2.0",
+            weights_licence="scFoundation License: non-commercial research only, no redistribution",
+            gene_ids="human symbols",
             checkpoints=SCFOUNDATION,
             default_variant="100M",
+        ),
+        EncoderEntry(
+            name="scgpt",
+            target="scregnet.encoders.scgpt:ScGptEncoder",
+            description="Transformer over expressed genes, expression in bins within the cell",
+            reference="Cui et al. 2024, doi:10.1038/s41592-024-02201-0",
+            licence="MIT",
+            weights_licence="MIT (no other terms are published)",
+            gene_ids="human symbols; Ensembl ids with Geneformer's gene_name_id_dict beside the weights",
+            checkpoints=SCGPT,
+            default_variant="whole-human",
         ),
         EncoderEntry(
             name="svd",
             target="scregnet.encoders.svd:SvdEncoder",
             description="Gene loadings of a truncated SVD of log-normalised counts; no weights",
             reference="Halko, Martinsson and Tropp 2011, doi:10.1137/090771806",
+            gene_ids="any",
         ),
     )
 }
@@ -90,6 +113,8 @@ def register(
     description: str = "",
     reference: str = "",
     licence: str = "",
+    weights_licence: str = "",
+    gene_ids: str = "",
     checkpoints: Mapping[str, Checkpoint] | None = None,
     default_variant: str | None = None,
     overwrite: bool = False,
@@ -102,8 +127,12 @@ def register(
         Name; also the default slot name in AnnData.
     encoder
         A class that satisfies :class:`scregnet.encoders.GeneEncoder`, or ``"module:Class"`` to import it when first used.
-    description, reference, licence
+    description, reference
         One line each, for people.
+    licence, weights_licence
+        Licence of the code, and of the weights.
+    gene_ids
+        Which ids the encoder finds genes by.
     checkpoints
         Published weights by variant, fetched on first use; the class then has ``roles`` and ``from_weights``.
     default_variant
@@ -139,8 +168,21 @@ def register(
     if default_variant is not None:
         check_choice("default_variant", default_variant, checkpoints or {})
     _ENTRIES[name] = EncoderEntry(
-        name, encoder, description, reference, licence, dict(checkpoints or {}), default_variant
+        name=name,
+        target=encoder,
+        description=description,
+        reference=reference,
+        licence=licence,
+        weights_licence=weights_licence,
+        gene_ids=gene_ids,
+        checkpoints=dict(checkpoints or {}),
+        default_variant=default_variant,
     )
+
+
+def entries() -> tuple[EncoderEntry, ...]:
+    """Return what is known about every registered encoder."""
+    return tuple(_ENTRIES.values())
 
 
 def find(model: str) -> tuple[EncoderEntry, str | None, bool]:

@@ -66,7 +66,7 @@ def locate(
     Raises
     ------
     FileNotFoundError
-        If files are missing; the message tells both ways to get them.
+        If files are missing; the message tells the ways to get them.
     ValueError
         If a file is not what the checkpoint's hash says.
     """
@@ -180,12 +180,10 @@ def _hub_record(variant: str, checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _tree(folder: Path, checkpoint: Checkpoint | None) -> dict[str, Path]:
-    """Return the files if ``folder`` is a copy of the hub repository's own tree, else nothing."""
-    if (
-        checkpoint is None
-        or not checkpoint.hub_id
-        or not all((folder / file.path).is_file() for file in checkpoint.files)
-    ):
+    """Return the files if ``folder`` is a copy of the hub repository's own tree of folders, else nothing."""
+    if checkpoint is None or not checkpoint.hub_id or all("/" not in file.path for file in checkpoint.files):
+        return {}
+    if not all((folder / file.path).is_file() for file in checkpoint.files):
         return {}
     return {file.role: folder / file.path for file in checkpoint.files}
 
@@ -247,16 +245,16 @@ def _from_hub(model: str, variant: str, checkpoint: Checkpoint) -> Weights:
 
 
 def _ways(model: str, checkpoint: Checkpoint | None) -> str:
-    """Return both ways to get the weights, as the end of a message."""
+    """Return the ways to get the weights, as the end of a message."""
     if checkpoint is None:
         return ""
     if not checkpoint.hub_id:
         return f"\n{checkpoint.source}"
     names = "\n".join(f"    {file.path}" for file in checkpoint.files)
     return (
-        f"\nTwo ways to get them:\n"
+        "\nWays to get them:\n"
         f"  1. Run once with internet access: {checkpoint.size / 1e6:.0f} MB are fetched from "
         f"https://huggingface.co/{checkpoint.hub_id} and kept in {settings.cache_dir / 'hub'}.\n"
         f"  2. Put these files of {checkpoint.hub_id}, revision {checkpoint.revision}, into one folder and name it with weights=:\n"
-        f"{names}"
+        f"{names}" + (f"\n{checkpoint.source}" if checkpoint.source else "")
     )
