@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 PAD, CLS, EOS = "<pad>", "<cls>", "<eos>"
 MAX_LENGTH = {"V1": 2048, "V2": 4096}
 
-# Cells that are sorted in one go; bounds the dense scratch arrays, not the result.
-_ROWS = 512
-
 
 @dataclass(frozen=True)
 class GeneformerVocabulary:
@@ -82,7 +79,7 @@ class GeneformerVocabulary:
         """Find genes in the vocabulary by Ensembl id or symbol; raise ``ValueError`` if there is none."""
         return self.gene_ids.match(genes)
 
-    def tokenise(self, matrix: sp.csr_matrix, match: GeneMatch, max_length: int) -> CellTokens:
+    def tokenise(self, matrix: sp.csr_matrix, match: GeneMatch, max_length: int, *, n_threads: int = 1) -> CellTokens:
         """Rank the genes of every cell by scaled expression.
 
         The value of a gene is its count over the cell's total (all genes of the matrix, known or not), times 10,000, over
@@ -90,37 +87,26 @@ class GeneformerVocabulary:
         order of genes in the data does not matter. ``<cls>`` and ``<eos>`` surround the genes where the vocabulary has them;
         genes that do not fit ``max_length`` are cut off. A cell without known genes gets no token at all.
         """
-        totals = np.asarray(matrix.sum(axis=1)).ravel()
-        counts = match.collapse(matrix)
-        names = {token: gene for gene, token in self.tokens.items()}
-        medians = np.array([self.medians[names[token]] for token in match.tokens], dtype=np.float64)
-        present = np.diff(counts.indptr)
-        values = counts.data / np.repeat(totals, present) * 1e4 / medians[counts.indices]
+        # Compiling takes a second or two, once: not at import.
+        from scregnet.encoders._ranking import rank_genes
 
         lead = int(CLS in self.tokens)
-        room = max_length - 2 * lead
-        kept = np.minimum(present, room)
-        lengths = np.where(kept > 0, kept + 2 * lead, 0)
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        ids = np.zeros(indptr[-1], dtype=np.int64)
-        slots = np.full(indptr[-1], -1, dtype=np.int64)
-        order = np.argsort(present, kind="stable")
-        order = order[present[order] > 0]
-        for start in range(0, len(order), _ROWS):
-            rows = order[start : start + _ROWS]
-            column = np.arange(present[rows].max())
-            filled = column < present[rows][:, None]
-            source = counts.indptr[rows][:, None] + column
-            keys = np.full(filled.shape, np.inf)
-            keys[filled] = -values[source[filled]]
-            ranked = np.argsort(keys, axis=1, kind="stable")
-            keep = column < kept[rows][:, None]
-            gene = counts.indices[np.take_along_axis(source, ranked, axis=1)[keep]]
-            target = (indptr[rows][:, None] + lead + column)[keep]
-            slots[target] = gene
-            ids[target] = match.tokens[gene]
+        indptr, slots, ids = rank_genes(
+            *(matrix, match.slots, self._medians[match.tokens], match.tokens),
+            room=max_length - 2 * lead,
+            margin=lead,
+            n_threads=n_threads,
+        )
         if lead:
-            filled_cells = np.flatnonzero(lengths)
+            filled_cells = np.flatnonzero(np.diff(indptr))
             ids[indptr[filled_cells]] = self.tokens[CLS]
             ids[indptr[filled_cells + 1] - 1] = self.tokens[EOS]
         return CellTokens(indptr=indptr, ids=ids, slots=slots)
+
+    @cached_property
+    def _medians(self) -> np.ndarray:
+        """The median of every token; NaN for those that are no gene."""
+        medians = np.full(max(self.tokens.values()) + 1, np.nan)
+        genes = self.tokens.keys() & self.medians.keys()
+        medians[[self.tokens[gene] for gene in genes]] = [self.medians[gene] for gene in genes]
+        return medians
