@@ -322,6 +322,15 @@ def test_the_batch_does_not_show(scfoundation_folder, counts, genes):
             np.testing.assert_allclose(got, expected, atol=2e-6)
 
 
+def test_batches_with_vectors_of_all_genes_stay_small(scfoundation_folder, counts, genes):
+    encoder = create("scfoundation", weights=scfoundation_folder)
+    match = encoder.match(genes)
+    for pooling, sizes in (("mean", [12, 12, 4]), ("mean_all", [2] * 14)):
+        batches = list(encoder.batches(block_of(counts), match, 12, pooling=pooling))
+        assert [len(batch.cells) for batch in batches] == sizes
+        assert sorted(np.concatenate([batch.cells for batch in batches])) == sorted(set(range(30)) - {4, 11})
+
+
 def test_reduced_precision_is_near(scfoundation_folder, counts, genes):
     encoder = create("scfoundation", weights=scfoundation_folder)
     expected = pooled(encoder, block_of(counts), genes).vectors
