@@ -37,6 +37,10 @@ def test_every_face_module_has_functions():
 @pytest.mark.parametrize("path", FUNCTIONS)
 def test_parameters_follow_the_customs(path):
     parameters = list(inspect.signature(lookup(path)).parameters.values())
+    if path == "get.models":
+        # It reads the registry: which models there are does not depend on any data.
+        assert parameters == []
+        return
     assert parameters[0].name == "adata"
     assert parameters[0].default is inspect.Parameter.empty
     positional = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]

@@ -1,10 +1,11 @@
-"""Read back: the network as a frame or graph, the metrics as a frame."""
+"""Read back: the network as a frame or graph, the metrics as a frame, the models that there are."""
 
 from __future__ import annotations
 
 from scregnet.get._graph import graph
 from scregnet.get._grn import grn
 from scregnet.get._metrics import metrics
+from scregnet.get._models import models
 from scregnet.get._regulons import regulons
 
-__all__ = ["graph", "grn", "metrics", "regulons"]
+__all__ = ["graph", "grn", "metrics", "models", "regulons"]
