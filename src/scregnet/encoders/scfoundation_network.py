@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import leaky_relu, relu, scaled_dot_product_attention
+from torch.nn.functional import leaky_relu
 
 from scregnet.encoders.performer import Performer, published_name
+from scregnet.encoders.post_norm import PostNormLayer, published_layer_name
 
 _ARCHITECTURE = "mae_autobin"
-# Rows of the encoder's inner width (four times the model's) that are in memory at once.
-_ROWS = 4096
 
 _PUBLISHED = {
     "values.hidden": "token_emb.mlp",
@@ -26,12 +25,6 @@ _PUBLISHED = {
     "to_decoder": "decoder_embed",
     "decoder_norm": "decoder.norm",
     "norm": "norm",
-}
-_PUBLISHED_LAYER = {
-    "attention.weight": "self_attn.in_proj_weight",
-    "attention.bias": "self_attn.in_proj_bias",
-    "output.weight": "self_attn.out_proj.weight",
-    "output.bias": "self_attn.out_proj.bias",
 }
 # Vectors of masked and padded positions (masked: training only; padded: nothing attends to them), the head and a counter.
 UNUSED = frozenset(
@@ -139,7 +132,7 @@ def published(name: str) -> str:
     part, _, rest = name.partition(".")
     if part == "encoder":
         index, _, own = rest.partition(".")
-        return f"encoder.transformer_encoder.{index}.{_PUBLISHED_LAYER.get(own, own)}"
+        return f"encoder.transformer_encoder.{index}.{published_layer_name(own)}"
     if part == "decoder":
         return f"decoder.performer.{published_name(rest)}"
     own, _, kind = name.rpartition(".")
@@ -163,28 +156,6 @@ class ValueEmbedding(nn.Module):
         return shares @ self.bins.weight
 
 
-class EncoderLayer(nn.Module):
-    """Softmax attention, then two dense layers with ReLU; each added to its input and the sum normalised (post-LayerNorm)."""
-
-    def __init__(self, width: int, n_heads: int) -> None:
-        super().__init__()
-        self.n_heads = n_heads
-        self.attention = nn.Linear(width, 3 * width)
-        self.output = nn.Linear(width, width)
-        self.norm1 = nn.LayerNorm(width)
-        self.linear1 = nn.Linear(width, 4 * width)
-        self.linear2 = nn.Linear(4 * width, width)
-        self.norm2 = nn.LayerNorm(width)
-
-    def forward(self, x: torch.Tensor, attended: torch.Tensor | None) -> torch.Tensor:
-        """Run on cells × positions × width; ``attended`` (cells × 1 × 1 × positions) is ``True`` at real positions, ``None`` if all are."""
-        queries, keys, values = self.attention(x).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = scaled_dot_product_attention(queries, keys, values, attn_mask=attended)
-        x = self.norm1(x + self.output(mixed.transpose(1, 2).flatten(2)))
-        inner = torch.cat([self.linear2(relu(self.linear1(rows))) for rows in x.flatten(0, 1).split(_ROWS)])
-        return self.norm2(x + inner.view(x.shape))
-
-
 class ScFoundationNetwork(nn.Module):
     """The published network without its head.
 
@@ -202,7 +173,9 @@ class ScFoundationNetwork(nn.Module):
         self.values = ValueEmbedding(sizes.n_bins, sizes.width, alpha=sizes.bin_alpha)
         # The last row is that of padding.
         self.positions = nn.Embedding(sizes.n_positions + 1, sizes.width)
-        self.encoder = nn.ModuleList(EncoderLayer(sizes.width, sizes.n_heads) for _ in range(sizes.depth))
+        self.encoder = nn.ModuleList(
+            PostNormLayer(sizes.width, sizes.n_heads, 4 * sizes.width) for _ in range(sizes.depth)
+        )
         self.encoder_norm = nn.LayerNorm(sizes.width)
         self.to_decoder = nn.Linear(sizes.width, sizes.decoder_width)
         self.decoder = Performer(
