@@ -53,8 +53,9 @@ def embed(
     """Embed genes with a single-cell foundation model, or without one.
 
     ``"geneformer"`` :cite:p:`theodoris2023geneformer` reads every cell as its genes ranked by expression; the vector of a gene is the
-    mean of its contextual vectors over the cells in which it was seen. ``"svd"`` needs no weights: scaled gene loadings of a
-    truncated SVD of log-normalised counts. Cells stream through a foundation model, so memory does not grow with their number.
+    mean of its contextual vectors over the cells in which it was seen. ``"scfoundation"`` :cite:p:`hao2024scfoundation` reads the
+    expressed genes with their values and gives every gene of its vocabulary a vector. ``"svd"`` needs no weights: scaled gene
+    loadings of a truncated SVD of log-normalised counts. Cells stream through a foundation model, so memory does not grow with their number.
 
     Parameters
     ----------
@@ -66,8 +67,9 @@ def embed(
     weights
         Folder with the model's files; ``None`` takes them from ``sr.settings.cache_dir``, fetching them from the hub on first
         use. For Geneformer: ``config.json``, ``model.safetensors`` or ``pytorch_model.bin``, ``token_dictionary*.pkl``,
-        ``gene_median_dictionary*.pkl`` and, where there are, ``ensembl_mapping_dict*.pkl`` and ``gene_name_id_dict*.pkl``. If
-        ``model`` names a variant, the files must be that variant's, byte for byte.
+        ``gene_median_dictionary*.pkl`` and, where there are, ``ensembl_mapping_dict*.pkl`` and ``gene_name_id_dict*.pkl``. For
+        scFoundation, whose licence forbids to pass it on: ``models.ckpt`` and ``OS_scRNA_gene_index.19264.tsv``. If ``model``
+        names a variant, the files must be that variant's, byte for byte.
     %(layer)s
     counts
         ``True`` demands raw counts. ``False`` takes any non-negative values as they are, such as log-normalised ones: models
@@ -99,7 +101,9 @@ def embed(
     %(mod)s
     **model_parameters
         Parameters of the encoder. ``"geneformer"``: ``hidden_layer`` (``-1``, upstream's default, is the second to last, ``0``
-        the last) and ``attention`` (``"sdpa"`` or ``"eager"``). ``"svd"``: ``n_components`` (64).
+        the last) and ``attention`` (``"sdpa"`` or ``"eager"``). ``"scfoundation"``: ``target_resolution``, the depth that it is asked to
+        read cells at (``"f1"`` a cell's own, ``"f2"`` twice that, ``"t4"`` 10,000 counts, ``"a1"`` ten times its own), and
+        ``section`` of the file (``"gene"``). ``"svd"``: ``n_components`` (64).
 
     Returns
     -------
