@@ -52,10 +52,11 @@ def embed(
 ) -> AnnData | MuData | None:
     """Embed genes with a single-cell foundation model, or without one.
 
-    ``"geneformer"`` :cite:p:`theodoris2023geneformer` reads every cell as its genes ranked by expression; the vector of a gene is the
-    mean of its contextual vectors over the cells in which it was seen. ``"scfoundation"`` :cite:p:`hao2024scfoundation` reads the
-    expressed genes with their values and gives every gene of its vocabulary a vector. ``"svd"`` needs no weights: scaled gene
-    loadings of a truncated SVD of log-normalised counts. Cells stream through a foundation model, so memory does not grow with their number.
+    ``"geneformer"`` :cite:p:`theodoris2023geneformer` reads every cell as its genes ranked by expression, ``"scbert"``
+    :cite:p:`yang2022scbert` all its genes in bins of expression, ``"scfoundation"`` :cite:p:`hao2024scfoundation` with their values, and
+    ``"scgpt"`` :cite:p:`cui2024scgpt` those that it expresses in bins within the cell. The vector of a gene is the mean of its contextual
+    vectors over the cells in which it was seen. ``"svd"`` needs no weights: scaled gene loadings of a truncated SVD of log-normalised counts.
+    Cells stream through a foundation model, so memory does not grow with their number. ``sr.get.models()`` lists models and variants.
 
     Parameters
     ----------
@@ -91,7 +92,9 @@ def embed(
     batch_size
         Cells that a foundation model reads at once; changes speed and memory, not the result.
     pooling
-        How a gene's vectors in single cells become one: ``"mean"`` over the cells in which it was seen.
+        How a gene's vectors in single cells become one: ``"mean"`` over the cells in which it was seen; ``"mean_all"`` over all cells, for
+        models that give every gene a vector, expressed or not (scBERT, scFoundation); ``"attentive"``, a mean over all cells weighted by the
+        attention that the gene receives, as scTransNet :cite:p:`kommu2024sctransnet` pools (scBERT).
     key_added
         Name of the slots that are written; ``None`` takes the name of the encoder, without its variant.
     %(device)s
@@ -101,9 +104,10 @@ def embed(
     %(mod)s
     **model_parameters
         Parameters of the encoder. ``"geneformer"``: ``hidden_layer`` (``-1``, upstream's default, is the second to last, ``0``
-        the last) and ``attention`` (``"sdpa"`` or ``"eager"``). ``"scfoundation"``: ``target_resolution``, the depth that it is asked to
-        read cells at (``"f1"`` a cell's own, ``"f2"`` twice that, ``"t4"`` 10,000 counts, ``"a1"`` ten times its own), and
-        ``section`` of the file (``"gene"``). ``"svd"``: ``n_components`` (64).
+        the last) and ``attention`` (``"sdpa"`` or ``"eager"``). ``"scbert"``: ``gene_order``, the file with the genes in its order.
+        ``"scfoundation"``: ``target_resolution`` (``"f1"``, the depth of the cell) and ``section`` (``"gene"``). ``"scgpt"``:
+        ``gene_vectors`` (``"contextual"``, or ``"static"``: its dictionary's, the same for any data) and ``max_length`` (1200; of cells with
+        more genes, some are drawn by ``random_state``). ``"svd"``: ``n_components`` (64).
 
     Returns
     -------
