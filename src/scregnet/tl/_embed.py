@@ -69,8 +69,9 @@ def embed(
         Folder with the model's files; ``None`` takes them from ``sr.settings.cache_dir``, fetching them from the hub on first
         use. For Geneformer: ``config.json``, ``model.safetensors`` or ``pytorch_model.bin``, ``token_dictionary*.pkl``,
         ``gene_median_dictionary*.pkl`` and, where there are, ``ensembl_mapping_dict*.pkl`` and ``gene_name_id_dict*.pkl``. For
-        scFoundation, whose licence forbids to pass it on: ``models.ckpt`` and ``OS_scRNA_gene_index.19264.tsv``. If ``model``
-        names a variant, the files must be that variant's, byte for byte.
+        scGPT: ``best_model.pt``, ``args.json`` and ``vocab.json``. For scBERT, which is on no hub: ``panglao_pretrain.pth`` and
+        ``gene_order*.txt``. For scFoundation, whose licence forbids to pass it on: ``models.ckpt`` and
+        ``OS_scRNA_gene_index.19264.tsv``. If ``model`` names a variant, the files must be that variant's, byte for byte.
     %(layer)s
     counts
         ``True`` demands raw counts. ``False`` takes any non-negative values as they are, such as log-normalised ones: models
@@ -105,9 +106,10 @@ def embed(
     **model_parameters
         Parameters of the encoder. ``"geneformer"``: ``hidden_layer`` (``-1``, upstream's default, is the second to last, ``0``
         the last) and ``attention`` (``"sdpa"`` or ``"eager"``). ``"scbert"``: ``gene_order``, the file with the genes in its order.
-        ``"scfoundation"``: ``target_resolution`` (``"f1"``, the depth of the cell) and ``section`` (``"gene"``). ``"scgpt"``:
-        ``gene_vectors`` (``"contextual"``, or ``"static"``: its dictionary's, the same for any data) and ``max_length`` (1200; of cells with
-        more genes, some are drawn by ``random_state``). ``"svd"``: ``n_components`` (64).
+        ``"scfoundation"``: ``target_resolution``, the depth that it is asked to read cells at (``"f1"`` a cell's own, ``"f2"`` twice that,
+        ``"t4"`` 10,000 counts, ``"a1"`` ten times its own), and ``section`` of the file (``"gene"``). ``"scgpt"``: ``gene_vectors``
+        (``"contextual"``, or ``"static"``: its dictionary's, the same for any data) and ``max_length`` (1200; of cells with more genes,
+        some are drawn by ``random_state``). ``"svd"``: ``n_components`` (64).
 
     Returns
     -------
