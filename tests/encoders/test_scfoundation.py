@@ -545,10 +545,19 @@ def test_without_weights_the_message_says_where_and_under_what_licence(own):
         create("scfoundation", weights=own)
 
 
-def test_a_named_variant_must_be_the_published_one(own):
+def test_a_named_variant_must_have_the_published_genes(own):
     (own / "OS_scRNA_gene_index.43.tsv").rename(own / "OS_scRNA_gene_index.19264.tsv")
     with pytest.raises(ValueError, match="bytes instead of 228232"):
         create("scfoundation:100M", weights=own)
+
+
+@pytest.mark.shared
+def test_a_named_variant_must_have_the_published_sizes(shared, write_wide):
+    source = shared / "data" / "vocab" / "scfoundation" / "OS_scRNA_gene_index.19264.tsv"
+    folder = write_wide(source.read_text())
+    assert create("scfoundation", weights=folder).describe()["variant"] == "custom"
+    with pytest.raises(ValueError, match="not the published model='scfoundation:100M': its network has other sizes"):
+        create("scfoundation:100M", weights=folder)
 
 
 def test_building_leaves_the_global_generator_alone(scfoundation_folder):

@@ -31,6 +31,20 @@ SECTIONS = ("gene", "cell", "rde")
 # Of the symbols joined by newlines; the bytes of the file change with its line ends.
 _PUBLISHED_GENES = (19264, "6037e1bc9b3b48a5112ffdc29261383f747a3c3f8b568a8899b0c69d13565df8")
 _RESOLUTION = re.compile(r"([fta])([+-]?\d+(?:\.\d+)?)")
+_PUBLISHED_SIZES = {
+    "100M": Sizes(
+        n_positions=19266,
+        n_bins=100,
+        bin_alpha=1.0,
+        width=768,
+        depth=12,
+        n_heads=12,
+        decoder_width=512,
+        decoder_depth=6,
+        decoder_heads=8,
+        decoder_head_dim=64,
+    )
+}
 # log10 of counts: above, somebody has given the counts themselves.
 _MAX_DEPTH = 10.0
 _DENSE_CELLS = 2
@@ -141,6 +155,11 @@ class ScFoundationEncoder(TokenEncoder):
         check_choice("section", section, SECTIONS)
         TargetResolution.read(target_resolution)
         network, found_section = _read_network(weights.files, section)
+        variant = weights.record.get("variant")
+        # No hash of the weights is published: their sizes are what there is to check.
+        if network.sizes != _PUBLISHED_SIZES.get(str(variant), network.sizes):
+            msg = f"{weights.files['weights']} is not the published model='scfoundation:{variant}': its network has other sizes. For weights of your own name the model without its variant."
+            raise ValueError(msg)
         genes = _read_genes(weights.files["genes"])
         if len(genes) != network.sizes.n_positions - 2:
             msg = f"{weights.files['genes']} lists {len(genes)} genes, but the network in {weights.files['weights']} has positions for {network.sizes.n_positions - 2}: they belong to different models."
