@@ -307,3 +307,47 @@ def test_weights_without_the_head(adata, tmp_path):
     save_file({k: v for k, v in state.items() if not k.startswith("cls.")}, tmp_path / "run" / "model.safetensors")
     own = {"n_layers": None, "hidden_size": None, "n_heads": None}
     fails(adata, ValueError, "missing: 'cls.predictions", tmp_path / "more", weights=tmp_path / "run", **own)
+
+
+def test_scbert_without_its_head_or_with_an_odd_configuration(adata, tmp_path):
+    folder = tmp_path / "run"
+    train(adata, "scbert", folder, max_epochs=1)
+    (folder / "scbert_config.json").write_text('{"target_sum": -1}')
+    with pytest.raises(ValueError, match="target_sum must be a number above zero, got -1"):
+        sr.tl.embed(adata, model="scbert", weights=folder, show_progress_bar=False)
+    (folder / "scbert_config.json").write_text("{}")
+    with pytest.raises(ValueError, match="has no target_sum"):
+        sr.tl.embed(adata, model="scbert", weights=folder, show_progress_bar=False)
+    (folder / "scbert_config.json").unlink()
+    state = load_file(folder / "model.safetensors")
+    state["to_out.fc1.weight"] = state.pop("to_out.weight")
+    save_file(state, folder / "model.safetensors")
+    own = {"model": "scbert", "n_layers": None, "hidden_size": None, "n_heads": None}
+    fails(adata, ValueError, "has no head over expression bins", tmp_path / "more", weights=folder, **own)
+
+
+def test_scbert_counts_are_scaled_as_in_training(trained, tmp_path):
+    """Bins depend on what counts are scaled to: without the configuration the vectors are others."""
+    model, adata, folder = trained
+    if model != "scbert":
+        pytest.skip("only scBERT scales counts")
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("model.safetensors", "gene_order.txt"):
+        (other / name).write_bytes((folder / name).read_bytes())
+    quiet = {"model": "scbert", "show_progress_bar": False, "device": "cpu", "copy": True}
+    own = sr.tl.embed(adata, weights=folder, **quiet)
+    assert own.uns["scbert"]["params"]["target_sum"] == pytest.approx(1e4 * 40 / 16906, rel=0.1)
+    wrong = sr.tl.embed(adata, weights=other, **quiet)
+    assert wrong.uns["scbert"]["params"]["target_sum"] == 1e4
+    assert np.abs(own.varm["scbert"] - wrong.varm["scbert"]).max() > 0.1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("model", MODELS)
+def test_mixed_precision_on_a_gpu(adata, model, tmp_path):
+    state = torch.cuda.get_rng_state()
+    params = train(adata, model, tmp_path / "run", device="cuda", precision="bfloat16")["params"]
+    assert params["best_loss"] < params["initial_loss"]
+    assert torch.equal(torch.cuda.get_rng_state(), state)
