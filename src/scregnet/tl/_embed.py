@@ -75,7 +75,8 @@ def embed(
     %(layer)s
     counts
         ``True`` demands raw counts. ``False`` takes any non-negative values as they are, such as log-normalised ones: models
-        were trained on counts, so the ranks or bins they see then differ; it is recorded.
+        were trained on counts, so the ranks or bins they see then differ; it is recorded. scBERT takes them for log2(1 + x) of counts
+        scaled to 10,000 (natural logarithms must be divided by ln 2 first).
     gene_ids
         Column of ``adata.var`` with the ids that the model knows genes by; ``None`` takes ``adata.var_names``. Symbols and
         Ensembl ids are told apart by their form and may be mixed; versions of Ensembl ids do not count. Which of them a model
