@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
+from scregnet._rows import BackedCscRows, CscRows, DaskRows
 from scregnet._uns import check_key, to_uns
 from scregnet._validate import listed
 
@@ -71,17 +72,17 @@ def blocks(
     adata: AnnData,
     layer: str | None,
     *,
-    block_size: int = 4096,
+    block_size: int = 1024,
     expect: Literal["counts", "any"] = "any",
     rows: np.ndarray | None = None,
 ) -> Iterator[tuple[np.ndarray, sp.csr_matrix]]:
     """Yield ``(cell positions, block)`` with blocks as float64 CSR, cells in ascending order.
 
-    Only one block is in memory at a time, also for a backed file. Every block is checked: finite values always, non-negative
+    Only one block is in memory at a time, also for a backed file or a dask array. Every block is checked: finite values always, non-negative
     integers with ``expect="counts"``. ``rows`` (positions, or a mask over cells) restricts it to some cells; a position given
     twice comes twice.
     """
-    source = matrix(adata, layer)
+    source = _by_cells(matrix(adata, layer))
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
     positions = np.arange(adata.n_obs)
     if rows is not None:
@@ -92,8 +93,6 @@ def blocks(
         unique, repeats = np.unique(chosen, return_inverse=True)
         contiguous = len(unique) == unique[-1] - unique[0] + 1
         block = source[int(unique[0]) : int(unique[-1]) + 1] if contiguous else source[unique]
-        if hasattr(block, "compute"):
-            block = block.compute()
         csr = sp.csr_matrix(block, dtype=np.float64)
         if len(unique) < len(chosen):
             csr = csr[repeats]
@@ -104,6 +103,17 @@ def blocks(
             csr.eliminate_zeros()
         check_values(csr.data, where, expect)
         yield chosen, csr
+
+
+def _by_cells(source: Any) -> Any:
+    """Return what gives some cells of a matrix without going through all of it each time."""
+    if isinstance(source, (sp.csc_matrix, sp.csc_array)):
+        return CscRows(source)
+    if getattr(source, "format", None) == "csc":
+        return BackedCscRows(source)
+    if hasattr(source, "compute"):
+        return DaskRows(source)
+    return source
 
 
 def check_values(values: np.ndarray, where: str, expect: Literal["counts", "any"]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from scregnet._logging import logger
+from scregnet._validate import check_choice
 
 if TYPE_CHECKING:
     import torch
@@ -53,3 +54,25 @@ def torch_threads() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(former)
+
+
+def autocast(precision: str, device: torch.device) -> tuple[str, Callable[[], AbstractContextManager]]:
+    """Return the precision that ``precision`` means on a device, and a context that computes in it.
+
+    Half precision is for CUDA; ``"auto"`` takes bfloat16 where CUDA has it in hardware and float32 everywhere else.
+    """
+    import torch
+
+    check_choice("precision", precision, ("auto", "float32", "bfloat16", "float16"))
+    cuda = device.type == "cuda"
+    if precision == "auto":
+        precision = "bfloat16" if cuda and torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if precision == "float32":
+        return precision, nullcontext
+    if not cuda:
+        msg = (
+            f"precision={precision!r} needs a CUDA device, but the device is {device.type!r}; use 'auto' or 'float32'."
+        )
+        raise ValueError(msg)
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float16
+    return precision, lambda: torch.autocast("cuda", dtype=dtype)

@@ -9,9 +9,11 @@ import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 
 from scregnet._validate import check_choice, listed
+from scregnet.encoders import packed
 from scregnet.encoders.geneformer_tokens import MAX_LENGTH, PAD, GeneformerVocabulary
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
 from scregnet.encoders.token_encoder import TokenEncoder
@@ -20,7 +22,6 @@ from scregnet.encoders.weights import Role, Weights, check_state, read_state
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from transformers import BertModel
 
 _HEADS = ("cls.", "classifier.", "pooler.")
@@ -45,6 +46,7 @@ class GeneformerEncoder(TokenEncoder):
         Where the weights came from.
     """
 
+    half_precision = True
     roles = (
         Role("config", ("config.json",)),
         Role("weights", ("model.safetensors", "pytorch_model.bin")),
@@ -84,7 +86,7 @@ class GeneformerEncoder(TokenEncoder):
             Layer whose vectors are taken, counted as upstream does: ``-1`` (upstream's default) is the second to last,
             ``0`` the last, ``-n_layers`` the input embedding.
         attention
-            PyTorch's fused attention (``"sdpa"``), or the plain form of it (``"eager"``).
+            PyTorch's fused attention over cells without padding (``"sdpa"``), or the plain form of it (``"eager"``).
 
         Raises
         ------
@@ -102,16 +104,25 @@ class GeneformerEncoder(TokenEncoder):
 
     def tokenise(self, block: CellBlock, match: GeneMatch) -> CellTokens:
         """Rank the genes of every cell by scaled expression."""
-        return self.vocabulary.tokenise(block.matrix, match, self.max_length)
+        return self.vocabulary.tokenise(block.matrix, match, self.max_length, n_threads=torch.get_num_threads())
 
     def encode(self, batch: TokenBatch) -> Encoded:
         """Return the hidden states of the chosen layer."""
         device = self.network.device
-        hidden = self.network(
-            input_ids=torch.as_tensor(batch.ids, device=device),
-            attention_mask=torch.as_tensor(batch.mask, dtype=torch.long, device=device),
-        ).last_hidden_state
-        return Encoded(hidden=hidden, slots=torch.as_tensor(batch.slots, device=device))
+        slots = torch.as_tensor(batch.slots, device=device)
+        if self.network.config._attn_implementation != packed.NAME:
+            mask = torch.as_tensor(batch.mask, dtype=torch.long, device=device)
+            hidden = self.network(input_ids=torch.as_tensor(batch.ids, device=device), attention_mask=mask)
+            return Encoded(hidden=hidden.last_hidden_state, slots=slots)
+        positions = np.broadcast_to(np.arange(batch.mask.shape[1]), batch.mask.shape)
+        tokens = self.network(
+            input_ids=torch.as_tensor(batch.ids[batch.mask], device=device)[None],
+            position_ids=torch.as_tensor(positions[batch.mask], device=device)[None],
+            lengths=tuple(batch.mask.sum(axis=1).tolist()),
+        ).last_hidden_state[0]
+        at = torch.as_tensor(np.flatnonzero(batch.mask), device=device)
+        hidden = tokens.new_zeros(batch.mask.size, self.dimension).index_copy_(0, at, tokens)
+        return Encoded(hidden=hidden.view(*batch.mask.shape, -1), slots=slots)
 
     def to(self, device: torch.device) -> None:
         """Move the network."""
@@ -139,7 +150,9 @@ def _read_network(
     if not (isinstance(hidden_layer, int) and -n_layers <= hidden_layer <= 0):
         msg = f"hidden_layer={hidden_layer!r} must be an integer from {-n_layers} (input embedding) to 0 (last layer)."
         raise ValueError(msg)
-    config._attn_implementation = attention
+    if attention == "sdpa":
+        packed.register_packed_attention()
+    config._attn_implementation = packed.NAME if attention == "sdpa" else attention
     # Initial values are drawn from torch's global generator, which is the user's.
     with torch.random.fork_rng(devices=[]):
         network = BertModel(config, add_pooling_layer=False)

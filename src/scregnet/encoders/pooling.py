@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,6 +70,23 @@ class StreamingPooler:
             vectors = vectors * weights[:, None]
         self._weights.index_add_(0, target, weights)
         self._sums.index_add_(0, target, vectors)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the sums so far."""
+        sums = {name: getattr(self, f"_{name}").cpu().numpy() for name in ("sums", "weights", "seen")}
+        return {**sums, "n_cells": self.n_cells}
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> bool:
+        """Go on from the sums of :meth:`state`; ``False``, and nothing changed, if they are another pooler's."""
+        own = self.state()
+        if state.keys() != own.keys() or any(
+            (state[name].shape, state[name].dtype) != (value.shape, value.dtype) for name, value in own.items()
+        ):
+            return False
+        for name in ("sums", "weights", "seen"):
+            getattr(self, f"_{name}").copy_(torch.from_numpy(state[name]))
+        self.n_cells = state["n_cells"].copy()
+        return True
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """Return pooled vectors, float32 (n_groups, n_slots, dimension), and in how many cells each gene was seen (n_groups, n_slots)."""

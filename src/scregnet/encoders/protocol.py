@@ -10,6 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 
@@ -45,13 +47,19 @@ class CellStream:
 
 @dataclass(frozen=True)
 class EmbedOptions:
-    """How to run: everything that is neither data nor a property of the model."""
+    """How to run: everything that is neither data nor a property of the model.
+
+    ``batch_size`` is the most cells that a model reads at once, ``None`` as many as make a good number of tokens; ``partial_sums``
+    the folder where a long run keeps what it has so far, ``None`` for a run that cannot be taken up.
+    """
 
     pooling: str = "mean"
-    batch_size: int = 16
+    batch_size: int | None = None
     device: str | None = None
     random_state: int | None = 0
     progress: bool = False
+    precision: str = "auto"
+    partial_sums: Path | None = None
 
 
 @dataclass(frozen=True)

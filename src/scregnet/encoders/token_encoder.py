@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
 
-from scregnet._device import resolve_device, torch_threads
+from scregnet._device import autocast, resolve_device, torch_threads
 from scregnet._validate import check_choice, check_integer
+from scregnet.encoders.partial import PartialSums, Place
 from scregnet.encoders.pooling import StreamingPooler
 from scregnet.encoders.protocol import (
     CellBlock,
@@ -24,13 +27,16 @@ from scregnet.encoders.protocol import (
     TokenBatch,
 )
 
+# Enough to keep the processor busy; more would only need more memory.
+_MAX_TOKENS = {"cpu": 8192, "mps": 8192, "cuda": 65536}
+
 
 class TokenEncoder(ABC):
     """Base of models that turn one cell at a time into token vectors.
 
     A subclass says which genes it knows (:meth:`match`), how cells become tokens (:meth:`tokenise`), what the model makes of
-    a batch (:meth:`encode`) and where it lives (:meth:`to`). Cells of a block are sorted by length before they are batched,
-    so little of a batch is padding; the pooled result depends neither on the batch size nor on the order of cells.
+    a batch (:meth:`encode`) and where it lives (:meth:`to`). Cells of a block are sorted by length and cut into batches of about as
+    many tokens, so little of a batch is padding; the pooled result depends neither on the batch size nor on the order of cells.
     """
 
     poolings: tuple[str, ...] = ("mean",)
@@ -38,6 +44,10 @@ class TokenEncoder(ABC):
     """Width of the vectors."""
     pad_id: int = 0
     """Token id of padding."""
+    half_precision: bool = False
+    """Whether ``precision="auto"`` may compute in half precision."""
+    max_tokens: int | None = None
+    """Tokens that a batch has at most, padding included, and where every gene gets a vector those; ``None`` for no limit."""
 
     @abstractmethod
     def match(self, genes: np.ndarray) -> GeneMatch:
@@ -62,13 +72,19 @@ class TokenEncoder(ABC):
     def batches(
         self, block: CellBlock, match: GeneMatch, batch_size: int, *, pooling: str = "mean"
     ) -> Iterator[TokenBatch]:
-        """Yield the cells of a block that have tokens as padded batches, longest cells first."""
+        """Yield the cells of a block that have tokens as padded batches, longest cells first, of at most ``batch_size`` cells each."""
         tokens = self.tokenise(block, match)
         lengths = np.diff(tokens.indptr)
         order = np.argsort(-lengths, kind="stable")
         order = order[lengths[order] > 0]
-        for start in range(0, len(order), batch_size):
-            cells = order[start : start + batch_size]
+        every_gene = 0 if pooling == "mean" else len(match.tokens)
+        start = 0
+        while start < len(order):
+            n_cells = batch_size
+            if self.max_tokens is not None:
+                n_cells = min(n_cells, max(self.max_tokens // max(lengths[order[start]], every_gene), 1))
+            cells = order[start : start + n_cells]
+            start += n_cells
             mask = np.arange(lengths[cells[0]]) < lengths[cells][:, None]
             source = (tokens.indptr[cells][:, None] + np.arange(mask.shape[1]))[mask]
             ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
@@ -85,29 +101,74 @@ class TokenEncoder(ABC):
         """Stream the cells through the model once and pool per gene and group."""
         from tqdm.auto import tqdm
 
-        check_integer("batch_size", options.batch_size, minimum=1)
+        if options.batch_size is not None:
+            check_integer("batch_size", options.batch_size, minimum=1)
         check_choice("pooling", options.pooling, self.poolings)
         device = resolve_device(options.device)
+        wanted = options.precision if self.half_precision or options.precision != "auto" else "float32"
+        precision, computing = autocast(wanted, device)
         match = self.match(genes)
         pooler = StreamingPooler(
             cells.n_groups, len(match.tokens), self.dimension, pooling=options.pooling, device=device
         )
         self.to(device)
-        bar = tqdm(total=cells.n_cells, unit="cell", disable=not options.progress)
-        with torch_threads(), torch.inference_mode(), bar:
-            for block in cells:
-                n_encoded = 0
-                for batch in self.batches(block, match, options.batch_size, pooling=options.pooling):
-                    pooler.add(self.encode(batch), block.groups[batch.cells])
-                    n_encoded += len(batch.cells)
-                    bar.update(len(batch.cells))
-                bar.update(len(block.groups) - n_encoded)
+        self.max_tokens = None
+        batch_size = options.batch_size
+        if batch_size is None:
+            self.max_tokens = _MAX_TOKENS[device.type]
+            batch_size = self.max_tokens
+        partial = PartialSums(options.partial_sums, self._run_key(cells, match, options, precision, device))
+        with torch_threads(), torch.inference_mode(), computing():
+            blocks, place = partial.take_up(cells, pooler)
+            n_blocks, skip, n_cells = max(place.blocks - 1, 0), place.batches, place.cells
+            title = type(self).__name__.removesuffix("Encoder")
+            with tqdm(
+                total=cells.n_cells, initial=n_cells, desc=title, unit="cell", disable=not options.progress
+            ) as bar:
+                for block in blocks:
+                    n_blocks += 1
+                    n_encoded = 0
+                    batches = enumerate(self.batches(block, match, batch_size, pooling=options.pooling), start=1)
+                    for number, batch in batches:
+                        n_encoded += len(batch.cells)
+                        if number <= skip:
+                            n_cells -= len(batch.cells)
+                            continue
+                        pooler.add(self.encode(batch), block.groups[batch.cells])
+                        bar.update(len(batch.cells))
+                        partial.save(pooler, Place(n_blocks, number, n_cells + n_encoded))
+                    skip = 0
+                    bar.update(len(block.groups) - n_encoded)
+                    n_cells += len(block.groups)
+        partial.done()
         if pooler.n_cells.sum() == 0:
             msg = f"none of the {cells.n_cells} cells has a value above zero in any of the {int(match.known.sum())} genes that the model knows."
             raise ValueError(msg)
         pooled, seen = pooler.result()
         groups = tuple(_per_gene(pooled[g], seen[g], match, int(pooler.n_cells[g])) for g in range(cells.n_groups))
-        return Embedding(groups=groups, known=match.known, report=match.report)
+        return Embedding(groups=groups, known=match.known, report={**match.report, "precision": precision})
+
+    def _run_key(
+        self, cells: CellStream, match: GeneMatch, options: EmbedOptions, precision: str, device: torch.device
+    ) -> dict[str, Any]:
+        """Return what the sums depend on, the cells themselves left out."""
+        if options.partial_sums is None:
+            return {}
+        described = hashlib.blake2b(repr(sorted(self.describe().items())).encode(), digest_size=16)
+        for array in (match.slots, match.tokens):
+            described.update(array.tobytes())
+        for name, value in sorted(vars(self).items()):
+            if isinstance(value, torch.nn.Module):
+                for key, tensor in value.state_dict().items():
+                    described.update(f"{name}.{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                    described.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return {
+            "encoder": f"{type(self).__module__}.{type(self).__qualname__}",
+            "model": described.hexdigest(),
+            "cells": [cells.n_cells, cells.n_groups, cells.counts],
+            "options": [options.pooling, options.batch_size, self.max_tokens, precision, device.type],
+            "versions": {name: version(name) for name in ("scregnet", "numpy", "torch")},
+        }
 
 
 def _per_gene(pooled: np.ndarray, seen: np.ndarray, match: GeneMatch, n_cells: int) -> GeneVectors:

@@ -1,0 +1,130 @@
+"""Partial sums of a long run, kept on disk: a run that was killed goes on from them and ends in the same numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scregnet._logging import logger
+
+if TYPE_CHECKING:
+    from scregnet.encoders.pooling import StreamingPooler
+    from scregnet.encoders.protocol import CellBlock, CellStream
+
+INTERVAL = 60.0
+"""Seconds of work between two savings, at least."""
+_SHARE = 20
+# The file's layout and what its numbers mean: a file of another form is not read.
+_FORM = 1
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point of a run: ``blocks`` blocks of cells were begun, ``batches`` batches of the last of them are in the sums."""
+
+    blocks: int = 0
+    batches: int = 0
+    cells: int = 0
+
+
+class PartialSums:
+    """Saves the sums of a pooler every so often, at most a twentieth of the time, and takes up a run that ended early.
+
+    A file is named after everything that the sums depend on but the cells. What was read of those, values and order, is
+    hashed on the way and compared when the run is taken up: the cells before the point are read again, not computed again.
+
+    Parameters
+    ----------
+    folder
+        Where files are kept; ``None`` neither saves nor takes up anything.
+    key
+        What the sums depend on, as plain values.
+    """
+
+    def __init__(self, folder: Path | None, key: dict[str, Any]) -> None:
+        text = json.dumps([_FORM, key], sort_keys=True, default=str)
+        name = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        self._path = None if folder is None else folder / f"{name}.npz"
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._next = time.monotonic() + INTERVAL
+
+    def take_up(self, cells: CellStream, pooler: StreamingPooler) -> tuple[Iterator[CellBlock], Place]:
+        """Return the blocks that are left, the last one begun first, and the point in them; fill the pooler with the sums so far."""
+        saved = self._load()
+        if saved is not None:
+            place = Place(*(int(number) for number in saved.pop("place")))
+            digest = saved.pop("digest").tobytes()
+            blocks = iter(cells)
+            last = None
+            for _ in range(place.blocks):
+                last = next(blocks, None)
+                if last is None:
+                    break
+                self._read(last)
+            if last is not None and self._hash.digest() == digest and pooler.load_state(saved):
+                logger.info("going on from cell %d of %d", place.cells, cells.n_cells)
+                return self._again(last, blocks), place
+            logger.warning("partial sums of an earlier run do not belong to these cells; starting from the first cell")
+            self._hash = hashlib.blake2b(digest_size=16)
+        return self._reading(iter(cells)), Place()
+
+    def _again(self, last: CellBlock, blocks: Iterator[CellBlock]) -> Iterator[CellBlock]:
+        yield last
+        yield from self._reading(blocks)
+
+    def _reading(self, blocks: Iterable[CellBlock]) -> Iterator[CellBlock]:
+        for block in blocks:
+            self._read(block)
+            yield block
+
+    def _read(self, block: CellBlock) -> None:
+        if self._path is None:
+            return
+        for array in (block.matrix.indptr, block.matrix.indices, block.matrix.data, block.groups):
+            self._hash.update(array.tobytes())
+
+    def save(self, pooler: StreamingPooler, place: Place) -> None:
+        """Save the sums if it is time to; a disk that cannot be written to is told once."""
+        if self._path is None or time.monotonic() < self._next:
+            return
+        begun = time.monotonic()
+        arrays = {
+            "place": np.array([place.blocks, place.batches, place.cells]),
+            "digest": np.frombuffer(self._hash.digest(), dtype=np.uint8),
+            **pooler.state(),
+        }
+        part = self._path.with_name(f"{self._path.stem}.{os.getpid()}.part")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                np.savez(file, allow_pickle=False, **arrays)
+            part.replace(self._path)
+        except OSError as error:
+            logger.warning("this run cannot be taken up if it ends early: %s was not written (%s)", self._path, error)
+            part.unlink(missing_ok=True)
+            self._path = None
+        self._next = time.monotonic() + max(INTERVAL, _SHARE * (time.monotonic() - begun))
+
+    def done(self) -> None:
+        """Remove the file."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def _load(self) -> dict[str, np.ndarray] | None:
+        if self._path is None or not self._path.is_file():
+            return None
+        try:
+            with np.load(self._path, allow_pickle=False) as file:
+                return dict(file.items())
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            logger.warning("%s is damaged (%s); starting from the first cell", self._path, error)
+            return None
