@@ -187,6 +187,15 @@ def test_only_the_models_genes_count_for_the_depth(encoder, genes, counts):
     assert len(known.ids) == (match.collapse(counts) > 0).sum()
 
 
+def test_values_that_are_no_counts_are_taken_for_log2(encoder, genes, counts):
+    logs = counts.copy()
+    logs.data = np.log2(1 + logs.data)
+    block = CellBlock(logs, np.zeros(30), counts=False)
+    match = encoder.match(genes)
+    expected = np.minimum(match.collapse(logs).data.astype(int), 5)
+    np.testing.assert_array_equal(encoder.tokenise(block, match).values, expected)
+
+
 def test_columns_of_one_gene_are_summed(encoder, genes, counts):
     gene = genes[0]
     column = counts[:, [0]].toarray()
