@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from scregnet._validate import listed
-from scregnet.encoders.performer import Performer, draw_features, published_name
+from scregnet.encoders.performer import FavorAttention, Performer, draw_features, published_name
 from scregnet.encoders.weights import check_state, read_state
 
 _PREFIX = {"token_embedding": "token_emb", "norm": "norm", "head": "to_out"}
@@ -75,8 +75,9 @@ class ScBertNetwork(nn.Module):
         self.norm = nn.LayerNorm(sizes.dimension)
         self.head = nn.Linear(sizes.dimension, sizes.n_tokens)
         if generator is not None:
-            for layer in self.performer.layers:
-                layer.attention.features = draw_features(sizes.n_features, sizes.head_dim, generator)
+            for part in self.performer.modules():
+                if isinstance(part, FavorAttention):
+                    part.features = draw_features(sizes.n_features, sizes.head_dim, generator)
 
     def forward(self, tokens: torch.Tensor, *, received: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the vectors of all positions after the final LayerNorm.
