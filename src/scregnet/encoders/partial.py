@@ -8,6 +8,7 @@ import os
 import time
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,20 +111,23 @@ class PartialSums:
             part.replace(self._path)
         except OSError as error:
             logger.warning("this run cannot be taken up if it ends early: %s was not written (%s)", self._path, error)
-            part.unlink(missing_ok=True)
             self._path = None
+            with suppress(OSError):
+                part.unlink()
         self._next = time.monotonic() + max(INTERVAL, _SHARE * (time.monotonic() - begun))
 
     def done(self) -> None:
         """Remove the file."""
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            # There is none after a short run.
+            with suppress(OSError):
+                self._path.unlink()
 
     def _load(self) -> dict[str, np.ndarray] | None:
         if self._path is None or not self._path.is_file():
             return None
         try:
-            with np.load(self._path, allow_pickle=False) as file:
+            with self._path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 return dict(file.items())
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             logger.warning("%s is damaged (%s); starting from the first cell", self._path, error)
