@@ -43,7 +43,7 @@ class GeneIds:
 
     The match's ``tokens`` are then the values of ``tokens`` here (ids of a vocabulary, positions in a gene list), ascending,
     and ``match.collapse(matrix)`` sums the columns that mean the same gene. Mouse genes are none of its business: they are
-    brought to human ids beforehand, by :func:`to_human`, if the user says so.
+    brought to human ids beforehand, by ``to_human``, if the user says so.
 
     Parameters
     ----------
