@@ -139,8 +139,8 @@ def test_vectors_are_means_over_the_cells_that_express_the_gene(scgpt_folder, ge
         if cell.start == cell.stop:
             continue
         with torch.inference_mode():
-            ids, values = torch.as_tensor(tokens.ids[None, cell]), torch.as_tensor(tokens.values[None, cell])
-            hidden = encoder.network(ids, values, torch.ones_like(ids, dtype=torch.bool))[0].numpy()
+            ids, values = torch.as_tensor(tokens.ids[cell]), torch.as_tensor(tokens.values[cell])
+            hidden = encoder.network(ids, values, (len(ids),)).numpy()
         for slot, vector in zip(tokens.slots[cell][1:], hidden[1:], strict=True):
             lists.setdefault(slot, []).append(vector)
     for gene in range(len(genes)):
@@ -178,6 +178,50 @@ def test_static_vectors(scgpt_folder, scgpt_tensors, genes, counts):
     assert encoder.poolings == ()
     with pytest.raises(ValueError, match="none of the 2 cells"):
         run(encoder, sp.csr_matrix((2, len(genes))), genes)
+
+
+def half_precision_batch():
+    rng = np.random.default_rng(3)
+    mask = np.arange(30) < np.array([30, 30, 17])[:, None]
+    ids, values = rng.integers(0, 43, mask.shape), rng.integers(1, 51, mask.shape).astype(np.float32)
+    return TokenBatch(np.arange(3), np.where(mask, ids, 43), np.where(mask, ids, -1), mask, values)
+
+
+def test_half_precision_is_near(scgpt_folder):
+    batch = half_precision_batch()
+    encoder = create("scgpt", weights=scgpt_folder)
+    assert encoder.half_precision
+    with torch.inference_mode():
+        full = encoder.encode(batch).hidden[batch.mask]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            half = encoder.encode(batch).hidden[batch.mask]
+    assert 1e-4 < (half - full).abs().max() < 0.1
+    assert torch.nn.functional.cosine_similarity(half.float(), full).min() > 0.999
+
+
+@pytest.mark.gpu
+def test_on_a_gpu(scgpt_folder):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    batch = half_precision_batch()
+    encoder = create("scgpt", weights=scgpt_folder)
+    with torch.inference_mode():
+        here = encoder.encode(batch).hidden[batch.mask]
+        encoder.to(torch.device("cuda"))
+        torch.testing.assert_close(encoder.encode(batch).hidden.cpu()[batch.mask], here, atol=1e-3, rtol=1e-3)
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            half = encoder.encode(batch).hidden.cpu()[batch.mask]
+    assert torch.nn.functional.cosine_similarity(half.float(), here).min() > 0.999
+
+
+def test_the_record_tells_the_seed(scgpt_folder, genes, counts):
+    # What a stopped run has summed is taken up only by a run that draws the same.
+    encoder = create("scgpt", weights=scgpt_folder)
+    seeds = []
+    for random_state in (0, 1, 0):
+        run(encoder, counts, genes, random_state=random_state)
+        seeds.append(encoder.describe()["seed"])
+    assert seeds[0] == seeds[2] != seeds[1]
 
 
 def test_the_record(scgpt_folder):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn.functional import relu, scaled_dot_product_attention
+from torch.nn.functional import relu
+
+from scregnet.encoders.packed import packed_attention
 
 # Rows of the inner width that are in memory at once.
 _ROWS = 4096
@@ -52,10 +54,22 @@ class PostNormLayer(nn.Module):
         self.linear2 = nn.Linear(inner_width, width)
         self.norm2 = nn.LayerNorm(width)
 
-    def forward(self, x: torch.Tensor, attended: torch.Tensor | None) -> torch.Tensor:
-        """Run on cells × positions × width; ``attended`` (cells × 1 × 1 × positions) is ``True`` at real positions, ``None`` if all are."""
+    def forward(
+        self, x: torch.Tensor, attended: torch.Tensor | None = None, *, lengths: tuple[int, ...] | None = None
+    ) -> torch.Tensor:
+        """Run on cells × positions × width, or on 1 × tokens × width with the cells side by side.
+
+        Parameters
+        ----------
+        x
+            The vectors.
+        attended
+            Of padded cells (cells × 1 × 1 × positions): ``True`` at real positions, ``None`` if all are.
+        lengths
+            Of cells side by side: the tokens of each.
+        """
         queries, keys, values = self.attention(x).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = scaled_dot_product_attention(queries, keys, values, attn_mask=attended)
-        x = self.norm1(x + self.output(mixed.transpose(1, 2).flatten(2)))
+        mixed, _ = packed_attention(self, queries, keys, values, attended, lengths=lengths)
+        x = self.norm1(x + self.output(mixed.flatten(2)))
         inner = torch.cat([self.linear2(relu(self.linear1(rows))) for rows in x.flatten(0, 1).split(_ROWS)])
         return self.norm2(x + inner.view(x.shape))

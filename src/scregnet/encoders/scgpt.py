@@ -82,17 +82,16 @@ class ScGptNetwork(nn.Module):
         return self.gene_norm(self.genes(ids))
 
     def inputs(self, ids: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """Return what the first layer reads, cells × positions × width."""
+        """Return what the first layer reads, ids' shape × width."""
         hidden = relu(self.value1(values.clamp(max=_HIGHEST)[..., None]))
         return self.gene_vectors(ids) + self.value_norm(self.value2(hidden))
 
-    def forward(self, ids: torch.Tensor, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return the last layer's vectors, cells × positions × width; ``mask`` is ``True`` at real tokens."""
-        x = self.inputs(ids, values)
-        attended = None if bool(mask.all()) else mask[:, None, None, :]
+    def forward(self, ids: torch.Tensor, values: torch.Tensor, lengths: tuple[int, ...]) -> torch.Tensor:
+        """Return the last layer's vectors, tokens × width, of cells side by side; ``lengths`` are the tokens of each."""
+        x = self.inputs(ids, values)[None]
         for layer in self.layers:
-            x = layer(x, attended)
-        return x
+            x = layer(x, lengths=lengths)
+        return x[0]
 
 
 def published(name: str) -> str:
@@ -162,6 +161,8 @@ class ScGptEncoder(TokenEncoder):
         Role("tokens", ("vocab.json",)),
         Role("symbols", ("gene_name_id_dict*.pkl", "gene_name_id_dict*.json"), required=False),
     )
+    # As upstream embeds cells.
+    half_precision = True
 
     def __init__(
         self,
@@ -259,12 +260,18 @@ class ScGptEncoder(TokenEncoder):
         return CellTokens(indptr=indptr, ids=ids, slots=slots, values=values)
 
     def encode(self, batch: TokenBatch) -> Encoded:
-        """Return the last layer's vectors."""
-        device = self.network.genes.weight.device
-        ids, values, mask, slots = (
-            torch.as_tensor(part, device=device) for part in (batch.ids, batch.values, batch.mask, batch.slots)
-        )
-        return Encoded(hidden=self.network(ids, values.to(self.network.genes.weight.dtype), mask), slots=slots)
+        """Return the last layer's vectors; zeros at padding."""
+        if batch.values is None:
+            msg = "a batch for scGPT needs values."
+            raise ValueError(msg)
+        like = self.network.genes.weight
+        ids = torch.as_tensor(batch.ids[batch.mask], device=like.device)
+        values = torch.as_tensor(batch.values[batch.mask], dtype=like.dtype, device=like.device)
+        tokens = self.network(ids, values, tuple(batch.mask.sum(axis=1).tolist()))
+        at = torch.as_tensor(np.flatnonzero(batch.mask), device=like.device)
+        hidden = tokens.new_zeros(batch.mask.size, self.dimension).index_copy_(0, at, tokens)
+        slots = torch.as_tensor(batch.slots, device=like.device)
+        return Encoded(hidden=hidden.view(*batch.mask.shape, -1), slots=slots)
 
     def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
         """Return contextual vectors, or static ones, which are the same for every group and for genes that no cell has."""
@@ -297,6 +304,7 @@ class ScGptEncoder(TokenEncoder):
             **self._record,
             "gene_vectors": self.gene_vectors,
             "max_length": self.max_length,
+            "seed": self.seed,
             "n_bins": self.sizes.n_bins,
             "dimension": self.dimension,
             "versions": {"torch": version("torch")},
@@ -304,7 +312,7 @@ class ScGptEncoder(TokenEncoder):
 
 
 def _seed(random_state: int | None) -> int:
-    return int(np.random.default_rng(random_state).integers(2**63))
+    return int(np.random.default_rng(random_state).integers(2**31))
 
 
 def _read_sizes(path: Path) -> Sizes:
