@@ -1,0 +1,130 @@
+"""Whether training on the cells at hand helps: loss beside null models, and the links that a fit with the embedding finds.
+
+Simulated data, no weights needed. Writes the tables of ``docs/results/finetune.md`` to standard output (about half an hour on one core)::
+
+    python benchmarks/finetune.py runs
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+import scregnet as sr
+from scregnet._adata import blocks
+from scregnet.encoders import CellBlock, CellStream
+from scregnet.encoders import pretraining as core
+from scregnet.encoders.pretraining_geneformer import GeneformerTraining
+from scregnet.encoders.pretraining_models import build, plan
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+SEEDS = range(3)
+SIZES = {"n_layers": 2, "hidden_size": 64, "n_heads": 4}
+HOW = {
+    "geneformer": {"max_epochs": 60, "patience": 8, "learning_rate": 3e-3},
+    "scbert": {"max_epochs": 20, "patience": 8, "learning_rate": 1e-3},
+}
+METRICS = ["auroc", "auprc", "epr", "per_tf_auroc", "per_tf_auprc"]
+
+
+def untrained(adata: AnnData, model: str) -> core.MaskedModel:
+    """The model as training with seed 0 finds it."""
+    cells = CellStream(
+        [CellBlock(b, np.zeros(b.shape[0], dtype=np.int64)) for _, b in blocks(adata, None)], adata.n_obs
+    )
+    weights, sizes, _ = plan(model, None, **SIZES)
+    return build(model, weights, sizes, cells, adata.var_names.to_numpy(dtype=object).astype(str), 0)
+
+
+def rank_null(model: GeneformerTraining, n_bins: int = 10) -> float:
+    """Loss of the null model that knows how frequent a gene is at a rank (tenths of a cell), on the same hidden positions."""
+    train, validation = core._split(len(model.lengths), 0.1, 0)
+
+    def tenths(batch: core.MaskedBatch) -> np.ndarray:
+        return np.arange(batch.mask.shape[1]) * n_bins // batch.mask.sum(axis=1, keepdims=True)
+
+    counts = np.full((n_bins, model.network.config.vocab_size), 0.1)
+    counts[:, :2] = 0
+    for cells in np.array_split(train, 20):
+        batch = model.masked(cells, np.random.default_rng(0))
+        model_input = np.where(batch.labels != core.IGNORED, batch.labels, batch.inputs)
+        np.add.at(counts, (tenths(batch)[batch.mask], model_input[batch.mask]), 1)
+    log_share = np.log(np.where(counts > 0, counts / counts.sum(axis=1, keepdims=True), 1))
+    total, n = 0.0, 0
+    for batch in core._validation_batches(model, validation, 16, 0):
+        asked = batch.labels != core.IGNORED
+        total -= log_share[tenths(batch)[asked], batch.labels[asked]].sum()
+        n += batch.n_masked
+    return total / n
+
+
+def train(adata: AnnData, model: str, folder: Path) -> dict[str, object]:
+    """Train and embed, before and after; return the figures of the training."""
+    start = untrained(adata, model)
+    (folder / f"{model}_untrained").mkdir(parents=True, exist_ok=True)
+    start.write(folder / f"{model}_untrained")
+    sr.tl.finetune(adata, model, output=folder / model, **SIZES, **HOW[model], device="cpu", show_progress_bar=False)
+    for name in (f"{model}_untrained", model):
+        sr.tl.embed(adata, model=model, weights=folder / name, key_added=name, device="cpu", show_progress_bar=False)
+    params = adata.uns[f"finetune_{model}"]["params"]
+    return {
+        "model": model,
+        "before training": params["initial_loss"],
+        "each gene's frequency": params["baseline_loss"],
+        "frequency by rank": rank_null(start) if isinstance(start, GeneformerTraining) else np.nan,
+        "trained": params["best_loss"],
+        "best epoch": params["best_epoch"],
+    }
+
+
+def links(adata: AnnData) -> pd.DataFrame:
+    """Figures of fits on test pairs, every embedding and seed; every seed draws a split of its own."""
+    embeddings = ["none", "svd", *(f"{model}{end}" for model in HOW for end in ("_untrained", ""))]
+    rows = []
+    for seed in SEEDS:
+        for name in embeddings:
+            sr.tl.fit_grn(
+                adata,
+                adata.uns["truth"],
+                embedding=None if name == "none" else name,
+                random_state=seed,
+                device="cpu",
+                show_progress_bar=False,
+            )
+            table = sr.get.metrics(adata).query("split == 'test'")
+            rows.append(table[table["model"] == "scregnet"].assign(embedding=name, seed=seed))
+            if name == "none":
+                rows.append(table[table["model"] == "degree"].assign(embedding="(degree, null model)", seed=seed))
+    return pd.concat(rows)
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """A frame as a Markdown table."""
+    rows = [list(frame.columns), ["---"] * frame.shape[1], *[[str(v) for v in row] for row in frame.to_numpy()]]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def main() -> None:
+    """Run all parts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the trained models go; finished runs in it are used again")
+    folder = parser.parse_args().folder
+    adata = sr.datasets.simulated()
+    sr.tl.embed(adata, model="svd", show_progress_bar=False)
+    figures = pd.DataFrame([train(adata, model, folder) for model in HOW])
+    print(to_markdown(figures.round(3)), "\n", flush=True)
+    table = links(adata)
+    table = table[table["metric"].isin(METRICS)]
+    grouped = table.groupby(["embedding", "metric"])["value"].agg(["mean", "std"])
+    text = grouped.apply(lambda r: f"{r['mean']:.3f} ± {r['std']:.3f}", axis=1)
+    print(to_markdown(text.unstack("metric")[METRICS].reset_index()))
+
+
+if __name__ == "__main__":
+    main()
