@@ -57,13 +57,15 @@ def flags(adata: AnnData, key: str, hint: str) -> np.ndarray:
 
 def matrix(adata: AnnData, layer: str | None) -> Any:
     """Return ``adata.layers[layer]`` or ``adata.X`` as it is: dense, sparse or backed."""
+    # Newer anndata lists X among the layers, under None.
+    named = [name for name in adata.layers if name is not None]
     if layer is None:
         if adata.X is None:
-            msg = f"adata.X is empty; name a layer with layer=: {listed(adata.layers)}."
+            msg = f"adata.X is empty; name a layer with layer=: {listed(named)}."
             raise ValueError(msg)
         return adata.X
-    if layer not in adata.layers:
-        msg = f"layer={layer!r} is not in adata.layers; it has {listed(adata.layers)}."
+    if layer not in named:
+        msg = f"layer={layer!r} is not in adata.layers; it has {listed(named)}."
         raise KeyError(msg)
     return adata.layers[layer]
 

@@ -106,10 +106,10 @@ def test_same_after_a_round_trip(fitted_adata, tmp_path):
     pd.testing.assert_frame_equal(sr.get.grn(again), sr.get.grn(fitted_adata), check_column_type=False)
 
 
+@pytest.mark.filterwarnings("ignore:From 0.4:FutureWarning")
 def test_mudata_modality(fitted_adata):
     mudata = pytest.importorskip("mudata")
-    with mudata.set_options(pull_on_update=False):
-        mdata = mudata.MuData({"rna": fitted_adata, "atac": ad.AnnData(np.ones((fitted_adata.n_obs, 2)))})
+    mdata = mudata.MuData({"rna": fitted_adata, "atac": ad.AnnData(np.ones((fitted_adata.n_obs, 2)))})
     assert len(sr.get.grn(mdata, top_n=5)) == 5
     with pytest.raises(KeyError, match="'rna', 'atac'"):
         sr.get.grn(mdata, mod="gex")

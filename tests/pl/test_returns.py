@@ -145,10 +145,10 @@ def test_same_after_a_round_trip(name, fitted_adata, tmp_path):
     PLOTS[name](ad.read_h5ad(tmp_path / "fitted.h5ad"), show=False)
 
 
+@pytest.mark.filterwarnings("ignore:From 0.4:FutureWarning")
 def test_mudata(name, fitted_adata):
     mudata = pytest.importorskip("mudata")
-    with mudata.set_options(pull_on_update=False):
-        mdata = mudata.MuData({"gex": fitted_adata})
+    mdata = mudata.MuData({"gex": fitted_adata})
     PLOTS[name](mdata, mod="gex", show=False)
     with pytest.raises(KeyError, match="'gex'"):
         PLOTS[name](mdata)

@@ -52,7 +52,7 @@ def snapshot() -> Callable[[ad.AnnData], tuple]:
             adata.obs.to_csv(),
             sorted(adata.varm),
             sorted(adata.varp),
-            sorted(adata.layers),
+            sorted(map(str, adata.layers)),
             repr(dict(adata.uns)),
         )
 

@@ -263,20 +263,20 @@ def test_view(adata):
     np.testing.assert_array_equal(view.varm["svd"], alone.varm["svd"])
 
 
+@pytest.mark.filterwarnings("ignore:From 0.4:FutureWarning")
 def test_mudata(adata):
-    from mudata import MuData, set_options
+    from mudata import MuData
 
-    with set_options(pull_on_update=False):
-        both = MuData({"rna": adata, "protein": ad.AnnData(np.ones((60, 2), dtype=np.float32))})
-        changed = sr.tl.embed(both, "svd", copy=True)
-        assert isinstance(changed, MuData)
-        assert "svd" in changed.mod["rna"].varm
-        assert untouched(both.mod["rna"])
-        sr.tl.embed(both, "svd")
-        assert "svd" in both.mod["rna"].varm
-        assert untouched(both.mod["protein"])
-        with pytest.raises(KeyError, match="mod='gex'"):
-            sr.tl.embed(both, "svd", mod="gex")
+    both = MuData({"rna": adata, "protein": ad.AnnData(np.ones((60, 2), dtype=np.float32))})
+    changed = sr.tl.embed(both, "svd", copy=True)
+    assert isinstance(changed, MuData)
+    assert "svd" in changed.mod["rna"].varm
+    assert untouched(both.mod["rna"])
+    sr.tl.embed(both, "svd")
+    assert "svd" in both.mod["rna"].varm
+    assert untouched(both.mod["protein"])
+    with pytest.raises(KeyError, match="mod='gex'"):
+        sr.tl.embed(both, "svd", mod="gex")
 
 
 def test_wrong_arguments(adata):

