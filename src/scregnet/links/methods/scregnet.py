@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -99,54 +99,57 @@ class ScRegNet:
 class _Network(nn.Module):
     """Genes to representations to the two terms of a pair's logit."""
 
-    expression: torch.Tensor
+    propagated: torch.Tensor
     embedding: torch.Tensor
     edges: torch.Tensor
 
     def __init__(self, config: ScRegNet, task: LinkTask) -> None:
         from torch_geometric.nn import GCNConv
+        from torch_geometric.nn.conv.gcn_conv import gcn_norm
         from torch_geometric.utils import to_undirected
 
         super().__init__()
         expression = torch.from_numpy(np.ascontiguousarray(task.expression, np.float32))
-        width = 0 if task.embedding is None else task.embedding.shape[1]
-        embedding = (
-            torch.zeros(task.n_genes, 0)
-            if task.embedding is None
-            else torch.from_numpy(np.array(task.embedding, np.float32))
-        )
-        self.register_buffer("expression", expression, persistent=False)
-        self.register_buffer("embedding", embedding, persistent=False)
-        graph = to_undirected(torch.from_numpy(task.message_graph), num_nodes=task.n_genes)
-        self.register_buffer("edges", graph, persistent=False)
+        embedding = np.zeros((task.n_genes, 0)) if task.embedding is None else task.embedding
         dims = (expression.shape[1], *config.gnn_dims)
         self.convolutions = nn.ModuleList(GCNConv(a, b, cached=True) for a, b in zip(dims, dims[1:], strict=False))
         self.dropout = nn.Dropout(config.dropout)
         layers: list[nn.Module] = []
-        dims = (dims[-1] + width, *config.mlp_dims)
+        dims = (dims[-1] + embedding.shape[1], *config.mlp_dims)
         for a, b in zip(dims, dims[1:], strict=False):
             layers += [nn.Linear(a, b), nn.LeakyReLU(), nn.Dropout(config.dropout)]
         self.mlp = nn.Sequential(*layers)
         self.head = nn.Linear(2 * dims[-1], 2)
 
-    def represent(self) -> torch.Tensor:
-        """Representation of every gene, (n_genes, mlp_dims[-1])."""
-        h = self.expression
-        for depth, convolution in enumerate(self.convolutions):
-            if depth:
-                h = self.dropout(torch.relu(h))
-            h = convolution(h, self.edges)
-        return self.mlp(torch.cat([self.embedding, h], dim=1))
+        edges = to_undirected(torch.from_numpy(task.message_graph), num_nodes=task.n_genes)
+        normalised, weights = gcn_norm(edges, num_nodes=task.n_genes)
+        # A(XW) = (AX)W, and AX never changes: the first layer's messages are passed once instead of in every batch.
+        first: Any = self.convolutions[0]
+        propagated = first.propagate(normalised, x=expression, edge_weight=weights)
+        self.register_buffer("propagated", propagated, persistent=False)
+        self.register_buffer("embedding", torch.from_numpy(np.array(embedding, np.float32)), persistent=False)
+        self.register_buffer("edges", edges, persistent=False)
 
-    def terms(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """What each gene adds to a pair's logit as source and as target; the bias is in the latter."""
-        z = self.represent()
+    def represent(self, genes: torch.Tensor) -> torch.Tensor:
+        """Representation of the given genes, (len(genes), mlp_dims[-1])."""
+        layers: list[Any] = list(self.convolutions)
+        first, *others = layers
+        # Deeper layers need their neighbours' representations; a single one needs the given genes only.
+        h = first.lin(self.propagated if others else self.propagated[genes]) + first.bias
+        for convolution in others:
+            h = convolution(self.dropout(torch.relu(h)), self.edges)
+        return self.mlp(torch.cat([self.embedding[genes], h[genes] if others else h], dim=1))
+
+    def terms(self, genes: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """What each gene adds to a pair's logit as source and as target; the bias is in the latter. ``None``: all genes."""
+        z = self.represent(torch.arange(len(self.embedding), device=self.embedding.device) if genes is None else genes)
         weight = self.head.weight[1] - self.head.weight[0]
         bias = self.head.bias[1] - self.head.bias[0]
         as_source, as_target = weight.chunk(2)
         return z @ as_source, z @ as_target + bias
 
     def forward(self, sources: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Logit of each pair."""
-        source_term, target_term = self.terms()
-        return source_term[sources] + target_term[targets]
+        """Logit of each pair; every gene of the batch is represented once."""
+        genes, position = torch.unique(torch.cat([sources, targets]), return_inverse=True)
+        source_term, target_term = self.terms(genes)
+        return source_term[position[: len(sources)]] + target_term[position[len(sources) :]]
