@@ -76,3 +76,24 @@ def autocast(precision: str, device: torch.device) -> tuple[str, Callable[[], Ab
         raise ValueError(msg)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float16
     return precision, lambda: torch.autocast("cuda", dtype=dtype)
+
+
+def own_randomness(device: torch.device) -> AbstractContextManager[None]:
+    """Put the generators of the CPU and of ``device`` back to the user's state at the end of the ``with`` block."""
+    import torch
+
+    if device.type == "cpu":
+        return torch.random.fork_rng(devices=[])
+    return torch.random.fork_rng(devices=[device], device_type=device.type)
+
+
+def seed_torch(seed: int, device: torch.device) -> None:
+    """Seed only the generators that :func:`own_randomness` puts back; ``torch.manual_seed`` would seed every device's."""
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)

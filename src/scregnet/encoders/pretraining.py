@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from scregnet._device import resolve_device, torch_threads
+from scregnet._device import own_randomness, resolve_device, seed_torch, torch_threads
 from scregnet._logging import logger
 from scregnet.encoders.pretraining_run import Progress, RunFolder
 
@@ -144,7 +144,7 @@ def train(model: MaskedModel, options: TrainOptions, run: RunFolder) -> Progress
     def validate() -> float:
         return _mean_loss(model, validation, size, options.batch_size, run.seed, device, autocast)
 
-    with torch_threads(), _own_randomness(device):
+    with torch_threads(), own_randomness(device):
         progress = run.load(model, optimizer, named)
         if progress is None:
             null = model.frequencies(training)
@@ -208,7 +208,7 @@ def _step(
     for number, part in enumerate(batch.parts(options.batch_size)):
         if part.n_masked == 0:
             continue
-        _seed_dropout(int(_generator(seed, _DROPOUT, done, number).integers(2**62)), device)
+        seed_torch(int(_generator(seed, _DROPOUT, done, number).integers(2**62)), device)
         with autocast():
             loss = model.loss(part, device)
         # Over the positions of the whole step: how it is divided into batches does not change the gradient.
@@ -285,23 +285,6 @@ def _schedule(step: int, n_steps: int, warmup_fraction: float) -> float:
     if step < warmup:
         return (step + 1) / (warmup + 1)
     return (n_steps - step) / max(n_steps - warmup, 1)
-
-
-def _seed_dropout(seed: int, device: torch.device) -> None:
-    """Seed only the generators that :func:`_own_randomness` puts back; ``torch.manual_seed`` would seed every device's."""
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        with torch.cuda.device(device):
-            torch.cuda.manual_seed(seed)
-    elif device.type == "mps":
-        torch.mps.manual_seed(seed)
-
-
-def _own_randomness(device: torch.device) -> AbstractContextManager:
-    """Put torch's generators back to the user's state at the end."""
-    if device.type == "cpu":
-        return torch.random.fork_rng(devices=[])
-    return torch.random.fork_rng(devices=[device], device_type=device.type)
 
 
 def _autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:

@@ -100,16 +100,14 @@ def _spring(graph: nx.Graph, rng: np.random.Generator) -> np.ndarray:
     edges = np.array([(index[a], index[b]) for a, b in graph.edges if a != b], dtype=int)
     # One start settles in a tangle more often than not; large graphs are tangles anyway and take long.
     n_starts = 12 if len(nodes) <= 80 else 4 if len(nodes) <= 200 else 1
-    best: tuple[int, np.ndarray] | None = None
+    found: list[tuple[int, np.ndarray]] = []
     for _ in range(n_starts):
         seed = int(rng.integers(2**31))
         place = nx.spring_layout(graph, seed=seed, iterations=200, k=2.2 / np.sqrt(len(nodes)))
         points = np.array([place[node] for node in nodes])
         crossings = _crossings(points, edges) if n_starts > 1 else 0
-        if best is None or crossings < best[0]:
-            best = crossings, points
-    assert best is not None
-    return best[1]
+        found.append((crossings, points))
+    return min(found, key=lambda one: one[0])[1]
 
 
 def _crossings(points: np.ndarray, edges: np.ndarray) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from scregnet._device import own_randomness, seed_torch
 from scregnet._validate import check_choice, check_integer, check_interval
 from scregnet.links.additive import AdditiveLinks
 from scregnet.links.task import FitResult, LinkTask, Progress
@@ -75,9 +76,9 @@ class ScRegNet:
             msg = "scregnet needs expression: it is the node feature of its graph network."
             raise ValueError(msg)
         seed = int(rng.integers(2**31))
-        # Weight initialisation and dropout draw from torch's global generators: fork them, so that the user's are left as they were.
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
+        # Weight initialisation and dropout can draw from torch's global generators only.
+        with own_randomness(device):
+            seed_torch(seed, device)
             model = _Network(self, task).to(device)
             how = Training(
                 self.optimizer, self.learning_rate, self.weight_decay, self.batch_size, self.max_epochs, self.patience
