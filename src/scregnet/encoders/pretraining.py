@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from scregnet._device import own_randomness, resolve_device, seed_torch, torch_threads
+from scregnet._device import autocast, own_randomness, resolve_device, seed_torch, torch_threads
 from scregnet._logging import logger
 from scregnet.encoders.pretraining_run import Progress, RunFolder
 
@@ -128,7 +128,7 @@ def train(model: MaskedModel, options: TrainOptions, run: RunFolder) -> Progress
         If there are too few cells.
     """
     device = resolve_device(options.device)
-    autocast = _autocast(options.precision, device)
+    _, half = autocast(options.precision, device)
     training, validation = _split(len(model.lengths), options.validation_fraction, run.seed)
     size = options.batch_size * options.accumulate
     n_steps = math.ceil(len(training) / size)
@@ -142,7 +142,7 @@ def train(model: MaskedModel, options: TrainOptions, run: RunFolder) -> Progress
     optimizer = torch.optim.AdamW(groups, lr=options.learning_rate)
 
     def validate() -> float:
-        return _mean_loss(model, validation, size, options.batch_size, run.seed, device, autocast)
+        return _mean_loss(model, validation, size, options.batch_size, run.seed, device, half)
 
     with torch_threads(), own_randomness(device):
         progress = run.load(model, optimizer, named)
@@ -171,7 +171,7 @@ def train(model: MaskedModel, options: TrainOptions, run: RunFolder) -> Progress
                         group["lr"] = options.learning_rate * _schedule(
                             done, n_steps * options.max_epochs, options.warmup_fraction
                         )
-                    progress.loss_sum += _step(model, optimizer, batch, options, run.seed, done, device, autocast)
+                    progress.loss_sum += _step(model, optimizer, batch, options, run.seed, done, device, half)
                     progress.n_masked += batch.n_masked
                     progress.step += 1
                     bar.update()
@@ -200,7 +200,7 @@ def _step(
     seed: int,
     done: int,
     device: torch.device,
-    autocast: Callable[[], AbstractContextManager],
+    half: Callable[[], AbstractContextManager],
 ) -> float:
     """Take one step; return the summed loss."""
     optimizer.zero_grad(set_to_none=True)
@@ -209,7 +209,7 @@ def _step(
         if part.n_masked == 0:
             continue
         seed_torch(int(_generator(seed, _DROPOUT, done, number).integers(2**62)), device)
-        with autocast():
+        with half():
             loss = model.loss(part, device)
         # Over the positions of the whole step: how it is divided into batches does not change the gradient.
         (loss / batch.n_masked).backward()
@@ -231,7 +231,7 @@ def _mean_loss(
     batch_size: int,
     seed: int,
     device: torch.device,
-    autocast: Callable[[], AbstractContextManager],
+    half: Callable[[], AbstractContextManager],
 ) -> float:
     """Loss per hidden position, hidden at the same places every time."""
     model.network.eval()
@@ -239,7 +239,7 @@ def _mean_loss(
     with torch.inference_mode():
         for batch in _validation_batches(model, cells, size, seed):
             for part in batch.parts(batch_size):
-                with autocast():
+                with half():
                     total += float(model.loss(part, device))
             n_masked += batch.n_masked
     return total / n_masked
@@ -285,19 +285,6 @@ def _schedule(step: int, n_steps: int, warmup_fraction: float) -> float:
     if step < warmup:
         return (step + 1) / (warmup + 1)
     return (n_steps - step) / max(n_steps - warmup, 1)
-
-
-def _autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
-    """Return the context of a forward pass: bfloat16 where asked for and, with ``"auto"``, where CUDA has it in hardware."""
-    if precision == "bfloat16" and device.type != "cuda":
-        msg = f"precision='bfloat16' needs a CUDA device, but the device is {device.type!r}; use 'auto' or 'float32'."
-        raise ValueError(msg)
-    if precision == "auto":
-        native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        precision = "bfloat16" if native else "float32"
-    if precision == "float32":
-        return nullcontext
-    return lambda: torch.autocast("cuda", dtype=torch.bfloat16)
 
 
 def _bar(options: TrainOptions, n_steps: int, progress: Progress) -> Any:
