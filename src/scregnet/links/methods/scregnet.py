@@ -34,7 +34,7 @@ class ScRegNet:
     for the published code as well; the fitted state is these two numbers a gene.
 
     Differences from the published code: the epoch is chosen on validation pairs, not on test pairs, and dropout is off when scores are
-    computed. The paper tunes its hyper-parameters for every data set on the test pairs; here one set of defaults, chosen on validation pairs, serves all.
+    computed. The paper tunes its hyper-parameters for every data set on the test pairs; here one set of defaults serves all.
     """
 
     gnn: str = "gcn"
