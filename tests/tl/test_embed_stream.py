@@ -103,8 +103,9 @@ def test_ten_times_the_cells_take_no_more_memory(form, tmp_path):
     # What the matrix takes, for scale: the whole of it must not have been in memory.
     whole = 20_000 * N_GENES * 0.3 * 12
     if form == "csr":
-        # A position, a group and the like for each cell; its counts take 1,400 bytes.
-        assert peaks[1] - peaks[0] < 50 * 18_000
+        # A position, a group and the like for each cell, 38 bytes, and up to 0.3 MB that depend on when Python collects its
+        # garbage; a cell's counts take 1,400 bytes.
+        assert peaks[1] - peaks[0] < 100 * 18_000
         assert peaks[1] < 0.5 * whole
     else:
         # Below 1.5 times the matrix with anndata 0.12, 1.7 times with 0.13.
