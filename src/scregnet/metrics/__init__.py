@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from scregnet.metrics._ranking import auprc, auroc, epr, evaluate, per_tf
+from scregnet.metrics._bootstrap import bootstrap
+from scregnet.metrics._calibration import brier, ece
+from scregnet.metrics._evaluate import evaluate
+from scregnet.metrics._ranking import auprc, auroc, epr, per_tf
 
-__all__ = ["auprc", "auroc", "epr", "evaluate", "per_tf"]
+__all__ = ["auprc", "auroc", "bootstrap", "brier", "ece", "epr", "evaluate", "per_tf"]

@@ -1,0 +1,203 @@
+"""Bootstrap intervals of all metrics, from one sort of the scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scregnet._validate import check_integer, check_interval
+from scregnet.metrics._calibration import bins
+from scregnet.metrics._calibration import checked as checked_probabilities
+from scregnet.metrics._ranking import _checked
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+
+def bootstrap(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike,
+    probabilities: ArrayLike | None = None,
+    *,
+    n_bootstrap: int = 200,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of what :func:`evaluate` gives, over resamples of the pairs.
+
+    Each TF's edges are resampled among themselves, and its non-edges among themselves. So every replicate has the same
+    TFs, each with as many edges as before: all metrics stay defined, per-TF means are over the same TFs, and the interval is about which pairs
+    happened to be tested, given these TFs. It says nothing about other TFs; with few of them, they would differ more.
+
+    Parameters
+    ----------
+    labels
+        Whether each pair is an edge, shape (n,).
+    scores
+        Score of each pair, higher for likelier edges, shape (n,).
+    groups
+        TF of each pair, shape (n,).
+    probabilities
+        Calibrated probability of each pair, shape (n,); ``None`` leaves ``brier`` and ``ece`` out.
+    n_bootstrap
+        Number of resamples.
+    rng
+        Source of randomness.
+    level
+        Share of the resamples' values that the interval holds.
+
+    Returns
+    -------
+    Metric → lower and upper end. ``prevalence``, which the resampling keeps as it is, and per-TF metrics without any TF that has both kinds of pairs
+    have NaN for both.
+
+    Raises
+    ------
+    ValueError
+        If only one kind of label occurs, a score is not finite, or a probability is outside [0, 1].
+
+    Notes
+    -----
+    A resample is a weight for each pair. The scores are sorted once, over all pairs and within TFs; each replicate is then a cumulative sum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scregnet as sr
+    >>> labels, scores = [1, 1, 0, 0, 1, 0], [0.9, 0.3, 0.5, 0.1, 0.8, 0.2]
+    >>> low, high = sr.metrics.bootstrap(labels, scores, ["A"] * 6, rng=np.random.default_rng(0))["auroc"]
+    """
+    check_integer("n_bootstrap", n_bootstrap, minimum=1)
+    check_interval("level", level, 0, 1, closed="neither")
+    weighted = WeightedMetrics(labels, scores, groups, probabilities)
+    draw = _Strata(weighted.labels, weighted.groups)
+    replicates = [weighted(draw(rng)) for _ in range(n_bootstrap)]
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    intervals = {}
+    for metric in replicates[0]:
+        low, high = np.quantile([figures[metric] for figures in replicates], tails)
+        intervals[metric] = (float(low), float(high))
+    intervals["prevalence"] = (float("nan"), float("nan"))
+    return intervals
+
+
+class _Strata:
+    """Draws with replacement within every TF's edges and within its non-edges."""
+
+    def __init__(self, labels: np.ndarray, groups: np.ndarray) -> None:
+        stratum = 2 * groups + labels
+        self.order = np.argsort(stratum, kind="stable")
+        _, first, sizes = np.unique(stratum[self.order], return_index=True, return_counts=True)
+        self.first, self.sizes = np.repeat(first, sizes), np.repeat(sizes, sizes)
+
+    def __call__(self, rng: np.random.Generator) -> np.ndarray:
+        """How often each pair was drawn, float64."""
+        drawn = self.first + (rng.random(len(self.order)) * self.sizes).astype(np.intp)
+        counts = np.empty(len(self.order))
+        counts[self.order] = np.bincount(drawn, minlength=len(self.order))
+        return counts
+
+
+class WeightedMetrics:
+    """All metrics of one set of pairs as functions of how often each pair counts; once each gives what :func:`evaluate` gives.
+
+    Weights are whole numbers of at least 0; each TF that has edges and non-edges must keep some of both.
+    """
+
+    def __init__(
+        self, labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, probabilities: ArrayLike | None = None
+    ) -> None:
+        self.labels, scores = _checked(labels, scores)
+        _, self.groups = np.unique(np.asarray(groups), return_inverse=True)
+        if self.groups.shape != self.labels.shape:
+            msg = f"groups must name the TF of each of the {len(self.labels)} pairs, got shape {self.groups.shape}."
+            raise ValueError(msg)
+        self._all = _Ranking(self.labels, scores, np.zeros(len(scores), np.intp))
+        edges = np.bincount(self.groups, weights=self.labels)
+        both = (edges > 0) & (edges < np.bincount(self.groups))
+        self._rows = np.flatnonzero(both[self.groups])
+        rows = self._rows
+        self._per_tf = _Ranking(self.labels[rows], scores[rows], self.groups[rows]) if len(rows) else None
+        self._residual: np.ndarray | None = None
+        if probabilities is not None:
+            _, values = checked_probabilities(self.labels, probabilities)
+            self._residual, self._bins = values - self.labels, bins(values)
+
+    def __call__(self, weights: np.ndarray) -> dict[str, float]:
+        """All metrics with the given weights, shape (n,)."""
+        total, n_edges = weights.sum(), weights[self.labels].sum()
+        prevalence = float(n_edges / total)
+        curve = self._all.cumulate(weights)
+        auprc = self._all.auprc(*curve)[0]
+        figures = {
+            "auroc": self._all.auroc(*curve)[0],
+            "auprc": auprc,
+            "auprc_ratio": auprc / prevalence,
+            "epr": _epr(*curve, n_edges) / prevalence,
+            "per_tf_auroc": float("nan"),
+            "per_tf_auprc": float("nan"),
+        }
+        if self._per_tf is not None:
+            curve = self._per_tf.cumulate(weights[self._rows])
+            figures["per_tf_auroc"] = self._per_tf.auroc(*curve).mean()
+            figures["per_tf_auprc"] = self._per_tf.auprc(*curve).mean()
+        if self._residual is not None:
+            weighted = weights * self._residual
+            figures["brier"] = weighted @ self._residual / total
+            figures["ece"] = np.abs(np.bincount(self._bins, weights=weighted)).sum() / total
+        return {**{metric: float(value) for metric, value in figures.items()}, "prevalence": prevalence}
+
+
+class _Ranking:
+    """Pairs sorted by group and falling score, tied ones as one step."""
+
+    def __init__(self, labels: np.ndarray, scores: np.ndarray, groups: np.ndarray) -> None:
+        self.order = np.lexsort((-scores, groups))
+        self.labels = labels[self.order].astype(np.float64)
+        sorted_scores, sorted_groups = scores[self.order], groups[self.order]
+        new_group = sorted_groups[1:] != sorted_groups[:-1]
+        new_step = new_group | (sorted_scores[1:] != sorted_scores[:-1])
+        self.last = np.append(np.flatnonzero(new_step), len(scores) - 1)
+        group_of_step = np.cumsum(np.r_[False, new_group])[self.last]
+        self.start = np.flatnonzero(np.r_[True, group_of_step[1:] != group_of_step[:-1]])
+        self.lengths = np.diff(np.append(self.start, len(self.last)))
+
+    def cumulate(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Edges and pairs from the best score of the group down to the end of every step."""
+        sorted_weights = weights[self.order]
+        return tuple(  # type: ignore[return-value]
+            self._from_group_start(np.cumsum(values)[self.last])
+            for values in (sorted_weights * self.labels, sorted_weights)
+        )
+
+    def _from_group_start(self, sums: np.ndarray) -> np.ndarray:
+        before = np.append(0.0, sums)[self.start]
+        return sums - np.repeat(before, self.lengths)
+
+    def _gains(self, sums: np.ndarray) -> np.ndarray:
+        gains = np.diff(sums, prepend=0.0)
+        gains[self.start] = sums[self.start]
+        return gains
+
+    def auprc(self, edges: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+        """Average precision of every group."""
+        # Steps of no weight at the top have no precision, and add nothing.
+        steps = self._gains(edges) * edges / np.maximum(pairs, 1)
+        return np.add.reduceat(steps, self.start) / edges[self.start + self.lengths - 1]
+
+    def auroc(self, edges: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+        """Area under the curve of every group, ties counting half."""
+        end = self.start + self.lengths - 1
+        others = pairs - edges
+        steps = self._gains(others) * (edges - self._gains(edges) / 2)
+        return np.add.reduceat(steps, self.start) / (edges[end] * others[end])
+
+
+def _epr(edges: np.ndarray, pairs: np.ndarray, k: float) -> float:
+    """Share of edges among the k best pairs; those tied at the k-th place count with their share of edges."""
+    step = int(np.searchsorted(pairs, k))
+    edges_before, pairs_before = (edges[step - 1], pairs[step - 1]) if step else (0.0, 0.0)
+    tied = (edges[step] - edges_before) / (pairs[step] - pairs_before)
+    return (edges_before + (k - pairs_before) * tied) / k
