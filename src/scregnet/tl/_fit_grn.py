@@ -7,29 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from scregnet._adata import check_names, resolve, write
 from scregnet._device import resolve_device, torch_threads
 from scregnet._docs import doc
-from scregnet._features import embedding_features, expression_features
 from scregnet._groups import group_keys, groups_of
 from scregnet._logging import logger
-from scregnet._network import Network, read_network
 from scregnet._progress import progress_bar
-from scregnet._split import PARTS, check_split, pairs_frame, read_split
 from scregnet._uns import check_key
-from scregnet._validate import check_choice, check_integer, check_interval
-from scregnet.links import NULL_MODELS, LinkMethod, LinkTask, PlattCalibration, Split, get_method, split_pairs
-from scregnet.metrics import evaluate
+from scregnet.links import NULL_MODELS, get_method
+from scregnet.tl._all_links import all_links, check_keep
+from scregnet.tl._evaluation import evaluate_links
+from scregnet.tl._labelled import labelled_pairs
+from scregnet.tl._make_task import make_task
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
-
-    from scregnet.links import FittedLinks
-
-SPLITS = ("pairs",)
 
 
 @doc
@@ -137,13 +131,18 @@ def fit_grn(
     key = "grn" if key_added is None else key_added
     check_key(key)
     chosen = get_method(method, **method_params)
-    _check_keep(keep)
+    check_keep(keep)
     groups, codes = groups_of(data, groupby)
     keys = group_keys(key, groups) if groups else [key]
     target_device = resolve_device(device)
 
-    labelled, candidates, network = _labelled_pairs(
-        data, prior, split, test_fraction, validation_fraction, random_state
+    labelled, candidates, network = labelled_pairs(
+        data,
+        prior,
+        split,
+        test_fraction=test_fraction,
+        validation_fraction=validation_fraction,
+        random_state=random_state,
     )
     common = {
         "method": method,
@@ -166,14 +165,24 @@ def fit_grn(
     uns: dict[str, Any] = {}
     for position, name in enumerate(keys):
         group, rows = (groups[position], np.flatnonzero(codes == position)) if groups else (None, None)
-        task, record = _task(data, chosen, labelled, embedding, layer, n_pcs, rows, random_state, group)
+        task, record = make_task(
+            data,
+            chosen,
+            labelled,
+            embedding=embedding,
+            layer=layer,
+            n_pcs=n_pcs,
+            random_state=random_state,
+            rows=rows,
+            group=group,
+        )
         with (
             torch_threads(),
             progress_bar(f"fit {name}", getattr(chosen, "max_epochs", 0), show=show_progress_bar) as bar,
         ):
             fit = chosen.fit(task, rng=np.random.default_rng(random_state), device=target_device, progress=bar)
-        results, probabilities = _results(method, chosen, fit.links, task, labelled, data, candidates, keep)
-        varp[name] = probabilities
+        figures, pairs, calibration = evaluate_links(method, fit.links, task, labelled, data.var_names)
+        varp[name] = all_links(fit.links, calibration, candidates, data.n_vars, keep)
         uns[name] = {
             "varp_key": name,
             "params": {
@@ -182,151 +191,24 @@ def fit_grn(
                 "best_epoch": fit.best_epoch,
                 **({} if group is None else {"groupby": groupby, "group": group}),
             },
+            "metrics": figures,
             "history": _history(fit.history),
-            **results,
+            "pairs": pairs,
+            "model": {
+                "method": method,
+                "genes": data.var_names.to_numpy(str).astype(object),
+                "slope": calibration.slope,
+                "intercept": calibration.intercept,
+                "state": fit.links.state(),
+            },
         }
-        _log(name, uns[name]["metrics"], method)
+        _log(name, figures, method)
     if groupby is not None:
         uns[key] = {"groupby": groupby, "groups": groups, "keys": keys, "params": common}
 
     result = adata.copy() if copy else adata
     write(resolve(result, mod), varp=varp, uns=uns)
     return result if copy else None
-
-
-def _check_keep(keep: str | float | int) -> None:
-    if isinstance(keep, str):
-        check_choice("keep", keep, ("all",))
-    elif isinstance(keep, float):
-        check_interval("keep", keep, 0, 1)
-    else:
-        check_integer("keep", keep, minimum=1)
-
-
-def _labelled_pairs(
-    data: AnnData,
-    prior: Any,
-    split: str | pd.DataFrame,
-    test_fraction: float,
-    validation_fraction: float,
-    random_state: int | None,
-) -> tuple[Split, np.ndarray, Network | None]:
-    """The split, the candidate TFs (positions, ascending) and the network as it was read."""
-    check_interval("test_fraction", test_fraction, 0, 1, closed="neither")
-    check_interval("validation_fraction", validation_fraction, 0, 1, closed="neither")
-    rng = np.random.default_rng(random_state)
-    network = None
-    if isinstance(split, pd.DataFrame):
-        network = None if prior is None else read_network(prior, data)
-        labelled = read_split(split, data, validation_fraction=validation_fraction, rng=rng)
-    else:
-        check_choice("split", split, SPLITS)
-        if prior is None and "prior" not in data.varp:
-            msg = "prior is None and adata.varp['prior'] is not there: pass the network as prior=, or call sr.pp.prior(adata, network) first."
-            raise KeyError(msg)
-        network = read_network("prior" if prior is None else prior, data)
-        labelled = split_pairs(
-            network.sources,
-            network.targets,
-            data.n_vars,
-            rng=rng,
-            test_fraction=test_fraction,
-            validation_fraction=validation_fraction,
-        )
-    check_split(labelled, "prior" if isinstance(split, str) else "split")
-    is_candidate = data.var["is_tf"].to_numpy(bool).copy() if "is_tf" in data.var else np.zeros(data.n_vars, bool)
-    for part in PARTS:
-        is_candidate[getattr(labelled, part).sources] = True
-    if network is not None:
-        is_candidate[network.sources] = True
-    return labelled, np.flatnonzero(is_candidate), network
-
-
-def _task(
-    data: AnnData,
-    method: LinkMethod,
-    labelled: Split,
-    embedding: str | pd.DataFrame | None,
-    layer: str | None,
-    n_pcs: int | None,
-    rows: np.ndarray | None,
-    random_state: int | None,
-    group: str | None,
-) -> tuple[LinkTask, dict[str, Any]]:
-    expression, vectors = None, None
-    record: dict[str, Any] = {}
-    if method.needs_expression:
-        expression, record = expression_features(data, layer, n_pcs=n_pcs, rows=rows, random_state=random_state)
-    if method.uses_embedding:
-        vectors, more = embedding_features(data, embedding, group)
-        record |= more
-    return LinkTask(data.n_vars, labelled.train, labelled.validation, expression, vectors), record
-
-
-def _results(
-    name: str,
-    method: LinkMethod,
-    links: FittedLinks,
-    task: LinkTask,
-    labelled: Split,
-    data: AnnData,
-    candidates: np.ndarray,
-    keep: str | float | int,
-) -> tuple[dict[str, Any], sp.csr_matrix]:
-    """Calibrate and evaluate the method and the null models; score every candidate TF against every gene."""
-    models: dict[str, FittedLinks] = {name: links}
-    for null in NULL_MODELS:
-        if null != name:
-            models[null] = get_method(null).fit(task, rng=np.random.default_rng(0), device=None).links
-    pairs = pairs_frame(labelled, data.var_names)
-    calibrations, rows = {}, []
-    for model, fitted in models.items():
-        check = labelled.validation
-        calibration = PlattCalibration.fit(fitted.score(check.sources, check.targets), check.labels)
-        calibrations[model] = calibration
-        column = "probability" if model == name else f"probability_{model}"
-        pairs[column] = np.concatenate(
-            [calibration(fitted.score(part.sources, part.targets)) for part in (getattr(labelled, p) for p in PARTS)]
-        )
-        for part in ("validation", "test"):
-            chosen = getattr(labelled, part)
-            figures = evaluate(chosen.labels, fitted.score(chosen.sources, chosen.targets), chosen.sources)
-            rows += [(model, part, metric, value) for metric, value in figures.items()]
-    results = {
-        "metrics": pd.DataFrame(rows, columns=["model", "split", "metric", "value"]),
-        "pairs": pairs,
-        "model": {
-            "method": name,
-            "genes": data.var_names.to_numpy(str).astype(object),
-            "slope": calibrations[name].slope,
-            "intercept": calibrations[name].intercept,
-            "state": links.state(),
-        },
-    }
-    return results, _all_links(links, calibrations[name], candidates, data.n_vars, keep)
-
-
-def _all_links(
-    links: FittedLinks, calibration: PlattCalibration, candidates: np.ndarray, n_genes: int, keep: str | float | int
-) -> sp.csr_matrix:
-    """Probabilities of the kept links, TF by TF, so that memory grows with what is kept."""
-    genes = np.arange(n_genes)
-    indptr = np.zeros(n_genes + 1, np.int64)
-    indices, values = [], []
-    for tf in candidates:
-        targets = genes[genes != tf]
-        probability = calibration(links.score(np.full(len(targets), tf), targets))
-        if isinstance(keep, float):
-            chosen = np.flatnonzero(probability >= keep)
-        elif isinstance(keep, str) or keep >= len(targets):
-            chosen = np.arange(len(targets))
-        else:
-            chosen = np.sort(np.argsort(-probability, kind="stable")[:keep])
-        indices.append(targets[chosen].astype(np.int32))
-        values.append(probability[chosen])
-        indptr[tf + 1] = len(values[-1])
-    data = np.concatenate(values) if values else np.zeros(0, np.float32)
-    return sp.csr_matrix((data, np.concatenate(indices), np.cumsum(indptr)), shape=(n_genes, n_genes))
 
 
 def _history(rows: list[dict[str, float]]) -> pd.DataFrame:
