@@ -21,8 +21,10 @@ def test_the_network_is_the_papers_equations(task_and_split):
     network = _Network(ScRegNet(gnn_dims=(7, 5), mlp_dims=(6,)), task).eval()
     p = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
     h = task.expression.astype(float)
-    h = dense_gcn(h, task.message_graph, p["convolutions.0.lin.weight"], p["convolutions.0.bias"])
-    h = dense_gcn(np.maximum(h, 0), task.message_graph, p["convolutions.1.lin.weight"], p["convolutions.1.bias"])
+    h = dense_gcn(h, task.message_graph, p["graph.convolutions.0.lin.weight"], p["graph.convolutions.0.bias"])
+    h = dense_gcn(
+        np.maximum(h, 0), task.message_graph, p["graph.convolutions.1.lin.weight"], p["graph.convolutions.1.bias"]
+    )
     z = np.concatenate([task.embedding, h], axis=1) @ p["mlp.0.weight"].T + p["mlp.0.bias"]
     z = np.where(z > 0, z, 0.01 * z)
     sources, targets = np.array([0, 3, 7]), np.array([5, 1, 59])
