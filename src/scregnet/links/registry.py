@@ -67,6 +67,12 @@ register_method(
     summary="null model: how often is this TF a regulator, how often is this gene a target",
 )
 register_method(
+    "label_factors",
+    method="scregnet.links.methods.label_factors:LabelFactors",
+    fitted="scregnet.links.methods.label_factors:FactorLinks",
+    summary="null model: which TFs have targets in common, low-rank factors of the training labels",
+)
+register_method(
     "scregnet",
     method="scregnet.links.methods.scregnet:ScRegNet",
     fitted="scregnet.links.additive:AdditiveLinks",
