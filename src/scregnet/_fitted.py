@@ -60,4 +60,6 @@ def regulators(adata: AnnData, key: str) -> np.ndarray:
 def nulls(pairs: pd.DataFrame) -> list[str]:
     """Return the names of the null models scored on the labelled pairs."""
     prefix = "probability_"
-    return [column.removeprefix(prefix) for column in pairs.columns if column.startswith(prefix)]
+    names = [column.removeprefix(prefix) for column in pairs.columns if column.startswith(prefix)]
+    # The standard deviation over the members of an ensemble is no model.
+    return [name for name in names if name != "sd"]

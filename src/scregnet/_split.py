@@ -9,18 +9,23 @@ import pandas as pd
 
 from scregnet._logging import logger
 from scregnet._validate import listed
-from scregnet.links import Pairs, Split, hold_out
+from scregnet.links import VALIDATION_FRACTIONS, Pairs, Split, hold_out
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from scregnet._network import Network
+
 PARTS = ("train", "validation", "test")
 
 
-def read_split(frame: pd.DataFrame, adata: AnnData, *, validation_fraction: float, rng: np.random.Generator) -> Split:
+def read_split(
+    frame: pd.DataFrame, adata: AnnData, *, validation_fraction: float | None, rng: np.random.Generator
+) -> Split:
     """Read a frame with columns source, target, label and split as positions in ``adata.var_names``.
 
-    Where no pair is marked ``"validation"``, as in some published splits, a share ``validation_fraction`` of the training pairs is taken for it.
+    Where no pair is marked ``"validation"``, as in some published splits, a share ``validation_fraction`` of the training pairs (``None``: 0.1)
+    is taken for it.
 
     Raises
     ------
@@ -67,7 +72,8 @@ def read_split(frame: pd.DataFrame, adata: AnnData, *, validation_fraction: floa
     pairs = Pairs(source, target, labels.astype(bool))
     train, validation, test = (pairs.take(parts == part) for part in PARTS)
     if len(validation) == 0:
-        train, validation = hold_out(train, validation_fraction, rng=rng)
+        share = VALIDATION_FRACTIONS["pairs"] if validation_fraction is None else validation_fraction
+        train, validation = hold_out(train, share, rng=rng)
         logger.info("split: no validation pairs given, %d of the training pairs are taken for it", len(validation))
     return Split(train, validation, test)
 
@@ -108,3 +114,15 @@ def pairs_frame(split: Split, genes: pd.Index) -> pd.DataFrame:
     frame["label"] = frame["label"].astype(np.int8)
     frame["split"] = pd.Categorical(np.array(PARTS)[number], categories=list(PARTS))
     return frame
+
+
+def left_out(split: Split, network: Network | None, genes: pd.Index) -> pd.DataFrame:
+    """Known edges that are among the labelled pairs of no part, as a frame with columns source and target."""
+    names, n = genes.to_numpy(str).astype(object), len(genes)
+    sources, targets = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    if network is not None:
+        labelled = [getattr(split, part) for part in PARTS]
+        used = np.concatenate([pairs.sources.astype(np.int64) * n + pairs.targets for pairs in labelled])
+        rest = ~np.isin(network.sources.astype(np.int64) * n + network.targets, used)
+        sources, targets = network.sources[rest], network.targets[rest]
+    return pd.DataFrame({"source": names[sources], "target": names[targets]}, dtype=object)

@@ -6,7 +6,14 @@ import pytest
 
 import scregnet as sr
 
-QUICK = {"gnn_dims": (8,), "mlp_dims": (8,), "max_epochs": 4, "show_progress_bar": False, "device": "cpu"}
+QUICK = {
+    "gnn_dims": (8,),
+    "mlp_dims": (8,),
+    "max_epochs": 4,
+    "n_bootstrap": 10,
+    "show_progress_bar": False,
+    "device": "cpu",
+}
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,7 @@ def grn(
     top_n
         Number of links to keep, the most probable ones of those that pass everything else.
     new_only
-        Leave out the links that are labelled positive, that is, those of the prior.
+        Leave out the known edges, those with ``in_prior``.
     %(mod)s
 
     Returns
@@ -59,7 +59,7 @@ def grn(
     - ``source``: name of the regulator, a row of ``adata.varp[key]``;
     - ``target``: name of the regulated gene, a column of ``adata.varp[key]``;
     - ``weight``: probability that the source regulates the target;
-    - ``in_prior``: whether the pair was labelled positive;
+    - ``in_prior``: whether the pair is a known edge: labelled positive, or left out of the labelled pairs;
     - ``split``: the part of the labelled pairs it belongs to, ``"train"``, ``"validation"``, ``"test"``, or ``"none"``
       for a pair without a label.
 
@@ -131,7 +131,7 @@ def select_links(
     rows = np.repeat(chosen_rows, np.diff(part.indptr))
     columns = chosen_columns[part.indices]
     if new_only:
-        kept &= ~_lookup(rows, columns, results["pairs"], names)[0]
+        kept &= ~_lookup(rows, columns, results, names)[0]
     n_found = int(kept.sum())
     if top_n is not None and top_n < n_found:
         least = np.partition(weights[kept], n_found - top_n)[n_found - top_n]
@@ -139,7 +139,7 @@ def select_links(
     rows, columns, weights = rows[kept], columns[kept], weights[kept]
     order = np.argsort(-weights, kind="stable")[:top_n]
     rows, columns = rows[order], columns[order]
-    in_prior, split = _lookup(rows, columns, results["pairs"], names)
+    in_prior, split = _lookup(rows, columns, results, names)
     frame = pd.DataFrame(
         {
             "source": names.take(rows),
@@ -178,9 +178,23 @@ def _refuse_targets_as_sources(wrong: pd.Index, tfs: pd.Index) -> None:
 
 
 def _lookup(
-    rows: np.ndarray, columns: np.ndarray, pairs: pd.DataFrame, names: pd.Index
+    rows: np.ndarray, columns: np.ndarray, results: Mapping[str, Any], names: pd.Index
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return for links (gene positions) whether they are labelled positive and the code of their split."""
+    """Return for links (gene positions) whether they are known edges and the code of their split."""
+    pairs = results["pairs"]
+    wanted = rows.astype(np.int64) * len(names) + columns
+    in_prior = np.zeros(len(rows), dtype=bool)
+    split = np.full(len(rows), SPLITS.index("none"), dtype=np.int8)
+    known, pair = _match(wanted, pairs, names)
+    in_prior[known] = pairs["label"].to_numpy()[pair] == 1
+    split[known] = pd.Categorical(pairs["split"], categories=list(SPLITS)).codes[pair]
+    if "left_out" in results:
+        in_prior[_match(wanted, results["left_out"], names)[0]] = True
+    return in_prior, split
+
+
+def _match(wanted: np.ndarray, pairs: pd.DataFrame, names: pd.Index) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of the links (row times number of genes plus column) are in a frame of pairs, and the rows of those."""
     # Genes of labelled pairs may have been dropped from adata after the fit.
     sources = names.get_indexer(pd.Index(pairs["source"].to_numpy(dtype=object)))
     targets = names.get_indexer(pd.Index(pairs["target"].to_numpy(dtype=object)))
@@ -188,13 +202,8 @@ def _lookup(
     codes = sources[present].astype(np.int64) * len(names) + targets[present]
     present = present[np.argsort(codes, kind="stable")]
     codes = np.sort(codes)
-    in_prior = np.zeros(len(rows), dtype=bool)
-    split = np.full(len(rows), SPLITS.index("none"), dtype=np.int8)
-    if len(codes):
-        wanted = rows.astype(np.int64) * len(names) + columns
-        place = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
-        known = codes[place] == wanted
-        pair = present[place[known]]
-        in_prior[known] = pairs["label"].to_numpy()[pair] == 1
-        split[known] = pd.Categorical(pairs["split"], categories=list(SPLITS)).codes[pair]
-    return in_prior, split
+    if not len(codes):
+        return np.zeros(len(wanted), dtype=bool), present
+    place = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
+    known = codes[place] == wanted
+    return known, present[place[known]]

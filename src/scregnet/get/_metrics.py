@@ -30,8 +30,10 @@ def metrics(adata: AnnData | MuData, *, key: str = "grn", mod: str = "rna") -> p
 
     - ``model``: the method of the fit, or a null model such as ``"degree"``;
     - ``split``: ``"validation"`` or ``"test"``;
-    - ``metric``: ``"auroc"``, ``"auprc"``, ``"epr"``, ``"per_tf_auroc"``, ``"per_tf_auprc"`` or ``"prevalence"``;
-    - ``value``: the figure.
+    - ``metric``: ``"auroc"``, ``"auprc"``, ``"auprc_ratio"``, ``"epr"``, ``"per_tf_auroc"``, ``"per_tf_auprc"``, ``"brier"``, ``"ece"`` or ``"prevalence"``,
+      as :func:`scregnet.metrics.evaluate` gives them;
+    - ``value``: the figure;
+    - ``low``, ``high``: its 95 %% bootstrap interval, NaN where there is none.
 
     Raises
     ------
@@ -46,4 +48,5 @@ def metrics(adata: AnnData | MuData, *, key: str = "grn", mod: str = "rna") -> p
     >>> table = sr.get.metrics(adata).pivot(index="metric", columns=["model", "split"], values="value")
     """
     frame: pd.DataFrame = fitted(resolve(adata, mod), key)["metrics"]
-    return frame[["model", "split", "metric", "value"]].reset_index(drop=True).copy()
+    # Files of earlier versions have no intervals.
+    return frame.reindex(columns=["model", "split", "metric", "value", "low", "high"]).reset_index(drop=True)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from scregnet.links.calibration import PlattCalibration
+from scregnet.links.ensemble import EnsembleLinks, fit_members, join
+from scregnet.links.negatives import NEGATIVES, choose_negatives
 from scregnet.links.registry import LINK_METHODS, NULL_MODELS, get_method, load_fitted, register_method
-from scregnet.links.splits import hold_out, split_pairs
+from scregnet.links.splits import SPLITS, VALIDATION_FRACTIONS, hold_out, split_pairs
 from scregnet.links.task import FitResult, FittedLinks, LinkMethod, LinkTask, Pairs, Split
 
 __all__ = [
     "LINK_METHODS",
+    "NEGATIVES",
     "NULL_MODELS",
+    "SPLITS",
+    "VALIDATION_FRACTIONS",
+    "EnsembleLinks",
     "FitResult",
     "FittedLinks",
     "LinkMethod",
@@ -17,8 +23,11 @@ __all__ = [
     "Pairs",
     "PlattCalibration",
     "Split",
+    "choose_negatives",
+    "fit_members",
     "get_method",
     "hold_out",
+    "join",
     "load_fitted",
     "register_method",
     "split_pairs",

@@ -13,6 +13,9 @@ class PlattCalibration:
 
     The targets are smoothed as Platt proposed (Advances in Large Margin Classifiers, 1999): ``(n₊ + 1) / (n₊ + 2)`` for edges and
     ``1 / (n₋ + 2)`` for the rest, which keeps the fit finite where the classes can be told apart perfectly.
+
+    Where only a share ``label_frequency`` of the edges is labelled, at random, a pair is labelled with the probability ``label_frequency * p`` (Elkan & Noto,
+    Learning classifiers from only positive and unlabeled data, KDD 2008): this is fitted to the labels, and ``p`` is then that of being an edge.
     """
 
     slope: float
@@ -21,7 +24,7 @@ class PlattCalibration:
     """Mean negative log-likelihood of the smoothed targets it was fitted to, in nats a pair."""
 
     @classmethod
-    def fit(cls, scores: np.ndarray, labels: np.ndarray) -> PlattCalibration:
+    def fit(cls, scores: np.ndarray, labels: np.ndarray, *, label_frequency: float = 1.0) -> PlattCalibration:
         """Fit to the scores (n,) and bool labels (n,) of validation pairs; both labels must occur."""
         from scipy.optimize import minimize
         from scipy.special import expit
@@ -39,8 +42,16 @@ class PlattCalibration:
         def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
             slope = np.exp(theta[0])
             logit = slope * z + theta[1]
-            value = np.mean(np.logaddexp(0, logit) - wanted * logit)
-            residual = expit(logit) - wanted
+            edge = expit(logit)
+            if label_frequency == 1:
+                value = np.mean(np.logaddexp(0, logit) - wanted * logit)
+                residual = edge - wanted
+            else:
+                labelled = label_frequency * edge
+                # log(labelled) with the log of the logistic function, which stays finite where that underflows.
+                log_labelled = np.log(label_frequency) - np.logaddexp(0, -logit)
+                value = -np.mean(wanted * log_labelled + (1 - wanted) * np.log1p(-labelled))
+                residual = (1 - edge) * (labelled - wanted) / (1 - labelled)
             return float(value), np.array([np.mean(residual * z) * slope, np.mean(residual)])
 
         start = np.array([0.0, np.log(n_positive / n_negative)])

@@ -10,12 +10,10 @@ import pandas as pd
 from scregnet._network import Network, read_network
 from scregnet._split import PARTS, check_split, read_split
 from scregnet._validate import check_choice, check_interval
-from scregnet.links import Split, split_pairs
+from scregnet.links import NEGATIVES, SPLITS, Split, choose_negatives, split_pairs
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-SPLITS = ("pairs",)
 
 
 def labelled_pairs(
@@ -24,12 +22,16 @@ def labelled_pairs(
     split: str | pd.DataFrame,
     *,
     test_fraction: float,
-    validation_fraction: float,
+    validation_fraction: float | None,
     random_state: int | None,
+    negatives: str = "all",
+    negative_ratio: float = 1.0,
 ) -> tuple[Split, np.ndarray, Network | None]:
     """The split, the candidate TFs (positions, ascending) and the network as it was read."""
     check_interval("test_fraction", test_fraction, 0, 1, closed="neither")
-    check_interval("validation_fraction", validation_fraction, 0, 1, closed="neither")
+    if validation_fraction is not None:
+        check_interval("validation_fraction", validation_fraction, 0, 1, closed="neither")
+    _check_negatives(split, negatives, negative_ratio)
     rng = np.random.default_rng(random_state)
     network = None
     if isinstance(split, pd.DataFrame):
@@ -46,9 +48,11 @@ def labelled_pairs(
             network.targets,
             data.n_vars,
             rng=rng,
+            kind=split,
             test_fraction=test_fraction,
             validation_fraction=validation_fraction,
         )
+        labelled = choose_negatives(labelled, negatives, negative_ratio, rng=rng, scattered=split == "pairs")
     check_split(labelled, "prior" if isinstance(split, str) else "split")
     is_candidate = data.var["is_tf"].to_numpy(bool).copy() if "is_tf" in data.var else np.zeros(data.n_vars, bool)
     for part in PARTS:
@@ -56,3 +60,14 @@ def labelled_pairs(
     if network is not None:
         is_candidate[network.sources] = True
     return labelled, np.flatnonzero(is_candidate), network
+
+
+def _check_negatives(split: str | pd.DataFrame, negatives: str, ratio: float) -> None:
+    check_choice("negatives", negatives, NEGATIVES)
+    check_interval("negative_ratio", ratio, 0, np.inf, closed="neither")
+    if isinstance(split, pd.DataFrame) and negatives != "all":
+        msg = f"negatives={negatives!r} cannot be chosen when split is a frame, whose pairs are taken as they are; leave negatives='all'."
+        raise ValueError(msg)
+    if ratio != 1 and negatives not in ("sampled", "hard"):
+        msg = f"negative_ratio={ratio!r} has no meaning with negatives={negatives!r}; it is for 'sampled' and 'hard'."
+        raise ValueError(msg)

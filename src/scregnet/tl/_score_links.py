@@ -12,7 +12,7 @@ from scregnet._adata import resolve
 from scregnet._docs import doc
 from scregnet._fitted import fitted
 from scregnet._validate import listed
-from scregnet.links import PlattCalibration, load_fitted
+from scregnet.links import EnsembleLinks, PlattCalibration, load_fitted
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -37,7 +37,8 @@ def score_links(
 
     Returns
     -------
-    A copy of ``pairs`` with a float32 column ``probability``, the calibrated probability that the source regulates the target; its index is kept.
+    A copy of ``pairs`` with a float32 column ``probability``, the calibrated probability that the source regulates the target, and for an ensemble
+    ``probability_sd``, the standard deviation of its members' probabilities; its index is kept.
 
     Raises
     ------
@@ -61,9 +62,13 @@ def score_links(
         raise ValueError(msg)
     genes = pd.Index([str(gene) for gene in model["genes"]])
     sources, targets = (_positions(frame[column], genes, column, key) for column in ("source", "target"))
-    links = load_fitted(str(model["method"]), _plain(model["state"]))
+    method, state = str(model["method"]), _plain(model["state"])
     calibration = PlattCalibration(float(model["slope"]), float(model["intercept"]))
-    frame["probability"] = calibration(links.score(sources, targets))
+    if int(model.get("n_models", 1)) > 1:
+        score, deviation = EnsembleLinks.from_state(method, state).score_and_sd(sources, targets)
+        frame["probability"], frame["probability_sd"] = calibration(score), deviation
+    else:
+        frame["probability"] = calibration(load_fitted(method, state).score(sources, targets))
     return frame
 
 

@@ -1,0 +1,102 @@
+"""Several fits that differ in their seed, as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scregnet.links.calibration import PlattCalibration
+from scregnet.links.registry import load_fitted
+
+if TYPE_CHECKING:
+    from scregnet.links.task import FitResult, FittedLinks, LinkMethod, LinkTask, Progress
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleLinks:
+    """Fitted links of one method, each with its calibration. The score is the mean of the calibrated logits."""
+
+    members: tuple[FittedLinks, ...]
+    calibrations: tuple[PlattCalibration, ...]
+
+    def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Mean of the members' calibrated logits, float32."""
+        return self.score_and_sd(sources, targets)[0]
+
+    def score_and_sd(self, sources: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The score of each pair, and the standard deviation of the members' calibrated probabilities; both float32."""
+        logits = np.zeros(len(sources))
+        mean, square = np.zeros(len(sources)), np.zeros(len(sources))
+        for number, (member, calibration) in enumerate(zip(self.members, self.calibrations, strict=True), start=1):
+            score = member.score(sources, targets)
+            logits += calibration.slope * score.astype(np.float64) + calibration.intercept
+            # Welford's update: a difference of sums would leave rounding error where members agree.
+            probability = calibration(score).astype(np.float64)
+            step = probability - mean
+            mean += step / number
+            square += step * (probability - mean)
+        n = len(self.members)
+        return (logits / n).astype(np.float32), np.sqrt(square / n).astype(np.float32)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """The members' arrays, each with the member's number before its name, and their calibrations."""
+        state = {
+            f"{number}_{name}": value
+            for number, member in enumerate(self.members)
+            for name, value in member.state().items()
+        }
+        state["slopes"] = np.array([calibration.slope for calibration in self.calibrations])
+        state["intercepts"] = np.array([calibration.intercept for calibration in self.calibrations])
+        return state
+
+    @classmethod
+    def from_state(cls, method: str, state: dict[str, np.ndarray]) -> EnsembleLinks:
+        """The inverse of :meth:`state`, for members that were fitted by ``method``."""
+        members: list[dict[str, np.ndarray]] = [{} for _ in state["slopes"]]
+        for key, value in state.items():
+            number, _, name = key.partition("_")
+            if number.isdigit():
+                members[int(number)][name] = value
+        calibrations = zip(state["slopes"], state["intercepts"], strict=True)
+        return cls(
+            tuple(load_fitted(method, member) for member in members),
+            tuple(PlattCalibration(float(slope), float(intercept)) for slope, intercept in calibrations),
+        )
+
+
+def fit_members(
+    method: LinkMethod,
+    task: LinkTask,
+    n_models: int,
+    *,
+    random_state: int | None,
+    device: Any,
+    progress: Callable[[int], Progress | None] | None = None,
+) -> list[FitResult]:
+    """Fit ``n_models`` times; the first has the seed ``random_state`` itself, the others have seeds derived from it.
+
+    ``progress`` gives the callback for the member of a number.
+    """
+    first = np.random.default_rng(random_state)
+    generators = [first, *first.spawn(n_models - 1)]
+    return [
+        method.fit(task, rng=rng, device=device, progress=progress(number) if progress is not None else None)
+        for number, rng in enumerate(generators)
+    ]
+
+
+def join(results: list[FitResult], task: LinkTask, *, label_frequency: float = 1.0) -> FittedLinks | EnsembleLinks:
+    """The links of a single fit as they are; several calibrated on the validation pairs and joined."""
+    if len(results) == 1:
+        return results[0].links
+    check = task.validation
+    calibrations = [
+        PlattCalibration.fit(
+            result.links.score(check.sources, check.targets), check.labels, label_frequency=label_frequency
+        )
+        for result in results
+    ]
+    return EnsembleLinks(tuple(result.links for result in results), tuple(calibrations))
