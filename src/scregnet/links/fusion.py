@@ -31,7 +31,7 @@ class CrossAttentionFusion(nn.Module):
     out_dim
         Width of the result.
     n_tokens
-        Tokens per side.
+        Tokens per side, two or more.
     heads
         Attention heads.
     n_layers
@@ -73,7 +73,7 @@ class CrossAttentionFusion(nn.Module):
             "n_layers": n_layers,
         }
         for name, value in numbers.items():
-            check_integer(name, value, minimum=1)
+            check_integer(name, value, minimum=2 if name == "n_tokens" else 1)
         check_interval("dropout", dropout, 0, 1, closed="left")
         # All tokens together are as wide as the result, rounded up so that the heads divide a token.
         width = heads * math.ceil(out_dim / (2 * n_tokens * heads))

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from scregnet.links.sparse_graph import SparseGraph
+
 GNNS = ("gcn", "graphsage", "gat")
 REDUCTIONS = ("concat", "mean")
 
@@ -18,7 +20,8 @@ class GraphNetwork(nn.Module):
 
     The graph is made symmetric. Neither it nor the node features ever change, so what does not depend on weights is computed once: the first layer's
     messages of a GCN, A(XW) = (AX)W, and those of GraphSAGE, whose mean over neighbours is as linear. Such a layer then costs a product with the genes asked for,
-    and with a single layer nothing else is computed. The weights of a GAT's messages are learned; they are computed along the edges, never for all pairs of genes.
+    and with a single layer nothing else is computed. All other messages, and the attention of a GAT, are products along the edges (:class:`SparseGraph`): the
+    parameters are those of torch-geometric's layers and the results theirs, but no vector per edge is ever held, and nothing for all pairs of genes.
 
     Parameters
     ----------
@@ -43,8 +46,7 @@ class GraphNetwork(nn.Module):
 
     features: torch.Tensor
     propagated: torch.Tensor
-    edges: torch.Tensor
-    weights: torch.Tensor | None
+    weights: torch.Tensor
 
     def __init__(
         self,
@@ -59,61 +61,44 @@ class GraphNetwork(nn.Module):
         negative_slope: float = 0.2,
     ) -> None:
         from torch_geometric.nn import GATConv, GCNConv, SAGEConv
-        from torch_geometric.nn.conv.gcn_conv import gcn_norm
-        from torch_geometric.utils import add_remaining_self_loops, to_undirected
 
         super().__init__()
         self.kind = kind
         self.dropout = nn.Dropout(dropout)
         x = torch.from_numpy(np.ascontiguousarray(features, np.float32))
-        graph = to_undirected(torch.from_numpy(np.asarray(edges, np.int64)), num_nodes=len(x))
-        weights = None
         width = x.shape[1]
         layers: list[Any] = []
-        for position, dim in enumerate(dims):
-            if kind == "gcn":
-                layers.append(GCNConv(width, dim, normalize=False))
-                width = dim
-            elif kind == "graphsage":
-                layers.append(SAGEConv(width, dim, aggr="mean"))
-                width = dim
+        for dim, n_heads in zip(dims, heads or (1,) * len(dims), strict=True):
+            if kind == "gat":
+                side_by_side = reduction == "concat"
+                layers.append(GATConv(width, dim, heads=n_heads, concat=side_by_side, negative_slope=negative_slope))
+                width = dim * n_heads if side_by_side else dim
             else:
-                n_heads = 1 if heads is None else heads[position]
-                layers.append(
-                    GATConv(
-                        width,
-                        dim,
-                        heads=n_heads,
-                        concat=reduction == "concat",
-                        negative_slope=negative_slope,
-                        add_self_loops=False,
-                    )
-                )
-                width = dim * n_heads if reduction == "concat" else dim
+                layers.append(GCNConv(width, dim) if kind == "gcn" else SAGEConv(width, dim, aggr="mean"))
+                width = dim
         self.convolutions = nn.ModuleList(layers)
         self.out_dim = width
-        if kind == "gcn":
-            graph, weights = gcn_norm(graph, num_nodes=len(x))
-            self._keep(propagated=layers[0].propagate(graph, x=x, edge_weight=weights))
-        elif kind == "graphsage":
-            self._keep(features=x, propagated=layers[0].propagate(graph, x=(x, x)))
-        else:
-            graph, _ = add_remaining_self_loops(graph, num_nodes=len(x))
-            self._keep(features=x)
-        self._keep(edges=graph, weights=weights)
 
-    def _keep(self, **tensors: torch.Tensor | None) -> None:
-        # Made again from the task, never saved with the weights; deep copies of the weights each epoch stay small.
-        for name, tensor in tensors.items():
-            self.register_buffer(name, tensor, persistent=False)
+        self.graph = SparseGraph(edges, len(x), self_loops=kind != "graphsage")
+        degree = self.graph.n_neighbours.float()
+        if kind == "gcn":
+            weights = (degree[self.graph.sender] * degree[self.graph.receiver]).rsqrt()
+        else:
+            weights = 1 / degree[self.graph.receiver]
+        # Made again from the task, never part of a saved state.
+        self.register_buffer("weights", weights, persistent=False)
+        if kind != "gcn":
+            self.register_buffer("features", x, persistent=False)
+        if kind != "gat":
+            self.register_buffer("propagated", self.graph.sums(weights, x), persistent=False)
 
     def forward(self, genes: torch.Tensor) -> torch.Tensor:
         """Representations of the given genes, (len(genes), out_dim)."""
-        layers: list[Any] = list(self.convolutions)
+        first, *others = self.convolutions
         # Deeper layers need their neighbours' representations; a single one needs the given genes only.
-        alone = len(layers) == 1 and self.kind != "gat"
-        h = self._first(layers[0], genes if alone else slice(None))
-        for layer in layers[1:]:
+        alone = not others and self.kind != "gat"
+        h = self._first(first, genes if alone else slice(None))
+        for layer in others:
             h = self._pass(layer, self.dropout(torch.relu(h)))
         return h if alone else h[genes]
 
@@ -122,7 +107,21 @@ class GraphNetwork(nn.Module):
             return layer.lin(self.propagated[genes]) + layer.bias
         if self.kind == "graphsage":
             return layer.lin_l(self.propagated[genes]) + layer.lin_r(self.features[genes])
-        return self._pass(layer, self.features)
+        return self._attend(layer, self.features)
 
     def _pass(self, layer: Any, h: torch.Tensor) -> torch.Tensor:
-        return layer(h, self.edges) if self.weights is None else layer(h, self.edges, self.weights)
+        if self.kind == "gcn":
+            return self.graph.gather(self.weights, layer.lin(h)) + layer.bias
+        if self.kind == "graphsage":
+            # The mean is linear, so it may follow the map, which mostly makes vectors shorter.
+            return self.graph.gather(self.weights, h @ layer.lin_l.weight.T) + layer.lin_l.bias + layer.lin_r(h)
+        return self._attend(layer, h)
+
+    def _attend(self, layer: Any, h: torch.Tensor) -> torch.Tensor:
+        vectors = layer.lin(h).view(len(h), layer.heads, layer.out_channels)
+        as_sender, as_receiver = ((vectors * by).sum(-1) for by in (layer.att_src, layer.att_dst))
+        scores = as_sender[self.graph.sender] + as_receiver[self.graph.receiver]
+        alpha = self.graph.softmax(nn.functional.leaky_relu(scores, layer.negative_slope))
+        pairs = zip(alpha.unbind(1), vectors.unbind(1), strict=True)
+        received = torch.stack([self.graph.gather(weights, of_head) for weights, of_head in pairs], dim=1)
+        return (received.flatten(1) if layer.concat else received.mean(1)) + layer.bias

@@ -108,9 +108,9 @@ class ScRegNet:
         check_interval("dropout", self.dropout, 0, 1, closed="left")
         check_interval("learning_rate", self.learning_rate, 0, np.inf, closed="neither")
         check_interval("weight_decay", self.weight_decay, 0, np.inf, closed="left")
-        sizes = ("fusion_dim", "fusion_tokens", "fusion_heads", "fusion_layers", "batch_size", "max_epochs", "patience")
-        for name in sizes:
+        for name in ("fusion_dim", "fusion_heads", "fusion_layers", "batch_size", "max_epochs", "patience"):
             check_integer(name, getattr(self, name), minimum=1)
+        check_integer("fusion_tokens", self.fusion_tokens, minimum=2)
         if self.fusion == "cross_attention" and self.gnn is None:
             msg = "fusion='cross_attention' joins the embedding with a graph network, but gnn=None; choose a gnn, or fusion='concat'."
             raise ValueError(msg)
