@@ -1,0 +1,353 @@
+"""How fast a network is fitted, and how fast and in how much memory all its links are scored.
+
+The first two parts read BEELINE's mESC data (TFs + 500 genes, scRegNet's own split)::
+
+    python benchmarks/fit.py epochs <folder with BEELINE's data>  # an epoch, beside a straightforward loop
+    python benchmarks/fit.py fits <folder with BEELINE's data>    # whole fits with defaults, every method
+    python benchmarks/fit.py scoring                              # 1,600 TFs x 20,000 genes, simulated
+
+The loop is written as research code often is: a Dataset that builds each item in Python, a DataLoader, every gene represented anew for every batch. It
+trains the same network (widths, batches, optimiser, learning rate) on the same pairs and features. It is run twice: building the array of all labels
+again for every item, as scRegNet's published loader does, and keeping it. Loops and package take turns; figures are
+medians over the rounds, of wall time and of processor time. Where other programs keep the machine busy, those of processor time are the ones to read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+import scregnet as sr
+from scregnet.links import LINK_METHODS, LinkTask, Pairs, get_method
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+PARTS = ("epochs", "fits", "scoring")
+METHODS = tuple(LINK_METHODS)
+N_TFS, N_TFS_WITH_EDGES, N_GENES, N_EDGES, N_CELLS = 1600, 1200, 20_000, 40_000, 300
+Times = list[tuple[float, float]]
+
+
+def clock() -> tuple[float, float]:
+    """Seconds of wall and of processor time."""
+    return time.perf_counter(), time.process_time()
+
+
+def since(start: tuple[float, float]) -> tuple[float, float]:
+    """Seconds of wall and of processor time since ``start``."""
+    now = clock()
+    return now[0] - start[0], now[1] - start[1]
+
+
+def medians(times: Times) -> tuple[float, float]:
+    """Medians of wall and of processor time."""
+    return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times)
+
+
+def read_task(adata: AnnData, split: pd.DataFrame) -> LinkTask:
+    """Training and validation pairs of a split with the expression of every gene, standardised."""
+    expression = np.asarray(adata.X, np.float32).T
+    spread = expression.std(axis=1, keepdims=True)
+    expression = (expression - expression.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
+    parts = {}
+    for name in ("train", "validation"):
+        rows = split[split["split"] == name]
+        source, target = (adata.var_names.get_indexer(rows[column]).astype(np.int32) for column in ("source", "target"))
+        parts[name] = Pairs(source, target, rows["label"].to_numpy(bool))
+    return LinkTask(adata.n_vars, parts["train"], parts["validation"], np.ascontiguousarray(expression))
+
+
+class Loop:
+    """The straightforward loop, an epoch at a time."""
+
+    def __init__(self, task: LinkTask, *, rebuild: bool, seed: int = 0) -> None:
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, Dataset
+        from torch_geometric.nn import GCNConv
+        from torch_geometric.utils import to_undirected
+
+        how: Any = get_method("scregnet")
+        train = np.stack([task.train.sources, task.train.targets, task.train.labels], axis=1).astype(np.int64)
+
+        class Items(Dataset):
+            def __init__(self) -> None:
+                self.two_columns = self.labels()
+
+            def labels(self) -> np.ndarray:
+                labels = np.empty((len(train), 2), np.float32)
+                labels[:, 1] = train[:, 2]
+                labels[:, 0] = 1 - labels[:, 1]
+                return labels
+
+            def __len__(self) -> int:
+                return len(train)
+
+            def __getitem__(self, item: int) -> tuple[np.ndarray, np.ndarray]:
+                labels = self.labels() if rebuild else self.two_columns
+                # A copy: a view would keep the array of all labels alive until the batch is complete.
+                return train[item, :2], labels[item].copy()
+
+        class Network(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.convolution = GCNConv(features.shape[1], how.gnn_dims[0])
+                self.perceptron = nn.Sequential(
+                    nn.Linear(how.gnn_dims[0], how.mlp_dims[0]), nn.LeakyReLU(), nn.Dropout(how.dropout)
+                )
+                self.head = nn.Linear(2 * how.mlp_dims[0], 2)
+
+            def forward(self, pairs: torch.Tensor) -> torch.Tensor:
+                genes = self.perceptron(self.convolution(features, edges))
+                return torch.softmax(self.head(torch.cat([genes[pairs[:, 0]], genes[pairs[:, 1]]], dim=1)), dim=1)
+
+        torch.manual_seed(seed)
+        features = torch.from_numpy(task.expression)
+        edges = to_undirected(torch.from_numpy(task.message_graph), num_nodes=task.n_genes)
+        self.items = Items()
+        self.batches = DataLoader(self.items, batch_size=how.batch_size, shuffle=True)
+        self.network = Network()
+        self.optimizer = torch.optim.Adam(
+            self.network.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay
+        )
+        self.check = torch.from_numpy(np.stack([task.validation.sources, task.validation.targets], axis=1)).long()
+        self.labels = task.validation.labels
+
+    def epoch(self) -> float:
+        """Train for an epoch and return the validation AUROC."""
+        import torch
+        from sklearn.metrics import roc_auc_score
+
+        self.network.train()
+        for pairs, labels in self.batches:
+            self.optimizer.zero_grad()
+            loss = torch.nn.functional.binary_cross_entropy(self.network(pairs), labels)
+            loss.backward()
+            self.optimizer.step()
+        self.network.eval()
+        with torch.no_grad():
+            return float(roc_auc_score(self.labels, self.network(self.check)[:, 1].numpy()))
+
+
+def ours(task: LinkTask, n_epochs: int | None, seed: int = 0) -> tuple[Times, list[float], tuple[float, float], int]:
+    """Fit the package's scregnet; times and validation AUROC of the epochs, time of the whole, the best epoch.
+
+    ``None`` epochs: with defaults to the end, which is when the patience is over.
+    """
+    import torch
+
+    options = {} if n_epochs is None else {"max_epochs": n_epochs, "patience": n_epochs}
+    method = get_method("scregnet", **options)
+    times: Times = []
+    auroc: list[float] = []
+    start = last = clock()
+
+    def progress(_: int, row: dict[str, float]) -> None:
+        nonlocal last
+        times.append(since(last))
+        auroc.append(row["validation_auroc"])
+        last = clock()
+
+    fit = method.fit(task, rng=np.random.default_rng(seed), device=torch.device("cpu"), progress=progress)
+    return times, auroc, since(start), fit.best_epoch
+
+
+def epochs_part(adata: AnnData, rounds: int) -> None:
+    """An epoch of the package's scregnet beside both forms of the loop."""
+    import torch
+
+    task = read_task(adata, adata.uns["splits"]["official"])
+    loops = {
+        "loop, labels of all pairs built again for every item": Loop(task, rebuild=True),
+        "loop, labels kept": Loop(task, rebuild=False),
+    }
+    for name, loop in loops.items():
+        start = time.perf_counter()
+        for item in range(1000):
+            loop.items[item]
+        print(f"{name}: {(time.perf_counter() - start) * 1e3:.1f} µs an item", file=sys.stderr)
+    taken: dict[str, Times] = {name: [] for name in [*loops, "scregnet"]}
+    reached: dict[str, float] = {}
+    for _ in range(rounds):
+        for name, loop in loops.items():
+            start_at = clock()
+            reached[name] = loop.epoch()
+            taken[name].append(since(start_at))
+        times, auroc, _, _ = ours(task, rounds)
+        # The first epoch also makes the network; the whole fit below counts that.
+        taken["scregnet"] += times[1:] or times
+        reached["scregnet"] = auroc[-1]
+    times, auroc, whole, best = ours(task, None)
+    at = {name: medians(t) for name, t in taken.items()}
+    print(
+        f"\n### An epoch: mESC, {len(task.train):,} training pairs, {task.n_genes:,} genes, batches of 256, {torch.get_num_threads()} threads\n"
+    )
+    print(
+        "| | s an epoch | × scregnet | processor s an epoch | × scregnet | validation AUROC after "
+        f"{rounds} epochs | s to the end ({len(times)} epochs) |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for name, (wall, processor) in at.items():
+        mine = at["scregnet"]
+        end = whole[0] if name == "scregnet" else wall * len(times)
+        print(
+            f"| {name} | {wall:.3f} | {wall / mine[0]:.0f} | {processor:.3f} | {processor / mine[1]:.0f} "
+            f"| {reached[name]:.3f} | {end:,.1f}{'' if name == 'scregnet' else ' (extrapolated)'} |"
+        )
+    print(f"\nTo the end: scregnet keeps epoch {best}, validation AUROC {auroc[best]:.3f}.")
+
+
+def fits_part(adata: AnnData, methods: list[str]) -> None:
+    """``sr.tl.fit_grn`` with defaults, from AnnData to all links written."""
+    import torch
+
+    # What is imported on first use is no part of a fit.
+    sr.tl.fit_grn(adata, split=adata.uns["splits"]["official"], method="scregnet", max_epochs=1)
+    print(f"\n### Whole fits with defaults: mESC, {torch.get_num_threads()} threads\n")
+    print(
+        "| method | s | processor s | epochs | test AUROC | test AUPRC | per-TF AUROC |\n|---|---|---|---|---|---|---|"
+    )
+    for method in methods:
+        start = clock()
+        sr.tl.fit_grn(adata, split=adata.uns["splits"]["official"], method=method, show_progress_bar=False)
+        wall, processor = since(start)
+        figures = sr.get.metrics(adata).query("model == @method and split == 'test'").set_index("metric")["value"]
+        shown = " | ".join(f"{figures[name]:.3f}" for name in ("auroc", "auprc", "per_tf_auroc"))
+        n_epochs = len(adata.uns["grn"]["history"]) or "–"
+        print(f"| {method} | {wall:.1f} | {processor:.1f} | {n_epochs} | {shown} |", flush=True)
+
+
+def simulated() -> tuple[AnnData, pd.DataFrame]:
+    """Sparse counts of 20,000 genes, 1,600 candidate TFs, and a network of the size of CollecTRI: 40,000 edges of 1,200 TFs."""
+    import anndata as ad
+
+    rng = np.random.default_rng(0)
+    # A tenth of the entries is not zero; some genes are expressed a hundred times as much as others.
+    density = 0.1 * rng.permutation(np.geomspace(0.1, 5, N_GENES))
+    columns = [rng.choice(N_CELLS, size, replace=False) for size in rng.binomial(N_CELLS, np.minimum(density, 0.9))]
+    indptr = np.concatenate([[0], np.cumsum([len(c) for c in columns])])
+    data = rng.geometric(0.4, indptr[-1]).astype(np.float32)
+    adata = ad.AnnData(sp.csc_matrix((data, np.concatenate(columns), indptr), shape=(N_CELLS, N_GENES)).tocsr())
+    adata.var_names = [f"gene{number}" for number in range(N_GENES)]
+    adata.var["is_tf"] = np.arange(N_GENES) < N_TFS
+    share = 1 / np.arange(1, N_TFS_WITH_EDGES + 1) ** 0.7
+    source = rng.choice(N_TFS_WITH_EDGES, 2 * N_EDGES, p=share / share.sum())
+    edges = np.unique(np.stack([source, rng.integers(0, N_GENES, 2 * N_EDGES)], axis=1), axis=0)
+    edges = rng.permutation(edges[edges[:, 0] != edges[:, 1]])[:N_EDGES]
+    names = adata.var_names.to_numpy()
+    return adata, pd.DataFrame({"source": names[edges[:, 0]], "target": names[edges[:, 1]]})
+
+
+def peak() -> float:
+    """Peak of the process's memory in GB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # What getrusage tells on Linux is never less than the parent's peak was.
+        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**20
+    unit = 2**30 if sys.platform == "darwin" else 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def score(method: str, keep: str) -> dict[str, float]:
+    """Fit for a few epochs, score every link of every candidate TF; what it took."""
+    from importlib import import_module
+
+    # Scoring is timed where the fit calls it; its other steps are not what is asked for here.
+    module: Any = import_module("scregnet.tl._fit_grn")
+    all_links, spent = module.all_links, []
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        start = clock()
+        links = all_links(*arguments, **options)
+        spent.append(since(start))
+        return links
+
+    adata, network = simulated()
+    short = {"max_epochs": 2} if hasattr(get_method(method), "max_epochs") else {}
+    before, start = peak(), clock()
+    module.all_links = timed
+    sr.tl.fit_grn(
+        adata,
+        network,
+        method=method,
+        negatives="sampled",
+        n_bootstrap=0,
+        keep=float(keep) if "." in keep else int(keep),
+        show_progress_bar=False,
+        **short,
+    )
+    module.all_links = all_links
+    whole = since(start)
+    ((wall, processor),) = spent
+    return {
+        "seconds": wall,
+        "processor": processor,
+        "whole": whole[0],
+        "before": before,
+        "peak": peak(),
+        "links": adata.varp["grn"].nnz,
+    }
+
+
+def scoring_part(methods: list[str], keeps: list[str]) -> None:
+    """Time and peak memory of scoring, each method in a process of its own."""
+    print(f"\n### All links of {N_TFS:,} TFs × {N_GENES:,} genes\n")
+    print(
+        "| method | keep | links written | scoring, s | processor s | whole call, s | peak of the process, GB | before the call, GB |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for method in methods:
+        for keep in keeps:
+            command = [sys.executable, __file__, "scoring", "--one", method, keep]
+            run = subprocess.run(command, check=False, capture_output=True, text=True)
+            if run.returncode:
+                print(f"| {method} | {keep} | failed: {run.stderr.strip().splitlines()[-1]} |")
+                continue
+            r = json.loads(run.stdout)
+            print(
+                f"| {method} | {keep} | {r['links']:,} | {r['seconds']:.1f} | {r['processor']:.1f} | {r['whole']:.1f} "
+                f"| {r['peak']:.2f} | {r['before']:.2f} |",
+                flush=True,
+            )
+
+
+def main() -> None:
+    """Run the part that was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("data", type=Path, nargs="?", help="folder with mESC/TFs+500/; not for scoring")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--rounds", type=int, default=3, help="epochs of the loops, and rounds")
+    parser.add_argument("--keep", nargs="+", default=["100", "0.9"], help="links per TF, or a least probability")
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(score(*arguments.one)))
+        return
+    if arguments.part == "scoring":
+        scoring_part(arguments.methods, arguments.keep)
+        return
+    if arguments.data is None:
+        parser.error(f"{arguments.part} needs the folder with BEELINE's data")
+    adata = sr.datasets.beeline("mESC", 500, path=arguments.data)
+    if arguments.part == "epochs":
+        epochs_part(adata, arguments.rounds)
+    else:
+        fits_part(adata, arguments.methods)
+
+
+if __name__ == "__main__":
+    main()

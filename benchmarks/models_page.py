@@ -1,0 +1,247 @@
+"""The page and the figure of ``benchmarks/models.py``, from the fits in its cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scregnet.links import LINK_METHODS, NULL_MODELS
+
+METRICS = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "per_tf_auroc": "per-TF AUROC",
+    "per_tf_auprc": "per-TF AUPRC",
+    "ece": "ECE",
+}
+LOWER_IS_BETTER = ("ece",)
+SPLIT_TITLES = {
+    "pairs": "Pairs that were never labelled (the papers' split)",
+    "targets": "Targets that were never labelled",
+    "tfs": "TFs that were never labelled",
+    "both": "Neither TF nor target was ever labelled",
+}
+SHORT_TITLES = {"pairs": "pairs", "targets": "unseen targets", "tfs": "unseen TFs", "both": "both unseen"}
+SAMPLE1, SAMPLES = " (sample1)", " (5 splits)"
+ORDER = [
+    "hESC-500", "hHEP-500", f"mDC-500{SAMPLE1}", f"mDC-500{SAMPLES}", "mDC-500", "mESC-500", f"mDC-1000{SAMPLE1}", f"mDC-1000{SAMPLES}",
+]  # fmt: skip
+# AUROC and AUPRC as printed. scRegNet (with Geneformer): its Tables 2 and 3. scTransNet: its Table 1, means of TFs+500 and TFs+1000.
+PUBLISHED = {
+    "hESC-500": {"scRegNet": ("0.89", "0.62"), "scTransNet": ("0.880", "0.595")},
+    "hHEP-500": {"scRegNet": ("0.90", "0.84"), "scTransNet": ("0.870", "0.780")},
+    "mDC-500": {"scRegNet": ("0.81", "0.17")},
+    "mESC-500": {"scRegNet": ("0.93", "0.86")},
+    "mDC-1000": {"scRegNet": ("0.84", "0.17")},
+}
+# Of Okabe and Ito, for readers who tell few colours apart.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442", "#D55E00")
+NULL_LINES = tuple(zip(NULL_MODELS, ("--", ":"), strict=False))
+PAPERS = (("scRegNet", "black"), ("scTransNet", "white"))
+DIAMOND = {"marker": "D", "markersize": 4, "color": "black"}
+BEGIN, END = "<!-- written by benchmarks/models.py: begin -->", "<!-- written by benchmarks/models.py: end -->"
+
+
+def write_page(rows: list[dict[str, Any]], page: Path) -> None:
+    """Write tables and figure; what the page says outside of the two marks is kept."""
+    fits = frame(rows)
+    if fits.empty:
+        msg = "there is no fit to write about: the cache is empty, or holds only fits of former code (--keep-stale takes them)."
+        raise SystemExit(msg)
+    picture = page.with_suffix(".png")
+    figure(fits, picture)
+    text = f"{BEGIN}\n{how(fits)}\n\n{figure_text(picture.name)}\n\n{tables(fits)}\n{END}"
+    former = page.read_text() if page.exists() else f"# Models\n\n{BEGIN}\n{END}\n"
+    before, begin, rest = former.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        msg = f"{page} has no lines {BEGIN!r} and {END!r}; add them where the tables should be."
+        raise SystemExit(msg)
+    page.write_text(before + text + after)
+
+
+def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row a fit and group that it belongs to, with its figures on the test pairs."""
+    records = []
+    for row in rows:
+        run = row["run"]
+        figures = {m: v for model, split, m, v in row.get("figures", []) if model == run["method"] and split == "test"}
+        for group in groups(run):
+            records.append(
+                {**run, "group": group, **{name: figures.get(name, np.nan) for name in METRICS}}
+                | {
+                    name: row[name]
+                    for name in ("error", "seconds", "processor", "commit", "version", "machine", "jobs")
+                }
+            )
+    fits = pd.DataFrame(records)
+    if fits.empty:
+        return fits
+    known = [*LINK_METHODS, *sorted(set(fits["method"]) - set(LINK_METHODS))]
+    fits["method"] = pd.Categorical(fits["method"], known, ordered=True)
+    fits["group"] = pd.Categorical(fits["group"], ORDER, ordered=True)
+    return fits
+
+
+def groups(run: dict[str, Any]) -> list[str]:
+    """Names of the rows of the table that a fit belongs to: fits of ``sample1`` are one, and those of all samples another."""
+    if not run["draw"].startswith("sample"):
+        return [run["data"]]
+    found = [run["data"] + SAMPLE1] if run["draw"] == "sample1" else []
+    if run["draw"] == f"sample{run['seed'] + 1}" or run["method"] in NULL_MODELS:
+        found.append(run["data"] + SAMPLES)
+    return found
+
+
+def how(fits: pd.DataFrame) -> str:
+    """What was run, where and by which code."""
+    commits = ", ".join(f"`{name}`" for name in dict.fromkeys(fits["commit"]))
+    jobs = " and ".join(str(n) for n in sorted(set(fits["jobs"])))
+    runs = fits.drop_duplicates(["method", "data", "split", "draw", "seed", "embedding"])
+    return f"""```bash
+python benchmarks/models.py <folder with BEELINE's data> --jobs 2
+```
+
+{len(runs)} fits of `sr.tl.fit_grn` with the defaults of every method, {runs["processor"].sum() / 3600:.1f} hours of processor time in all, one thread a fit, {jobs} at a time.
+Code: scregnet {", ".join(sorted(set(fits["version"])))}, commit {commits} (`+`: with changes since). Machine: {"; ".join(dict.fromkeys(fits["machine"]))}.
+
+Figures are those of the test pairs, mean ± standard deviation; the best mean of each data set is bold. Pairs: the split that the scRegNet authors publish, five seeds of the
+fit; for mDC, which has none, `sample1` of five splits that others drew by the same rule (five seeds of the fit), and all five of them (a seed
+each). The other splits: a quarter of the targets, of the TFs, or of both is held out for testing, drawn by
+the seed of the fit. The null models are the same with every seed. Embedding `svd`: `sr.tl.embed(model="svd", counts=False)`, made of the same cells.
+*As published*: scRegNet with Geneformer, its Tables 2 and 3; scTransNet, its Table 1, which gives means of TFs+500 and TFs+1000. ECE: expected
+calibration error. s: processor seconds of a whole fit, evaluation and all links included."""
+
+
+def figure_text(name: str) -> str:
+    """The figure with its legend."""
+    return f"""```{{figure}} {name}
+:width: 100%
+Means over the fits; whiskers: standard deviation. Lines: the null models, which see no cell; diamonds: as published. AUPRC depends on the share of edges,
+so it cannot be compared between data sets.
+```"""
+
+
+def tables(fits: pd.DataFrame) -> str:
+    """A table a split."""
+    parts = []
+    for split, title in SPLIT_TITLES.items():
+        here = fits[fits["split"] == split]
+        if here.empty:
+            continue
+        lines = [
+            f"## {title}\n",
+            "| data | method | embedding | " + " | ".join(METRICS.values()) + " | s | fits |",
+            "|" + "---|" * (len(METRICS) + 5),
+        ]
+        for group, of_group in here.groupby("group", observed=True):
+            lines += _rows(str(group), of_group)
+            if split == "pairs":
+                lines += [
+                    f"| {group} | {name}, as published |  | {auroc} | {auprc} |" + "  |" * 5
+                    for name, (auroc, auprc) in PUBLISHED.get(str(group).partition(" ")[0], {}).items()
+                ]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _rows(group: str, of_group: pd.DataFrame) -> list[str]:
+    by_model = of_group.groupby(["method", "embedding"], observed=True)
+    means, spreads = by_model[list(METRICS)].mean(), by_model[list(METRICS)].std()
+    best = {name: means[name].min() if name in LOWER_IS_BETTER else means[name].max() for name in METRICS}
+    lines = []
+    for (method, embedding), fits in by_model:
+        failed = fits["error"] != ""
+        cells = []
+        for name in METRICS:
+            mean, spread = means.loc[(method, embedding), name], spreads.loc[(method, embedding), name]
+            text = "" if np.isnan(mean) else f"{mean:.3f}"
+            text = f"**{text}**" if text and f"{mean:.3f}" == f"{best[name]:.3f}" else text
+            cells.append(text + ("" if np.isnan(spread) else f" ± {spread:.3f}"))
+        null = " (null model)" if method in NULL_MODELS else ""
+        count = f"{len(fits)}" + (f", {failed.sum()} failed: {fits['error'][failed].iloc[0]}" if failed.any() else "")
+        shown = "" if embedding == "none" else embedding
+        lines.append(
+            f"| {group} | {method}{null} | {shown} | {' | '.join(cells)} | {fits['processor'].mean():.1f} | {count} |"
+        )
+    return lines
+
+
+def figure(fits: pd.DataFrame, file: Path) -> None:
+    """A grid of metrics and splits, bars in each."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    shown = ("auroc", "auprc", "per_tf_auroc")
+    splits = [split for split in SPLIT_TITLES if (fits["split"] == split).any()]
+    models = list(fits[~fits["method"].isin(NULL_MODELS)].groupby(["method", "embedding"], observed=True).groups)
+    counts = [fits["group"][fits["split"] == split].nunique() for split in splits]
+    grid, axes = plt.subplots(
+        len(shown),
+        len(splits),
+        figsize=(1.5 + sum(0.95 * n + 0.6 for n in counts), 2.6 * len(shown) + 0.5),
+        width_ratios=[n + 0.5 for n in counts],
+        squeeze=False,
+        layout="constrained",
+    )
+    for row, metric in zip(axes, shown, strict=True):
+        for axis, split in zip(row, splits, strict=True):
+            _panel(axis, fits[fits["split"] == split], metric, models)
+        row[0].set_ylabel(METRICS[metric])
+    for axis, split in zip(axes[0], splits, strict=True):
+        axis.set_title(SHORT_TITLES[split], fontsize=10)
+    handles: list[Any] = [plt.Rectangle((0, 0), 1, 1, color=_colour(number)) for number, _ in enumerate(models)]
+    labels = [method if embedding == "none" else f"{method}, {embedding}" for method, embedding in models]
+    for null, style in NULL_LINES:
+        handles.append(plt.Line2D([], [], color="black", linestyle=style))
+        labels.append(f"{null} (null model)")
+    for paper, filling in PAPERS:
+        handles.append(plt.Line2D([], [], linestyle="", **DIAMOND, markerfacecolor=filling))
+        labels.append(f"{paper}, as published")
+    grid.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False, fontsize=8)
+    grid.savefig(file, dpi=130)
+    plt.close(grid)
+
+
+def _panel(axis: Any, fits: pd.DataFrame, metric: str, models: list[tuple[str, str]]) -> None:
+    names = [name for name in ORDER if (fits["group"] == name).any()]
+    table = fits.groupby(["group", "method", "embedding"], observed=True)[metric].agg(["mean", "std"])
+    # Areas under ROC curves are drawn from chance on; from zero, bars would hide all differences.
+    ground = 0.0 if metric == "auprc" else 0.5
+    drawn = [ground]
+    width = 0.8 / max(len(models), 1)
+    for at, name in enumerate(names):
+        here = [model for model in models if (name, *model) in table.index]
+        for place, model in enumerate(here):
+            x = at + width * (place + 0.5 - len(here) / 2)
+            mean, spread = table.loc[(name, *model)]
+            whisker = 0 if np.isnan(spread) else spread
+            axis.bar(x, mean - ground, width * 0.9, ground, color=_colour(models.index(model)))
+            axis.errorbar(x, mean, whisker, color="black", linewidth=0.8)
+            drawn += [mean - whisker, mean + whisker]
+        for null, style in NULL_LINES:
+            if (name, null, "none") in table.index:
+                value = table.loc[(name, null, "none"), "mean"]
+                axis.hlines(value, at - 0.45, at + 0.45, "black", style, linewidth=1.3)
+                drawn.append(value)
+        if metric in ("auroc", "auprc") and (fits["split"] == "pairs").all():
+            for paper, filling in PAPERS:
+                if paper in (values := PUBLISHED.get(name.partition(" ")[0], {})):
+                    value = float(values[paper][("auroc", "auprc").index(metric)])
+                    axis.plot(at, value, **DIAMOND, markerfacecolor=filling, zorder=3)
+                    drawn.append(value)
+    if metric != "auprc":
+        axis.set_ylim(np.floor(20 * np.nanmin(drawn) - 0.5) / 20, min(1, np.ceil(20 * np.nanmax(drawn) + 0.5) / 20))
+        axis.axhline(0.5, color="0.6", linewidth=0.6, zorder=0)
+    axis.set_xticks(range(len(names)), [name.replace(" (", "\n(").replace("-", "\n", 1) for name in names], fontsize=7)
+    axis.set_xlim(-0.6, len(names) - 0.4)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _colour(number: int) -> str:
+    return COLOURS[number % len(COLOURS)]
