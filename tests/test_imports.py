@@ -12,6 +12,7 @@ HEAVY = (
     "mudata",
     "networkx",
     "numba",
+    "optuna",
     "scanpy",
     "sklearn",
     "torch",

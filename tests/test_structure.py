@@ -41,7 +41,8 @@ def test_parameters_follow_the_customs(path):
         # It reads the registry: which models there are does not depend on any data.
         assert parameters == []
         return
-    assert parameters[0].name == "adata"
+    # The plots of studies draw the frame that the study returned.
+    assert parameters[0].name == ("frame" if path in ("pl.ablation", "pl.robustness") else "adata")
     assert parameters[0].default is inspect.Parameter.empty
     positional = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     assert len(positional) <= 3, positional
@@ -52,8 +53,8 @@ def test_parameters_follow_the_customs(path):
 @pytest.mark.parametrize("path", [path for path in FUNCTIONS if path.startswith(("pp.", "tl."))])
 def test_pp_and_tl_write_in_place_or_return_a_copy(path):
     signature = inspect.signature(lookup(path))
-    if path in ("tl.score_links", "tl.audit_split"):
-        # They answer with scores, one per pair that was asked for, or with a report on a split, and write nothing.
+    if path in ("tl.score_links", "tl.audit_split", "tl.ablation_study", "tl.robustness_study"):
+        # They answer with scores, one per pair that was asked for, with a report on a split, or with a study's frame, and write nothing.
         assert "copy" not in signature.parameters
         return
     copy = signature.parameters["copy"]

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 
 from scregnet._settings import settings
 
+_SHOWN = {"validation_auprc": "validation AUPRC", "best": "best validation AUROC + AUPRC"}
+
 
 @contextmanager
 def progress_bar(
-    title: str, total: int, *, show: bool | None
+    title: str, total: int, *, show: bool | None, unit: str = "epoch"
 ) -> Iterator[Callable[[int, dict[str, float]], None] | None]:
-    """Give a function that is called after each epoch with its number and figures; ``None`` where there is nothing to show.
+    """Give a function that is called after each ``unit`` with its number and figures; ``None`` where there is nothing to show.
 
     ``show=None`` falls back to ``settings.progress_bar``.
     """
@@ -21,10 +23,11 @@ def progress_bar(
         return
     from tqdm.auto import tqdm
 
-    with tqdm(total=total, desc=title, unit="epoch", leave=False) as bar:
+    with tqdm(total=total, desc=title, unit=unit, leave=False) as bar:
 
         def advance(epoch: int, row: dict[str, float]) -> None:
             bar.update(epoch + 1 - bar.n)
-            bar.set_postfix({"validation AUPRC": f"{row['validation_auprc']:.3f}"}, refresh=False)
+            shown = {label: f"{row[name]:.3f}" for name, label in _SHOWN.items() if name in row}
+            bar.set_postfix(shown, refresh=False)
 
         yield advance

@@ -7,5 +7,6 @@ from scregnet.get._grn import grn
 from scregnet.get._metrics import metrics
 from scregnet.get._models import models
 from scregnet.get._regulons import regulons
+from scregnet.get._tuned import tuned
 
-__all__ = ["graph", "grn", "metrics", "models", "regulons"]
+__all__ = ["graph", "grn", "metrics", "models", "regulons", "tuned"]

@@ -22,13 +22,15 @@ def panels(
     figsize: tuple[float, float] | None,
     dpi: float | None,
     default_size: tuple[float, float],
+    rows: int = 1,
 ) -> list[Axes]:
-    """Return ``n`` axes side by side: the given ones, or those of a new figure."""
+    """Return ``n`` axes, row by row: the given ones, or those of a new figure."""
     if ax is None:
         import matplotlib.pyplot as plt
 
-        figure, made = plt.subplots(1, n, figsize=figsize or default_size, dpi=dpi, layout="constrained", squeeze=False)
-        return list(made[0])
+        size = figsize or default_size
+        figure, made = plt.subplots(rows, n // rows, figsize=size, dpi=dpi, layout="constrained", squeeze=False)
+        return list(made.ravel())
     given = list(np.ravel(np.asarray(ax, dtype=object)))
     if len(given) != n or not all(hasattr(one, "transData") for one in given):
         wanted = "one matplotlib Axes" if n == 1 else f"a sequence of {n} matplotlib Axes"

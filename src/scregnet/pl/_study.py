@@ -1,0 +1,67 @@
+"""What the plots of studies share: labels of metrics, and the check of the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from scregnet._validate import listed
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+LABELS = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "auprc_ratio": "AUPRC ratio",
+    "epr": "Early precision ratio",
+    "per_tf_auroc": "AUROC per TF",
+    "per_tf_auprc": "AUPRC per TF",
+    "brier": "Brier score",
+    "ece": "Calibration error",
+    "prevalence": "Prevalence",
+}
+CHANCE = {"auroc": 0.5, "per_tf_auroc": 0.5}
+"""What a metric is without any knowledge, where that is not 0."""
+
+
+def check_frame(
+    study: str, frame: object, needed: Sequence[str], *, groupby: str | None, metrics: Sequence[str]
+) -> pd.DataFrame:
+    """Return ``frame`` if it is one of ``sr.tl.<study>`` with the given metrics, else raise."""
+    if not isinstance(frame, pd.DataFrame):
+        msg = f"frame must be the frame that sr.tl.{study} returns, got {type(frame).__name__}."
+        raise TypeError(msg)
+    wanted = [*needed, *([] if groupby is None else [groupby])]
+    missing = [column for column in wanted if column not in frame]
+    if missing or len(frame) == 0:
+        what = f"lacks the columns {listed(missing)}" if missing else "is empty"
+        msg = f"frame {what}; it must be what sr.tl.{study} returns{'' if groupby is None else ' and hold the column that groupby names'}."
+        raise ValueError(msg)
+    if isinstance(metrics, str) or len(metrics) == 0:
+        msg = f"metrics must be a sequence of names such as ('auroc', 'auprc'), got {metrics!r}."
+        raise ValueError(msg)
+    found = set(frame["metric"])
+    if absent := [metric for metric in metrics if metric not in found]:
+        msg = f"metrics: {listed(absent)} not in the frame; it has {listed(sorted(found))}."
+        raise ValueError(msg)
+    return frame
+
+
+def legend(axes: Sequence[Axes], *, given: bool, ncols: int) -> None:
+    """One legend for all panels: below a figure of our own, within the first of the user's axes."""
+    found: dict[str, Artist] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if not found:
+        return
+    handles, labels = list(found.values()), list(found)
+    if given:
+        axes[0].legend(handles, labels, loc="best", fontsize="small")
+    else:
+        figure: Any = axes[0].figure
+        figure.legend(handles, labels, loc="outside lower center", ncols=ncols, fontsize="small", frameon=False)

@@ -1,0 +1,156 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import scregnet as sr
+
+VARIANTS = ["whole model", "no graph network", "no embedding"]
+MODELS = ["scregnet", "degree", "label_factors"]
+
+
+@pytest.fixture
+def ablation():
+    rows = []
+    for v, variant in enumerate(VARIANTS):
+        for seed in range(3):
+            for m, model in enumerate(MODELS):
+                for split in ("validation", "test"):
+                    for metric, base in (("auroc", 0.8), ("auprc", 0.5), ("per_tf_auroc", 0.6)):
+                        low = 0.1 * v if model == "scregnet" else 0.01 * m
+                        shift = 0.0 if split == "test" else 0.05
+                        rows.append((variant, seed, model, split, metric, base - low + 0.02 * (seed - 1) + shift))
+    return pd.DataFrame(rows, columns=["variant", "seed", "model", "split", "metric", "value"])
+
+
+@pytest.fixture
+def robustness():
+    rows = [
+        (noise, prior, model, metric, 0.9 - noise - 0.05 * m + 0.01 * (prior - 1 if noise else 0))
+        for noise in (0.0, 0.01, 0.05)
+        for prior in range(3 if noise else 1)
+        for m, model in enumerate(MODELS)
+        for metric in ("auroc", "auprc")
+    ]
+    return pd.DataFrame(rows, columns=["noise", "prior", "model", "metric", "value"])
+
+
+def heights(ax):
+    return [round(bar.get_y() + bar.get_height(), 6) for bar in ax.patches if hasattr(bar, "get_height")]
+
+
+class TestAblation:
+    def test_bars_dots_spread_and_null_models(self, ablation):
+        roc, precision_recall = sr.pl.ablation(ablation, show=False)
+        assert heights(roc)[:3] == [0.8, 0.7, 0.6]
+        assert [bar.get_y() for bar in roc.patches[:3]] == [0.5] * 3
+        assert [bar.get_y() for bar in precision_recall.patches[:3]] == [0.0] * 3
+        assert [t.get_text().replace("\n", " ") for t in roc.get_xticklabels()] == VARIANTS
+        dots = [c.get_offsets() for c in roc.collections if len(c.get_offsets()) == 3]
+        np.testing.assert_allclose(dots[0][:, 1], [0.78, 0.8, 0.82])
+        levels = [line.get_ydata()[0] for line in roc.lines if (line.get_label() or "").startswith("null")]
+        np.testing.assert_allclose(levels, [0.79, 0.78])
+        spread = [c for c in roc.collections if hasattr(c, "get_segments")]
+        np.testing.assert_allclose(spread[0].get_segments()[0][:, 1], [0.78, 0.82])
+        assert {t.get_text() for t in roc.texts} == {"0.800", "0.700", "0.600"}
+        legend = roc.figure.legends[0]
+        assert [t.get_text() for t in legend.get_texts()] == ["null model: degree", "null model: label factors"]
+
+    def test_split_and_metrics(self, ablation):
+        ax = sr.pl.ablation(ablation, metrics=["per_tf_auroc"], split="validation", show=False)
+        assert heights(ax)[0] == 0.65
+        assert ax.get_ylabel() == "AUROC per TF"
+
+    def test_groups(self, ablation):
+        both = pd.concat([ablation.assign(data="a"), ablation.assign(data="b", value=ablation["value"] + 0.1)])
+        ax = sr.pl.ablation(both, metrics=["auroc"], groupby="data", show=False)
+        assert heights(ax)[:6] == [0.8, 0.7, 0.6, 0.9, 0.8, 0.7]
+        assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b"]
+        assert [t.get_text() for t in ax.figure.legends[0].get_texts()][-3:] == VARIANTS
+
+    def test_failed_fits_are_named(self, ablation):
+        own = ablation["model"] == "scregnet"
+        ablation.loc[own & (ablation["variant"] == "no embedding"), "value"] = np.nan
+        ablation.loc[own & (ablation["variant"] == "whole model") & (ablation["seed"] == 0), "value"] = np.nan
+        ax = sr.pl.ablation(ablation, metrics=["auroc"], show=False)
+        assert [t.get_text() for t in ax.texts] == ["0.810\n1 failed", "0.700", "failed"]
+
+    def test_a_null_model_may_be_the_method(self, ablation):
+        ax = sr.pl.ablation(ablation[ablation["model"] == "degree"], metrics=["auroc"], show=False)
+        assert heights(ax)[:3] == [0.79] * 3
+        assert ax.figure.legends == []
+
+    def test_errors(self, ablation):
+        with pytest.raises(ValueError, match="lacks the columns 'variant', 'seed'"):
+            sr.pl.ablation(ablation.drop(columns=["variant", "seed"]))
+        with pytest.raises(TypeError, match="must be the frame that sr.tl.ablation_study returns, got str"):
+            sr.pl.ablation("a")
+        with pytest.raises(ValueError, match="metrics: 'f1' not in the frame; it has 'auprc', 'auroc'"):
+            sr.pl.ablation(ablation, metrics=["f1"])
+        with pytest.raises(ValueError, match="metrics must be a sequence"):
+            sr.pl.ablation(ablation, metrics="auroc")
+        with pytest.raises(ValueError, match="no rows with split='train'"):
+            sr.pl.ablation(ablation, split="train")
+        with pytest.raises(ValueError, match="palette has 1 colours, but there are 3 variants"):
+            sr.pl.ablation(ablation, palette=["red"])
+        with pytest.raises(ValueError, match="lacks the columns 'data'"):
+            sr.pl.ablation(ablation, groupby="data")
+        with pytest.raises(ValueError, match="frame is empty"):
+            sr.pl.ablation(ablation.iloc[:0])
+        assert plt.get_fignums() == []
+
+
+class TestRobustness:
+    def test_lines_over_noise(self, robustness):
+        roc, _ = sr.pl.robustness(robustness, show=False)
+        lines = list(roc.containers)
+        assert [c.get_label() for c in lines] == ["scregnet", "null model: degree", "null model: label factors"]
+        np.testing.assert_allclose(lines[0].lines[0].get_ydata(), [0.9, 0.89, 0.85])
+        np.testing.assert_allclose(lines[1].lines[0].get_ydata(), [0.85, 0.84, 0.8])
+        np.testing.assert_allclose(lines[0].lines[2][0].get_segments()[2][:, 1], [0.84, 0.86])
+        assert [t.get_text() for t in roc.get_xticklabels()] == ["0", "1", "5"]
+
+    def test_groups_are_columns(self, robustness):
+        both = pd.concat([robustness.assign(data="a"), robustness.assign(data="b", value=robustness["value"] - 0.1)])
+        axes = sr.pl.robustness(both, groupby="data", show=False)
+        assert [ax.get_title() for ax in axes] == ["a", "b", "a", "b"]
+        assert [ax.get_ylabel() for ax in axes] == ["AUROC", "AUROC", "AUPRC", "AUPRC"]
+        assert axes[0].get_subplotspec().rowspan.start == 0
+        assert axes[2].get_subplotspec().rowspan.start == 1
+        np.testing.assert_allclose(axes[1].containers[0].lines[0].get_ydata()[0], 0.8)
+
+    def test_methods_come_before_null_models_and_failures_are_counted(self, robustness):
+        more = pd.concat([robustness, robustness[robustness["model"] == "scregnet"].assign(model="other")])
+        more.loc[(more["model"] == "other") & (more["noise"] == 0.05) & (more["prior"] == 0), "value"] = np.nan
+        ax = sr.pl.robustness(more, metrics=["auroc"], show=False)
+        assert [c.get_label() for c in ax.containers][:2] == ["scregnet", "other"]
+        assert ax.get_xlabel() == "Wrong labels (%); 1 fits failed"
+
+    def test_errors(self, robustness):
+        with pytest.raises(ValueError, match="it must be what sr.tl.robustness_study returns"):
+            sr.pl.robustness(robustness.drop(columns="noise"))
+        with pytest.raises(ValueError, match="palette has 2 colours, but there are 3 models"):
+            sr.pl.robustness(robustness, palette=["red", "blue"])
+        assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", ["ablation", "robustness"])
+class TestReturns:
+    def test_what_comes_back(self, name, request, tmp_path):
+        frame, draw = request.getfixturevalue(name), getattr(sr.pl, name)
+        before = frame.copy()
+        assert draw(frame) is None
+        assert draw(frame, return_fig=True, dpi=50, figsize=(6, 3)).dpi == 50
+        assert draw(frame, save=tmp_path / "a.png") is None
+        assert (tmp_path / "a.png").stat().st_size > 1000
+        assert isinstance(draw(frame, metrics=["auroc"], show=False), plt.Axes)
+        pd.testing.assert_frame_equal(frame, before)
+
+    def test_given_axes(self, name, request):
+        frame, draw = request.getfixturevalue(name), getattr(sr.pl, name)
+        figure, axes = plt.subplots(1, 2)
+        assert draw(frame, ax=axes, show=False).tolist() == axes.tolist()
+        assert axes[0].get_legend() is not None
+        assert figure.legends == []
+        with pytest.raises(ValueError, match="ax must be a sequence of 2"):
+            draw(frame, ax=axes[0])
