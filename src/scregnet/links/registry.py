@@ -26,7 +26,7 @@ class MethodEntry:
 
 LINK_METHODS: dict[str, MethodEntry] = {}
 
-NULL_MODELS = ("degree",)
+NULL_MODELS = ("degree", "label_factors")
 """Methods that never see expression; every fit reports their figures beside its own."""
 
 
@@ -77,4 +77,10 @@ register_method(
     method="scregnet.links.methods.scregnet:ScRegNet",
     fitted="scregnet.links.additive:AdditiveLinks",
     summary="frozen foundation-model embedding beside a graph network, pair classifier (Kommu et al. 2025)",
+)
+register_method(
+    "sctransnet",
+    method="scregnet.links.methods.sctransnet:ScTransNet",
+    fitted="scregnet.links.bilinear:BilinearLinks",
+    summary="frozen foundation-model embedding beside attention over the known network, hard negatives (Kommu et al. 2024)",
 )

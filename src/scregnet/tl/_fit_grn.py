@@ -167,7 +167,7 @@ def fit_grn(
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
     >>> sr.get.metrics(adata).query("split == 'test' and metric == 'auroc'")["model"].tolist()
-    ['degree']
+    ['degree', 'label_factors']
     """
     data = resolve(adata, mod)
     check_names(data)
