@@ -7,7 +7,10 @@ import torch
 from scregnet import metrics
 from scregnet.links import LINK_METHODS, NULL_MODELS, LinkTask, Pairs, get_method, load_fitted
 
-QUICK = {"scregnet": {"gnn_dims": (16,), "mlp_dims": (16,), "max_epochs": 8, "learning_rate": 0.01}}
+QUICK = {
+    "scregnet": {"gnn_dims": (16,), "mlp_dims": (16,), "max_epochs": 8, "learning_rate": 0.01},
+    "sctransnet": {"graph_dims": (16, 8), "channel_dims": (16, 8), "max_epochs": 40},
+}
 
 
 def fit(name, task, seed=0):

@@ -43,6 +43,9 @@ class PairTensors:
         self.targets = torch.as_tensor(pairs.targets, dtype=torch.int64, device=device)
         self.labels = torch.as_tensor(pairs.labels, dtype=torch.float32, device=device)
 
+    def __len__(self) -> int:
+        return len(self.labels)
+
 
 def train(
     model: nn.Module,
@@ -52,11 +55,12 @@ def train(
     *,
     generator: torch.Generator,
     progress: Progress | None = None,
+    resample: Callable[[], Pairs] | None = None,
 ) -> tuple[list[dict[str, float]], int]:
     """Train ``model`` (called with sources and targets, returns logits) in place and leave it at its best epoch.
 
     The best epoch has the highest sum of validation AUROC and AUPRC, the two figures that the papers report; training stops after ``patience`` epochs
-    without a better one.
+    without a better one. ``resample`` gives the pairs of an epoch, for methods that draw negatives anew; without it every epoch has all ``train_pairs``.
 
     Returns
     -------
@@ -75,7 +79,9 @@ def train(
     best, best_epoch, best_state = -math.inf, -1, copy.deepcopy(model.state_dict())
     for epoch in range(how.max_epochs):
         model.train()
-        order = torch.randperm(len(train_pairs), generator=generator).to(device)
+        if resample is not None:
+            data = PairTensors(resample(), device)
+        order = torch.randperm(len(data), generator=generator).to(device)
         total = 0.0
         for batch in order.split(how.batch_size):
             optimizer.zero_grad(set_to_none=True)
@@ -83,7 +89,7 @@ def train(
             loss.backward()
             optimizer.step()
             total += float(loss.detach()) * len(batch)
-        row = {"epoch": epoch, "train_loss": total / len(train_pairs), **_look(model, check, validation_pairs.labels)}
+        row = {"epoch": epoch, "train_loss": total / len(data), **_look(model, check, validation_pairs.labels)}
         if not math.isfinite(row["train_loss"]) or not math.isfinite(row["validation_loss"]):
             msg = f"training diverged at epoch {epoch}: the loss is not finite. Lower learning_rate (now {how.learning_rate})."
             raise RuntimeError(msg)
