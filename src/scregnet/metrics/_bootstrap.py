@@ -25,7 +25,7 @@ def bootstrap(
     rng: np.random.Generator,
     level: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of what :func:`evaluate` gives, over resamples of the pairs.
+    """Percentile intervals of what :func:`evaluate` gives, over resamples of the pairs, centred.
 
     Each TF's edges are resampled among themselves, and its non-edges among themselves. So every replicate has the same
     TFs, each with as many edges as before: all metrics stay defined, per-TF means are over the same TFs, and the interval is about which pairs
@@ -60,6 +60,9 @@ def bootstrap(
 
     Notes
     -----
+    The values of the replicates are shifted so that their mean is the figure itself: a resample holds some edges several times, at one place in the ranking, which raises average
+    precision where a TF has few edges, and noise raises the calibration error. Without the shift the figure can lie outside its own interval.
+
     A resample is a weight for each pair. The scores are sorted once, over all pairs and within TFs; each replicate is then a cumulative sum.
 
     Examples
@@ -72,12 +75,15 @@ def bootstrap(
     check_integer("n_bootstrap", n_bootstrap, minimum=1)
     check_interval("level", level, 0, 1, closed="neither")
     weighted = WeightedMetrics(labels, scores, groups, probabilities)
+    figures = weighted(np.ones(len(weighted.labels)))
     draw = _Strata(weighted.labels, weighted.groups)
     replicates = [weighted(draw(rng)) for _ in range(n_bootstrap)]
     tails = [(1 - level) / 2, (1 + level) / 2]
     intervals = {}
-    for metric in replicates[0]:
-        low, high = np.quantile([figures[metric] for figures in replicates], tails)
+    for metric, figure in figures.items():
+        values = np.array([replicate[metric] for replicate in replicates])
+        largest = 1 / figures["prevalence"] if metric in ("auprc_ratio", "epr") else 1.0
+        low, high = np.clip(np.quantile(values, tails) - values.mean() + figure, 0, largest)
         intervals[metric] = (float(low), float(high))
     intervals["prevalence"] = (float("nan"), float("nan"))
     return intervals
