@@ -94,6 +94,38 @@ class TestAblation:
         again = sr.tl.ablation_study(adata, net, "degree", random_state=seed, **call)
         pd.testing.assert_frame_equal(table, again)
 
+    @pytest.mark.parametrize(
+        "method, how, without",
+        [
+            ("scregnet", {"gnn": "graphsage"}, {"gnn": None}),
+            ("sctransnet", {}, {"graph_dims": ()}),
+            ("scregnet", {"gnn": None}, None),
+        ],
+    )
+    def test_default_variants(self, embedded, net, monkeypatch, method, how, without):
+        import scregnet.tl._studies as module
+
+        asked = []
+
+        def spy(data, prior, *, key_added, show_progress_bar, n_bootstrap, keep, **how):
+            asked.append(how)
+            data.uns[key_added] = {
+                "metrics": pd.DataFrame({"model": ["a"], "split": "test", "metric": "b", "value": 1})
+            }
+
+        monkeypatch.setattr(module, "fit_grn", spy)
+        table = sr.tl.ablation_study(embedded, net, method, n_seeds=1, show_progress_bar=False, **how)
+        common = {"method": method, "random_state": 0, **how}
+        wanted = {
+            "whole model": common,
+            "no graph network": None if without is None else {**common, **without},
+            "no embedding": {**common, "embedding": None},
+            "random embedding": {**common, "random_embedding": True},
+        }
+        wanted = {name: keywords for name, keywords in wanted.items() if keywords is not None}
+        assert list(table["variant"]) == list(wanted)
+        assert asked == list(wanted.values())
+
     def test_a_collapsed_fit_is_nan_and_the_rest_goes_on(self, embedded, net, monkeypatch):
         fit = ScRegNet.fit
 

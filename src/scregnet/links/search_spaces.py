@@ -107,6 +107,7 @@ class Given:
 
 SEARCH_SPACES: dict[str, dict[str, Dimension]] = {
     "degree": {"pseudo_count": Range(0.1, 100.0, log=True)},
+    "label_factors": {"rank": Range(0, 64)},
     # The space of the authors' own search (their public repository, read on 2026-11-20).
     "scregnet": {
         "learning_rate": Range(1e-5, 1e-2, log=True),
@@ -119,6 +120,15 @@ SEARCH_SPACES: dict[str, dict[str, Dimension]] = {
         "gat_heads": Given("gnn", ("gat",), Layers(1, 8, depth="gnn_dims")),
         "gat_reduction": Given("gnn", ("gat",), Choice(("concat", "mean"))),
         "gat_negative_slope": Given("gnn", ("gat",), Range(0.01, 0.5)),
+    },
+    # Its authors name no search; this is around their values and the defaults.
+    "sctransnet": {
+        "learning_rate": Range(3e-4, 3e-2, log=True),
+        "weight_decay": Range(1e-5, 1e-2, log=True),
+        "dropout": Range(0.0, 0.6),
+        "graph_dims": Layers(16, 256, depth=(1, 3)),
+        "channel_dims": Layers(16, 256, depth=(1, 3)),
+        "type_dim": Range(4, 32),
     },
 }
 """The hyper-parameters that are searched by default, by method; a hyper-parameter must follow those that it depends on."""

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 WHOLE = "whole model"
 
-ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {"scregnet": {"no graph network": {"gnn": None}}}
+ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "scregnet": {"no graph network": {"gnn": None}},
+    "sctransnet": {"no graph network": {"graph_dims": ()}},
+}
 """Versions of a method that lack one of its own parts; those without an embedding are made for every method that uses one."""
 
 _SET_BY_THE_STUDY = {
@@ -72,7 +75,7 @@ def ablation_study(
         Method of :func:`scregnet.tl.fit_grn`.
     variants
         Name of a version to the keyword arguments of :func:`scregnet.tl.fit_grn` that make it. ``None`` takes ``"whole model"``,
-        ``"no graph network"`` (``"scregnet"`` only: ``gnn=None``), ``"no embedding"`` (``embedding=None``) and ``"random embedding"`` (``random_embedding=True``).
+        ``"no graph network"`` (``gnn=None`` of ``"scregnet"``, ``graph_dims=()`` of ``"sctransnet"``), ``"no embedding"`` (``embedding=None``) and ``"random embedding"`` (``random_embedding=True``).
     n_seeds
         Fits of each version. A seed draws the split, unless that is a frame, and starts the fit: versions with the same seed have the same pairs.
     random_state
@@ -139,7 +142,10 @@ def _default_variants(
     name: str, method: LinkMethod, data: AnnData, fit_params: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
     variants: dict[str, dict[str, Any]] = {WHOLE: {}}
-    variants |= {key: value for key, value in ABLATIONS.get(name, {}).items() if not set(value) & set(fit_params)}
+    # What the user took away already is no ablation of the rest.
+    variants |= {
+        key: value for key, value in ABLATIONS.get(name, {}).items() if not value.items() <= fit_params.items()
+    }
     if method.uses_embedding:
         vectors, _ = embedding_features(data, fit_params.get("embedding", "auto"))
         if vectors is None:
