@@ -22,8 +22,10 @@ class BilinearLinks:
         scores = np.empty(len(sources), np.float32)
         for start in range(0, len(sources), BLOCK):
             block = slice(start, start + BLOCK)
-            left, right = self.source_vectors[sources[block]], self.target_vectors[targets[block]]
-            scores[block] = np.einsum("ij,ij->i", left, right)
+            # Not kept under names, or a block's vectors would still be there while the next are made.
+            scores[block] = np.einsum(
+                "ij,ij->i", self.source_vectors[sources[block]], self.target_vectors[targets[block]]
+            )
         return scores
 
     def state(self) -> dict[str, np.ndarray]:
