@@ -40,7 +40,7 @@ def ablation(
     """Draw an ablation study: mean, standard deviation and single seeds of every version of the method, with the null models as lines.
 
     Bars rise from chance (0.5 for AUROC, 0 for the others). A part that does not lift its bar above that of the version without it, or
-    above the lines, has not been shown to contribute.
+    above the lines, has not been shown to contribute. Where versions were fitted on different pairs, the lines are those of the first.
 
     Parameters
     ----------
