@@ -44,3 +44,46 @@ def test_constant_scores_give_the_share_of_edges():
 def test_one_kind_of_label_is_an_error():
     with pytest.raises(ValueError, match="found 3 and 0"):
         PlattCalibration.fit(np.arange(3.0), np.ones(3))
+
+
+class TestHiddenPositives:
+    """Only a share of the edges is labelled, at random."""
+
+    @staticmethod
+    def draw(share, n=200_000):
+        rng = np.random.default_rng(4)
+        scores = rng.normal(3, 5, n)
+        edges = rng.random(n) < expit(0.4 * scores - 2)
+        return scores, edges, edges & (rng.random(n) < share)
+
+    @pytest.mark.parametrize("share", [0.2, 0.5, 1.0])
+    def test_probabilities_are_those_of_the_edges(self, share):
+        scores, edges, listed = self.draw(share)
+        found = PlattCalibration.fit(scores, listed, label_frequency=share)
+        assert found.slope == pytest.approx(0.4, rel=0.05)
+        assert found.intercept == pytest.approx(-2, rel=0.05)
+        probability = found(scores)
+        for low, high in ((0, 0.2), (0.4, 0.6), (0.8, 1)):
+            inside = (probability >= low) & (probability < high)
+            assert probability[inside].mean() == pytest.approx(edges[inside].mean(), abs=0.015)
+
+    def test_without_it_they_are_those_of_being_listed(self):
+        scores, edges, listed = self.draw(0.3)
+        probability = PlattCalibration.fit(scores, listed)(scores)
+        assert probability.mean() == pytest.approx(0.3 * edges.mean(), rel=0.03)
+        # Being an edge reaches 0.95 where being listed cannot pass 0.3.
+        sure = expit(0.4 * scores - 2) > 0.95
+        assert probability[sure].mean() < 0.75
+
+    def test_dividing_by_the_share_is_not_the_same(self):
+        scores, edges, listed = self.draw(0.3)
+        truth = expit(0.4 * scores - 2)
+        fitted = PlattCalibration.fit(scores, listed, label_frequency=0.3)(scores)
+        divided = np.minimum(PlattCalibration.fit(scores, listed)(scores) / 0.3, 1)
+        assert np.abs(fitted - truth).mean() < 0.01 < np.abs(divided - truth).mean()
+
+    def test_an_extreme_score_stays_finite(self):
+        scores = np.r_[np.full(50, -3000.0), np.full(10, 4000.0), 0.0]
+        found = PlattCalibration.fit(scores, scores > 1, label_frequency=0.5)
+        assert np.isfinite([found.slope, found.intercept]).all()
+        assert 0 <= found(scores).min() < 0.5 < found(scores).max() <= 1

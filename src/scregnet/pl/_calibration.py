@@ -39,7 +39,8 @@ def calibration(
 ) -> Figure | Axes | None:
     """Draw how often pairs are true against the probability they were given, over the histogram of the probabilities.
 
-    The bars of each point span Wilson's 95 %% interval of the share of true pairs in the bin.
+    The bars of each point span Wilson's 95 %% interval of the share of true pairs in the bin. Of a fit with a ``label_frequency`` below 1, the
+    probability of being listed in the prior is drawn, that of being an edge times ``label_frequency``: labels tell no more.
 
     Parameters
     ----------
@@ -73,7 +74,9 @@ def calibration(
     >>> sr.pl.calibration(adata)
     """
     check_integer("n_bins", n_bins, minimum=2)
-    bins = _bins(fitted(resolve(adata, mod), key)["pairs"], split, n_bins)
+    results = fitted(resolve(adata, mod), key)
+    label_frequency = float(results["params"].get("label_frequency", 1))
+    bins = _bins(results["pairs"], split, n_bins, label_frequency)
     (one,) = axes = panels(ax, 1, figsize=figsize, dpi=dpi, default_size=(4.4, 4.4))
     one.bar(
         bins["low"],
@@ -91,21 +94,22 @@ def calibration(
     one.errorbar(
         points["mean"], points["true"], yerr=spans, color=color, fmt="o-", label="share that is true", zorder=3
     )
-    one.set(xlim=(0, 1), ylim=(0, 1.02), box_aspect=1, xlabel="Probability", ylabel="Share of pairs")
+    listed = "Probability" if label_frequency == 1 else "Probability of being in the prior"
+    one.set(xlim=(0, 1), ylim=(0, 1.02), box_aspect=1, xlabel=listed, ylabel="Share of pairs")
     one.set_title(f"Calibration on the {split} split ({int(bins['n'].sum()):,} pairs)", fontsize="medium")
     # No corner is free for sure: under- and overconfident methods fill opposite ones.
     one.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize="small", frameon=False)
     return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
 
 
-def _bins(pairs: pd.DataFrame, split: str, n_bins: int) -> pd.DataFrame:
+def _bins(pairs: pd.DataFrame, split: str, n_bins: int, label_frequency: float = 1) -> pd.DataFrame:
     """Return one row per bin: lower edge, pairs, mean probability, share of true pairs and its interval."""
     check_choice("split", split, ("train", "validation", "test"))
     part = pairs[pairs["split"] == split]
     if len(part) == 0:
         msg = f"split={split!r} has no labelled pairs."
         raise ValueError(msg)
-    probability = part["probability"].to_numpy(dtype=float)
+    probability = label_frequency * part["probability"].to_numpy(dtype=float)
     place = np.minimum((probability * n_bins).astype(int), n_bins - 1)
     n = np.bincount(place, minlength=n_bins)
     safe = np.maximum(n, 1)

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scregnet._adata import resolve
 from scregnet._docs import doc
 from scregnet._fitted import fitted
 from scregnet.pl._figure import PALETTE, finish, panels
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
@@ -38,6 +39,8 @@ def history(
     return_fig: bool = False,
 ) -> Figure | np.ndarray | None:
     """Draw loss and validation metrics of a fitted network by epoch, and the epoch whose state was kept.
+
+    Of an ensemble, every member has its own line and its own kept epoch.
 
     Parameters
     ----------
@@ -83,6 +86,8 @@ def history(
 
     results = fitted(resolve(adata, mod), key)
     table, kept = _epochs(results, key)
+    members = [part for _, part in table.groupby("model")] if "model" in table else [table]
+    alpha = 1 if len(members) == 1 else 0.6
     colours = tuple(palette or PALETTE)
     if len(colours) < 2:
         msg = f"palette must have at least 2 colours, got {len(colours)}."
@@ -92,10 +97,16 @@ def history(
     for one, curves in ((losses, _LOSSES), (scores, _SCORES)):
         for (column, label), colour, line in zip(curves.items(), colours, ("-", (0, (4, 1.2))), strict=False):
             style: dict[str, Any] = {"color": colour, "linestyle": line}
-            # A single epoch has no line to draw.
-            one.plot(table["epoch"], table[column], label=label, marker="o" if len(table) == 1 else None, **style)
-        if kept is not None:
-            one.axvline(kept, color="0.4", linestyle=":", label=f"kept: epoch {kept}", zorder=1)
+            for number, member in enumerate(members):
+                # A single epoch has no line to draw.
+                marker = "o" if len(member) == 1 else None
+                named = label if number == 0 else None
+                one.plot(member["epoch"], member[column], label=named, marker=marker, alpha=alpha, **style)
+        for number, epoch in enumerate(kept):
+            named = None
+            if number == 0:
+                named = f"kept: epoch {epoch}" if len(kept) == 1 else f"kept: epochs {min(kept)} to {max(kept)}"
+            one.axvline(epoch, color="0.4", linestyle=":", label=named, alpha=alpha, zorder=1)
         one.set_xlabel("Epoch")
         one.xaxis.set_major_locator(MaxNLocator(integer=True))
         one.legend(loc="best", fontsize="small")
@@ -104,8 +115,8 @@ def history(
     return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
 
 
-def _epochs(results: Mapping[str, Any], key: str) -> tuple[pd.DataFrame, int | None]:
-    """Return the frame of epochs and the epoch that was kept, ``None`` where it is not known."""
+def _epochs(results: Mapping[str, Any], key: str) -> tuple[pd.DataFrame, list[int]]:
+    """Return the frame of epochs and the epoch that each model kept, where it is known."""
     table: pd.DataFrame = results["history"]
     if len(table) == 0:
         msg = (
@@ -113,5 +124,5 @@ def _epochs(results: Mapping[str, Any], key: str) -> tuple[pd.DataFrame, int | N
             f"so there is no history to draw."
         )
         raise ValueError(msg)
-    kept = int(results["params"].get("best_epoch", -1))
-    return table, kept if kept >= 0 else None
+    kept = np.atleast_1d(results["params"].get("best_epoch", -1)).tolist()
+    return table, [epoch for epoch in kept if epoch >= 0]
