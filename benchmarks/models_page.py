@@ -162,7 +162,9 @@ def _rows(group: str, of_group: pd.DataFrame) -> list[str]:
             text = f"**{text}**" if text and f"{mean:.3f}" == f"{best[name]:.3f}" else text
             cells.append(text + ("" if np.isnan(spread) else f" ± {spread:.3f}"))
         null = " (null model)" if method in NULL_MODELS else ""
-        count = f"{len(fits)}" + (f", {failed.sum()} failed: {fits['error'][failed].iloc[0]}" if failed.any() else "")
+        count = f"{len(fits)}" + (
+            f", {failed.sum()} failed: {fits['error'][failed].iloc[0]}".replace("|", "\\|") if failed.any() else ""
+        )
         shown = "" if embedding == "none" else embedding
         lines.append(
             f"| {group} | {method}{null} | {shown} | {' | '.join(cells)} | {fits['processor'].mean():.1f} | {count} |"
