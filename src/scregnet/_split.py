@@ -108,9 +108,11 @@ def pairs_frame(split: Split, genes: pd.Index) -> pd.DataFrame:
     number = np.repeat(np.arange(3), [len(getattr(split, part)) for part in PARTS])
     frame = pd.DataFrame({key: np.concatenate(value) for key, value in columns.items()})
     for key in ("source", "target"):
-        codes = np.unique(frame[key].to_numpy())
         # Categoricals: the names are many times repeated, and files store each once.
-        frame[key] = pd.Categorical.from_codes(np.searchsorted(codes, frame[key]), names[codes])
+        present = np.zeros(len(names), bool)
+        present[frame[key].to_numpy()] = True
+        code = np.cumsum(present, dtype=np.int32) - 1
+        frame[key] = pd.Categorical.from_codes(code[frame[key].to_numpy()], names[present])
     frame["label"] = frame["label"].astype(np.int8)
     frame["split"] = pd.Categorical(np.array(PARTS)[number], categories=list(PARTS))
     return frame

@@ -4,7 +4,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 
 import scregnet as sr
 
@@ -110,6 +110,19 @@ class TestNegatives:
         sr.tl.fit_grn(adata, net, "degree", negatives="sampled", n_bootstrap=0)
         assert adata.varp["grn"].nnz == 79 * net["source"].nunique()
         assert (sr.get.grn(adata)["split"] == "none").mean() > 0.3
+
+    def test_sampled_probabilities_come_to_the_level_of_all_by_the_documented_step(self):
+        """docs/probabilities.md: the difference of two logits of shares of edges."""
+        adata = sr.datasets.simulated(n_obs=10, n_vars=400, random_state=0)
+        net, level = adata.uns["truth"], {}
+        for negatives, ratio in (("all", 1.0), ("sampled", 2.0)):
+            sr.tl.fit_grn(adata, net, "degree", negatives=negatives, negative_ratio=ratio, n_bootstrap=0)
+            level[negatives] = sr.get.grn(adata)["weight"].mean()
+        density = len(net) / (net["source"].nunique() * 399)
+        moved = expit(logit(sr.get.grn(adata)["weight"]) + logit(density) - logit(1 / 3))
+        assert level["all"] == pytest.approx(density, rel=0.1)
+        assert level["sampled"] > 2 * level["all"]
+        assert moved.mean() == pytest.approx(level["all"], rel=0.1)
 
     def test_what_does_not_go_together_is_said(self, adata, net):
         sr.tl.fit_grn(adata, net, "degree", n_bootstrap=0)

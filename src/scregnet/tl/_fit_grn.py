@@ -121,7 +121,8 @@ def fit_grn(
     n_models
         Fit this many times with different seeds and take the mean of the calibrated logits; the standard deviation of the probabilities is kept per link.
     n_bootstrap
-        Resamples of the pairs for the 95 %% intervals of the figures (:func:`scregnet.metrics.bootstrap`); 0 gives none.
+        Resamples of the pairs for the 95 %% intervals of the figures (:func:`scregnet.metrics.bootstrap`); 0 gives none, and saves the time that they take where
+        there are millions of pairs.
     groupby
         Column of ``adata.obs``: fit one network for the cells of each category, on the same pairs. An embedding that was made with the same ``groupby`` is used
         group by group.
