@@ -112,7 +112,7 @@ def pairs_frame(split: Split, genes: pd.Index) -> pd.DataFrame:
         present = np.zeros(len(names), bool)
         present[frame[key].to_numpy()] = True
         code = np.cumsum(present, dtype=np.int32) - 1
-        frame[key] = pd.Categorical.from_codes(code[frame[key].to_numpy()], names[present])
+        frame[key] = pd.Categorical.from_codes(code[frame[key].to_numpy()], pd.Index(names[present]))
     frame["label"] = frame["label"].astype(np.int8)
     frame["split"] = pd.Categorical(np.array(PARTS)[number], categories=list(PARTS))
     return frame
