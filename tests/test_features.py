@@ -44,7 +44,7 @@ def test_some_cells_only_and_the_users_matrix_untouched(adata):
 
 
 def test_genes_are_standardised_over_cells(adata):
-    values, record = expression_features(adata, None, n_pcs=None, rows=None, random_state=0)
+    values, summary, record = expression_features(adata, None, n_pcs=None, rows=None, random_state=0)
     expected = by_hand(adata).T
     spread = expected.std(axis=1, keepdims=True)
     expected = np.divide(
@@ -53,6 +53,9 @@ def test_genes_are_standardised_over_cells(adata):
     assert values.dtype == np.float32
     np.testing.assert_allclose(values, expected, atol=1e-4)
     assert not values[3].any()
+    np.testing.assert_allclose(
+        summary, np.stack([by_hand(adata).mean(0), spread.ravel(), (by_hand(adata) > 0).mean(0)], axis=1), atol=1e-5
+    )
     assert record == {
         "expression": "counts, log1p of counts per 10,000",
         "n_cells": 40,
@@ -62,8 +65,8 @@ def test_genes_are_standardised_over_cells(adata):
 
 
 def test_principal_axes_are_those_of_the_dense_matrix(adata):
-    full, _ = expression_features(adata, None, n_pcs=None, rows=None, random_state=0)
-    axes, _ = expression_features(adata, None, n_pcs=5, rows=None, random_state=0)
+    full, _, _ = expression_features(adata, None, n_pcs=None, rows=None, random_state=0)
+    axes, _, _ = expression_features(adata, None, n_pcs=5, rows=None, random_state=0)
     left, values, _ = np.linalg.svd(full.astype(float), full_matrices=False)
     expected = left[:, :5] * values[:5] / np.sqrt(40) * np.sqrt(5)
     np.testing.assert_allclose(np.abs(axes), np.abs(expected), atol=1e-4)

@@ -8,6 +8,7 @@ import sys
 
 HEAVY = (
     "decoupler",
+    "lightgbm",
     "matplotlib.pyplot",
     "mudata",
     "networkx",

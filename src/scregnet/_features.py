@@ -36,14 +36,15 @@ def log_normalised(adata: AnnData, layer: str | None, rows: np.ndarray | None = 
 
 def expression_features(
     adata: AnnData, layer: str | None, *, n_pcs: int | None, rows: np.ndarray | None, random_state: int | None
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Expression of each gene over cells (:func:`log_normalised`), standardised per gene, and a record of how it was made.
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Expression of each gene over cells (:func:`log_normalised`), standardised per gene, what it was before, and a record of how it was made.
 
     Genes that do not vary have zeros.
 
     Returns
     -------
-    float32 of shape (n_vars, n_cells), or (n_vars, n_pcs) with the leading principal axes over cells, and the record.
+    float32 of shape (n_vars, n_cells), or (n_vars, n_pcs) with the leading principal axes over cells; float32 of shape (n_vars, 3) with mean,
+    standard deviation and detection rate; and the record.
     """
     cells, counts = log_normalised(adata, layer, rows)
     n_empty = int((np.diff(cells.indptr) == 0).sum())
@@ -53,7 +54,8 @@ def expression_features(
     spread = np.sqrt(np.maximum(square - mean**2, 0))
     # Below this a gene's variance is rounding error of its mean.
     scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-6 * np.maximum(np.abs(mean), 1))
-    n_unseen = int((np.asarray((cells != 0).sum(axis=0)).ravel() == 0).sum())
+    n_seen = np.asarray((cells != 0).sum(axis=0)).ravel()
+    n_unseen = int((n_seen == 0).sum())
     if n_empty or n_unseen:
         logger.info("expression: %d empty cells and %d genes that no cell expresses", n_empty, n_unseen)
     if n_pcs is None:
@@ -68,7 +70,8 @@ def expression_features(
         "n_cells_empty": n_empty,
         "n_genes_never_seen": n_unseen,
     }
-    return np.ascontiguousarray(values, np.float32), record
+    summary = np.stack([mean, spread, n_seen / cells.shape[0]], axis=1)
+    return np.ascontiguousarray(values, np.float32), summary.astype(np.float32), record
 
 
 def _principal_axes(

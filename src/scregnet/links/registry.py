@@ -84,3 +84,9 @@ register_method(
     fitted="scregnet.links.bilinear:BilinearLinks",
     summary="frozen foundation-model embedding beside attention over the known network, hard negatives (Kommu et al. 2024)",
 )
+register_method(
+    "joint",
+    method="scregnet.links.methods.joint:Joint",
+    fitted="scregnet.links.methods.joint:JointLinks",
+    summary="Gaussian process over pairs and label factors, corrected by boosted trees",
+)

@@ -52,7 +52,8 @@ class LinkTask:
     """What a method is given: everything but the test pairs, so that none can look at them.
 
     ``expression`` is float32 of shape (n_genes, n_features), standardised per gene; ``embedding`` is float32 of shape
-    (n_genes, width) with zero rows for genes that have none. Either may be ``None``.
+    (n_genes, width) with zero rows for genes that have none; ``summary`` is float32 of shape (n_genes, 3): mean, standard deviation and detection
+    rate of the expression before it was standardised. Each may be ``None``.
     """
 
     n_genes: int
@@ -60,6 +61,7 @@ class LinkTask:
     validation: Pairs
     expression: np.ndarray | None = None
     embedding: np.ndarray | None = None
+    summary: np.ndarray | None = None
 
     @property
     def message_graph(self) -> np.ndarray:

@@ -32,10 +32,12 @@ def make_task(
     ``rows`` are the cells to read, ``None`` for all; ``group`` is the category they belong to, for embeddings that were made group by group.
     With ``random_embedding``, :func:`random_vectors` take the place of the embedding's.
     """
-    expression, vectors = None, None
+    expression, summary, vectors = None, None, None
     record: dict[str, Any] = {}
     if method.needs_expression:
-        expression, record = expression_features(data, layer, n_pcs=n_pcs, rows=rows, random_state=random_state)
+        expression, summary, record = expression_features(
+            data, layer, n_pcs=n_pcs, rows=rows, random_state=random_state
+        )
     if method.uses_embedding:
         vectors, more = embedding_features(data, embedding, group)
         record |= more
@@ -45,7 +47,7 @@ def make_task(
             msg = f"random_embedding=True needs an embedding to stand in for, but {why}; name one with embedding=, or leave random_embedding=False."
             raise ValueError(msg)
         vectors = random_vectors(vectors, random_state)
-    return LinkTask(data.n_vars, labelled.train, labelled.validation, expression, vectors), record
+    return LinkTask(data.n_vars, labelled.train, labelled.validation, expression, vectors, summary), record
 
 
 def random_vectors(vectors: np.ndarray, random_state: int | None) -> np.ndarray:
