@@ -86,7 +86,7 @@ def test_no_prior_at_all(adata):
         ({"test_fraction": 1.0}, ValueError, "test_fraction must lie in"),
         ({"key_added": "a/b"}, ValueError, "key 'a/b' cannot be stored"),
         ({"device": "tpu9"}, ValueError, "device='tpu9'"),
-        ({"hidden": 3}, TypeError, "'hidden' is not a parameter of method='scregnet'"),
+        ({"hidden": 3}, TypeError, "'hidden' is not a parameter of method='joint'"),
         ({"prior": 3}, TypeError, "prior must be a frame"),
         ({"prior": "net"}, KeyError, "prior='net' is not in adata.varp"),
     ],

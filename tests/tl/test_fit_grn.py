@@ -9,6 +9,7 @@ import scregnet as sr
 from scregnet.links import NULL_MODELS
 
 QUICK = {
+    "method": "scregnet",
     "gnn_dims": (8,),
     "mlp_dims": (8,),
     "max_epochs": 4,
@@ -112,12 +113,9 @@ def test_a_null_model_as_the_method_stands_alone(adata, net):
     assert len(adata.uns["grn"]["history"]) == 0
 
 
-@pytest.mark.parametrize("method", ["degree", "scregnet"])
-def test_a_seed_fixes_everything(adata, net, method):
-    quick = QUICK if method == "scregnet" else {}
-    first, second, other = (
-        sr.tl.fit_grn(adata, net, method, random_state=seed, copy=True, **quick) for seed in (1, 1, 2)
-    )
+@pytest.mark.parametrize("quick", [{"method": "degree"}, {"method": "joint", "n_trees": 20}, QUICK])
+def test_a_seed_fixes_everything(adata, net, quick):
+    first, second, other = (sr.tl.fit_grn(adata, net, random_state=seed, copy=True, **quick) for seed in (1, 1, 2))
     np.testing.assert_array_equal(probabilities(first), probabilities(second))
     pd.testing.assert_frame_equal(first.uns["grn"]["pairs"], second.uns["grn"]["pairs"])
     assert not np.array_equal(probabilities(first), probabilities(other))

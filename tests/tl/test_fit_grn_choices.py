@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 import scregnet as sr
 
 QUICK = {
+    "method": "scregnet",
     "gnn_dims": (8,),
     "mlp_dims": (8,),
     "max_epochs": 4,

@@ -4,9 +4,17 @@ import pandas as pd
 import pytest
 
 import scregnet as sr
+from scregnet.links.methods.joint import Joint
 from scregnet.links.methods.scregnet import ScRegNet
 
-QUICK = {"gnn_dims": (8,), "mlp_dims": (8,), "max_epochs": 2, "show_progress_bar": False, "device": "cpu"}
+QUICK = {
+    "method": "scregnet",
+    "gnn_dims": (8,),
+    "mlp_dims": (8,),
+    "max_epochs": 2,
+    "show_progress_bar": False,
+    "device": "cpu",
+}
 NULLS = {"degree", "label_factors"}
 
 
@@ -97,9 +105,17 @@ class TestAblation:
     @pytest.mark.parametrize(
         "method, how, without",
         [
-            ("scregnet", {"gnn": "graphsage"}, {"gnn": None}),
-            ("sctransnet", {}, {"graph_dims": ()}),
-            ("scregnet", {"gnn": None}, None),
+            ("scregnet", {"gnn": "graphsage"}, {"no graph network": {"gnn": None}}),
+            ("sctransnet", {}, {"no graph network": {"graph_dims": ()}}),
+            ("scregnet", {"gnn": None}, {}),
+            (
+                "joint",
+                {},
+                {
+                    "no trees": {"n_trees": 0},
+                    "no similarity": dict.fromkeys(("target_smooth", "own", "similar", "joint_smooth"), 0.0),
+                },
+            ),
         ],
     )
     def test_default_variants(self, embedded, net, monkeypatch, method, how, without):
@@ -118,11 +134,10 @@ class TestAblation:
         common = {"method": method, "random_state": 0, **how}
         wanted = {
             "whole model": common,
-            "no graph network": None if without is None else {**common, **without},
+            **{name: {**common, **keywords} for name, keywords in without.items()},
             "no embedding": {**common, "embedding": None},
             "random embedding": {**common, "random_embedding": True},
         }
-        wanted = {name: keywords for name, keywords in wanted.items() if keywords is not None}
         assert list(table["variant"]) == list(wanted)
         assert asked == list(wanted.values())
 
@@ -147,9 +162,10 @@ class TestAblation:
             sr.tl.ablation_study(embedded, net, n_seeds=1, variants={"none": {"gnn": None}}, **QUICK)
 
     def test_wrong_calls_fail_before_the_first_fit(self, embedded, net, monkeypatch):
-        monkeypatch.setattr(ScRegNet, "fit", lambda *_, **__: pytest.fail("a fit was begun"))
+        for method in (Joint, ScRegNet):
+            monkeypatch.setattr(method, "fit", lambda *_, **__: pytest.fail("a fit was begun"))
         with pytest.raises(TypeError, match="'gn' is not a parameter of method='scregnet'.*'gnn'"):
-            sr.tl.ablation_study(embedded, net, variants={"a": {}, "b": {"gn": None}})
+            sr.tl.ablation_study(embedded, net, "scregnet", variants={"a": {}, "b": {"gn": None}})
         with pytest.raises(TypeError, match=r"variants\['b'\] sets 'keep', 'random_state', which the study"):
             sr.tl.ablation_study(embedded, net, variants={"b": {"random_state": 1, "keep": 3}})
         with pytest.raises(TypeError, match="the call sets 'groupby'"):
@@ -182,7 +198,7 @@ class TestRobustness:
         assert auroc["value"].nunique() == 5
 
     def test_without_noise_it_is_the_fit(self, embedded, net):
-        table = self.study(embedded, net, "scregnet", noise=(0.0,), **QUICK)
+        table = self.study(embedded, net, noise=(0.0,), **QUICK)
         sr.tl.fit_grn(embedded, net, n_bootstrap=0, **QUICK)
         wanted = sr.get.metrics(embedded)
         wanted = wanted[wanted["split"] == "test"][["model", "metric", "value"]].reset_index(drop=True)

@@ -10,6 +10,7 @@ from scregnet.links.methods.scregnet import ScRegNet
 optuna = pytest.importorskip("optuna")
 
 SMALL = {
+    "method": "scregnet",
     "space": {
         "learning_rate": (1e-3, 1e-1, "log"),
         "optimizer": ["adam", "sgd"],

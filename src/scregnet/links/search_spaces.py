@@ -130,6 +130,19 @@ SEARCH_SPACES: dict[str, dict[str, Dimension]] = {
         "channel_dims": Layers(16, 256, depth=(1, 3)),
         "type_dim": Range(4, 32),
     },
+    # About a factor of ten to either side of the defaults.
+    "joint": {
+        "n_trees": Range(50, 1000, log=True),
+        "learning_rate": Range(0.01, 0.2, log=True),
+        "n_leaves": Range(3, 31, log=True),
+        "tf": Range(0.3, 30.0, log=True),
+        "target": Range(0.1, 10.0, log=True),
+        "target_smooth": Range(0.05, 5.0, log=True),
+        "own": Range(0.03, 3.0, log=True),
+        "similar": Range(0.02, 2.0, log=True),
+        "joint": Range(0.2, 20.0, log=True),
+        "joint_smooth": Range(0.05, 5.0, log=True),
+    },
 }
 """The hyper-parameters that are searched by default, by method; a hyper-parameter must follow those that it depends on."""
 

@@ -29,6 +29,10 @@ WHOLE = "whole model"
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "scregnet": {"no graph network": {"gnn": None}},
     "sctransnet": {"no graph network": {"graph_dims": ()}},
+    "joint": {
+        "no trees": {"n_trees": 0},
+        "no similarity": {"target_smooth": 0.0, "own": 0.0, "similar": 0.0, "joint_smooth": 0.0},
+    },
 }
 """Versions of a method that lack one of its own parts; those without an embedding are made for every method that uses one."""
 
@@ -50,7 +54,7 @@ _SET_BY_THE_STUDY = {
 def ablation_study(
     adata: AnnData | MuData,
     prior: Any = None,
-    method: str = "scregnet",
+    method: str = "joint",
     *,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
     n_seeds: int = 5,
@@ -74,8 +78,9 @@ def ablation_study(
     method
         Method of :func:`scregnet.tl.fit_grn`.
     variants
-        Name of a version to the keyword arguments of :func:`scregnet.tl.fit_grn` that make it. ``None`` takes ``"whole model"``,
-        ``"no graph network"`` (``gnn=None`` of ``"scregnet"``, ``graph_dims=()`` of ``"sctransnet"``), ``"no embedding"`` (``embedding=None``) and ``"random embedding"`` (``random_embedding=True``).
+        Name of a version to the keyword arguments of :func:`scregnet.tl.fit_grn` that make it. ``None`` takes ``"whole model"``; for ``"joint"`` ``"no trees"``
+        (``n_trees=0``) and ``"no similarity"`` (the process without what similar genes share), for ``"scregnet"`` and ``"sctransnet"`` ``"no graph network"`` (``gnn=None`` and ``graph_dims=()``);
+        ``"no embedding"`` (``embedding=None``) and ``"random embedding"`` (``random_embedding=True``).
     n_seeds
         Fits of each version. A seed draws the split, unless that is a frame, and starts the fit: versions with the same seed have the same pairs.
     random_state
@@ -83,7 +88,7 @@ def ablation_study(
     %(progress)s
     %(mod)s
     **fit_params
-        Further keyword arguments of :func:`scregnet.tl.fit_grn` for all versions, such as ``embedding``, ``split`` or ``max_epochs``.
+        Further keyword arguments of :func:`scregnet.tl.fit_grn` for all versions, such as ``embedding``, ``split`` or ``n_trees``.
 
     Returns
     -------
@@ -104,9 +109,9 @@ def ablation_study(
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.embed(adata, model="svd", n_components=8)
-    >>> table = sr.tl.ablation_study(adata, adata.uns["truth"], n_seeds=2, max_epochs=5)
+    >>> table = sr.tl.ablation_study(adata, adata.uns["truth"], n_seeds=1, n_trees=20)
     >>> list(table["variant"].unique())
-    ['whole model', 'no graph network', 'no embedding', 'random embedding']
+    ['whole model', 'no trees', 'no similarity', 'no embedding', 'random embedding']
     """
     data = resolve(adata, mod)
     check_names(data)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def fit_grn(
     adata: AnnData | MuData,
     prior: Any = None,
-    method: str = "scregnet",
+    method: str = "joint",
     *,
     embedding: str | pd.DataFrame | None = "auto",
     layer: str | None = None,
@@ -76,8 +76,13 @@ def fit_grn(
 
         ``None`` takes ``adata.varp["prior"]``, or the positives of ``split`` if that is a frame.
     method
-        ``"scregnet"`` (:cite:p:`kommu2025scregnet`: a frozen embedding beside a graph network; the graph network's node features are the gene's expression) or
-        ``"degree"`` (the null model: how often is this TF a regulator, how often is this gene a target).
+        :doc:`/methods` describes them.
+
+        - ``"joint"``: a Gaussian process over pairs (similar TFs have similar targets, similar genes have similar regulators) and factors of the labels, corrected by boosted
+          trees. Runs on the processor.
+        - ``"scregnet"`` (:cite:p:`kommu2025scregnet`): a frozen embedding beside a graph network whose node features are the genes' expression.
+        - ``"sctransnet"`` (:cite:p:`kommu2024sctransnet`): a frozen embedding beside attention over the known network, and hard negatives.
+        - ``"degree"``, ``"label_factors"``: the null models, which never see a cell. How often is this TF a regulator, and this gene a target; and which TFs have targets in common.
     embedding
         Gene embedding: a key of ``adata.varm``, or a frame indexed by gene name. ``"auto"`` takes the one that :func:`scregnet.tl.embed`
         wrote, if there is exactly one; ``None`` fits without.
@@ -135,8 +140,8 @@ def fit_grn(
     %(copy)s
     %(mod)s
     **method_params
-        Hyper-parameters of the method, the fields of its class; an unknown one raises ``TypeError`` with the valid names. For ``"scregnet"`` among others ``gnn``,
-        ``gnn_dims``, ``mlp_dims``, ``dropout``, ``learning_rate``, ``max_epochs``, ``patience``; for ``"degree"`` ``pseudo_count``.
+        Hyper-parameters of the method, the fields of its class; an unknown one raises ``TypeError`` with the valid names. For ``"joint"`` among others ``n_trees``
+        and ``learning_rate``; for ``"scregnet"`` ``gnn``, ``gnn_dims``, ``dropout``, ``max_epochs``; for ``"degree"`` ``pseudo_count``.
 
     Returns
     -------
@@ -146,7 +151,7 @@ def fit_grn(
       and every regulator of the prior).
     - ``adata.varp[f"{key}_sd"]``, with ``n_models`` above 1: float32 CSR with the same places, standard deviation of the members' probabilities.
     - ``adata.uns[key]``: ``params``; ``metrics``, a frame of the method's and the null models' figures on validation and test pairs, with intervals
-      (:func:`scregnet.get.metrics`); ``history``, a frame with one row an epoch (and a column ``model`` if ``n_models`` is above 1); ``pairs``, a frame of the labelled pairs
+      (:func:`scregnet.get.metrics`); ``history``, a frame with one row an epoch, empty for methods without epochs such as ``"joint"`` (and a column ``model`` if ``n_models`` is above 1); ``pairs``, a frame of the labelled pairs
       with label, split and probabilities; ``left_out``, a frame of the known edges that are in no part; ``model``, the fitted state
       as plain arrays, from which :func:`scregnet.tl.score_links` scores pairs, also after reading a file.
     - With ``groupby``: all of these under ``f"{key}_{group}"`` for every group, and ``adata.uns[key]["groups"]`` with their names.

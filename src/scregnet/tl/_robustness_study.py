@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def robustness_study(
     adata: AnnData | MuData,
     prior: Any = None,
-    method: str = "scregnet",
+    method: str = "joint",
     *,
     noise: Sequence[float] = (0.01, 0.02, 0.03, 0.04, 0.05),
     n_priors: int = 10,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def tune_grn(
     adata: AnnData | MuData,
     prior: Any = None,
-    method: str = "scregnet",
+    method: str = "joint",
     *,
     n_trials: int = 50,
     timeout: float | None = None,
@@ -81,8 +81,8 @@ def tune_grn(
         Seconds after which no further trial is begun.
     space
         What to search in place of the method's own space: name of a hyper-parameter to a list of values, to ``(low, high)``, of integers or of
-        numbers, or to ``(low, high, "log")``. ``None`` takes the method's own, for ``"scregnet"`` that of its authors: learning rate, weight decay, dropout, batch size,
-        optimiser, number and widths of the layers, and heads, reduction and slope of a GAT.
+        numbers, or to ``(low, high, "log")``. ``None`` takes the method's own: for ``"joint"`` number, size and learning rate of the trees and the variances of the
+        process; for ``"scregnet"`` that of its authors: learning rate, weight decay, dropout, batch size, optimiser, number and widths of the layers, and heads, reduction and slope of a GAT.
     storage
         File that keeps the trials, so that a search that was ended goes on when the same call is made again: SQLite if its name ends in ``.db`` or ``.sqlite``, else a journal. Also a
         database URL as Optuna takes it. ``None`` keeps them in memory.
@@ -97,7 +97,7 @@ def tune_grn(
     %(copy)s
     %(mod)s
     **method_params
-        Hyper-parameters that are set and not searched, such as ``gnn="gat"`` or ``max_epochs=100``.
+        Hyper-parameters that are set and not searched, such as ``n_trees=0``, or ``gnn="gat"`` of ``"scregnet"``.
 
     Returns
     -------
