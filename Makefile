@@ -36,8 +36,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@$(PIP) install -c constraints.txt --group test --group doc
 	@touch $@
 
+# Models this small gain nothing from a second thread, and lose much where other programs want the cores too.
 demo: $(VENV)/.installed
-	@$(BIN)/python tutorials/demo.py
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python tutorials/demo.py
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -43,7 +43,7 @@ def test_demo_prints_the_table_and_draws(tmp_path):
     done = run(f"import runpy; runpy.run_path({str(ROOT / 'tutorials' / 'demo.py')!r}, run_name='__main__')", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    for word in ("scregnet", "degree", "auroc", "auprc", "per_tf_auroc"):
+    for word in ("joint", "scregnet", "degree", "label_factors", "auroc", "auprc", "per_tf_auroc"):
         assert word in done.stdout
     for picture in ("network.png", "metrics.png"):
         assert (tmp_path / "demo_output" / picture).read_bytes().startswith(b"\x89PNG")
