@@ -13,6 +13,8 @@ from scregnet.links.pair_features import GeneTable, PairFeatures
 from scregnet.links.pair_process import PairProcess, Variances, gene_features
 from scregnet.links.task import FitResult, LinkTask, Pairs, Progress
 
+# What trees learn from some targets holds for others in part only.
+UNSEEN_TARGETS = 0.5
 # More pairs than this no longer change the trees, but cost memory.
 TREE_PAIRS = 1_000_000
 
@@ -29,14 +31,14 @@ class Joint:
        folds, by pair or, if the validation pairs are of targets without labels, by target, and each is described by a fit to the others.
 
     Trees are grown, and used, for pairs like those of validation only, and never for TFs without labels: what some dozens of TFs have in common is
-    soon learned by heart, and the process alone is better there. All else of a fit is closed-form or convex; the seed sets folds and bags. Runs on the processor.
+    soon learned by heart, and the process alone is better there. For targets without labels their correction counts half. All else of a fit is closed-form or convex; the seed sets folds and bags. Runs on the processor.
 
     Parameters
     ----------
     n_trees, learning_rate, n_leaves
         Of the boosting; ``n_trees=0`` leaves the trees out.
     n_bags
-        Boosted models that are averaged.
+        Boosted models that are averaged, each with folds of its own.
     n_folds
         Folds that describe the training pairs.
     tf, target, target_smooth, own, similar, joint, joint_smooth
@@ -46,7 +48,7 @@ class Joint:
     n_trees: int = 300
     learning_rate: float = 0.03
     n_leaves: int = 7
-    n_bags: int = 3
+    n_bags: int = 2
     n_folds: int = 5
     tf: float = Variances.tf
     target: float = Variances.target
@@ -90,16 +92,16 @@ class Joint:
 
         whole = describe(known)
         trees: list[str] = []
-        if self.n_trees and tfs_seen:
+        share = min(1, TREE_PAIRS / len(task.train))
+        for _ in range(self.n_bags if self.n_trees and tfs_seen else 0):
             rows, outcomes = [], []
-            share = min(1, TREE_PAIRS / len(task.train))
             for held in _folds(known, self.n_folds, by_target=not targets_seen, rng=rng):
                 part = describe(known & ~held)
                 kept = held & (rng.random(held.shape) < share) if share < 1 else held
                 for row in np.flatnonzero(kept.any(1)):
                     rows.append(part.rows(tfs[[row]])[0][kept[row]])
                     outcomes.append(labels[row, kept[row]])
-            trees = self._boost(np.concatenate(rows), np.concatenate(outcomes), rng)
+            trees.append(self._boost(np.concatenate(rows), np.concatenate(outcomes), rng))
         links = JointLinks(whole, tuple(trees), targets_seen)
         scores = links.score(task.validation.sources, task.validation.targets)
         if not np.ptp(scores) > 1e-6:
@@ -107,10 +109,10 @@ class Joint:
             raise RuntimeError(msg)
         return FitResult(links)
 
-    def _boost(self, rows: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) -> list[str]:
+    def _boost(self, rows: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) -> str:
         import lightgbm as lgb
 
-        data = lgb.Dataset(rows, outcomes, init_score=rows[:, 0], free_raw_data=False)
+        data = lgb.Dataset(rows, outcomes, init_score=rows[:, 0])
         how = {
             "objective": "binary",
             "learning_rate": self.learning_rate,
@@ -122,10 +124,10 @@ class Joint:
             "bagging_freq": 1,
             "deterministic": True,
             "force_col_wise": True,
+            "seed": int(rng.integers(2**31)),
             "verbose": -1,
         }
-        seeds = rng.integers(2**31, size=self.n_bags)
-        return [lgb.train(how | {"seed": int(seed)}, data, self.n_trees).model_to_string() for seed in seeds]
+        return lgb.train(how, data, self.n_trees).model_to_string()
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +153,7 @@ class JointLinks:
             apply = np.flatnonzero(self.features.labelled_targets[targets[which]] == self.targets_seen)
             if len(apply):
                 trees = np.mean([booster.predict(rows[apply], raw_score=True) for booster in boosters], axis=0)
-                scores[which[apply]] += trees.astype(np.float32)
+                scores[which[apply]] += (1 if self.targets_seen else UNSEEN_TARGETS) * trees.astype(np.float32)
         return scores
 
     def _boosters(self) -> list[Any]:
