@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from scipy.special import expit
 
 from scregnet.links import Pairs
+from scregnet.links import factors as module
 from scregnet.links.factors import TF_BIAS_PRECISION, LabelMatrix, factorise
 
 
@@ -33,7 +35,51 @@ def test_the_matrix_holds_the_labels():
     assert labels.targets.tolist() == [1, 9]
     np.testing.assert_array_equal(labels.known, [[0, 1], [1, 1]])
     np.testing.assert_array_equal(labels.centred, [[0, -0.5], [0.5, -0.5]])
+    assert labels.n_pairs == 3
     assert labels.mean_logit == pytest.approx(np.log(1.5 / 2.5))
+
+
+def test_few_pairs_make_a_sparse_matrix_with_the_same_labels(monkeypatch):
+    given = Pairs(np.array([7, 3, 7, 3]), np.array([1, 9, 9, 9]), np.array([True, True, False, False]))
+    full = LabelMatrix.of(given)
+    monkeypatch.setattr(module, "SPARSE_COST", 0.5)
+    sparse = LabelMatrix.of(given)
+    assert sp.issparse(sparse.known)
+    # The pair that is given twice counts once, with its last label.
+    assert sparse.n_pairs == full.n_pairs == 3
+    assert sparse.mean_logit == full.mean_logit
+    for name in ("known", "centred"):
+        np.testing.assert_array_equal(getattr(sparse, name).toarray(), getattr(full, name))
+        np.testing.assert_array_equal(getattr(sparse.every(2), name).toarray(), getattr(full.every(2), name))
+
+
+@pytest.mark.parametrize(("rank", "variational"), [(0, True), (3, True), (3, False)])
+def test_sparse_and_full_matrices_have_the_same_factors(monkeypatch, rank, variational):
+    pairs = make_pairs(share=0.3)
+    full = fit(pairs, rank, variational, precision=1.0)
+    monkeypatch.setattr(module, "SPARSE_COST", 1)
+    monkeypatch.setattr(module, "BLOCK", 100)
+    sparse = fit(pairs, rank, variational, precision=1.0)
+    assert full.source_vectors.shape == sparse.source_vectors.shape
+    np.testing.assert_allclose(
+        sparse.source_vectors @ sparse.target_vectors.T, full.source_vectors @ full.target_vectors.T, atol=2e-3
+    )
+
+
+@pytest.mark.parametrize("variational", [False, True])
+def test_of_a_large_matrix_a_part_finds_nearly_the_same_factors(monkeypatch, variational):
+    pairs = make_pairs(n_tfs=30, n_targets=900)
+    whole = fit(pairs, 2, variational, n_iterations=40, precision=1.0)
+    monkeypatch.setattr(module, "CELLS_SOLVED", 30 * 300)
+    part = fit(pairs, 2, variational, n_iterations=40, precision=1.0)
+    found, wanted = (f.source_vectors @ f.target_vectors.T for f in (part, whole))
+    assert np.abs(found - wanted).mean() < 0.1 * wanted.std()
+    assert not np.array_equal(found, wanted)
+
+
+def test_factors_that_the_labels_do_not_call_for_are_dropped():
+    assert fit(make_pairs(strength=0), 3, precision=9.0).source_vectors.shape == (12, 2)
+    assert fit(make_pairs(strength=2), 3, precision=2.0).source_vectors.shape[1] > 2
 
 
 @pytest.mark.parametrize("rank", [0, 3])
@@ -51,6 +97,7 @@ def test_the_point_estimate_is_a_mode_of_the_posterior(rank):
     }
     for name, gradient in gradients.items():
         assert np.abs(gradient).max(initial=0) < 2e-3, name
+    assert x.shape[1] == rank + 2
     if rank:
         assert np.abs(x[:, :rank]).max() > 0.1
     np.testing.assert_array_equal(x[:, rank + 1], 1)
@@ -61,7 +108,7 @@ def test_the_variational_mean_keeps_the_factors_that_are_there():
     planted = fit(make_pairs(n_tfs=30, n_targets=400), 6, variational=True, precision=0.3, n_iterations=60)
     nothing = fit(make_pairs(n_tfs=30, n_targets=400, strength=0), 6, variational=True, precision=0.3, n_iterations=60)
     sizes = [
-        np.sort(np.linalg.svd(f.source_vectors[:, :6] @ f.target_vectors[:, :6].T)[1][:6])[::-1]
+        np.sort(np.linalg.svd(f.source_vectors[:, :-2] @ f.target_vectors[:, :-2].T)[1])[::-1]
         for f in (planted, nothing)
     ]
     assert sizes[0][1] > 4 * sizes[0][2]

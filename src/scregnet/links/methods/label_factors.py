@@ -19,8 +19,8 @@ MEAN_PRECISION = 0.3
 # The variational mean keeps few factors however many it may have; the point estimate gains from many weak ones.
 MEAN_RANK, POINT_RANK = 8, 24
 MEAN_ITERATIONS, POINT_ITERATIONS = 30, 20
-# Priors are compared on a part of the targets where the matrix has more cells: the choice needs no more, and time grows with them.
-CELLS_COMPARED = 1_000_000
+# Priors are compared on a part of the targets where there are more pairs: the choice needs no more, and time grows with them.
+PAIRS_COMPARED = 300_000
 BLOCK = 1 << 17
 
 
@@ -49,10 +49,10 @@ class LabelFactors:
         self, task: LinkTask, *, rng: np.random.Generator, device: Any = None, progress: Progress | None = None
     ) -> FitResult:
         """Factorise the training labels; validation pairs choose the priors."""
-        train, check = _part(task)
-        labels = LabelMatrix.of(train)
+        whole = LabelMatrix.of(task.train)
+        part, check = _part(whole, task.validation)
 
-        def loss(*estimates: Factors) -> float:
+        def loss(labels: LabelMatrix, check: Pairs, *estimates: Factors) -> float:
             scores = FactorLinks.of(labels, estimates, task.n_genes).score(check.sources, check.targets)
             return PlattCalibration.fit(scores, check.labels).loss
 
@@ -76,35 +76,43 @@ class LabelFactors:
                 n_iterations=POINT_ITERATIONS,
             )
 
-        bias, bias_loss = _best(lambda b: loss(mean(labels, 0, b)), TARGET_PRECISIONS)
-        whole = LabelMatrix.of(task.train)
-        chosen = [mean(whole, 0, bias)]
+        def chosen(fit: Callable[[LabelMatrix, float], Factors], choices: tuple[float, ...], *more: Factors) -> _Chosen:
+            fits = [fit(part, choice) for choice in choices]
+            best = int(np.argmin([loss(part, check, *more, estimate) for estimate in fits]))
+            of_part = fits[best]
+            return _Chosen(choices[best], of_part, of_part if part is whole else fit(whole, choices[best]))
+
+        estimates = [chosen(lambda labels, b: mean(labels, 0, b), TARGET_PRECISIONS).of_whole]
         if self.rank:
-            bias, _ = _best(lambda b: loss(mean(labels, self.rank, b)), TARGET_PRECISIONS)
-            first = mean(labels, self.rank, bias)
-            precision, both_loss = _best(lambda p: loss(first, point(labels, p, bias)), POINT_PRECISIONS)
-            if both_loss < bias_loss:
-                chosen = [mean(whole, self.rank, bias), point(whole, precision, bias)]
-        return FitResult(FactorLinks.of(whole, chosen, task.n_genes))
+            first = chosen(lambda labels, b: mean(labels, self.rank, b), TARGET_PRECISIONS)
+            second = chosen(lambda labels, p: point(labels, p, first.choice), POINT_PRECISIONS, first.of_part)
+            both = [first.of_whole, second.of_whole]
+            # A part of the targets may be too little to find factors in that all of them show.
+            if loss(whole, task.validation, *both) < loss(whole, task.validation, *estimates):
+                estimates = both
+        return FitResult(FactorLinks.of(whole, estimates, task.n_genes))
 
 
-def _best(loss: Callable[[float], float], choices: tuple[float, ...]) -> tuple[float, float]:
-    losses = [loss(choice) for choice in choices]
-    best = int(np.argmin(losses))
-    return choices[best], losses[best]
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """The prior that the validation pairs call for, and what comes out under it on the part it was chosen on and on all."""
+
+    choice: float
+    of_part: Factors
+    of_whole: Factors
 
 
-def _part(task: LinkTask) -> tuple[Pairs, Pairs]:
-    """Training and validation pairs of every k-th labelled target where the matrix is large."""
-    targets = np.unique(task.train.targets)
-    n_cells = len(np.unique(task.train.sources)) * len(targets)
-    step = -(-n_cells // CELLS_COMPARED)
+def _part(labels: LabelMatrix, validation: Pairs) -> tuple[LabelMatrix, Pairs]:
+    """Every k-th target and the validation pairs of these where there are many pairs."""
+    step = min(-(-labels.n_pairs // PAIRS_COMPARED), len(labels.targets))
     if step == 1:
-        return task.train, task.validation
-    kept = targets[::step]
-    train, check = (pairs.take(np.isin(pairs.targets, kept)) for pairs in (task.train, task.validation))
+        return labels, validation
+    part = labels.every(step)
+    kept = np.zeros(max(part.targets.max(), validation.targets.max()) + 1, bool)
+    kept[part.targets] = True
+    check = validation.take(kept[validation.targets])
     # Targets that are not among them have the mean bias, so that their pairs still tell something.
-    return train, check if 0 < check.n_positive < len(check) else task.validation
+    return part, check if 0 < check.n_positive < len(check) else validation
 
 
 @dataclass(frozen=True, eq=False)
