@@ -126,14 +126,15 @@ def factorise(
 
     The priors are normal: factors around 0 with the given ``precision``, biases of targets around their mean with ``target_precision``, biases of TFs
     around 0 with a small one. Under the parabola that bounds the logistic likelihood from below, either side given the other is a
-    ridge regression for each gene, so both are solved in turn, and the bound is made tight at the logits that come out.
+    ridge regression for each gene, so both are solved in turn, and the bound is made tight at the logits that come out. A matrix of more than
+    :data:`CELLS_SOLVED` cells is solved so for every k-th target, and then, from the factors that its TFs have by then, :data:`ROUNDS` times as a whole.
 
     Parameters
     ----------
     labels
         What is known.
     rank
-        Number of factors.
+        Largest number of factors; those that die out are dropped.
     precision
         Of the prior of the factors.
     target_precision
