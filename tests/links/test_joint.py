@@ -1,0 +1,246 @@
+"""Modules of genes that are regulated together: nothing that degrees tell, all that expression does."""
+
+import anndata as ad
+import numpy as np
+import pytest
+import torch
+from threadpoolctl import threadpool_limits
+
+import scregnet as sr
+from scregnet import metrics
+from scregnet.links import LinkTask, Split, get_method, load_fitted, split_pairs
+from scregnet.links.methods.joint import Joint
+
+N_TFS, N_GENES, N_MODULES = 18, 150, 3
+QUICK = {"n_trees": 60, "n_bags": 2}
+
+
+def planted(kind, *, noise=1.0, seed=0):
+    """TFs prefer one of three modules; all TFs and all genes have the same number of edges, give or take chance."""
+    rng = np.random.default_rng(seed)
+    module = np.arange(N_GENES) % N_MODULES
+    chance = np.where(module[:N_TFS, None] == module, 0.7, 0.1)
+    edges = rng.random((N_TFS, N_GENES)) < chance
+    edges[np.arange(N_TFS), np.arange(N_TFS)] = False
+    split = split_pairs(*np.nonzero(edges), N_GENES, rng=rng, kind=kind)
+    centres = rng.normal(size=(N_MODULES, 30))
+    expression = centres[module] + noise * rng.normal(size=(N_GENES, 30))
+    expression = (expression - expression.mean(1, keepdims=True)) / expression.std(1, keepdims=True)
+    summary = rng.random((N_GENES, 3))
+    embedding = centres[module][:, :8] + rng.normal(size=(N_GENES, 8))
+    arrays = (array.astype(np.float32) for array in (expression, embedding, summary))
+    return LinkTask(N_GENES, split.train, split.validation, *arrays), split
+
+
+def fit(task, seed=0, name="joint", **parameters):
+    method = get_method(name, **(QUICK | parameters if name == "joint" else parameters))
+    return method.fit(task, rng=np.random.default_rng(seed), device=torch.device("cpu")).links
+
+
+def per_tf(links, split):
+    test = split.test
+    return metrics.per_tf(test.labels, links.score(test.sources, test.targets), test.sources)
+
+
+@pytest.fixture(scope="module")
+def by_kind():
+    """The task, its split and a fit for each kind of split."""
+    found = {}
+    for kind in ("pairs", "targets", "tfs", "both"):
+        task, split = planted(kind)
+        found[kind] = task, split, fit(task)
+    return found
+
+
+def every_pair(sources):
+    return np.repeat(np.asarray(sources), N_GENES), np.tile(np.arange(N_GENES), len(sources))
+
+
+def base(links, sources):
+    return np.concatenate([links.features.base(np.array([source]))[0] for source in sources])
+
+
+@pytest.mark.parametrize(
+    "kind, least, null, most",
+    [("pairs", 0.7, "degree", 0.6), ("targets", 0.7, "label_factors", 0.5)],
+)
+def test_what_tf_and_target_have_in_common_is_learned(by_kind, kind, least, null, most):
+    task, split, links = by_kind[kind]
+    assert per_tf(links, split) > least
+    # Additive models cannot: within a TF they rank by how often a gene is a target.
+    assert per_tf(fit(task, name=null), split) <= most
+
+
+@pytest.mark.parametrize("kind", ["tfs", "both"])
+def test_tfs_without_labels_are_ranked_by_those_of_similar_expression(by_kind, kind):
+    task, split, _ = by_kind[kind]
+    # These TFs regulate genes of their own expression, more than real ones do.
+    links = fit(task, similar=2.0)
+    assert per_tf(links, split) > max(0.65, per_tf(fit(task, name="degree"), split) + 0.1)
+    assert per_tf(fit(task, similar=0.0), split) < per_tf(links, split) - 0.1
+
+
+def test_expression_of_another_network_does_not_help():
+    task, split = planted("targets")
+    rng = np.random.default_rng(5)
+    shuffled = rng.permutation(N_GENES)
+    other = LinkTask(
+        N_GENES, task.train, task.validation, task.expression[shuffled], task.embedding[shuffled], task.summary
+    )
+    assert per_tf(fit(other), split) < 0.6 < per_tf(fit(task), split)
+
+
+class TestTrees:
+    def test_they_are_there_and_do_something(self, by_kind):
+        for kind in ("pairs", "targets"):
+            _, split, links = by_kind[kind]
+            assert len(links.trees) == QUICK["n_bags"]
+            sources, targets = split.test.sources, split.test.targets
+            without = links.features.base(np.arange(N_GENES))[sources, targets]
+            assert np.abs(links.score(sources, targets) - without).max() > 0.01
+
+    @pytest.mark.parametrize("kind", ["tfs", "both"])
+    def test_none_where_tfs_have_no_labels(self, by_kind, kind):
+        _, _, links = by_kind[kind]
+        assert links.trees == ()
+        np.testing.assert_array_equal(links.score(*every_pair(range(N_TFS))), base(links, range(N_TFS)))
+
+    def test_none_for_a_gene_that_is_no_labelled_tf(self, by_kind):
+        _, _, links = by_kind["pairs"]
+        other = [N_TFS, N_GENES - 1]
+        np.testing.assert_array_equal(links.score(*every_pair(other)), base(links, other))
+
+    def test_for_targets_without_labels_where_the_validation_pairs_have_such(self, by_kind):
+        task, _, links = by_kind["targets"]
+        sources, targets = every_pair(range(N_TFS))
+        changed = links.score(sources, targets) != base(links, range(N_TFS))
+        labelled = np.isin(targets, task.train.targets)
+        assert not changed[labelled].any()
+        assert changed[~labelled].mean() > 0.9
+
+    def test_for_labelled_targets_elsewhere(self):
+        task, _ = planted("pairs")
+        hidden = 30
+        rest = Split(*(pairs.take(pairs.targets != hidden) for pairs in (task.train, task.validation, task.train)))
+        links = fit(LinkTask(N_GENES, rest.train, rest.validation, task.expression, task.embedding, task.summary))
+        sources, targets = every_pair(range(N_TFS))
+        changed = links.score(sources, targets) != base(links, range(N_TFS))
+        assert not changed[targets == hidden].any()
+        assert changed[targets != hidden].mean() > 0.9
+
+    def test_none_at_all(self, by_kind):
+        task, split, whole = by_kind["pairs"]
+        links = fit(task, n_trees=0)
+        assert links.trees == ()
+        np.testing.assert_array_equal(links.score(*every_pair(range(N_TFS))), base(links, range(N_TFS)))
+        # The seed draws folds and bags only: what the trees start from is the same.
+        np.testing.assert_array_equal(base(links, range(N_TFS)), base(whole, range(N_TFS)))
+        assert per_tf(links, split) > 0.7
+
+    def test_they_are_the_same_with_one_thread_and_with_two(self, by_kind):
+        task, _, _ = by_kind["pairs"]
+        models = []
+        for n in (1, 2):
+            with threadpool_limits(n, user_api="openmp"):
+                models.append(fit(task).trees)
+        assert models[0] == models[1]
+
+
+def test_the_order_and_the_company_of_pairs_do_not_matter(by_kind):
+    _, split, links = by_kind["pairs"]
+    sources, targets = split.test.sources, split.test.targets
+    scores = links.score(sources, targets)
+    order = np.random.default_rng(0).permutation(len(sources))
+    np.testing.assert_allclose(links.score(sources[order], targets[order]), scores[order], atol=1e-6)
+    np.testing.assert_allclose(links.score(sources[7:8], targets[7:8]), scores[7:8], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["pairs", "targets"])
+def test_a_seed_fixes_the_fit_and_another_gives_another(by_kind, kind):
+    task, split, links = by_kind[kind]
+    pairs = split.test.sources, split.test.targets
+    np.testing.assert_array_equal(fit(task).score(*pairs), links.score(*pairs))
+    assert not np.array_equal(fit(task, seed=1).score(*pairs), links.score(*pairs))
+
+
+def test_labels_of_validation_pairs_change_nothing(by_kind):
+    """They serve the calibration alone, which so has pairs that the fit has never seen."""
+    task, split, links = by_kind["pairs"]
+    check = task.validation
+    flipped = type(check)(check.sources, check.targets, ~check.labels)
+    other = fit(LinkTask(N_GENES, task.train, flipped, task.expression, task.embedding, task.summary))
+    np.testing.assert_array_equal(
+        other.score(split.test.sources, split.test.targets), links.score(split.test.sources, split.test.targets)
+    )
+
+
+def test_without_embedding(by_kind):
+    task, split, links = by_kind["targets"]
+    bare = fit(LinkTask(N_GENES, task.train, task.validation, task.expression, None, task.summary))
+    assert per_tf(bare, split) > 0.7
+    pairs = split.test.sources, split.test.targets
+    assert not np.array_equal(bare.score(*pairs), links.score(*pairs))
+
+
+def test_the_text_of_the_trees_survives_state_and_file(by_kind, tmp_path):
+    _, split, links = by_kind["pairs"]
+    file = tmp_path / "state.h5ad"
+    ad.AnnData(shape=(1, 1), uns={"state": links.state()}).write_h5ad(file)
+    again = load_fitted("joint", ad.read_h5ad(file).uns["state"])
+    assert again.trees == links.trees
+    assert again.trees[0].startswith("tree\n")
+    pairs = split.test.sources, split.test.targets
+    np.testing.assert_array_equal(again.score(*pairs), links.score(*pairs))
+
+
+@pytest.mark.parametrize("n_models", [1, 2])
+def test_a_fitted_network_scores_the_same_after_a_file(tmp_path, n_models):
+    adata = sr.datasets.simulated(n_obs=120, n_vars=80, random_state=3)
+    net = adata.uns["truth"]
+    sr.tl.fit_grn(adata, net, n_models=n_models, n_bootstrap=0, show_progress_bar=False, **QUICK)
+    params = adata.uns["grn"]["params"]
+    assert params["method"] == "joint"
+    assert params["method_params"]["n_trees"] == QUICK["n_trees"]
+    adata.write_h5ad(tmp_path / "fitted.h5ad")
+    again = ad.read_h5ad(tmp_path / "fitted.h5ad")
+    np.testing.assert_array_equal(
+        sr.tl.score_links(again, net)["probability"], sr.tl.score_links(adata, net)["probability"]
+    )
+
+
+@pytest.mark.parametrize(
+    "parameters, error, message",
+    [
+        ({"n_trees": -1}, ValueError, "n_trees must be at least 0"),
+        ({"n_trees": 1.5}, TypeError, "n_trees must be an integer"),
+        ({"learning_rate": 0}, ValueError, "learning_rate must lie in"),
+        ({"learning_rate": 1.5}, ValueError, "learning_rate must lie in"),
+        ({"n_leaves": 1}, ValueError, "n_leaves must be at least 2"),
+        ({"n_bags": 0}, ValueError, "n_bags must be at least 1"),
+        ({"n_folds": 1}, ValueError, "n_folds must be at least 2"),
+        ({"tf": 0}, ValueError, "tf must lie in"),
+        *[
+            ({name: -0.1}, ValueError, f"{name} must lie in")
+            for name in ("target", "target_smooth", "own", "similar", "joint", "joint_smooth")
+        ],
+        ({"joint": np.inf}, ValueError, "joint must lie in"),
+    ],
+)
+def test_bad_hyperparameters(parameters, error, message):
+    with pytest.raises(error, match=message):
+        Joint(**parameters)
+
+
+@pytest.mark.parametrize("missing", ["expression", "summary"])
+def test_what_it_needs_is_said(missing):
+    task, _ = planted("pairs")
+    arrays = {"expression": task.expression, "summary": task.summary, missing: None}
+    with pytest.raises(ValueError, match="needs expression of the genes and its summary"):
+        fit(LinkTask(N_GENES, task.train, task.validation, **arrays))
+
+
+def test_a_fit_that_tells_no_pair_from_another_is_refused():
+    task, _ = planted("tfs")
+    nothing = dict.fromkeys(("target", "target_smooth", "own", "similar", "joint", "joint_smooth"), 0.0)
+    with pytest.raises(RuntimeError, match="training collapsed: every validation pair has the same score"):
+        fit(task, tf=1e-9, **nothing)
