@@ -157,3 +157,16 @@ def test_the_published_rule_applied_to_string_fails(shared):
     # Of 264,000 ordered pairs about one in six is drawn, and so is one in six of the 2,604 training edges.
     assert 250 < found.loc[("training_edge_as_negative", "test"), "count"] < 600
     assert found.loc[("pair_in_two_parts", "train, test"), "count"] > 600
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("kind", ["pairs", "targets", "tfs", "both"])
+def test_the_packages_own_splits_of_string_pass(shared, kind):
+    """Every edge of STRING between two TFs runs both ways."""
+    adata = sr.datasets.beeline("mDC", 500, network="string", path=shared / "data" / "beeline")
+    sr.tl.fit_grn(adata, adata.uns["network"], method="degree", split=kind, n_bootstrap=0, keep=1)
+    report = sr.tl.audit_split(adata, adata.uns["grn"]["pairs"], adata.uns["network"], null_models=False)
+    assert set(report["verdict"]) == {"ok"}
+    found = report.set_index(["check", "part"])["count"]
+    assert found["reverse_edge", "test"] == found["reverse_edge", "validation"] == 0
+    assert found["reverse_edge_of_negative", "test"] == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scregnet._validate import check_choice
+from scregnet.links.reciprocity import is_reciprocal
 from scregnet.links.task import Pairs, Split
 
 NEGATIVES = ("all", "sampled", "hard", "degree_matched")
@@ -31,7 +32,8 @@ def choose_negatives(
         Source of randomness.
     scattered
         Whether any pair may be in any part, as in a split of pairs. Matched foursomes seldom lie within one part then: they are made over all parts, and
-        as wholes divided anew in the same proportions. Not read with other kinds, which leave every pair in its part.
+        as wholes divided anew in the same proportions; but within the parts in a reciprocal network, whose split keeps both directions of a pair together.
+        Not read with other kinds, which leave every pair in its part.
 
     Returns
     -------
@@ -43,10 +45,10 @@ def choose_negatives(
         return split
     if kind != "degree_matched":
         return Split(*(_sample(pairs, ratio, rng=rng, per_tf=kind == "hard") for pairs in parts))
-    if not scattered:
-        return Split(*(match_degrees(pairs, rng=rng)[0] for pairs in parts))
     fields = ("sources", "targets", "labels")
     everything = Pairs(*(np.concatenate([getattr(pairs, field) for pairs in parts]) for field in fields))
+    if not scattered or is_reciprocal(everything):
+        return Split(*(match_degrees(pairs, rng=rng)[0] for pairs in parts))
     matched, foursome = match_degrees(everything, rng=rng)
     n = len(matched) // 4
     shares = np.cumsum([pairs.n_positive for pairs in parts]) / max(everything.n_positive, 1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from scregnet._validate import check_choice
+from scregnet.links.reciprocity import is_reciprocal, reverses, without_reverses
 from scregnet.links.task import Pairs, Split
 
 SPLITS = ("pairs", "targets", "tfs", "both")
@@ -30,6 +32,11 @@ def split_pairs(
 ) -> Split:
     """Divide the :func:`universe` of a network in three parts; validation pairs are of the same kind as test pairs.
 
+    In a network whose edges mostly run both ways, such as STRING (:func:`~scregnet.links.reciprocity.is_reciprocal`), the reverse of a pair tells its label. There
+    both directions are in one part with ``kind="pairs"``; with the others the training lacks every pair whose reverse is a validation or
+    test pair, and the validation part those whose reverse is a test pair. This goes by genes, never by labels: were edges alone kept together, a
+    reverse among the training pairs would tell that a pair is none.
+
     Parameters
     ----------
     sources
@@ -50,7 +57,8 @@ def split_pairs(
 
     Returns
     -------
-    The three parts. Together they hold every pair of the universe once; with ``"both"`` all but the mixed ones.
+    The three parts. Together they hold every pair of the universe once; with ``"both"`` all but the mixed ones, and where genes of a reciprocal network are
+    held out all but the reverses of what is held out.
 
     Raises
     ------
@@ -59,12 +67,13 @@ def split_pairs(
     """
     check_choice("split", kind, SPLITS)
     pairs = universe(sources, targets, n_genes)
-    divide = hold_out
+    reciprocal = is_reciprocal(pairs)
+    divide: Callable[..., tuple[Pairs, Pairs]] = hold_out
     if kind != "pairs":
         divide = partial(hold_out_genes, tfs=kind in ("tfs", "both"), targets=kind in ("targets", "both"))
-    rest, test = divide(pairs, test_fraction, rng=rng)
+    rest, test = divide(pairs, test_fraction, rng=rng, reciprocal=reciprocal)
     share = VALIDATION_FRACTIONS[kind] if validation_fraction is None else validation_fraction
-    train, validation = divide(rest, share, rng=rng)
+    train, validation = divide(rest, share, rng=rng, reciprocal=reciprocal)
     return Split(train, validation, test)
 
 
@@ -79,11 +88,14 @@ def universe(sources: np.ndarray, targets: np.ndarray, n_genes: int) -> Pairs:
     return Pairs(tfs[row].astype(np.int32), target.astype(np.int32), labels[other])
 
 
-def hold_out(pairs: Pairs, fraction: float, *, rng: np.random.Generator) -> tuple[Pairs, Pairs]:
+def hold_out(
+    pairs: Pairs, fraction: float, *, rng: np.random.Generator, reciprocal: bool | None = None
+) -> tuple[Pairs, Pairs]:
     """Divide pairs in two, the second with a share ``fraction`` of every TF's edges and of its non-edges.
 
     Shares that are not whole numbers are rounded at random with the right expectation, so that TFs with one or two edges are not
-    always in the same part.
+    always in the same part. If the network is ``reciprocal`` (``None``: if the pairs look like it) both directions of a pair go to one part; TFs whose edges nearly all
+    come from and go to other TFs may then have a somewhat different share.
     """
     order = rng.permutation(len(pairs))
     order = order[np.lexsort((pairs.labels[order], pairs.sources[order]))]
@@ -93,17 +105,35 @@ def hold_out(pairs: Pairs, fraction: float, *, rng: np.random.Generator) -> tupl
     wanted = np.floor(fraction * sizes + rng.random(len(sizes))).astype(int)
     for start, n in zip(starts, wanted, strict=True):
         held[order[start : start + n]] = True
+    if is_reciprocal(pairs) if reciprocal is None else reciprocal:
+        reverse = reverses(pairs)
+        _join(held, reverse, rng)
+        # Pairs without a reverse make up for what a TF has too many or too few of by now.
+        for start, size, n in zip(starts, sizes, wanted, strict=True):
+            members = order[start : start + size]
+            excess = int(held[members].sum()) - n
+            free = members[(reverse[members] < 0) & (held[members] == (excess > 0))]
+            held[free[: abs(excess)]] = excess < 0
     return pairs.take(~held), pairs.take(held)
 
 
+def _join(held: np.ndarray, reverse: np.ndarray, rng: np.random.Generator) -> None:
+    """Where only one direction is held out, hold out both or none: at even chance, which leaves the expected share as it is."""
+    one = np.flatnonzero(held & (reverse >= 0) & ~held[reverse])
+    both = rng.random(len(one)) < 0.5
+    held[reverse[one[both]]] = True
+    held[one[~both]] = False
+
+
 def hold_out_genes(
-    pairs: Pairs, fraction: float, *, tfs: bool, targets: bool, rng: np.random.Generator
+    pairs: Pairs, fraction: float, *, tfs: bool, targets: bool, rng: np.random.Generator, reciprocal: bool = False
 ) -> tuple[Pairs, Pairs]:
     """Divide pairs in two so that the first has no pair of a held-out TF, or of a held-out target.
 
     A share ``fraction`` of the TFs (``tfs``; at least two, and two remain) and of the targets (``targets``) is held out. With both, the
     second half has the pairs of held-out TFs with held-out targets, the first those of neither; the mixed pairs are in none. A
-    gene is held out in its role only: a held-out target that is a TF as well keeps its pairs as a TF.
+    gene is held out in its role only: a held-out target that is a TF as well keeps its pairs as a TF. If the network is ``reciprocal``, the first
+    half lacks the pairs whose reverse is in the second: a held-out target keeps its pairs as a TF with genes that are no TFs.
 
     Held-out genes are drawn one from each of as many groups of similar degree, so that hubs fall in both halves. A draw that
     leaves a half without edges or without non-edges is repeated a few times.
@@ -121,6 +151,8 @@ def hold_out_genes(
                 inside &= held
                 outside &= ~held
         rest, second = pairs.take(outside), pairs.take(inside)
+        if reciprocal:
+            rest = without_reverses(rest, second)
         if all(0 < half.n_positive < len(half) for half in (rest, second)):
             break
     return rest, second

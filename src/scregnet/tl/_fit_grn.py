@@ -101,7 +101,8 @@ def fit_grn(
         - a frame with columns ``source``, ``target``, ``label`` (0 or 1) and ``split`` (``"train"``, ``"validation"``, ``"test"``), such as the frames of
           ``adata.uns["splits"]`` from :func:`scregnet.datasets.beeline`. Without ``"validation"`` pairs, some are drawn from each TF's training pairs at random.
 
-        A gene is held out in its role only: a held-out target that is also a TF keeps its pairs as a TF.
+        A gene is held out in its role only: a held-out target that is also a TF keeps its pairs as a TF. Where edges mostly run both ways, as in STRING, the
+        reverse of a pair would tell its label: ``"pairs"`` keeps both directions in one part there, the others drop from training the pairs whose reverse is held out.
     negatives
         Which non-edges are negatives, in training, validation and test alike; ``"all"`` when ``split`` is a frame.
 
