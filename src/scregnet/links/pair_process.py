@@ -24,7 +24,7 @@ class Variances:
     target: float = 1.0
     """Of the bias of a target."""
 
-    target_smooth: float = 0.5
+    target_smooth: float = 1.0
     """Of how similar genes share the bias of a target."""
 
     own: float = 0.3
