@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from scregnet.links.dropout import Dropout
 from scregnet.links.sparse_graph import SparseGraph
 
 GNNS = ("gcn", "graphsage", "gat")
@@ -64,7 +65,7 @@ class GraphNetwork(nn.Module):
 
         super().__init__()
         self.kind = kind
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         x = torch.from_numpy(np.ascontiguousarray(features, np.float32))
         width = x.shape[1]
         layers: list[Any] = []
@@ -97,16 +98,16 @@ class GraphNetwork(nn.Module):
         first, *others = self.convolutions
         # Deeper layers need their neighbours' representations; a single one needs the given genes only.
         alone = not others and self.kind != "gat"
-        h = self._first(first, genes if alone else slice(None))
+        h = self._first(first, genes if alone else None)
         for layer in others:
             h = self._pass(layer, self.dropout(torch.relu(h)))
         return h if alone else h[genes]
 
-    def _first(self, layer: Any, genes: torch.Tensor | slice) -> torch.Tensor:
+    def _first(self, layer: Any, genes: torch.Tensor | None) -> torch.Tensor:
         if self.kind == "gcn":
-            return layer.lin(self.propagated[genes]) + layer.bias
+            return nn.functional.linear(_rows(self.propagated, genes), layer.lin.weight, layer.bias)
         if self.kind == "graphsage":
-            return layer.lin_l(self.propagated[genes]) + layer.lin_r(self.features[genes])
+            return layer.lin_l(_rows(self.propagated, genes)) + layer.lin_r(_rows(self.features, genes))
         return self._attend(layer, self.features)
 
     def _pass(self, layer: Any, h: torch.Tensor) -> torch.Tensor:
@@ -125,3 +126,8 @@ class GraphNetwork(nn.Module):
         pairs = zip(alpha.unbind(1), vectors.unbind(1), strict=True)
         received = torch.stack([self.graph.gather(weights, of_head) for weights, of_head in pairs], dim=1)
         return (received.flatten(1) if layer.concat else received.mean(1)) + layer.bias
+
+
+def _rows(values: torch.Tensor, genes: torch.Tensor | None) -> torch.Tensor:
+    # Several times faster than indexing.
+    return values if genes is None else values.index_select(0, genes)

@@ -13,6 +13,7 @@ from torch import nn
 from scregnet._device import own_randomness, seed_torch
 from scregnet._validate import check_choice, check_integer, check_interval
 from scregnet.links.additive import AdditiveLinks
+from scregnet.links.dropout import Dropout
 from scregnet.links.fusion import FUSIONS, CrossAttentionFusion
 from scregnet.links.gnns import GNNS, REDUCTIONS, GraphNetwork
 from scregnet.links.task import FitResult, LinkTask, Progress
@@ -216,13 +217,13 @@ class _Network(nn.Module):
         layers: list[nn.Module] = []
         dims = (width, *config.mlp_dims)
         for a, b in zip(dims, dims[1:], strict=False):
-            layers += [nn.Linear(a, b), nn.LeakyReLU(), nn.Dropout(config.dropout)]
+            layers += [nn.Linear(a, b), nn.LeakyReLU(), Dropout(config.dropout)]
         self.mlp = nn.Sequential(*layers)
         self.head = nn.Linear(2 * dims[-1], 2)
 
     def represent(self, genes: torch.Tensor) -> torch.Tensor:
         """Representation of the given genes, (len(genes), mlp_dims[-1])."""
-        joint = self.embedding[genes]
+        joint = self.embedding.index_select(0, genes)
         if self.graph is not None:
             known = self.graph(genes)
             joint = torch.cat([joint, known], dim=1) if self.fusion is None else self.fusion(joint, known)
