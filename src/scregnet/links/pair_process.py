@@ -42,7 +42,7 @@ class Variances:
 
 @dataclass(frozen=True, eq=False)
 class PairProcess:
-    """The posterior of a fitted process; :meth:`parts` gives the parts of a TF's logits.
+    """The posterior of a fitted process; ``parts`` gives the parts of a TF's logits.
 
     ``features`` (n_genes, n_inducing) has the kernel of genes as ``features @ features.T``; ``tfs`` are the positions of the labelled TFs, ``weights``
     (n_tfs, n_genes) the dual weights, ``likeness`` (n_tfs, n_tfs) how TFs have targets in common.
