@@ -244,3 +244,10 @@ def test_a_fit_that_tells_no_pair_from_another_is_refused():
     nothing = dict.fromkeys(("target", "target_smooth", "own", "similar", "joint", "joint_smooth"), 0.0)
     with pytest.raises(RuntimeError, match="training collapsed: every validation pair has the same score"):
         fit(task, tf=1e-9, **nothing)
+
+
+def test_a_fit_too_large_to_end_is_refused(by_kind):
+    task, _, _ = by_kind["pairs"]
+    with pytest.raises(ValueError, match=r"18 labelled TFs with 150 genes, more than max_pairs=2,699.*select_genes"):
+        fit(task, max_pairs=N_TFS * N_GENES - 1)
+    fit(task, max_pairs=N_TFS * N_GENES, n_trees=0)

@@ -41,6 +41,8 @@ class Joint:
         Boosted models that are averaged, each with folds of its own.
     n_folds
         Folds that describe the training pairs.
+    max_pairs
+        Labelled TFs × genes above which a fit is refused: memory grows with them, and time a little faster.
     tf, target, target_smooth, own, similar, joint, joint_smooth
         Prior variances of the process (:class:`~scregnet.links.pair_process.Variances`).
     """
@@ -50,6 +52,7 @@ class Joint:
     n_leaves: int = 7
     n_bags: int = 2
     n_folds: int = 5
+    max_pairs: int = 4_000_000
     tf: float = Variances.tf
     target: float = Variances.target
     target_smooth: float = Variances.target_smooth
@@ -64,7 +67,7 @@ class Joint:
     def __post_init__(self) -> None:
         check_integer("n_trees", self.n_trees, minimum=0)
         check_interval("learning_rate", self.learning_rate, 0, 1, closed="right")
-        for name, least in (("n_leaves", 2), ("n_bags", 1), ("n_folds", 2)):
+        for name, least in (("n_leaves", 2), ("n_bags", 1), ("n_folds", 2), ("max_pairs", 1)):
             check_integer(name, getattr(self, name), minimum=least)
         check_interval("tf", self.tf, 0, np.inf, closed="neither")
         for name in ("target", "target_smooth", "own", "similar", "joint", "joint_smooth"):
@@ -76,6 +79,13 @@ class Joint:
         """Fit to the training pairs. Of the validation pairs only this is used: whether their TFs and their targets have training pairs."""
         if task.expression is None or task.summary is None:
             msg = "method='joint' needs expression of the genes and its summary (mean, standard deviation, detection rate); the task has none."
+            raise ValueError(msg)
+        n_tfs = len(np.unique(task.train.sources))
+        if n_tfs * task.n_genes > self.max_pairs:
+            msg = (
+                f"method='joint' describes every pair of {n_tfs:,} labelled TFs with {task.n_genes:,} genes, more than max_pairs={self.max_pairs:,}: "
+                "it would take many minutes and much memory. Select genes first (sr.pp.select_genes), raise max_pairs, or take method='label_factors' or 'scregnet'."
+            )
             raise ValueError(msg)
         tfs, labels, known = _matrix(task.train, task.n_genes)
         kernel = gene_features(task.expression, task.summary, task.embedding, first=tfs, rng=rng)

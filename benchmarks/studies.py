@@ -1,0 +1,124 @@
+"""Ablation and robustness on BEELINE's hESC network: what each part contributes, and what wrong labels cost.
+
+One command makes ``docs/results/studies.md`` and its figures::
+
+    python benchmarks/studies.py <folder with BEELINE's data> <vectors.npz>
+
+``vectors.npz`` has arrays ``genes`` and ``emb``: the gene embedding of a foundation model on the same cells. Frames that a study returned are kept in the folder named by
+``--cache``; a study whose frame is there is not done again (``--redo`` does it).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+
+import scregnet as sr
+
+ROOT = Path(__file__).parents[1]
+METHODS = ("scregnet", "sctransnet", "joint")
+METRICS = ("auroc", "auprc", "per_tf_auroc")
+NOISE = (0.01, 0.02, 0.03, 0.04, 0.05)
+
+
+def study(path: Path, make: Any, *, redo: bool) -> pd.DataFrame:
+    """The frame of a study, made unless it is there."""
+    if redo or not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make().to_csv(path, index=False)
+    return pd.read_csv(path)
+
+
+def spread(values: pd.Series) -> str:
+    """Mean and standard deviation."""
+    deviation = f" ± {values.std():.3f}" if len(values) > 1 else ""
+    return f"{values.mean():.3f}{deviation}"
+
+
+def ablation_table(frames: dict[str, pd.DataFrame]) -> str:
+    """Markdown: versions in rows, test figures in columns; the null models last."""
+    lines = ["| method | version | AUROC | AUPRC | per-TF AUROC |", "|---|---|---|---|---|"]
+    for method, frame in frames.items():
+        test = frame[(frame["split"] == "test") & (frame["model"] == method)]
+        for variant, rows in test.groupby("variant", sort=False):
+            cells = [spread(rows.loc[rows["metric"] == metric, "value"]) for metric in METRICS]
+            lines.append(f"| `{method}` | {variant} | {' | '.join(cells)} |")
+    first = next(iter(frames.values()))
+    for null in ("degree", "label_factors"):
+        rows = (
+            first[(first["split"] == "test") & (first["model"] == null)].drop_duplicates("metric").set_index("metric")
+        )
+        lines.append(f"| `{null}` | null model | " + " | ".join(f"{rows.at[m, 'value']:.3f}" for m in METRICS) + " |")
+    return "\n".join(lines)
+
+
+def robustness_table(frame: pd.DataFrame) -> str:
+    """Markdown: models in rows, levels of noise in columns."""
+    levels = sorted(frame["noise"].unique())
+    head = " | ".join("none" if level == 0 else f"{level:.0%}" for level in levels)
+    lines = [f"| model | metric | {head} |", "|---" * (len(levels) + 2) + "|"]
+    for model, metric in ((m, k) for m in frame["model"].unique() for k in METRICS):
+        rows = frame[(frame["model"] == model) & (frame["metric"] == metric)]
+        cells = [spread(rows.loc[rows["noise"] == level, "value"]) for level in levels]
+        lines.append(f"| `{model}` | {metric} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Do both studies for every method, then write the figures and the tables between the page's marks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("vectors", type=Path)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--priors", type=int, default=10)
+    parser.add_argument("--redo", action="store_true")
+    parser.add_argument("--cache", type=Path, default=ROOT / "data" / "studies")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results" / "studies.md")
+    arguments = parser.parse_args()
+    mpl.use("agg")
+    file = np.load(arguments.vectors, allow_pickle=False)
+    adata = sr.datasets.beeline("hESC", 500, path=arguments.folder)
+    common: dict[str, Any] = {
+        "split": adata.uns["splits"]["official"],
+        "embedding": pd.DataFrame(file["emb"], index=file["genes"]),
+    }
+    ablations, noises = {}, []
+    for method in METHODS:
+        ablations[method] = study(
+            arguments.cache / f"ablation-{method}-{arguments.seeds}.csv",
+            lambda method=method: sr.tl.ablation_study(adata, method=method, n_seeds=arguments.seeds, **common),
+            redo=arguments.redo,
+        )
+        noises.append(
+            study(
+                arguments.cache / f"robustness-{method}-{arguments.priors}.csv",
+                lambda method=method: sr.tl.robustness_study(
+                    adata, method=method, noise=NOISE, n_priors=arguments.priors, **common
+                ),
+                redo=arguments.redo,
+            )
+        )
+        sr.pl.ablation(
+            ablations[method],
+            metrics=METRICS,
+            show=False,
+            save=arguments.page.with_name(f"ablation-{method}.png"),
+        )
+    noise = pd.concat(noises, ignore_index=True).drop_duplicates(["noise", "prior", "model", "metric"])
+    sr.pl.robustness(noise, metrics=METRICS, show=False, save=arguments.page.with_name("robustness.png"))
+    parts = {"ablation": ablation_table(ablations), "robustness": robustness_table(noise)}
+    text = arguments.page.read_text()
+    for name, table in parts.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    arguments.page.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
