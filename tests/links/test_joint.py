@@ -251,3 +251,8 @@ def test_a_fit_too_large_to_end_is_refused(by_kind):
     with pytest.raises(ValueError, match=r"18 labelled TFs with 150 genes, more than max_pairs=2,699.*select_genes"):
         fit(task, max_pairs=N_TFS * N_GENES - 1)
     fit(task, max_pairs=N_TFS * N_GENES, n_trees=0)
+
+
+def test_no_pairs_have_no_scores(by_kind):
+    none = np.zeros(0, np.int32)
+    assert by_kind["pairs"][2].score(none, none).shape == (0,)

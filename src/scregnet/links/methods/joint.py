@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from scregnet._settings import settings
 from scregnet._validate import check_integer, check_interval
 from scregnet.links.pair_features import GeneTable, PairFeatures
 from scregnet.links.pair_process import PairProcess, Variances, gene_features
@@ -134,6 +135,7 @@ class Joint:
             "bagging_freq": 1,
             "deterministic": True,
             "force_col_wise": True,
+            "num_threads": max(settings.n_jobs, 0),
             "seed": int(rng.integers(2**31)),
             "verbose": -1,
         }
@@ -151,7 +153,9 @@ class JointLinks:
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Logit of each pair, float32."""
         scores = np.empty(len(sources), np.float32)
-        boosters = self._boosters() if len(sources) else []
+        if not len(sources):
+            return scores
+        boosters = self._boosters()
         order = np.argsort(sources, kind="stable")
         tfs, starts = np.unique(sources[order], return_index=True)
         for tf, which in zip(tfs, np.split(order, starts[1:]), strict=True):
@@ -162,7 +166,9 @@ class JointLinks:
             scores[which] = rows[:, 0]
             apply = np.flatnonzero(self.features.labelled_targets[targets[which]] == self.targets_seen)
             if len(apply):
-                trees = np.mean([booster.predict(rows[apply], raw_score=True) for booster in boosters], axis=0)
+                trees = np.mean(
+                    [booster.predict(rows[apply], raw_score=True, num_threads=1) for booster in boosters], axis=0
+                )
                 scores[which[apply]] += (1 if self.targets_seen else UNSEEN_TARGETS) * trees.astype(np.float32)
         return scores
 
@@ -201,5 +207,5 @@ def _folds(known: np.ndarray, n: int, *, by_target: bool, rng: np.random.Generat
     fold = rng.permutation(known.shape[1]) % n if by_target else rng.integers(n, size=known.shape)
     for number in range(n):
         held = known & (fold == number)
-        if held.any() and not held.all():
+        if held.any() and (known & ~held).any():
             yield held
