@@ -14,7 +14,10 @@ from matplotlib.figure import Figure
 import scregnet as sr
 from scregnet.pl import _figure
 
-PLOTS = {name: getattr(sr.pl, name) for name in sr.pl.__all__}
+EVERY = {name: getattr(sr.pl, name) for name in sr.pl.__all__}
+FRAMES = {"ablation", "robustness"}
+"""They draw the frame that a study returns, and have tests of their own beside this one."""
+PLOTS = {name: plot for name, plot in EVERY.items() if name not in FRAMES}
 N_AXES = {"metrics": 2, "history": 2}
 
 
@@ -35,13 +38,14 @@ def _axes(name):
     return figure, axes
 
 
+@pytest.mark.parametrize("name", sorted(EVERY))
 def test_signature(name):
-    parameters = inspect.signature(PLOTS[name]).parameters
-    assert next(iter(parameters)) == "adata"
+    parameters = inspect.signature(EVERY[name]).parameters
+    assert next(iter(parameters)) == ("frame" if name in FRAMES else "adata")
     assert all(p.kind is p.KEYWORD_ONLY for p in list(parameters.values())[1:])
     shared = {"ax": None, "figsize": None, "dpi": None, "show": None, "save": None, "return_fig": False}
     assert {key: parameters[key].default for key in shared} == shared
-    assert all(parameter in PLOTS[name].__doc__ for parameter in parameters)
+    assert all(parameter in EVERY[name].__doc__ for parameter in parameters)
 
 
 def test_figure_axes_or_none(name, fitted_adata):
