@@ -2,8 +2,8 @@
 
 The first two parts read BEELINE's mESC data (TFs + 500 genes, scRegNet's own split)::
 
-    python benchmarks/fit.py epochs <folder with BEELINE's data>  # an epoch, beside a straightforward loop
-    python benchmarks/fit.py fits <folder with BEELINE's data>    # whole fits with defaults, every method
+    python benchmarks/fit.py epochs <folder with BEELINE data>  # an epoch, beside a straightforward loop
+    python benchmarks/fit.py fits <folder with BEELINE data>    # whole fits with defaults, every method
     python benchmarks/fit.py scoring                              # 1,600 TFs x 20,000 genes, simulated
 
 The loop is written as research code often is: a Dataset that builds each item in Python, a DataLoader, every gene represented anew for every batch. It

@@ -2,7 +2,7 @@
 
 One command makes ``docs/results/models.md`` and its figure::
 
-    python benchmarks/models.py <folder with BEELINE's data> --jobs 2
+    python benchmarks/models.py <folder with BEELINE data> --jobs 2
 
 Every fit is a line of the file named by ``--cache``, so a run that was stopped goes on where it was, and a new method adds its own fits
 only. A fit is done again when the code of its method, of the splits or of the metrics has changed since (``--keep-stale`` takes it as it is). Each process computes

@@ -102,7 +102,7 @@ def how(fits: pd.DataFrame) -> str:
     jobs = " and ".join(str(n) for n in sorted(set(fits["jobs"])))
     runs = fits.drop_duplicates(["method", "data", "split", "draw", "seed", "embedding"])
     return f"""```bash
-python benchmarks/models.py <folder with BEELINE's data> --jobs 2
+python benchmarks/models.py <folder with BEELINE data> --jobs 2
 ```
 
 {len(runs)} fits of `sr.tl.fit_grn` with the defaults of every method, {runs["processor"].sum() / 3600:.1f} hours of processor time in all, one thread a fit, {jobs} at a time.

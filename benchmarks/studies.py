@@ -2,7 +2,7 @@
 
 One command makes ``docs/results/studies.md`` and its figures::
 
-    python benchmarks/studies.py <folder with BEELINE's data> <vectors.npz>
+    python benchmarks/studies.py <folder with BEELINE data> <vectors.npz>
 
 ``vectors.npz`` has arrays ``genes`` and ``emb``: the gene embedding of a foundation model on the same cells. Frames that a study returned are kept in the folder named by
 ``--cache``; a study whose frame is there is not done again (``--redo`` does it).
