@@ -32,22 +32,7 @@ def read_split(
     ValueError
         If columns, parts or genes are missing, labels are not 0 and 1, a pair is there twice, or a gene is paired with itself.
     """
-    missing = [column for column in ("source", "target", "label", "split") if column not in frame]
-    if missing:
-        msg = f"split: the frame lacks the columns {listed(missing)}; it needs source, target, label and split."
-        raise ValueError(msg)
-    parts = frame["split"].astype(str).to_numpy()
-    found = set(parts)
-    if not {"train", "test"} <= found <= set(PARTS):
-        msg = (
-            "split: its column 'split' must hold 'train', 'test' and, optional, 'validation', and nothing else; "
-            f"found {listed(sorted(found))}."
-        )
-        raise ValueError(msg)
-    labels = pd.to_numeric(frame["label"]).to_numpy()
-    if not np.isin(labels, (0, 1)).all():
-        msg = f"split: its column 'label' must hold 0 and 1, found {listed(np.unique(labels[~np.isin(labels, (0, 1))]), 5)}."
-        raise ValueError(msg)
+    parts, labels = parts_and_labels(frame)
     positions = []
     for column in ("source", "target"):
         where = adata.var_names.get_indexer(pd.Index(frame[column].astype(str)))
@@ -76,6 +61,27 @@ def read_split(
         train, validation = hold_out(train, share, rng=rng)
         logger.info("split: no validation pairs given, %d of the training pairs are taken for it", len(validation))
     return Split(train, validation, test)
+
+
+def parts_and_labels(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The columns ``split`` and ``label`` of a frame of labelled pairs, or ``ValueError`` that says what is wrong with them."""
+    missing = [column for column in ("source", "target", "label", "split") if column not in frame]
+    if missing:
+        msg = f"split: the frame lacks the columns {listed(missing)}; it needs source, target, label and split."
+        raise ValueError(msg)
+    parts = frame["split"].astype(str).to_numpy()
+    found = set(parts)
+    if not {"train", "test"} <= found <= set(PARTS):
+        msg = (
+            "split: its column 'split' must hold 'train', 'test' and, optional, 'validation', and nothing else; "
+            f"found {listed(sorted(found))}."
+        )
+        raise ValueError(msg)
+    labels = pd.to_numeric(frame["label"]).to_numpy()
+    if not np.isin(labels, (0, 1)).all():
+        msg = f"split: its column 'label' must hold 0 and 1, found {listed(np.unique(labels[~np.isin(labels, (0, 1))]), 5)}."
+        raise ValueError(msg)
+    return parts, labels
 
 
 def check_split(split: Split, name: str) -> None:

@@ -11,6 +11,7 @@ from scregnet._adata import check_names, resolve
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._network import read_network
+from scregnet._split import PARTS, parts_and_labels
 from scregnet._validate import listed
 from scregnet.links import NULL_MODELS, LinkTask, Pairs, get_method, hold_out
 from scregnet.links.audit import FAIL, OK, WARNING, Finding, audit_pairs
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-PARTS = ("train", "validation", "test")
 FIGURES = ("auroc", "auprc", "auprc_ratio", "per_tf_auroc", "per_tf_auprc")
 
 
@@ -111,22 +111,7 @@ def _read(split: pd.DataFrame) -> tuple[dict[str, Pairs], pd.Index]:
     if not isinstance(split, pd.DataFrame):
         msg = f"split must be a frame with columns source, target, label and split, got {type(split).__name__}."
         raise TypeError(msg)
-    missing = [column for column in ("source", "target", "label", "split") if column not in split]
-    if missing:
-        msg = f"split: the frame lacks the columns {listed(missing)}; it needs source, target, label and split."
-        raise ValueError(msg)
-    parts = split["split"].astype(str).to_numpy()
-    found = set(parts)
-    if not {"train", "test"} <= found <= set(PARTS):
-        msg = (
-            "split: its column 'split' must hold 'train', 'test' and, optional, 'validation', and nothing else; "
-            f"found {listed(sorted(found))}."
-        )
-        raise ValueError(msg)
-    labels = pd.to_numeric(split["label"]).to_numpy()
-    if not np.isin(labels, (0, 1)).all():
-        msg = f"split: its column 'label' must hold 0 and 1, found {listed(np.unique(labels[~np.isin(labels, (0, 1))]), 5)}."
-        raise ValueError(msg)
+    parts, labels = parts_and_labels(split)
     for column in ("source", "target"):
         if split[column].isna().any():
             msg = (
