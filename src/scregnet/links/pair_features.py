@@ -76,7 +76,7 @@ class PairFeatures:
     """Features of pairs from one set of labelled pairs: labels outside that set leave no trace in them.
 
     ``edges`` and ``known`` are bool of shape (n_tfs, n_genes), rows as in ``process.tfs``; ``left`` is what the biases leave of the labels. ``factors`` are
-    logits of low-rank factors of the labels, zeros where they are not wanted.
+    logits of low-rank factors of the labels, without columns where they are not wanted.
     """
 
     genes: GeneTable
@@ -193,7 +193,10 @@ def _wide(column: np.ndarray, n: int) -> np.ndarray:
 
 
 def factor_logits(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Logits of low-rank factors of the known labels, two estimates averaged (the null model ``"label_factors"``), float32, for every pair."""
+    """Logits of low-rank factors of the known labels, two estimates averaged, float32, for every pair.
+
+    As in the null model ``"label_factors"``, but with fixed priors: there the validation pairs choose them, here they are left untouched.
+    """
     sources, targets = np.nonzero(known)
     matrix = LabelMatrix.of(Pairs(sources.astype(np.int32), targets.astype(np.int32), labels[known]))
     estimates = [

@@ -16,7 +16,7 @@ from scregnet.links.task import FitResult, LinkTask, Pairs, Progress
 
 # What trees learn from some targets holds for others in part only.
 UNSEEN_TARGETS = 0.5
-# More pairs than this no longer change the trees, but cost memory.
+# Bounds the memory of the table that the trees are grown from; of more training pairs a random share is taken.
 TREE_PAIRS = 1_000_000
 
 
@@ -32,7 +32,8 @@ class Joint:
        folds, by pair or, if the validation pairs are of targets without labels, by target, and each is described by a fit to the others.
 
     Trees are grown, and used, for pairs like those of validation only, and never for TFs without labels: what some dozens of TFs have in common is
-    soon learned by heart, and the process alone is better there. For targets without labels their correction counts half. All else of a fit is closed-form or convex; the seed sets folds and bags. Runs on the processor.
+    soon learned by heart, and the process alone is better there. For targets without labels their correction counts half. Of more than a million training pairs
+    the trees see a random million. The seed sets folds and bags, the genes that the kernel is built on where there are many, and the start of the principal components. Runs on the processor.
 
     Parameters
     ----------
