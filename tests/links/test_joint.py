@@ -163,6 +163,24 @@ def test_a_seed_fixes_the_fit_and_another_gives_another(by_kind, kind):
     assert not np.array_equal(fit(task, seed=1).score(*pairs), links.score(*pairs))
 
 
+def test_a_family_tells_of_targets_without_labels_where_expression_tells_nothing():
+    task, split = planted("targets", noise=100.0)
+    blind = np.zeros_like(task.embedding)
+    with_families, shuffled, without = (
+        LinkTask(N_GENES, task.train, task.validation, task.expression, blind, task.summary, families)
+        for families in (
+            np.arange(N_GENES) % N_MODULES,
+            np.random.default_rng(1).permutation(N_GENES) % N_MODULES,
+            None,
+        )
+    )
+    assert per_tf(fit(with_families), split) > 0.7
+    assert per_tf(fit(shuffled), split) < 0.6
+    assert per_tf(fit(without), split) < 0.6
+    pairs = split.test.sources, split.test.targets
+    np.testing.assert_array_equal(fit(with_families, family=0.0).score(*pairs), fit(without).score(*pairs))
+
+
 def test_labels_of_validation_pairs_change_nothing(by_kind):
     """They serve the calibration alone, which so has pairs that the fit has never seen."""
     task, split, links = by_kind["pairs"]
@@ -221,7 +239,7 @@ def test_a_fitted_network_scores_the_same_after_a_file(tmp_path, n_models):
         ({"tf": 0}, ValueError, "tf must lie in"),
         *[
             ({name: -0.1}, ValueError, f"{name} must lie in")
-            for name in ("target", "target_smooth", "own", "similar", "joint", "joint_smooth")
+            for name in ("target", "target_smooth", "own", "similar", "joint", "joint_smooth", "family")
         ],
         ({"joint": np.inf}, ValueError, "joint must lie in"),
     ],

@@ -218,6 +218,18 @@ class TestGeneFeatures:
         np.testing.assert_allclose(few[10], few[11], atol=1e-6)
         assert products[10, 11] > np.delete(products[10], [10, 11]).max()
 
+    def test_genes_of_one_family_are_more_alike_by_as_much_as_asked_for(self, genes):
+        families = np.arange(40)
+        families[[5, 9, 21]] = 5
+        one, other = (
+            gene_features(*genes, families, family=weight, first=np.array([3]), rng=np.random.default_rng(0))
+            for weight in (0.0, 0.25)
+        )
+        np.testing.assert_allclose(one @ one.T, self.products(genes, 512), atol=1e-5)
+        wanted = 0.25 * (families[:, None] == families)
+        np.testing.assert_allclose(other @ other.T - one @ one.T, wanted, atol=5e-3)
+        assert wanted[5, 21] == wanted[5, 5] == 0.25
+
     def test_without_embedding(self, genes):
         expression, summary, embedding = genes
         without = self.kernel((expression, summary, None))

@@ -114,6 +114,7 @@ class TestAblation:
                 {
                     "no trees": {"n_trees": 0},
                     "no similarity": dict.fromkeys(("target_smooth", "own", "similar", "joint_smooth"), 0.0),
+                    "no families": {"family": 0.0},
                 },
             ),
         ],

@@ -177,7 +177,9 @@ def gene_features(
     expression: np.ndarray,
     summary: np.ndarray,
     embedding: np.ndarray | None,
+    families: np.ndarray | None = None,
     *,
+    family: float = 0.0,
     first: np.ndarray,
     rng: np.random.Generator,
     n_inducing: int = INDUCING,
@@ -185,7 +187,7 @@ def gene_features(
     """Features whose products are the kernel of genes, float32 of shape (n_genes, n_inducing).
 
     The kernel is a mean of the correlation of expression, an exponential of it, a Gaussian of mean, spread and detection rate, and, for genes that have a
-    vector, an exponential of the cosine of embeddings. Exact for up to ``n_inducing`` genes; beyond, the Nyström approximation by as many genes, ``first`` (the
+    vector, an exponential of the cosine of embeddings; genes of one family have ``family`` on top. Exact for up to ``n_inducing`` genes; beyond, the Nyström approximation by as many genes, ``first`` (the
     TFs) and others at random.
 
     Notes
@@ -196,6 +198,8 @@ def gene_features(
     others = np.setdiff1d(np.arange(n_genes), first)
     inducing = np.concatenate([first, rng.permutation(others)])[:n_inducing]
     kernel = _kernel(expression, summary, embedding, inducing)
+    if families is not None and family:
+        kernel += family * (families[:, None] == families[inducing])
     root = np.linalg.cholesky(kernel[inducing].astype(np.float64) + 1e-3 * np.eye(len(inducing)))
     return solve_triangular(root, kernel.T.astype(np.float64), lower=True).T.astype(np.float32)
 
@@ -209,7 +213,7 @@ def _kernel(
     scaled = (summary - summary.mean(0)) / spread
     distance = ((scaled[:, None, :] - scaled[None, inducing, :]) ** 2).sum(2)
     parts = [(0.5, correlation), (1.0, np.exp(2 * (correlation - 1))), (0.5, np.exp(-distance / 2))]
-    if embedding is not None:
+    if embedding is not None and embedding.any():
         there = np.any(embedding != 0, axis=1)
         centred = _unit(np.where(there[:, None], embedding - embedding[there].mean(0), 0))
         both = there[:, None] & there[None, inducing]

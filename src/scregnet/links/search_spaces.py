@@ -142,6 +142,7 @@ SEARCH_SPACES: dict[str, dict[str, Dimension]] = {
         "similar": Range(0.02, 2.0, log=True),
         "joint": Range(0.2, 20.0, log=True),
         "joint_smooth": Range(0.05, 5.0, log=True),
+        "family": Range(0.03, 3.0, log=True),
     },
 }
 """The hyper-parameters that are searched by default, by method; a hyper-parameter must follow those that it depends on."""

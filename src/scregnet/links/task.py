@@ -53,7 +53,7 @@ class LinkTask:
 
     ``expression`` is float32 of shape (n_genes, n_features), standardised per gene; ``embedding`` is float32 of shape
     (n_genes, width) with zero rows for genes that have none; ``summary`` is float32 of shape (n_genes, 3): mean, standard deviation and detection
-    rate of the expression before it was standardised. Each may be ``None``.
+    rate of the expression before it was standardised; ``families`` is int32 of shape (n_genes,), the same number for genes of one family. Each may be ``None``.
     """
 
     n_genes: int
@@ -62,6 +62,7 @@ class LinkTask:
     expression: np.ndarray | None = None
     embedding: np.ndarray | None = None
     summary: np.ndarray | None = None
+    families: np.ndarray | None = None
 
     @property
     def message_graph(self) -> np.ndarray:

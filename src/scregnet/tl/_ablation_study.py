@@ -32,6 +32,7 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "joint": {
         "no trees": {"n_trees": 0},
         "no similarity": {"target_smooth": 0.0, "own": 0.0, "similar": 0.0, "joint_smooth": 0.0},
+        "no families": {"family": 0.0},
     },
 }
 """Versions of a method that lack one of its own parts; those without an embedding are made for every method that uses one."""
@@ -79,7 +80,7 @@ def ablation_study(
         Method of :func:`scregnet.tl.fit_grn`.
     variants
         Name of a version to the keyword arguments of :func:`scregnet.tl.fit_grn` that make it. ``None`` takes ``"whole model"``; for ``"joint"`` ``"no trees"``
-        (``n_trees=0``) and ``"no similarity"`` (the process without what similar genes share), for ``"scregnet"`` and ``"sctransnet"`` ``"no graph network"`` (``gnn=None`` and ``graph_dims=()``);
+        (``n_trees=0``), ``"no similarity"`` (the process without what similar genes share) and ``"no families"`` (``family=0``), for ``"scregnet"`` and ``"sctransnet"`` ``"no graph network"`` (``gnn=None`` and ``graph_dims=()``);
         ``"no embedding"`` (``embedding=None``) and ``"random embedding"`` (``random_embedding=True``).
     n_seeds
         Fits of each version. A seed draws the split, unless that is a frame, and starts the fit: versions with the same seed have the same pairs.
@@ -111,7 +112,7 @@ def ablation_study(
     >>> sr.tl.embed(adata, model="svd", n_components=8)
     >>> table = sr.tl.ablation_study(adata, adata.uns["truth"], n_seeds=1, n_trees=20)
     >>> list(table["variant"].unique())
-    ['whole model', 'no trees', 'no similarity', 'no embedding', 'random embedding']
+    ['whole model', 'no trees', 'no similarity', 'no families', 'no embedding', 'random embedding']
     """
     data = resolve(adata, mod)
     check_names(data)

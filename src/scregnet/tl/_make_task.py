@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scregnet._families import gene_families
 from scregnet._features import embedding_features, expression_features
 from scregnet.links import LinkMethod, LinkTask, Split
 
@@ -47,7 +48,8 @@ def make_task(
             msg = f"random_embedding=True needs an embedding to stand in for, but {why}; name one with embedding=, or leave random_embedding=False."
             raise ValueError(msg)
         vectors = random_vectors(vectors, random_state)
-    return LinkTask(data.n_vars, labelled.train, labelled.validation, expression, vectors, summary), record
+    families = gene_families(data.var_names)
+    return LinkTask(data.n_vars, labelled.train, labelled.validation, expression, vectors, summary, families), record
 
 
 def random_vectors(vectors: np.ndarray, random_state: int | None) -> np.ndarray:

@@ -25,7 +25,7 @@ class Joint:
     """Degree as explicit biases, similarity of genes and of TFs as a prior, and trees for what neither says.
 
     1. A Gaussian process over pairs (:class:`~scregnet.links.pair_process.PairProcess`): the logit of a pair is a bias of the TF, a bias of the target, and preferences of the
-       TF among genes, which similar genes (expression, and the embedding if there is one) and TFs of similar targets share. It says something of TFs and targets without labels.
+       TF among genes, which similar genes (expression, family, and the embedding if there is one) and TFs of similar targets share. It says something of TFs and targets without labels.
     2. Where TF and target both have labels, low-rank factors of the labels, averaged with it.
     3. Gradient-boosted trees (LightGBM) that start from these logits and see, for each pair, their parts, what the labels of co-expressed genes and
        of similar TFs say, and expression and embedding of both genes. They are trained on features that do not know the pair's own label: the training pairs are divided in
@@ -47,6 +47,8 @@ class Joint:
         Labelled TFs × genes above which a fit is refused: memory grows with them, and time a little faster.
     tf, target, target_smooth, own, similar, joint, joint_smooth
         Prior variances of the process (:class:`~scregnet.links.pair_process.Variances`).
+    family
+        How much more alike genes of one family are (by their symbols: ``HOXB4``, ``HOXB13``), where equal expression and embedding count 1; 0 leaves families out.
     """
 
     n_trees: int = 300
@@ -62,6 +64,7 @@ class Joint:
     similar: float = Variances.similar
     joint: float = Variances.joint
     joint_smooth: float = Variances.joint_smooth
+    family: float = 0.3
 
     needs_expression: ClassVar[bool] = True
     uses_embedding: ClassVar[bool] = True
@@ -72,7 +75,7 @@ class Joint:
         for name, least in (("n_leaves", 2), ("n_bags", 1), ("n_folds", 2), ("max_pairs", 1)):
             check_integer(name, getattr(self, name), minimum=least)
         check_interval("tf", self.tf, 0, np.inf, closed="neither")
-        for name in ("target", "target_smooth", "own", "similar", "joint", "joint_smooth"):
+        for name in ("target", "target_smooth", "own", "similar", "joint", "joint_smooth", "family"):
             check_interval(name, getattr(self, name), 0, np.inf, closed="left")
 
     def fit(
@@ -90,7 +93,9 @@ class Joint:
             )
             raise ValueError(msg)
         tfs, labels, known = _matrix(task.train, task.n_genes)
-        kernel = gene_features(task.expression, task.summary, task.embedding, first=tfs, rng=rng)
+        kernel = gene_features(
+            task.expression, task.summary, task.embedding, task.families, family=self.family, first=tfs, rng=rng
+        )
         table = GeneTable.of(task.expression, task.summary, task.embedding, rng)
         variances = Variances(
             self.tf, self.target, self.target_smooth, self.own, self.similar, self.joint, self.joint_smooth
