@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
-from scregnet.links.task import Pairs
+if TYPE_CHECKING:
+    from scregnet.links.task import Pairs
 
 # Up to so many TFs × genes a product of whole matrices is as fast as one over a list of cells, and its memory does not matter.
 DENSE_CELLS = 4_000_000

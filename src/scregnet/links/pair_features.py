@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
 from scregnet.links.factors import LabelMatrix, factorise
-from scregnet.links.known_pairs import KnownPairs
 from scregnet.links.pair_process import EVERY, PairProcess
 from scregnet.links.task import Pairs
+
+if TYPE_CHECKING:
+    from scregnet.links.known_pairs import KnownPairs
 
 N_SHAPE, N_COLUMNS, N_NEIGHBOURS = 64, 16, 50
 

@@ -1,4 +1,4 @@
-"""Compiled sums over lists of pairs, apart from :mod:`scregnet.links.known_pairs` so that numba is imported for large fits only."""
+"""Compiled sums over lists of pairs, apart from what calls them so that numba is imported for large fits only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import Any, no_type_check
 
 import numba
 import numpy as np
+
+# Rows whose columns stay in the processor's nearest memory.
+BLOCK = 256
+# What is not further from zero is zero to LightGBM.
+LIGHTGBM_ZERO = np.float32(1e-35)
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,3 +52,35 @@ def mixed(tfs: np.ndarray, values: np.ndarray, rows: np.ndarray, starts: np.ndar
                 total += tfs[row, rows[other]] * values[other]
             mixture[cell] = total
     return mixture
+
+
+@_compiled
+@no_type_check
+def tree_sums(
+    table: np.ndarray,
+    features: np.ndarray,
+    thresholds: np.ndarray,
+    left: np.ndarray,
+    values: np.ndarray,
+    sequence: np.uint32,
+) -> np.ndarray:
+    """Sum of the leaves that each row of a table reaches, as :class:`~scregnet.links.tree_sums.TreeTable` has the trees."""
+    sums = np.zeros(len(table))
+    columns = np.empty((table.shape[1], BLOCK), np.float32)
+    struck = np.empty(BLOCK, np.uint32)
+    for start in range(0, len(table), BLOCK):
+        n = min(BLOCK, len(table) - start)
+        for i in range(n):
+            for feature in range(table.shape[1]):
+                value = table[start + i, feature]
+                columns[feature, i] = value if abs(value) > LIGHTGBM_ZERO else np.float32(0)
+        for tree in range(len(features)):
+            struck[:n] = 0
+            for node in range(features.shape[1]):
+                column, threshold, leaves = columns[features[tree, node]], thresholds[tree, node], left[tree, node]
+                for i in range(n):
+                    struck[i] |= leaves if column[i] > threshold else np.uint32(0)
+            for i in range(n):
+                first = ~struck[i] & (struck[i] + np.uint32(1))
+                sums[start + i] += values[tree, np.uint32(first * sequence) >> np.uint32(27)]
+    return sums

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.linalg import solve_triangular
 from scipy.special import expit
 
 from scregnet.links.known_pairs import KnownPairs, from_state
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 INDUCING = 512
 STEPS, SOLVER_STEPS, TOLERANCE = 8, 100, 1e-2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,8 @@ from scregnet._validate import check_integer, check_interval
 from scregnet.links.known_pairs import KnownPairs, SparsePairs, known_pairs, sample_others
 from scregnet.links.pair_features import GeneTable, PairFeatures
 from scregnet.links.pair_process import EVERY, PairProcess, Variances, gene_features
-from scregnet.links.task import FitResult, LinkTask, Pairs, Progress
+from scregnet.links.task import FitResult, LinkTask, Progress
+from scregnet.links.tree_sums import TreeTable
 
 # What trees learn from some targets holds for others in part only.
 UNSEEN_TARGETS = 0.5
@@ -39,6 +41,10 @@ class Joint:
     soon learned by heart, and the process alone is better there. For targets without labels their correction counts half. Of more than a million training pairs
     the trees see a random million. The seed sets folds and bags, the genes that the kernel is built on where there are many, and the start of the principal components. Runs on the processor.
 
+    Up to four million labelled TFs × genes, labels are a whole matrix, and all of them are used. Beyond that they are a list, and time and memory grow with the labelled
+    pairs: of more than ``max_pairs`` all edges and a random share of the non-edges are used. In a logistic model this moves the
+    intercept alone, by the logarithm of that share, which is taken off again: logits and probabilities are those of all pairs.
+
     Parameters
     ----------
     n_trees, learning_rate, n_leaves
@@ -48,7 +54,8 @@ class Joint:
     n_folds
         Folds that describe the training pairs.
     max_pairs
-        Labelled TFs × genes above which a fit is refused: memory grows with them, and time a little faster.
+        Training pairs above which, in fits of more than four million labelled TFs × genes, a random share of the non-edges is used, so many that there are ``max_pairs``
+        pairs, though never fewer than edges.
     tf, target, target_smooth, own, similar, joint, joint_smooth
         Prior variances of the process (:class:`~scregnet.links.pair_process.Variances`).
     """
@@ -58,7 +65,7 @@ class Joint:
     n_leaves: int = 7
     n_bags: int = 2
     n_folds: int = 5
-    max_pairs: int = 500_000
+    max_pairs: int = 250_000
     tf: float = Variances.tf
     target: float = Variances.target
     target_smooth: float = Variances.target_smooth
@@ -114,7 +121,7 @@ class Joint:
             trees.append(self._boost(np.concatenate(rows), np.concatenate(outcomes), rng))
         links = JointLinks(whole, tuple(trees), targets_seen, offset)
         # Some thousands of pairs tell whether scores differ; there may be millions.
-        check = task.validation.take(slice(None, None, 1 + len(task.validation) // CHECKED))
+        check = task.validation.take(np.arange(0, len(task.validation), 1 + len(task.validation) // CHECKED))
         if not np.ptp(links.score(check.sources, check.targets)) > 1e-6:
             msg = "training collapsed: every validation pair has the same score. Give more training pairs, or larger prior variances."
             raise RuntimeError(msg)
@@ -159,33 +166,43 @@ class JointLinks:
         scores = np.empty(len(sources), np.float32)
         if not len(sources):
             return scores
-        boosters = self._boosters()
         n_genes = len(self.features.genes.shape)
         for tf, which in _grouped(sources):
             # A few pairs of a large fit are described alone; elsewhere rounding is the same in whatever company a pair is asked for.
-            if isinstance(self.features.process.pairs, SparsePairs) and FEW * len(which) < n_genes:
-                scores[which] = self._of_tf(tf, targets[which], boosters)
+            if self._is_large and FEW * len(which) < n_genes:
+                scores[which] = self._of_tf(tf, targets[which])
             else:
-                scores[which] = self._of_tf(tf, EVERY, boosters)[targets[which]]
+                scores[which] = self._of_tf(tf, EVERY)[targets[which]]
         return scores + np.float32(self.offset)
 
-    def _of_tf(self, tf: int, targets: np.ndarray | slice, boosters: list[Any]) -> np.ndarray:
-        if not boosters or not self.features.labelled_sources[tf]:
+    def _of_tf(self, tf: int, targets: np.ndarray | slice) -> np.ndarray:
+        if not self.trees or not self.features.labelled_sources[tf]:
             return self.features.base(np.array([tf]), targets)[0]
         rows = self.features.rows(tf, targets)
         scores = rows[:, 0].copy()
         apply = np.flatnonzero(self.features.labelled_targets[targets] == self.targets_seen)
         if len(apply):
-            # Each row is summed by one thread, so their number changes nothing.
-            how = {"raw_score": True, "num_threads": max(settings.n_jobs, 0)}
-            trees = np.mean([booster.predict(rows[apply], **how) for booster in boosters], axis=0)
-            scores[apply] += (1 if self.targets_seen else UNSEEN_TARGETS) * trees.astype(np.float32)
+            trees = self._trees(rows[apply]).astype(np.float32)
+            scores[apply] += (1 if self.targets_seen else UNSEEN_TARGETS) * trees
         return scores
 
-    def _boosters(self) -> list[Any]:
+    @property
+    def _is_large(self) -> bool:
+        return isinstance(self.features.process.pairs, SparsePairs)
+
+    @cached_property
+    def _trees(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Mean of the boosted models for each row."""
         import lightgbm as lgb
 
-        return [lgb.Booster(model_str=text) for text in self.trees]
+        boosters = [lgb.Booster(model_str=text) for text in self.trees]
+        # For few rows it is not worth while to compile.
+        table = TreeTable.of(boosters) if self._is_large else None
+        if table is not None:
+            return table.mean
+        # Each row is summed by one thread, so their number changes nothing.
+        n = max(settings.n_jobs, 0)
+        return lambda rows: np.mean([b.predict(rows, raw_score=True, num_threads=n) for b in boosters], axis=0)
 
     def state(self) -> dict[str, np.ndarray]:
         """Arrays; each boosted model is the bytes of its text."""
