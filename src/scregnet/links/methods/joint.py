@@ -164,8 +164,6 @@ class JointLinks:
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Logit of each pair, float32."""
         scores = np.empty(len(sources), np.float32)
-        if not len(sources):
-            return scores
         n_genes = len(self.features.genes.shape)
         for tf, which in _grouped(sources):
             # A few pairs of a large fit are described alone; elsewhere rounding is the same in whatever company a pair is asked for.
@@ -236,5 +234,5 @@ def _folds(pairs: KnownPairs, n: int, *, by_target: bool, rng: np.random.Generat
 def _grouped(sources: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Each of the sources, ascending, and where it is."""
     order = np.argsort(sources, kind="stable")
-    found, starts = np.unique(sources[order], return_index=True)
-    return zip(found, np.split(order, starts[1:]), strict=True)
+    groups = np.split(order, np.flatnonzero(np.diff(sources[order])) + 1)
+    return ((int(sources[group[0]]), group) for group in groups if len(group))
