@@ -265,67 +265,68 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def score(method: str, keep: str) -> dict[str, float]:
-    """Fit for a few epochs, score every link of every candidate TF; what it took."""
+def score(method: str, keep: str, negatives: str) -> dict[str, float]:
+    """Fit, for a few epochs if there are epochs, and score every link of every candidate TF; what it took."""
     from importlib import import_module
 
-    # Scoring is timed where the fit calls it; its other steps are not what is asked for here.
+    # Fit and scoring are timed where the call makes them; its other steps are not what is asked for here.
     module: Any = import_module("scregnet.tl._fit_grn")
-    all_links, spent = module.all_links, []
+    spent: dict[str, tuple[float, float]] = {}
 
-    def timed(*arguments: Any, **options: Any) -> Any:
-        start = clock()
-        links = all_links(*arguments, **options)
-        spent.append(since(start))
-        return links
+    def timed(name: str) -> Any:
+        function = getattr(module, name)
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            start = clock()
+            result = function(*arguments, **options)
+            spent[name] = since(start)
+            return result
+
+        return call
 
     adata, network = simulated()
     short = {"max_epochs": 2} if hasattr(get_method(method), "max_epochs") else {}
     before, start = peak(), clock()
-    module.all_links = timed
+    module.fit_members, module.all_links = timed("fit_members"), timed("all_links")
     sr.tl.fit_grn(
         adata,
         network,
         method=method,
-        negatives="sampled",
+        negatives=negatives,
         n_bootstrap=0,
         keep=float(keep) if "." in keep else int(keep),
         show_progress_bar=False,
         **short,
     )
-    module.all_links = all_links
     whole = since(start)
-    ((wall, processor),) = spent
     return {
-        "seconds": wall,
-        "processor": processor,
-        "whole": whole[0],
-        "whole_processor": whole[1],
-        "before": before,
-        "peak": peak(),
         "links": adata.varp["grn"].nnz,
+        "fit": spent["fit_members"],
+        "scoring": spent["all_links"],
+        "whole": whole,
+        "peak": peak(),
+        "before": before,
+        "state": sum(value.nbytes for value in adata.uns["grn"]["model"]["state"].values()) / 1e6,
     }
 
 
-def scoring_part(methods: list[str], keeps: list[str]) -> None:
-    """Time and peak memory of scoring, each method in a process of its own."""
-    print(f"\n### All links of {N_TFS:,} TFs × {N_GENES:,} genes\n")
-    columns = ["method", "keep", "links written", "scoring, s", "processor s", "whole call, s", "processor s"]
-    columns += ["peak of the process, GB", "before the call, GB"]
+def scoring_part(methods: list[str], keeps: list[str], negatives: str) -> None:
+    """Time and peak memory of fit and scoring, each method in a process of its own."""
+    print(f"\n### Fit, and all links of {N_TFS:,} TFs × {N_GENES:,} genes; negatives {negatives!r}\n")
+    columns = ["method", "keep", "links written", "fit, s", "processor s", "scoring, s", "processor s"]
+    columns += ["whole call, s", "processor s", "peak of the process, GB", "before the call, GB", "model, MB"]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for method in methods:
         for keep in keeps:
-            command = [sys.executable, __file__, "scoring", "--one", method, keep]
+            command = [sys.executable, __file__, "scoring", "--negatives", negatives, "--one", method, keep]
             run = subprocess.run(command, check=False, capture_output=True, text=True)
             if run.returncode:
                 print(f"| {method} | {keep} | failed: {run.stderr.strip().splitlines()[-1]} |")
                 continue
             r = json.loads(run.stdout)
-            print(
-                f"| {method} | {keep} | {r['links']:,} | {r['seconds']:.1f} | {r['processor']:.1f} | {r['whole']:.1f} "
-                f"| {r['whole_processor']:.1f} | {r['peak']:.2f} | {r['before']:.2f} |",
-                flush=True,
-            )
+            times = [f"{seconds:.1f}" for name in ("fit", "scoring", "whole") for seconds in r[name]]
+            sizes = [f"{r['peak']:.2f}", f"{r['before']:.2f}", f"{r['state']:.0f}"]
+            print(f"| {' | '.join([method, keep, format(r['links'], ','), *times, *sizes])} |", flush=True)
 
 
 def main() -> None:
@@ -336,13 +337,14 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--rounds", type=int, default=3, help="epochs of the loops, and rounds")
     parser.add_argument("--keep", nargs="+", default=["100", "0.9"], help="links per TF, or a least probability")
+    parser.add_argument("--negatives", choices=("sampled", "all"), default="sampled", help="of the fits before scoring")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(score(*arguments.one)))
+        print(json.dumps(score(*arguments.one, arguments.negatives)))
         return
     if arguments.part == "scoring":
-        scoring_part(arguments.methods, arguments.keep)
+        scoring_part(arguments.methods, arguments.keep, arguments.negatives)
         return
     if arguments.data is None:
         parser.error(f"{arguments.part} needs the folder with BEELINE's data")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scregnet.links import LinkTask, split_pairs
+from scregnet.links.known_pairs import DensePairs, SparsePairs
 
 
 def make_task(seed: int = 0, n_tfs: int = 8, n_genes: int = 60):
@@ -24,3 +25,27 @@ def make_task(seed: int = 0, n_tfs: int = 8, n_genes: int = 60):
 @pytest.fixture
 def task_and_split():
     return make_task()
+
+
+def as_list(labels: np.ndarray, known: np.ndarray) -> SparsePairs:
+    rows, columns = np.nonzero(known)
+    indptr = np.searchsorted(rows, np.arange(len(known) + 1))
+    return SparsePairs(indptr, columns, labels[known], known.shape[1])
+
+
+@pytest.fixture
+def as_matrix():
+    """Labels and what is known of them, as the kind of small fits."""
+    return DensePairs
+
+
+@pytest.fixture
+def as_sparse():
+    """The same as the kind of large fits."""
+    return as_list
+
+
+@pytest.fixture(params=[DensePairs, as_list], ids=["dense", "sparse"])
+def as_pairs(request):
+    """Both kinds, one after the other."""
+    return request.param

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 import scregnet as sr
 from scregnet import metrics
-from scregnet.links import LinkTask, Split, get_method, load_fitted, split_pairs
+from scregnet.links import LinkTask, Split, get_method, known_pairs, load_fitted, split_pairs
 from scregnet.links.methods.joint import Joint
 
 N_TFS, N_GENES, N_MODULES = 18, 150, 3
@@ -264,11 +264,95 @@ def test_a_fit_that_tells_no_pair_from_another_is_refused():
         fit(task, tf=1e-9, **nothing)
 
 
-def test_a_fit_too_large_to_end_is_refused(by_kind):
+class TestManyGenes:
+    """Fits whose TFs × genes are too many for whole matrices, with few genes."""
+
+    @pytest.fixture(autouse=True)
+    def large(self, monkeypatch):
+        monkeypatch.setattr(known_pairs, "DENSE_CELLS", 0)
+
+    @pytest.mark.parametrize("kind", ["pairs", "targets", "tfs", "both"])
+    def test_scores_are_those_of_the_whole_matrix(self, by_kind, kind):
+        task, _, small = by_kind[kind]
+        pairs = every_pair(range(30))
+        links = fit(task, n_trees=0)
+        assert isinstance(links.features.process.pairs, known_pairs.SparsePairs)
+        # The solver stops where rounding decides, maybe a step earlier.
+        np.testing.assert_allclose(links.score(*pairs), base(small, range(30)).ravel(), atol=0.01)
+
+    def test_so_are_the_trees_where_folds_are_the_same(self, by_kind):
+        task, _, small = by_kind["targets"]
+        pairs = every_pair(range(N_TFS))
+        scores, wanted = fit(task).score(*pairs), small.score(*pairs)
+        changed = wanted - base(small, range(N_TFS)).ravel()
+        assert np.abs(scores - wanted).mean() < 0.1 * np.abs(changed[changed != 0]).mean()
+
+    def test_of_folds_by_pair_the_ranking_is_as_good(self, by_kind):
+        task, split, small = by_kind["pairs"]
+        assert per_tf(fit(task), split) == pytest.approx(per_tf(small, split), abs=0.03)
+
+    def test_a_seed_fixes_the_fit_and_another_gives_another(self, by_kind):
+        task, split, _ = by_kind["pairs"]
+        pairs = split.test.sources, split.test.targets
+        first, again, other = (fit(task, seed=seed, max_pairs=1200).score(*pairs) for seed in (0, 0, 1))
+        np.testing.assert_array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+    def test_a_pair_alone_has_the_score_that_it_has_among_all(self, by_kind):
+        task, split, _ = by_kind["pairs"]
+        links = fit(task)
+        sources, targets = split.test.sources, split.test.targets
+        at = (sources * N_GENES + targets)[::10]
+        alone = np.concatenate([links.score(sources[[i]], targets[[i]]) for i in range(0, len(sources), 10)])
+        np.testing.assert_allclose(alone, links.score(*every_pair(range(N_TFS)))[at], atol=1e-5)
+
+    def test_all_edges_and_some_other_pairs_give_the_logits_of_all_pairs(self):
+        task, _ = planted("pairs")
+        # Few edges and many other pairs, as in a closed world.
+        rare = ~task.train.labels | (np.random.default_rng(2).random(len(task.train)) < 0.4)
+        task = LinkTask(N_GENES, task.train.take(rare), task.validation, task.expression, task.embedding, task.summary)
+        n_edges, n = task.train.n_positive, len(task.train)
+        max_pairs = n // 2
+        assert max_pairs > 3 * n_edges
+        for trees in (0, QUICK["n_trees"]):
+            whole, part = (fit(task, n_trees=trees, max_pairs=m) for m in (n, max_pairs))
+            pairs = part.features.process.pairs
+            assert len(pairs.labels) == max_pairs
+            assert pairs.labels.sum() == n_edges
+            assert whole.offset == 0
+            assert part.offset == pytest.approx(np.log((max_pairs - n_edges) / (n - n_edges)))
+            all_pairs = every_pair(range(N_TFS))
+            one, other = whole.score(*all_pairs), part.score(*all_pairs)
+            assert other.mean() == pytest.approx(one.mean(), abs=0.1)
+            assert np.corrcoef(one, other)[0, 1] > 0.85
+
+    def test_edges_are_never_left_out(self, by_kind):
+        task, _, _ = by_kind["pairs"]
+        links = fit(task, n_trees=0, max_pairs=1)
+        labels = links.features.process.pairs.labels
+        assert labels.sum() == task.train.n_positive
+        assert len(labels) == 2 * task.train.n_positive
+
+    def test_state_is_a_list_and_survives_a_file(self, by_kind, tmp_path):
+        task, _, _ = by_kind["pairs"]
+        links = fit(task, max_pairs=1200)
+        state, n_known = links.state(), len(links.features.process.pairs.labels)
+        assert links.offset < 0
+        assert all(isinstance(value, np.ndarray) and value.dtype.kind in "fiub" for value in state.values())
+        assert not any(value.shape == (N_TFS, N_GENES) for value in state.values())
+        assert len(state["left"]) == len(state["process_weights"]) == n_known
+        file = tmp_path / "state.h5ad"
+        ad.AnnData(shape=(1, 1), uns={"state": state}).write_h5ad(file)
+        again = load_fitted("joint", ad.read_h5ad(file).uns["state"])
+        pairs = every_pair(range(30))
+        np.testing.assert_array_equal(again.score(*pairs), links.score(*pairs))
+
+
+def test_a_small_fit_uses_all_pairs(by_kind):
     task, _, _ = by_kind["pairs"]
-    with pytest.raises(ValueError, match=r"18 labelled TFs with 150 genes, more than max_pairs=2,699.*select_genes"):
-        fit(task, max_pairs=N_TFS * N_GENES - 1)
-    fit(task, max_pairs=N_TFS * N_GENES, n_trees=0)
+    links = fit(task, n_trees=0, max_pairs=1)
+    assert links.features.process.pairs.known.sum() == len(task.train)
+    assert links.offset == 0
 
 
 def test_no_pairs_have_no_scores(by_kind):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from scregnet.links import pair_features
-from scregnet.links.pair_features import GeneTable, PairFeatures, factor_logits
+from scregnet.links.pair_features import GeneTable, PairFeatures, factor_vectors
 from scregnet.links.pair_process import PairProcess, Variances, gene_features
 
 TFS = np.array([1, 4, 6, 9])
@@ -26,57 +26,68 @@ def data():
     return GeneTable.of(expression, summary, embedding, rng), kernel, labels, known
 
 
-def describe(data, *, factors=True):
+@pytest.fixture
+def describe(as_pairs):
+    return lambda data, *, factors=True: described(data, as_pairs, factors)
+
+
+def described(data, kind, factors=True):
     genes, kernel, labels, known = data
-    process = PairProcess.fit(kernel, TFS, labels, known, Variances())
-    return PairFeatures.fit(genes, process, labels, known, factors=factors)
+    process = PairProcess.fit(kernel, TFS, kind(labels, known), Variances())
+    return PairFeatures.fit(genes, process, factors=factors)
+
+
+def every_row(features, sources):
+    return np.stack([features.rows(source) for source in sources])
 
 
 ALL = np.arange(N_GENES)
 
 
 @pytest.mark.parametrize("factors", [True, False])
-def test_a_pair_that_is_held_back_leaves_no_trace_of_its_label(data, factors):
+def test_a_pair_that_is_held_back_leaves_no_trace_of_its_label(data, factors, describe):
     genes, kernel, labels, known = data
     held = known & (np.random.default_rng(1).random(known.shape) < 0.3)
     one, other = (describe((genes, kernel, own, known & ~held), factors=factors) for own in (labels, labels ^ held))
-    np.testing.assert_array_equal(one.rows(ALL), other.rows(ALL))
+    np.testing.assert_array_equal(every_row(one, ALL), every_row(other, ALL))
     for name, value in one.state().items():
         np.testing.assert_array_equal(other.state()[name], value)
     # The same labels, not held back, do show.
-    shown = [describe((genes, kernel, own, known), factors=factors).rows(ALL) for own in (labels, labels ^ held)]
+    shown = [every_row(describe((genes, kernel, own, known), factors=factors), ALL) for own in (labels, labels ^ held)]
     assert not np.array_equal(*shown)
 
 
-def test_rows_are_finite_and_begin_with_the_base(data):
+def test_rows_are_finite_and_begin_with_the_base(data, describe):
     features = describe(data)
-    rows = features.rows(ALL)
+    rows = every_row(features, ALL)
     assert rows.dtype == np.float32
     assert rows.shape[:2] == (N_GENES, N_GENES)
     assert np.isfinite(rows).all()
     np.testing.assert_allclose(rows[:, :, 0], features.base(ALL), atol=1e-6)
     np.testing.assert_allclose(rows[:, :, 1], features.process.logits(ALL), atol=1e-5)
     # Where a gene is asked about makes no difference.
-    np.testing.assert_allclose(features.rows(np.array([9, 3])), rows[[9, 3]], atol=1e-5)
+    for source in (9, 3):
+        np.testing.assert_allclose(features.rows(source, np.array([5, 1, 20])), rows[source, [5, 1, 20]], atol=1e-5)
 
 
-def test_which_genes_have_labels(data):
+def test_which_genes_have_labels(data, describe):
     features = describe(data)
     genes, kernel, labels, known = data
     assert sorted(np.flatnonzero(features.labelled_sources)) == [1, 4, 9]
     np.testing.assert_array_equal(features.labelled_targets, known.any(0))
     # What stands where nothing is known is never read.
     other = describe((genes, kernel, labels ^ ~known, known))
-    np.testing.assert_array_equal(other.rows(ALL), features.rows(ALL))
+    np.testing.assert_array_equal(every_row(other, ALL), every_row(features, ALL))
 
 
-def test_the_base_is_a_mean_with_the_factors_where_both_genes_have_labels(data):
+def test_the_base_is_a_mean_with_the_factors_where_both_genes_have_labels(data, describe):
     features = describe(data)
     _, _, labels, known = data
     process = features.process.logits(ALL)
     base = features.base(ALL)
     wanted = process.copy()
-    factors = factor_logits(labels, known)
+    of_tfs, of_genes = factor_vectors(features.process.pairs)
+    factors = of_tfs @ of_genes.T
     seen = known.any(0)
     for row in (0, 1, 3):
         wanted[TFS[row], seen] = (process[TFS[row], seen] + factors[row, seen]) / 2
@@ -87,22 +98,32 @@ def test_the_base_is_a_mean_with_the_factors_where_both_genes_have_labels(data):
     np.testing.assert_array_equal(describe(data, factors=False).base(ALL), process)
 
 
-def test_factors_say_nothing_where_nothing_is_known(data):
+def test_factors_say_nothing_where_nothing_is_known(data, as_pairs):
     _, _, labels, known = data
-    logits = factor_logits(labels, known)
+    of_tfs, of_genes = factor_vectors(as_pairs(labels, known))
+    logits = of_tfs @ of_genes.T
     assert not logits[2].any()
     assert not logits[:, NEVER_A_TARGET].any()
     inside = logits[known]
     assert inside[labels[known]].mean() > inside[~labels[known]].mean() + 0.5
 
 
-def test_state_is_plain_arrays_and_makes_an_equal_object(data):
+@pytest.mark.parametrize("factors", [True, False])
+def test_a_list_of_pairs_gives_what_the_whole_matrix_gives(data, as_matrix, as_sparse, factors):
+    dense, sparse = (described(data, kind, factors) for kind in (as_matrix, as_sparse))
+    np.testing.assert_array_equal(sparse.labelled_sources, dense.labelled_sources)
+    np.testing.assert_array_equal(sparse.labelled_targets, dense.labelled_targets)
+    np.testing.assert_allclose(sparse.base(ALL), dense.base(ALL), atol=1e-4)
+    np.testing.assert_allclose(every_row(sparse, ALL), every_row(dense, ALL), atol=1e-4)
+
+
+def test_state_is_plain_arrays_and_makes_an_equal_object(data, describe):
     for factors in (True, False):
         features = describe(data, factors=factors)
         state = features.state()
         assert all(isinstance(value, np.ndarray) and value.dtype.kind in "fiub" for value in state.values())
         again = PairFeatures.from_state(state)
-        np.testing.assert_array_equal(again.rows(ALL), features.rows(ALL))
+        np.testing.assert_array_equal(every_row(again, ALL), every_row(features, ALL))
         np.testing.assert_array_equal(again.labelled_sources, features.labelled_sources)
 
 
@@ -136,12 +157,12 @@ class TestGeneTable:
         assert table.columns.dtype == np.float32
         assert np.isfinite(table.columns).all()
 
-    def test_sums_over_neighbours(self, table):
+    def test_sums_over_neighbours(self, table, as_matrix):
         labels = np.array([[0, 1, 1, 0, 0, 1]], dtype=bool)
         known = np.ones_like(labels)
         kernel = np.eye(6, dtype=np.float32)
-        process = PairProcess.fit(kernel, np.array([5]), labels, known, Variances())
-        features = PairFeatures.fit(table, process, labels, known, factors=False)
+        process = PairProcess.fit(kernel, np.array([5]), as_matrix(labels, known), Variances())
+        features = PairFeatures.fit(table, process, factors=False)
         near = features._near(labels.astype(np.float32))
         np.testing.assert_allclose(near[0, :4], [1 + 0.8**4, 0.8**4, 0.8**4, 0.6**4], atol=1e-3)
 

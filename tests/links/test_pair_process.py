@@ -28,6 +28,11 @@ def exact(monkeypatch):
     monkeypatch.setattr(pair_process, "TOLERANCE", 1e-7)
 
 
+def whole(process):
+    """The dual weights as a matrix of TFs × genes."""
+    return np.stack([process.pairs.row(process.weights, row) for row in range(len(TFS))])
+
+
 def covariance(process, sources):
     """Of every pair of ``sources`` with every gene, with every pair of a labelled TF; explicit, (n_sources * n_genes, n_tfs * n_genes)."""
     v, kernel = process.variances, (process.features @ process.features.T).astype(float)
@@ -61,30 +66,31 @@ def most_probable(process, labels, known):
 
 
 @pytest.mark.usefixtures("exact")
-def test_logits_are_those_of_the_covariance_written_out(problem):
+def test_logits_are_those_of_the_covariance_written_out(problem, as_pairs):
     features, labels, known = problem
-    process = PairProcess.fit(features, TFS, labels, known, Variances())
+    process = PairProcess.fit(features, TFS, as_pairs(labels, known), Variances())
     assert np.ptp(process.likeness) > 0.1
     wanted = most_probable(process, labels, known)
     np.testing.assert_allclose(process.logits(TFS).ravel(), wanted, atol=2e-3)
     assert np.ptp(wanted) > 1
     # The dual weights are what a gradient is made of: label less probability, and nothing where no label is known.
-    np.testing.assert_allclose(process.weights[known], (labels - expit(process.logits(TFS)))[known], atol=1e-3)
-    assert not process.weights[~known].any()
+    weights = whole(process)
+    np.testing.assert_allclose(weights[known], (labels - expit(process.logits(TFS)))[known], atol=1e-3)
+    assert not weights[~known].any()
 
 
-def test_it_stops_early_without_harm(problem):
+def test_it_stops_early_without_harm(problem, as_pairs):
     features, labels, known = problem
-    process = PairProcess.fit(features, TFS, labels, known, Variances())
+    process = PairProcess.fit(features, TFS, as_pairs(labels, known), Variances())
     wanted = most_probable(process, labels, known)
     assert np.abs(process.logits(TFS).ravel() - wanted).mean() < 0.1 * wanted.std()
 
 
 @pytest.mark.usefixtures("exact")
-def test_prior_variances_are_what_they_say(problem):
+def test_prior_variances_are_what_they_say(problem, as_pairs):
     features, labels, known = problem
     bare = Variances(tf=2.0, target=0.0, target_smooth=0.0, own=0.0, similar=0.0, joint=0.0, joint_smooth=0.0)
-    process = PairProcess.fit(features, TFS, labels, known, bare)
+    process = PairProcess.fit(features, TFS, as_pairs(labels, known), bare)
     logits = process.logits(TFS)
     np.testing.assert_allclose(logits, np.repeat(logits[:, :1], N_GENES, axis=1), atol=1e-6)
     for row in range(3):
@@ -94,55 +100,59 @@ def test_prior_variances_are_what_they_say(problem):
         assert bias / 2.0 == pytest.approx(edges - n * expit(logits[row, 0]), abs=2e-3)
 
 
-def test_parts_add_up_and_the_biases_are_the_first_three(problem):
+def test_parts_add_up_and_the_biases_are_the_first_three(problem, as_pairs):
     features, labels, known = problem
-    process = PairProcess.fit(features, TFS, labels, known, Variances())
+    process = PairProcess.fit(features, TFS, as_pairs(labels, known), Variances())
     sources = np.array([5, 1, 0])
     parts = process.parts(sources)
     assert parts.dtype == np.float32
     assert parts.shape == (6, 3, N_GENES)
-    dense = covariance(process, sources) @ process.weights.ravel().astype(float)
+    dense = covariance(process, sources) @ whole(process).ravel().astype(float)
     np.testing.assert_allclose(process.logits(sources).ravel(), process.mean + dense, atol=1e-4)
-    np.testing.assert_allclose(process.biases(), process.mean + process.parts(TFS)[:3].sum(0), atol=1e-5)
+    biases, cells = process.biases(), process.pairs.cells(process.pairs.known)
+    biases = biases[known] if biases.ndim == 2 else biases
+    np.testing.assert_allclose(biases, process.mean + process.parts(TFS)[:3].sum(0)[cells], atol=1e-5)
     # One number a TF, one line of numbers for all of them.
     assert np.ptp(parts[0], axis=1).max() == 0
     assert np.ptp(parts[1:3], axis=1).max() == 0
 
 
-def test_a_tf_without_labels_has_what_expression_tells(problem):
+def test_a_tf_without_labels_has_what_expression_tells(problem, as_pairs):
     features, labels, known = problem
-    process = PairProcess.fit(features, TFS, labels, known, Variances())
+    process = PairProcess.fit(features, TFS, as_pairs(labels, known), Variances())
     unseen = np.array([1, 8])
     parts = process.parts(unseen)
     assert not parts[[0, 4, 5]].any()
     np.testing.assert_array_equal(parts[1:3], process.parts(TFS)[1:3][:, [0, 0]])
     v = process.variances
-    wanted = v.similar * (features[unseen] @ features[TFS].T) @ process.weights @ features @ features.T
+    wanted = v.similar * (features[unseen] @ features[TFS].T) @ whole(process) @ features @ features.T
     np.testing.assert_allclose(parts[3], wanted, atol=1e-5)
     assert np.abs(parts[3]).max() > 1e-3
 
 
-def test_a_tf_whose_labels_are_all_held_back_has_no_bias(problem):
+def test_a_tf_whose_labels_are_all_held_back_has_no_bias(problem, as_pairs):
     features, labels, known = problem
     known = known & (np.arange(3) != 1)[:, None]
-    process = PairProcess.fit(features, TFS, labels, known, Variances())
+    process = PairProcess.fit(features, TFS, as_pairs(labels, known), Variances())
     assert not process.parts(TFS)[0, 1].any()
     assert np.isfinite(process.logits(TFS)).all()
 
 
-def test_labels_that_are_not_known_leave_no_trace(problem):
+def test_labels_that_are_not_known_leave_no_trace(problem, as_pairs):
     features, labels, known = problem
-    first, second = (PairProcess.fit(features, TFS, own, known, Variances()) for own in (labels, labels ^ ~known))
+    first, second = (
+        PairProcess.fit(features, TFS, as_pairs(own, known), Variances()) for own in (labels, labels ^ ~known)
+    )
     for name, value in first.state().items():
         np.testing.assert_array_equal(second.state()[name], value)
 
 
-def test_tfs_with_the_same_targets_are_alike():
+def test_tfs_with_the_same_targets_are_alike(as_pairs):
     rng = np.random.default_rng(1)
     pattern = rng.random((2, 60)) < 0.4
     labels = np.repeat(pattern, 3, axis=0) ^ (rng.random((6, 60)) < 0.05)
     features = 0.1 * rng.normal(size=(60, 3)).astype(np.float32)
-    process = PairProcess.fit(features, np.arange(6), labels, np.ones_like(labels), Variances())
+    process = PairProcess.fit(features, np.arange(6), as_pairs(labels, np.ones_like(labels)), Variances())
     likeness = process.likeness
     np.testing.assert_allclose(likeness, likeness.T, atol=1e-6)
     assert np.linalg.eigvalsh(likeness).min() > -1e-5
@@ -152,24 +162,44 @@ def test_tfs_with_the_same_targets_are_alike():
 
 
 @pytest.mark.parametrize("label", [False, True])
-def test_a_fold_with_labels_of_one_kind(problem, label):
+def test_a_fold_with_labels_of_one_kind(problem, label, as_pairs):
     features, _, known = problem
-    process = PairProcess.fit(features, TFS, np.full_like(known, label), known, Variances())
+    process = PairProcess.fit(features, TFS, as_pairs(np.full_like(known, label), known), Variances())
     logits = process.logits(np.arange(N_GENES))
     assert np.isfinite(logits).all()
     assert (np.sign(logits[:, known.any(0)]) == (1 if label else -1)).all()
     assert np.sign(process.mean) == (1 if label else -1)
 
 
-def test_state_is_arrays_and_makes_an_equal_object(problem):
+def test_state_is_arrays_and_makes_an_equal_object(problem, as_pairs):
     features, labels, known = problem
-    process = PairProcess.fit(features, TFS, labels, known, Variances(own=0.7))
+    process = PairProcess.fit(features, TFS, as_pairs(labels, known), Variances(own=0.7))
     state = process.state()
     assert all(isinstance(value, np.ndarray) for value in state.values())
     again = PairProcess.from_state(state)
     assert again.variances == process.variances
     np.testing.assert_array_equal(again.parts(np.arange(N_GENES)), process.parts(np.arange(N_GENES)))
     np.testing.assert_array_equal(again.logits(TFS), process.logits(TFS))
+
+
+@pytest.mark.usefixtures("exact")
+def test_a_list_of_pairs_gives_what_the_whole_matrix_gives(problem, as_matrix, as_sparse):
+    features, labels, known = problem
+    dense, sparse = (
+        PairProcess.fit(features, TFS, kind(labels, known), Variances()) for kind in (as_matrix, as_sparse)
+    )
+    assert sparse.mean == dense.mean
+    np.testing.assert_allclose(sparse.likeness, dense.likeness, atol=1e-4)
+    every = np.arange(N_GENES)
+    np.testing.assert_allclose(sparse.parts(every), dense.parts(every), atol=1e-4)
+    assert np.ptp(dense.logits(every)) > 1
+
+
+def test_some_targets_alone_have_what_they_have_among_all(problem, as_pairs):
+    features, labels, known = problem
+    process = PairProcess.fit(features, TFS, as_pairs(labels, known), Variances())
+    sources, targets = np.array([2, 1]), np.array([7, 0, 3])
+    np.testing.assert_allclose(process.parts(sources, targets), process.parts(sources)[:, :, targets], atol=1e-6)
 
 
 class TestGeneFeatures:

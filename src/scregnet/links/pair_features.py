@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
 
 from scregnet.links.factors import LabelMatrix, factorise
-from scregnet.links.pair_process import PairProcess
+from scregnet.links.pair_process import EVERY, PairProcess
 from scregnet.links.task import Pairs
+
+if TYPE_CHECKING:
+    from scregnet.links.known_pairs import KnownPairs
 
 N_SHAPE, N_COLUMNS, N_NEIGHBOURS = 64, 16, 50
 
@@ -73,46 +78,46 @@ def _neighbours(shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class PairFeatures:
-    """Features of pairs from one set of labelled pairs: labels outside that set leave no trace in them.
+    """Features of pairs from one set of labelled pairs, those of ``process``: labels outside that set leave no trace in them.
 
-    ``edges`` and ``known`` are bool of shape (n_tfs, n_genes), rows as in ``process.tfs``; ``left`` is what the biases leave of the labels. ``factors`` are
-    logits of low-rank factors of the labels, without columns where they are not wanted.
+    ``left`` is what the biases leave of the labels of these pairs. The logit of low-rank factors of the labels is ``tf_factors[row] @ target_factors[gene]``;
+    both have no columns where factors are not wanted, and zeros for genes without labels.
     """
 
     genes: GeneTable
     process: PairProcess
-    edges: np.ndarray
-    known: np.ndarray
     left: np.ndarray
-    factors: np.ndarray
+    tf_factors: np.ndarray
+    target_factors: np.ndarray
 
     @classmethod
-    def fit(
-        cls, genes: GeneTable, process: PairProcess, labels: np.ndarray, known: np.ndarray, *, factors: bool
-    ) -> PairFeatures:
+    def fit(cls, genes: GeneTable, process: PairProcess, *, factors: bool) -> PairFeatures:
         """Keep what is known, and factorise it if ``factors``, which say nothing of a TF or a target without labels."""
-        left = np.where(known, labels - 1 / (1 + np.exp(-process.biases())), 0).astype(np.float32)
-        logits = factor_logits(labels, known) if factors else np.zeros((len(labels), 0), np.float32)
-        return cls(genes, process, labels & known, known, left, logits)
+        pairs = process.pairs
+        left = np.where(pairs.known, pairs.labels - 1 / (1 + np.exp(-process.biases())), 0).astype(np.float32)
+        vectors = factor_vectors(pairs) if factors else tuple(np.zeros((n, 0), np.float32) for n in pairs.shape)
+        return cls(genes, process, left, *vectors)
 
-    def base(self, sources: np.ndarray, parts: np.ndarray | None = None) -> np.ndarray:
-        """Logits before any tree, float32 of shape (n_sources, n_genes): of the process, or its mean with the factors' where they know TF and target."""
-        parts = self.process.parts(sources) if parts is None else parts
+    def base(
+        self, sources: np.ndarray, targets: np.ndarray | slice = EVERY, parts: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Logits before any tree, float32 of shape (n_sources, n_targets): of the process, or its mean with the factors' where they know TF and target."""
+        parts = self.process.parts(sources, targets) if parts is None else parts
         logits = np.float32(self.process.mean) + parts.sum(0)
-        if not self.factors.shape[1]:
+        if not self.tf_factors.shape[1]:
             return logits
         mine = self._row[sources]
-        known = ((mine >= 0) & self._labelled_tfs[mine])[:, None] & self.labelled_targets
-        return np.where(known, (logits + self.factors[mine]) / 2, logits)
+        known = ((mine >= 0) & self._labelled_tfs[mine])[:, None] & self.labelled_targets[targets]
+        return np.where(known, (logits + self.tf_factors[mine] @ self.target_factors[targets].T) / 2, logits)
 
     @cached_property
     def labelled_targets(self) -> np.ndarray:
         """Which genes have a label as a target."""
-        return np.asarray(self.known.any(axis=0), bool)
+        return self._counts[1] > 0
 
     @cached_property
     def _labelled_tfs(self) -> np.ndarray:
-        return np.asarray(self.known.any(axis=1), bool)
+        return np.asarray(self._known.sum(1) > 0)
 
     @cached_property
     def labelled_sources(self) -> np.ndarray:
@@ -127,55 +132,87 @@ class PairFeatures:
         row[self.process.tfs] = np.arange(len(self.process.tfs))
         return row
 
-    def rows(self, sources: np.ndarray) -> np.ndarray:
-        """Features of every pair of the given genes with all genes, float32 of shape (n_sources, n_genes, n_features); the first is :meth:`base`."""
-        genes, process = self.genes, self.process
-        n_genes = len(genes.shape)
-        mine = self._row[sources]
-        seen = (mine >= 0)[:, None]
+    @cached_property
+    def _edges(self) -> np.ndarray | sp.csr_array:
+        return self.process.pairs.matrix(self.process.pairs.labels.astype(np.float32))
 
-        def own(values: np.ndarray) -> np.ndarray:
-            return np.where(seen, values[mine], 0).astype(np.float32)
+    @cached_property
+    def _known(self) -> np.ndarray | sp.csr_array:
+        return self.process.pairs.matrix(self.process.pairs.known.astype(np.float32))
 
-        edges, known, left = own(self.edges), own(self.known), own(self.left)
-        parts = process.parts(sources)
-        weight = np.maximum(genes.shape[sources] @ genes.shape[process.tfs].T, 0) ** 2
-        weight[seen[:, 0], mine[seen[:, 0]]] = 0
-        mask = self.known.astype(np.float32)
-        degree = np.zeros(n_genes, np.float32)
-        degree[process.tfs] = self.edges.sum(1)
-        near = 1 + self._near(known)
+    @cached_property
+    def _left(self) -> np.ndarray | sp.csr_array:
+        return self.process.pairs.matrix(self.left)
+
+    @cached_property
+    def _counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Edges and labels of each target."""
+        return self._edges.sum(0), self._known.sum(0)
+
+    @cached_property
+    def _degree(self) -> np.ndarray:
+        """Edges of each gene as a TF."""
+        degree = np.zeros(len(self.genes.shape), np.float32)
+        degree[self.process.tfs] = self._edges.sum(1)
+        return degree
+
+    @cached_property
+    def _tf_shape(self) -> np.ndarray:
+        return self.genes.shape[self.process.tfs]
+
+    @cached_property
+    def _nearness(self) -> sp.csr_array:
+        nearness, n_genes = self.genes.nearness, len(self.genes.shape)
+        indptr = np.arange(n_genes + 1) * nearness.shape[1]
+        return sp.csr_array((nearness.ravel(), self.genes.neighbours.ravel(), indptr), (n_genes, n_genes))
+
+    def rows(self, source: int, targets: np.ndarray | slice = EVERY) -> np.ndarray:
+        """Features of the pairs of a gene with the given genes, float32 of shape (n_targets, n_features); the first is :meth:`base`."""
+        genes, process, pairs = self.genes, self.process, self.process.pairs
+        row, alone = self._row[source], np.array([source])
+        parts = process.parts(alone, targets)
+        # Of the TF itself: edges, labels, and what the biases leave of these.
+        own, likeness = np.zeros((3, pairs.shape[1]), np.float32), np.zeros(len(process.tfs), np.float32)
+        weight = np.maximum(self._tf_shape @ genes.shape[source], 0) ** 2
+        if row >= 0:
+            own[:] = [pairs.row(values, row) for values in (pairs.labels, pairs.known, self.left)]
+            likeness[:], weight[row] = process.likeness[row], 0
+        near_edges, near_known, near_left = self._near(own, targets)
+        n_edges, n_known = self._counts
         columns = [
-            self.base(sources, parts),
-            process.mean + parts.sum(0),
-            *parts,
-            _wide((edges.sum(1, keepdims=True) + 0.3) / (known.sum(1, keepdims=True) + 2), n_genes),
-            np.broadcast_to((self.edges.sum(0) + 0.3) / (mask.sum(0) + 2), left.shape),
-            np.broadcast_to(degree, left.shape),
-            self._near(left) / near,
-            (self._near(edges) + 0.1) / near,
-            (weight @ self.left) / (1 + weight @ mask),
-            own(process.likeness) @ self.left,
-            genes.shape[sources] @ genes.shape.T,
+            self.base(alone, targets, parts)[0],
+            process.mean + parts.sum(0)[0],
+            *parts[:, 0],
+            (own[0].sum() + 0.3) / (own[1].sum() + 2),
+            ((n_edges + 0.3) / (n_known + 2))[targets],
+            self._degree[targets],
+            near_left / (1 + near_known),
+            (near_edges + 0.1) / (1 + near_known),
+            ((weight @ self._left) / (1 + weight @ self._known))[targets],
+            (likeness @ self._left)[targets],
+            genes.shape[targets] @ genes.shape[source],
         ]
-        if self.factors.shape[1]:
-            columns.append(own(self.factors))
-        columns += [np.broadcast_to(column, left.shape) for column in genes.columns.T]
-        columns += [np.broadcast_to(column[:, None], left.shape) for column in genes.columns[sources].T]
-        return np.stack(columns, axis=2, dtype=np.float32)
+        if self.tf_factors.shape[1]:
+            mine = self.tf_factors[row] if row >= 0 else np.zeros_like(self.tf_factors[0])
+            columns.append(self.target_factors[targets] @ mine)
+        n, width = len(columns), genes.columns.shape[1]
+        table = np.empty((parts.shape[2], n + 2 * width), np.float32)
+        for number, column in enumerate(columns):
+            table[:, number] = column
+        table[:, n : n + width] = genes.columns[targets]
+        table[:, n + width :] = genes.columns[source]
+        return table
 
-    def _near(self, values: np.ndarray) -> np.ndarray:
-        """Sum over the most co-expressed genes of each gene, weighted by nearness."""
-        total = np.zeros(values.shape, np.float32)
-        for neighbour, nearness in zip(self.genes.neighbours.T, self.genes.nearness.T, strict=True):
-            total += values[:, neighbour] * nearness
-        return total
+    def _near(self, values: np.ndarray, targets: np.ndarray | slice = EVERY) -> np.ndarray:
+        """Sum over the most co-expressed genes of each target, weighted by nearness."""
+        nearness = self._nearness if isinstance(targets, slice) else self._nearness[targets]
+        return (nearness @ values.T).T
 
     def state(self) -> dict[str, np.ndarray]:
         """Plain arrays from which :meth:`from_state` makes an equal object."""
         state = {f"gene_{f.name}": getattr(self.genes, f.name) for f in fields(GeneTable)}
         state |= {f"process_{name}": value for name, value in self.process.state().items()}
-        return state | {name: getattr(self, name) for name in ("edges", "known", "left", "factors")}
+        return state | {name: getattr(self, name) for name in ("left", "tf_factors", "target_factors")}
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> PairFeatures:
@@ -183,27 +220,23 @@ class PairFeatures:
         genes = GeneTable(*(np.asarray(state[f"gene_{f.name}"]) for f in fields(GeneTable)))
         prefix = "process_"
         process = {name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)}
-        edges, known = (np.asarray(state[name], bool) for name in ("edges", "known"))
-        left, factors = (np.asarray(state[name], np.float32) for name in ("left", "factors"))
-        return cls(genes, PairProcess.from_state(process), edges, known, left, factors)
+        arrays = (np.asarray(state[name], np.float32) for name in ("left", "tf_factors", "target_factors"))
+        return cls(genes, PairProcess.from_state(process), *arrays)
 
 
-def _wide(column: np.ndarray, n: int) -> np.ndarray:
-    return np.broadcast_to(column, (len(column), n))
-
-
-def factor_logits(labels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Logits of low-rank factors of the known labels, two estimates averaged, float32, for every pair.
+def factor_vectors(pairs: KnownPairs) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of TFs and of genes, float32, whose products are logits of low-rank factors of the known labels: the mean of two estimates.
 
     As in the null model ``"label_factors"``, but with fixed priors: there the validation pairs choose them, here they are left untouched.
     """
-    sources, targets = np.nonzero(known)
-    matrix = LabelMatrix.of(Pairs(sources.astype(np.int32), targets.astype(np.int32), labels[known]))
+    sources, targets = pairs.cells(pairs.known)
+    matrix = LabelMatrix.of(Pairs(sources.astype(np.int32), targets.astype(np.int32), pairs.labels[pairs.known]))
     estimates = [
         factorise(matrix, 8, precision=0.3, target_precision=2.0, variational=True, n_iterations=30),
         factorise(matrix, 24, precision=6.0, target_precision=2.0, variational=False, n_iterations=20),
     ]
-    logits = np.zeros(labels.shape, np.float32)
-    inside = np.ix_(matrix.sources, matrix.targets)
-    logits[inside] = np.mean([e.source_vectors @ e.target_vectors.T for e in estimates], axis=0)
-    return logits
+    of_tfs = np.concatenate([e.source_vectors for e in estimates], axis=1)
+    of_genes = np.concatenate([e.target_vectors for e in estimates], axis=1) / len(estimates)
+    left, right = (np.zeros((n, of_tfs.shape[1]), np.float32) for n in pairs.shape)
+    left[matrix.sources], right[matrix.targets] = of_tfs, of_genes
+    return left, right

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import expit
+
+from scregnet.links.known_pairs import KnownPairs, from_state
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 INDUCING = 512
 STEPS, SOLVER_STEPS, TOLERANCE = 8, 100, 1e-2
@@ -40,26 +46,29 @@ class Variances:
     """Of the preference that it shares with those TFs, shared by similar genes."""
 
 
+# All genes as targets.
+EVERY = slice(None)
+
+
 @dataclass(frozen=True, eq=False)
 class PairProcess:
     """The posterior of a fitted process; ``parts`` gives the parts of a TF's logits.
 
     ``features`` (n_genes, n_inducing) has the kernel of genes as ``features @ features.T``; ``tfs`` are the positions of the labelled TFs, ``weights``
-    (n_tfs, n_genes) the dual weights, ``likeness`` (n_tfs, n_tfs) how TFs have targets in common.
+    the dual weights of ``pairs``, the known pairs, ``likeness`` (n_tfs, n_tfs) how TFs have targets in common.
     """
 
     features: np.ndarray
     tfs: np.ndarray
+    pairs: KnownPairs
     weights: np.ndarray
     likeness: np.ndarray
     mean: float
     variances: Variances
 
     @classmethod
-    def fit(
-        cls, features: np.ndarray, tfs: np.ndarray, labels: np.ndarray, known: np.ndarray, variances: Variances
-    ) -> PairProcess:
-        """Fit to the ``known`` cells of ``labels``, bool of shape (n_tfs, n_genes).
+    def fit(cls, features: np.ndarray, tfs: np.ndarray, pairs: KnownPairs, variances: Variances) -> PairProcess:
+        """Fit to the known pairs, whose rows are ``tfs``.
 
         The logistic likelihood is bounded from below by a parabola that is made tight at the logits that come out, and so on until they stay where they
         are; each time, conjugate gradients solve for the dual weights. How TFs have targets in common is estimated from what is left over once the
@@ -70,28 +79,26 @@ class PairProcess:
         Jaakkola and Jordan, Bayesian parameter estimation via variational methods, Statistics and Computing 10 (2000).
         """
         # Half a pair of either kind: a fold may hold no edge at all.
-        share = ((labels & known).sum() + 0.5) / (known.sum() + 1)
+        share = (pairs.labels.sum() + 0.5) / (pairs.known.sum() + 1)
         mean = float(np.log(share / (1 - share)))
         none = np.zeros((len(tfs), len(tfs)), np.float32)
-        first = cls(features, tfs, np.zeros(labels.shape, np.float32), none, mean, variances)
-        first = first._solved(labels, known)
-        likeness = first._likeness(labels, known)
-        return cls(features, tfs, first.weights, likeness, mean, variances)._solved(labels, known)
+        first = cls(features, tfs, pairs, np.zeros(pairs.known.shape, np.float32), none, mean, variances)._solved()
+        return replace(first, likeness=first._likeness())._solved()
 
-    def _solved(self, labels: np.ndarray, known: np.ndarray) -> PairProcess:
-        v, n_tfs = self.variances, len(self.tfs)
+    def _solved(self) -> PairProcess:
+        v, pairs, n_tfs = self.variances, self.pairs, len(self.tfs)
         kernel = self.features[self.tfs] @ self.features[self.tfs].T
         flat = np.float32(v.target) + np.float32(v.joint) * self.likeness
         smooth = v.target_smooth + v.own * np.eye(n_tfs) + v.similar * kernel + v.joint_smooth * self.likeness
         smooth = smooth.astype(np.float32)
 
         def covariance(x: np.ndarray) -> np.ndarray:
-            return (
-                np.float32(v.tf) * x.sum(1, keepdims=True) + flat @ x + (smooth @ (x @ self.features)) @ self.features.T
-            )
+            matrix = pairs.matrix(x)
+            biases = pairs.per_tf(np.float32(v.tf) * matrix.sum(1))
+            return biases + pairs.mixed(flat, x) + pairs.dot(smooth @ (matrix @ self.features), self.features)
 
-        mean, mask = np.float32(self.mean), known.astype(np.float32)
-        centred = np.where(known, labels - np.float32(0.5), 0).astype(np.float32)
+        mean, known, mask = np.float32(self.mean), pairs.known, pairs.known.astype(np.float32)
+        centred = np.where(known, pairs.labels - np.float32(0.5), 0).astype(np.float32)
         weights = self.weights
         logits = mean + covariance(weights)
         for _ in range(STEPS):
@@ -105,34 +112,47 @@ class PairProcess:
             before, logits = logits, mean + covariance(weights)
             if np.abs(logits - before)[known].mean() < TOLERANCE:
                 break
-        return PairProcess(self.features, self.tfs, weights, self.likeness, self.mean, self.variances)
+        return replace(self, weights=weights)
 
-    def _likeness(self, labels: np.ndarray, known: np.ndarray) -> np.ndarray:
+    def _likeness(self) -> np.ndarray:
         """Correlation of what the biases leave over between TFs, the nearest that is a covariance, of mean variance 1."""
-        expected = expit(self.biases())
-        left = np.where(known, (labels - expected) / np.sqrt(np.maximum(expected * (1 - expected), 0.01)), 0)
-        mask = known.astype(np.float32)
-        values, vectors = np.linalg.eigh((left @ left.T) / (mask @ mask.T + 20))
+        pairs, expected = self.pairs, expit(self.biases())
+        scale = np.sqrt(np.maximum(expected * (1 - expected), 0.01))
+        left = np.where(pairs.known, (pairs.labels - expected) / scale, 0)
+        values, vectors = np.linalg.eigh(pairs.gram(left) / (pairs.gram(pairs.known.astype(np.float32)) + 20))
         likeness = (vectors * np.maximum(values, 0)) @ vectors.T
         return (likeness / max(np.diag(likeness).mean(), 1e-6)).astype(np.float32)
 
     @cached_property
-    def _projected(self) -> np.ndarray:
-        return self.weights @ self.features
+    def _matrix(self) -> np.ndarray | sp.csr_array:
+        return self.pairs.matrix(self.weights)
 
     @cached_property
-    def _target_biases(self) -> tuple[np.ndarray, np.ndarray]:
-        total = self.weights.sum(0)
+    def _projected(self) -> np.ndarray:
+        return self._matrix @ self.features
+
+    @cached_property
+    def _tf_features(self) -> np.ndarray:
+        return self.features[self.tfs]
+
+    @cached_property
+    def _tf_biases(self) -> np.ndarray:
+        return self.variances.tf * self._matrix.sum(1)
+
+    @cached_property
+    def _target_biases(self) -> np.ndarray:
+        total = self._matrix.sum(0)
         smooth = self.features @ (total @ self.features)
-        return np.float32(self.variances.target) * total, np.float32(self.variances.target_smooth) * smooth
+        v = self.variances
+        return np.stack([np.float32(v.target) * total, np.float32(v.target_smooth) * smooth])
 
     def biases(self) -> np.ndarray:
-        """The logits of the biases alone, float32 of shape (n_tfs, n_genes)."""
-        own = self.variances.tf * self.weights.sum(1)[:, None]
-        return (self.mean + own + np.sum(self._target_biases, axis=0)).astype(np.float32)
+        """The logits of the biases alone, float32, for each of ``pairs``."""
+        own, of_targets = self.pairs.per_tf(self._tf_biases), self.pairs.per_gene(self._target_biases.sum(0))
+        return (self.mean + own + of_targets).astype(np.float32)
 
-    def parts(self, sources: np.ndarray) -> np.ndarray:
-        """Parts of the logits of every pair of the given genes with all genes, float32 of shape (6, n_sources, n_genes).
+    def parts(self, sources: np.ndarray, targets: np.ndarray | slice = EVERY) -> np.ndarray:
+        """Parts of the logits of every pair of the given genes, float32 of shape (6, n_sources, n_targets).
 
         Bias of the TF, bias of the target, shared bias of similar targets, the TF's preferences by expression, targets in common with other TFs, and these by
         expression. A gene that is not among the labelled TFs has what its expression tells and nothing else.
@@ -142,22 +162,24 @@ class PairProcess:
         row[self.tfs] = np.arange(len(self.tfs))
         seen = row[sources] >= 0
         mine = row[sources][seen]
-        projected = self._projected
-        shape = (len(sources), len(self.features))
-        parts = np.zeros((6, *shape), np.float32)
-        parts[0, seen] = v.tf * self.weights.sum(1)[mine][:, None]
-        parts[1], parts[2] = self._target_biases
-        preference = v.similar * ((self.features[sources] @ self.features[self.tfs].T) @ projected)
-        preference[seen] += v.own * projected[mine]
-        parts[3] = preference @ self.features.T
-        parts[4, seen] = v.joint * (self.likeness[mine] @ self.weights)
-        parts[5, seen] = (v.joint_smooth * (self.likeness[mine] @ projected)) @ self.features.T
+        projected, features = self._projected, self.features[targets]
+        preference = np.zeros((2, len(sources), features.shape[1]), np.float32)
+        preference[0] = v.similar * ((self.features[sources] @ self._tf_features.T) @ projected)
+        preference[0, seen] += v.own * projected[mine]
+        preference[1, seen] = v.joint_smooth * (self.likeness[mine] @ projected)
+        parts = np.zeros((6, len(sources), len(features)), np.float32)
+        parts[0, seen] = self._tf_biases[mine][:, None]
+        parts[1:3] = self._target_biases[:, None, targets]
+        parts[4, seen] = v.joint * (self.likeness[mine] @ self._matrix)[:, targets]
+        # Both at once: what takes time is to read the features of all genes.
+        parts[[3, 5]] = (preference.reshape(-1, features.shape[1]) @ features.T).reshape(2, *parts.shape[1:])
         return parts
 
     def state(self) -> dict[str, np.ndarray]:
         """Plain arrays from which :meth:`from_state` makes an equal object."""
         arrays = {name: np.asarray(getattr(self, name)) for name in ("features", "tfs", "weights", "likeness", "mean")}
-        return arrays | {"variances": np.array([getattr(self.variances, f.name) for f in fields(Variances)])}
+        arrays["variances"] = np.array([getattr(self.variances, f.name) for f in fields(Variances)])
+        return arrays | {f"pairs_{name}": value for name, value in self.pairs.state().items()}
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> PairProcess:
@@ -166,7 +188,8 @@ class PairProcess:
             np.asarray(state[name], np.float32) for name in ("features", "weights", "likeness")
         )
         variances = Variances(*map(float, state["variances"]))
-        return cls(features, np.asarray(state["tfs"]), weights, likeness, float(state["mean"]), variances)
+        pairs = from_state({name.removeprefix("pairs_"): state[name] for name in state if name.startswith("pairs_")})
+        return cls(features, np.asarray(state["tfs"]), pairs, weights, likeness, float(state["mean"]), variances)
 
     def logits(self, sources: np.ndarray) -> np.ndarray:
         """Logits of every pair of the given genes with all genes, float32 of shape (n_sources, n_genes)."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
 from scregnet._settings import settings
 from scregnet._validate import check_integer, check_interval
+from scregnet.links.known_pairs import KnownPairs, SparsePairs, known_pairs, sample_others
 from scregnet.links.pair_features import GeneTable, PairFeatures
-from scregnet.links.pair_process import PairProcess, Variances, gene_features
-from scregnet.links.task import FitResult, LinkTask, Pairs, Progress
+from scregnet.links.pair_process import EVERY, PairProcess, Variances, gene_features
+from scregnet.links.task import FitResult, LinkTask, Progress
+from scregnet.links.tree_sums import TreeTable
 
 # What trees learn from some targets holds for others in part only.
 UNSEEN_TARGETS = 0.5
 # Bounds the memory of the table that the trees are grown from; of more training pairs a random share is taken.
 TREE_PAIRS = 1_000_000
+CHECKED = 10_000
+# Of a large fit all genes are described for a TF if more than one in so many is asked for.
+FEW = 4
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,10 @@ class Joint:
     soon learned by heart, and the process alone is better there. For targets without labels their correction counts half. Of more than a million training pairs
     the trees see a random million. The seed sets folds and bags, the genes that the kernel is built on where there are many, and the start of the principal components. Runs on the processor.
 
+    Up to four million labelled TFs × genes, labels are a whole matrix, and all of them are used. Beyond that they are a list, and time and memory grow with the labelled
+    pairs: of more than ``max_pairs`` all edges and a random share of the non-edges are used. In a logistic model this moves the
+    intercept alone, by the logarithm of that share, which is taken off again: logits and probabilities are those of all pairs.
+
     Parameters
     ----------
     n_trees, learning_rate, n_leaves
@@ -44,7 +54,8 @@ class Joint:
     n_folds
         Folds that describe the training pairs.
     max_pairs
-        Labelled TFs × genes above which a fit is refused: memory grows with them, and time a little faster.
+        Training pairs above which, in fits of more than four million labelled TFs × genes, a random share of the non-edges is used, so many that there are ``max_pairs``
+        pairs, though never fewer than edges.
     tf, target, target_smooth, own, similar, joint, joint_smooth
         Prior variances of the process (:class:`~scregnet.links.pair_process.Variances`).
     family
@@ -56,7 +67,7 @@ class Joint:
     n_leaves: int = 7
     n_bags: int = 2
     n_folds: int = 5
-    max_pairs: int = 4_000_000
+    max_pairs: int = 250_000
     tf: float = Variances.tf
     target: float = Variances.target
     target_smooth: float = Variances.target_smooth
@@ -85,14 +96,8 @@ class Joint:
         if task.expression is None or task.summary is None:
             msg = "method='joint' needs expression of the genes and its summary (mean, standard deviation, detection rate); the task has none."
             raise ValueError(msg)
-        n_tfs = len(np.unique(task.train.sources))
-        if n_tfs * task.n_genes > self.max_pairs:
-            msg = (
-                f"method='joint' describes every pair of {n_tfs:,} labelled TFs with {task.n_genes:,} genes, more than max_pairs={self.max_pairs:,}: "
-                "it would take many minutes and much memory. Select genes first (sr.pp.select_genes), raise max_pairs, or take method='label_factors' or 'scregnet'."
-            )
-            raise ValueError(msg)
-        tfs, labels, known = _matrix(task.train, task.n_genes)
+        train, offset = sample_others(task.train, task.n_genes, self.max_pairs, rng)
+        tfs, pairs = known_pairs(train, task.n_genes)
         kernel = gene_features(
             task.expression, task.summary, task.embedding, task.families, family=self.family, first=tfs, rng=rng
         )
@@ -100,28 +105,29 @@ class Joint:
         variances = Variances(
             self.tf, self.target, self.target_smooth, self.own, self.similar, self.joint, self.joint_smooth
         )
-        tfs_seen = _mostly_in(task.validation.sources, task.train.sources)
-        targets_seen = _mostly_in(task.validation.targets, task.train.targets)
+        tfs_seen = _mostly_in(task.validation.sources, train.sources)
+        targets_seen = _mostly_in(task.validation.targets, train.targets)
 
-        def describe(known: np.ndarray) -> PairFeatures:
-            process = PairProcess.fit(kernel, tfs, labels, known, variances)
-            return PairFeatures.fit(table, process, labels, known, factors=tfs_seen and targets_seen)
+        def describe(pairs: KnownPairs) -> PairFeatures:
+            process = PairProcess.fit(kernel, tfs, pairs, variances)
+            return PairFeatures.fit(table, process, factors=tfs_seen and targets_seen)
 
-        whole = describe(known)
+        whole = describe(pairs)
         trees: list[str] = []
-        share = min(1, TREE_PAIRS / len(task.train))
+        share = min(1, TREE_PAIRS / len(train))
         for _ in range(self.n_bags if self.n_trees and tfs_seen else 0):
             rows, outcomes = [], []
-            for held in _folds(known, self.n_folds, by_target=not targets_seen, rng=rng):
-                part = describe(known & ~held)
+            for held in _folds(pairs, self.n_folds, by_target=not targets_seen, rng=rng):
+                part = describe(pairs.keep(~held))
                 kept = held & (rng.random(held.shape) < share) if share < 1 else held
-                for row in np.flatnonzero(kept.any(1)):
-                    rows.append(part.rows(tfs[[row]])[0][kept[row]])
-                    outcomes.append(labels[row, kept[row]])
+                of_tfs, targets = pairs.cells(kept)
+                rows += [part.rows(tfs[row], targets[which]) for row, which in _grouped(of_tfs)]
+                outcomes.append(pairs.labels[kept])
             trees.append(self._boost(np.concatenate(rows), np.concatenate(outcomes), rng))
-        links = JointLinks(whole, tuple(trees), targets_seen)
-        scores = links.score(task.validation.sources, task.validation.targets)
-        if not np.ptp(scores) > 1e-6:
+        links = JointLinks(whole, tuple(trees), targets_seen, offset)
+        # Some thousands of pairs tell whether scores differ; there may be millions.
+        check = task.validation.take(np.arange(0, len(task.validation), 1 + len(task.validation) // CHECKED))
+        if not np.ptp(links.score(check.sources, check.targets)) > 1e-6:
             msg = "training collapsed: every validation pair has the same score. Give more training pairs, or larger prior variances."
             raise RuntimeError(msg)
         return FitResult(links)
@@ -150,68 +156,88 @@ class Joint:
 
 @dataclass(frozen=True, eq=False)
 class JointLinks:
-    """A fitted joint model: the description of pairs by all training pairs, and the trees as LightGBM's text."""
+    """A fitted joint model: the description of pairs by all training pairs, and the trees as LightGBM's text.
+
+    ``offset`` is added to every logit: where a share of the non-edges was used, edges look more frequent than they are by as much.
+    """
 
     features: PairFeatures
     trees: tuple[str, ...]
     targets_seen: bool
+    offset: float
 
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Logit of each pair, float32."""
         scores = np.empty(len(sources), np.float32)
-        if not len(sources):
-            return scores
-        boosters = self._boosters()
-        order = np.argsort(sources, kind="stable")
-        tfs, starts = np.unique(sources[order], return_index=True)
-        for tf, which in zip(tfs, np.split(order, starts[1:]), strict=True):
-            if not boosters or not self.features.labelled_sources[tf]:
-                scores[which] = self.features.base(np.array([tf]))[0][targets[which]]
-                continue
-            rows = self.features.rows(np.array([tf]))[0][targets[which]]
-            scores[which] = rows[:, 0]
-            apply = np.flatnonzero(self.features.labelled_targets[targets[which]] == self.targets_seen)
-            if len(apply):
-                trees = np.mean(
-                    [booster.predict(rows[apply], raw_score=True, num_threads=1) for booster in boosters], axis=0
-                )
-                scores[which[apply]] += (1 if self.targets_seen else UNSEEN_TARGETS) * trees.astype(np.float32)
+        n_genes = len(self.features.genes.shape)
+        for tf, which in _grouped(sources):
+            # A few pairs of a large fit are described alone; elsewhere rounding is the same in whatever company a pair is asked for.
+            if self._is_large and FEW * len(which) < n_genes:
+                scores[which] = self._of_tf(tf, targets[which])
+            else:
+                scores[which] = self._of_tf(tf, EVERY)[targets[which]]
+        return scores + np.float32(self.offset)
+
+    def _of_tf(self, tf: int, targets: np.ndarray | slice) -> np.ndarray:
+        if not self.trees or not self.features.labelled_sources[tf]:
+            return self.features.base(np.array([tf]), targets)[0]
+        rows = self.features.rows(tf, targets)
+        scores = rows[:, 0].copy()
+        apply = np.flatnonzero(self.features.labelled_targets[targets] == self.targets_seen)
+        if len(apply):
+            trees = self._trees(rows[apply]).astype(np.float32)
+            scores[apply] += (1 if self.targets_seen else UNSEEN_TARGETS) * trees
         return scores
 
-    def _boosters(self) -> list[Any]:
+    @property
+    def _is_large(self) -> bool:
+        return isinstance(self.features.process.pairs, SparsePairs)
+
+    @cached_property
+    def _trees(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Mean of the boosted models for each row."""
         import lightgbm as lgb
 
-        return [lgb.Booster(model_str=text) for text in self.trees]
+        boosters = [lgb.Booster(model_str=text) for text in self.trees]
+        # For few rows it is not worth while to compile.
+        table = TreeTable.of(boosters) if self._is_large else None
+        if table is not None:
+            return table.mean
+        # Each row is summed by one thread, so their number changes nothing.
+        n = max(settings.n_jobs, 0)
+        return lambda rows: np.mean([b.predict(rows, raw_score=True, num_threads=n) for b in boosters], axis=0)
 
     def state(self) -> dict[str, np.ndarray]:
         """Arrays; each boosted model is the bytes of its text."""
         trees = {f"trees_{i}": np.frombuffer(text.encode(), np.uint8) for i, text in enumerate(self.trees)}
-        return {**self.features.state(), **trees, "targets_seen": np.array(self.targets_seen)}
+        own = {"targets_seen": np.array(self.targets_seen), "offset": np.array(self.offset)}
+        return {**self.features.state(), **trees, **own}
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> JointLinks:
         """The inverse of :meth:`state`."""
         n_bags = sum(name.startswith("trees_") for name in state)
         trees = tuple(np.asarray(state[f"trees_{i}"], np.uint8).tobytes().decode() for i in range(n_bags))
-        return cls(PairFeatures.from_state(state), trees, bool(np.asarray(state["targets_seen"])))
-
-
-def _matrix(pairs: Pairs, n_genes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The TFs, and labels and what is known of them, bool of shape (n_tfs, n_genes)."""
-    tfs, rows = np.unique(pairs.sources, return_inverse=True)
-    labels, known = (np.zeros((len(tfs), n_genes), bool) for _ in range(2))
-    labels[rows, pairs.targets] = pairs.labels
-    known[rows, pairs.targets] = True
-    return tfs, labels, known
+        targets_seen, offset = bool(np.asarray(state["targets_seen"])), float(np.asarray(state["offset"]))
+        return cls(PairFeatures.from_state(state), trees, targets_seen, offset)
 
 
 def _mostly_in(genes: np.ndarray, others: np.ndarray) -> bool:
     return bool(np.isin(genes, others).mean() > 0.5)
 
 
-def _folds(known: np.ndarray, n: int, *, by_target: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    fold = rng.permutation(known.shape[1]) % n if by_target else rng.integers(n, size=known.shape)
+def _folds(pairs: KnownPairs, n: int, *, by_target: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Which pairs are held back, as values, for each fold that holds some and leaves some."""
+    known = pairs.known
+    fold = pairs.per_gene(rng.permutation(pairs.shape[1]) % n) if by_target else rng.integers(n, size=known.shape)
     for number in range(n):
         held = known & (fold == number)
         if held.any() and (known & ~held).any():
             yield held
+
+
+def _grouped(sources: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Each of the sources, ascending, and where it is."""
+    order = np.argsort(sources, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(sources[order])) + 1)
+    return ((int(sources[group[0]]), group) for group in groups if len(group))
