@@ -18,7 +18,7 @@ DENSE_CELLS = 4_000_000
 class DensePairs:
     """TFs × genes of which many are known.
 
-    *Values*, here and in :class:`SparsePairs`, are one number for each cell that is computed: here an array of shape (n_tfs, n_genes), there one number for each
+    *Values*, here and in :class:`~scregnet.links.known_pairs.SparsePairs`, are one number for each cell that is computed: here an array of shape (n_tfs, n_genes), there one number for each
     known pair, by TF and then by gene. ``known`` and ``labels`` are bool values; what stands in cells that are not known counts nothing.
     """
 
@@ -63,12 +63,12 @@ class DensePairs:
         return values @ values.T
 
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which :func:`from_state` makes an equal object."""
+        """Arrays from which ``from_state`` makes an equal object."""
         return {"known": self.known, "labels": self.labels}
 
 
 class SparsePairs:
-    """A list of the few known pairs of many TFs × genes, with the methods of :class:`DensePairs`: nothing here is as large as the matrix."""
+    """A list of the few known pairs of many TFs × genes, with the methods of ``DensePairs``: nothing here is as large as the matrix."""
 
     def __init__(self, indptr: np.ndarray, columns: np.ndarray, labels: np.ndarray, n_genes: int) -> None:
         self.shape = len(indptr) - 1, n_genes
@@ -134,7 +134,7 @@ class SparsePairs:
         return (matrix @ matrix.T).toarray()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which :func:`from_state` makes an equal object."""
+        """Arrays from which ``from_state`` makes an equal object."""
         n_genes = np.array(self.shape[1])
         return {"indptr": self.indptr, "columns": self.columns, "labels": self.labels, "n_genes": n_genes}
 
