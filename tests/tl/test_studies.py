@@ -112,8 +112,10 @@ class TestAblation:
                 "joint",
                 {},
                 {
-                    "no trees": {"n_trees": 0},
-                    "no similarity": dict.fromkeys(("target_smooth", "own", "similar", "joint_smooth"), 0.0),
+                    "no boosted trees": {"n_trees": 0},
+                    "no forest": {"n_forest_trees": 0},
+                    "no similarity": dict.fromkeys(("target_smooth", "own", "similar", "joint_smooth"), 0.0)
+                    | {"n_forest_trees": 0},
                     "no families": {"family": 0.0},
                 },
             ),

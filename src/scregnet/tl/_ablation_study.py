@@ -30,8 +30,9 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "scregnet": {"no graph network": {"gnn": None}},
     "sctransnet": {"no graph network": {"graph_dims": ()}},
     "joint": {
-        "no trees": {"n_trees": 0},
-        "no similarity": {"target_smooth": 0.0, "own": 0.0, "similar": 0.0, "joint_smooth": 0.0},
+        "no boosted trees": {"n_trees": 0},
+        "no forest": {"n_forest_trees": 0},
+        "no similarity": {"target_smooth": 0.0, "own": 0.0, "similar": 0.0, "joint_smooth": 0.0, "n_forest_trees": 0},
         "no families": {"family": 0.0},
     },
 }
@@ -79,8 +80,8 @@ def ablation_study(
     method
         Method of :func:`scregnet.tl.fit_grn`.
     variants
-        Name of a version to the keyword arguments of :func:`scregnet.tl.fit_grn` that make it. ``None`` takes ``"whole model"``; for ``"joint"`` ``"no trees"``
-        (``n_trees=0``), ``"no similarity"`` (the process without what similar genes share) and ``"no families"`` (``family=0``), for ``"scregnet"`` and ``"sctransnet"`` ``"no graph network"`` (``gnn=None`` and ``graph_dims=()``);
+        Name of a version to the keyword arguments of :func:`scregnet.tl.fit_grn` that make it. ``None`` takes ``"whole model"``; for ``"joint"`` ``"no boosted trees"``
+        (``n_trees=0``), ``"no forest"`` (``n_forest_trees=0``), ``"no similarity"`` (neither forest nor, in the process, what similar genes share) and ``"no families"`` (``family=0``), for ``"scregnet"`` and ``"sctransnet"`` ``"no graph network"`` (``gnn=None`` and ``graph_dims=()``);
         ``"no embedding"`` (``embedding=None``) and ``"random embedding"`` (``random_embedding=True``).
     n_seeds
         Fits of each version. A seed draws the split, unless that is a frame, and starts the fit: versions with the same seed have the same pairs.
@@ -112,7 +113,7 @@ def ablation_study(
     >>> sr.tl.embed(adata, model="svd", n_components=8)
     >>> table = sr.tl.ablation_study(adata, adata.uns["truth"], n_seeds=1, n_trees=20)
     >>> list(table["variant"].unique())
-    ['whole model', 'no trees', 'no similarity', 'no families', 'no embedding', 'random embedding']
+    ['whole model', 'no boosted trees', 'no forest', 'no similarity', 'no families', 'no embedding', 'random embedding']
     """
     data = resolve(adata, mod)
     check_names(data)

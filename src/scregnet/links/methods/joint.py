@@ -1,4 +1,4 @@
-"""The default method: a Gaussian process over pairs and low-rank factors of the labels, corrected by boosted trees."""
+"""The default method: a Gaussian process over pairs, averaged with factors of the labels or a forest of genes, and corrected by boosted trees."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import numpy as np
 
 from scregnet._settings import settings
 from scregnet._validate import check_integer, check_interval
+from scregnet.links.gene_forest import forest_logits
 from scregnet.links.known_pairs import KnownPairs, SparsePairs, known_pairs, sample_others
-from scregnet.links.pair_features import GeneTable, PairFeatures
+from scregnet.links.pair_features import N_COLUMNS, GeneTable, PairFeatures, components
 from scregnet.links.pair_process import EVERY, PairProcess, Variances, gene_features
 from scregnet.links.task import FitResult, LinkTask, Progress
 from scregnet.links.tree_sums import TreeTable
 
-# What trees learn from some targets holds for others in part only.
-UNSEEN_TARGETS = 0.5
 # Bounds the memory of the table that the trees are grown from; of more training pairs a random share is taken.
 TREE_PAIRS = 1_000_000
 CHECKED = 10_000
@@ -32,14 +31,16 @@ class Joint:
 
     1. A Gaussian process over pairs (:class:`~scregnet.links.pair_process.PairProcess`): the logit of a pair is a bias of the TF, a bias of the target, and preferences of the
        TF among genes, which similar genes (expression, family, and the embedding if there is one) and TFs of similar targets share. It says something of TFs and targets without labels.
-    2. Where TF and target both have labels, low-rank factors of the labels, averaged with it.
-    3. Gradient-boosted trees (LightGBM) that start from these logits and see, for each pair, their parts, what the labels of co-expressed genes and
+    2. Where the target has no labels, a forest of genes (:func:`~scregnet.links.gene_forest.forest_logits`), averaged with it: genes that are alike in expression, family and
+       embedding fall into the same leaves and are regulated alike.
+    3. Where TF and target both have labels, low-rank factors of the labels, averaged with it, and
+    4. gradient-boosted trees (LightGBM) that start from these logits and see, for each pair, their parts, what the labels of co-expressed genes and
        of similar TFs say, and expression and embedding of both genes. They are trained on features that do not know the pair's own label: the training pairs are divided in
-       folds, by pair or, if the validation pairs are of targets without labels, by target, and each is described by a fit to the others.
+       folds, and each is described by a fit to the others.
 
-    Trees are grown, and used, for pairs like those of validation only, and never for TFs without labels: what some dozens of TFs have in common is
-    soon learned by heart, and the process alone is better there. For targets without labels their correction counts half. Of more than a million training pairs
-    the trees see a random million. The seed sets folds and bags, the genes that the kernel is built on where there are many, and the start of the principal components. Runs on the processor.
+    Factors and boosted trees are fitted if most validation pairs are of TFs and targets with labels. For TFs without labels, what some dozens of TFs have in common is
+    soon learned by heart, and the process is better alone; for targets without labels they added nothing to the forest. Of more than a million training pairs
+    the trees see a random million. The seed sets folds and bags, the forest, the genes that the kernel is built on where there are many, and the start of the principal components. Runs on the processor.
 
     Up to four million labelled TFs × genes, labels are a whole matrix, and all of them are used. Beyond that they are a list, and time and memory grow with the labelled
     pairs: of more than ``max_pairs`` all edges and a random share of the non-edges are used. In a logistic model this moves the
@@ -53,6 +54,8 @@ class Joint:
         Boosted models that are averaged, each with folds of its own.
     n_folds
         Folds that describe the training pairs.
+    n_forest_trees
+        Trees of the forest of genes; 0 leaves the forest out.
     max_pairs
         Training pairs above which, in fits of more than four million labelled TFs × genes, a random share of the non-edges is used, so many that there are ``max_pairs``
         pairs, though never fewer than edges.
@@ -67,6 +70,7 @@ class Joint:
     n_leaves: int = 7
     n_bags: int = 2
     n_folds: int = 5
+    n_forest_trees: int = 200
     max_pairs: int = 250_000
     tf: float = Variances.tf
     target: float = Variances.target
@@ -81,7 +85,8 @@ class Joint:
     uses_embedding: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_integer("n_trees", self.n_trees, minimum=0)
+        for name in ("n_trees", "n_forest_trees"):
+            check_integer(name, getattr(self, name), minimum=0)
         check_interval("learning_rate", self.learning_rate, 0, 1, closed="right")
         for name, least in (("n_leaves", 2), ("n_bags", 1), ("n_folds", 2), ("max_pairs", 1)):
             check_integer(name, getattr(self, name), minimum=least)
@@ -105,26 +110,29 @@ class Joint:
         variances = Variances(
             self.tf, self.target, self.target_smooth, self.own, self.similar, self.joint, self.joint_smooth
         )
-        tfs_seen = _mostly_in(task.validation.sources, train.sources)
-        targets_seen = _mostly_in(task.validation.targets, train.targets)
+        both_seen = _mostly_in(task.validation.sources, train.sources) and _mostly_in(
+            task.validation.targets, train.targets
+        )
 
         def describe(pairs: KnownPairs) -> PairFeatures:
             process = PairProcess.fit(kernel, tfs, pairs, variances)
-            return PairFeatures.fit(table, process, factors=tfs_seen and targets_seen)
+            return PairFeatures.fit(table, process, factors=both_seen)
 
         whole = describe(pairs)
+        alike = components(kernel - kernel.mean(0), N_COLUMNS, rng)
+        forest = forest_logits(np.concatenate([table.columns, alike], axis=1), pairs, self.n_forest_trees, rng)
         trees: list[str] = []
         share = min(1, TREE_PAIRS / len(train))
-        for _ in range(self.n_bags if self.n_trees and tfs_seen else 0):
+        for _ in range(self.n_bags if self.n_trees and both_seen else 0):
             rows, outcomes = [], []
-            for held in _folds(pairs, self.n_folds, by_target=not targets_seen, rng=rng):
+            for held in _folds(pairs, self.n_folds, rng):
                 part = describe(pairs.keep(~held))
                 kept = held & (rng.random(held.shape) < share) if share < 1 else held
                 of_tfs, targets = pairs.cells(kept)
                 rows += [part.rows(tfs[row], targets[which]) for row, which in _grouped(of_tfs)]
                 outcomes.append(pairs.labels[kept])
             trees.append(self._boost(np.concatenate(rows), np.concatenate(outcomes), rng))
-        links = JointLinks(whole, tuple(trees), targets_seen, offset)
+        links = JointLinks(whole, forest, tuple(trees), offset)
         # Some thousands of pairs tell whether scores differ; there may be millions.
         check = task.validation.take(np.arange(0, len(task.validation), 1 + len(task.validation) // CHECKED))
         if not np.ptp(links.score(check.sources, check.targets)) > 1e-6:
@@ -156,14 +164,14 @@ class Joint:
 
 @dataclass(frozen=True, eq=False)
 class JointLinks:
-    """A fitted joint model: the description of pairs by all training pairs, and the trees as LightGBM's text.
+    """A fitted joint model: the description of pairs by all training pairs, the forest's logits of targets without labels, and the boosted trees as LightGBM's text.
 
     ``offset`` is added to every logit: where a share of the non-edges was used, edges look more frequent than they are by as much.
     """
 
     features: PairFeatures
+    forest: np.ndarray
     trees: tuple[str, ...]
-    targets_seen: bool
     offset: float
 
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -179,15 +187,32 @@ class JointLinks:
         return scores + np.float32(self.offset)
 
     def _of_tf(self, tf: int, targets: np.ndarray | slice) -> np.ndarray:
-        if not self.trees or not self.features.labelled_sources[tf]:
-            return self.features.base(np.array([tf]), targets)[0]
-        rows = self.features.rows(tf, targets)
-        scores = rows[:, 0].copy()
-        apply = np.flatnonzero(self.features.labelled_targets[targets] == self.targets_seen)
-        if len(apply):
-            trees = self._trees(rows[apply]).astype(np.float32)
-            scores[apply] += (1 if self.targets_seen else UNSEEN_TARGETS) * trees
+        """Logits of one TF before the offset."""
+        labelled = self.features.labelled_targets[targets]
+        if self.trees and self.features.labelled_sources[tf]:
+            rows = self.features.rows(tf, targets)
+            scores = rows[:, 0].copy()
+            if labelled.any():
+                scores[labelled] += self._trees(rows[labelled]).astype(np.float32)
+        else:
+            scores = self.features.base(np.array([tf]), targets)[0]
+        if self.forest.size and not labelled.all():
+            here = self._unlabelled[targets][~labelled]
+            scores[~labelled] = (scores[~labelled] + self.forest[self._row[tf], here]) / 2
         return scores
+
+    @cached_property
+    def _unlabelled(self) -> np.ndarray:
+        """Number of each gene among those without labels as a target."""
+        return np.cumsum(~self.features.labelled_targets) - 1
+
+    @cached_property
+    def _row(self) -> np.ndarray:
+        """Row of each gene in the forest's logits; the last one stands for all genes that have no labels as a TF."""
+        tfs = self.features.process.tfs
+        row = np.full(len(self.features.genes.shape), len(tfs))
+        row[tfs] = np.arange(len(tfs))
+        return row
 
     @property
     def _is_large(self) -> bool:
@@ -210,7 +235,7 @@ class JointLinks:
     def state(self) -> dict[str, np.ndarray]:
         """Arrays; each boosted model is the bytes of its text."""
         trees = {f"trees_{i}": np.frombuffer(text.encode(), np.uint8) for i, text in enumerate(self.trees)}
-        own = {"targets_seen": np.array(self.targets_seen), "offset": np.array(self.offset)}
+        own = {"forest": self.forest, "offset": np.array(self.offset)}
         return {**self.features.state(), **trees, **own}
 
     @classmethod
@@ -218,18 +243,18 @@ class JointLinks:
         """The inverse of :meth:`state`."""
         n_bags = sum(name.startswith("trees_") for name in state)
         trees = tuple(np.asarray(state[f"trees_{i}"], np.uint8).tobytes().decode() for i in range(n_bags))
-        targets_seen, offset = bool(np.asarray(state["targets_seen"])), float(np.asarray(state["offset"]))
-        return cls(PairFeatures.from_state(state), trees, targets_seen, offset)
+        forest, offset = np.asarray(state["forest"], np.float32), float(np.asarray(state["offset"]))
+        return cls(PairFeatures.from_state(state), forest, trees, offset)
 
 
 def _mostly_in(genes: np.ndarray, others: np.ndarray) -> bool:
     return bool(np.isin(genes, others).mean() > 0.5)
 
 
-def _folds(pairs: KnownPairs, n: int, *, by_target: bool, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _folds(pairs: KnownPairs, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Which pairs are held back, as values, for each fold that holds some and leaves some."""
     known = pairs.known
-    fold = pairs.per_gene(rng.permutation(pairs.shape[1]) % n) if by_target else rng.integers(n, size=known.shape)
+    fold = rng.integers(n, size=known.shape)
     for number in range(n):
         held = known & (fold == number)
         if held.any() and (known & ~held).any():
