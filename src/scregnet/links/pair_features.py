@@ -42,17 +42,17 @@ class GeneTable:
         rng: np.random.Generator,
     ) -> GeneTable:
         """From standardised expression, its summary and an embedding."""
-        shape = components(
+        shape = _components(
             expression / np.maximum(np.linalg.norm(expression, axis=1, keepdims=True), 1e-6), N_SHAPE, rng
         )
         columns = [summary, shape[:, :N_COLUMNS]]
         if embedding is not None:
-            columns.append(components(embedding, N_COLUMNS, rng))
+            columns.append(_components(embedding, N_COLUMNS, rng))
         neighbours, nearness = _neighbours(shape)
         return cls(shape, np.concatenate(columns, axis=1).astype(np.float32), neighbours, nearness)
 
 
-def components(values: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+def _components(values: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Coordinates of the rows on the ``n`` leading singular vectors, zeros where there are fewer."""
     from sklearn.utils.extmath import randomized_svd
 

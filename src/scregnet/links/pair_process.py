@@ -16,8 +16,10 @@ from scregnet.links.known_pairs import KnownPairs, from_state
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-INDUCING = 512
-STEPS, SOLVER_STEPS, TOLERANCE = 8, 100, 1e-2
+INDUCING, COMPONENTS = 1024, 256
+STEPS, SOLVER_STEPS, TOLERANCE = 20, 100, 1e-2
+# A smaller curvature leaves the step to rounding errors.
+LEAST_CURVATURE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,13 @@ class PairProcess:
     def fit(cls, features: np.ndarray, tfs: np.ndarray, pairs: KnownPairs, variances: Variances) -> PairProcess:
         """Fit to the known pairs, whose rows are ``tfs``.
 
-        The logistic likelihood is bounded from below by a parabola that is made tight at the logits that come out, and so on until they stay where they
-        are; each time, conjugate gradients solve for the dual weights. How TFs have targets in common is estimated from what is left over once the
+        Newton's method for the most probable logits: conjugate gradients solve each step for the dual weights, and a step is halved until it is one to more
+        probable logits. How TFs have targets in common is estimated from what is left over once the
         biases are taken off, after a first fit without that part.
 
         Notes
         -----
-        Jaakkola and Jordan, Bayesian parameter estimation via variational methods, Statistics and Computing 10 (2000).
+        Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 3.4.
         """
         # Half a pair of either kind: a fold may hold no edge at all.
         share = (pairs.labels.sum() + 0.5) / (pairs.known.sum() + 1)
@@ -97,20 +99,36 @@ class PairProcess:
             biases = pairs.per_tf(np.float32(v.tf) * matrix.sum(1))
             return biases + pairs.mixed(flat, x) + pairs.dot(smooth @ (matrix @ self.features), self.features)
 
-        mean, known, mask = np.float32(self.mean), pairs.known, pairs.known.astype(np.float32)
-        centred = np.where(known, pairs.labels - np.float32(0.5), 0).astype(np.float32)
+        mean, known = np.float32(self.mean), pairs.known
+        labels = pairs.labels.astype(np.float32)
+
+        def loss(weights: np.ndarray, logits: np.ndarray) -> float:
+            # Minus the logarithm of likelihood and prior.
+            likelihood = np.logaddexp(0, logits) - labels * logits
+            return float(np.where(known, likelihood + weights * (logits - mean) / 2, 0).sum(dtype=np.float64))
+
         weights = self.weights
         logits = mean + covariance(weights)
+        least = loss(weights, logits)
         for _ in range(STEPS):
-            size = np.maximum(np.abs(logits), 1e-3)
-            curvature = np.tanh(size / 2) / (2 * size)
-            root = np.sqrt(curvature) * mask
-            right = np.where(known, (centred - curvature * mean) / np.sqrt(curvature), 0)
-            start = np.where(known, weights / np.maximum(root, 1e-6), 0)
-            solution = _conjugate_gradients(covariance, root, right, start)
-            weights = root * solution
-            before, logits = logits, mean + covariance(weights)
-            if np.abs(logits - before)[known].mean() < TOLERANCE:
+            expected = expit(logits)
+            root = np.where(known, np.sqrt(np.maximum(expected * (1 - expected), LEAST_CURVATURE)), 0)
+            inverse = np.divide(1, root, out=np.zeros_like(root), where=known)
+            right = (labels - expected) * inverse + root * (logits - mean)
+            # Of the covariance, the bias of a TF is the most that a step has to undo, and easily inverted.
+            shrink = np.float32(v.tf) / (1 + np.float32(v.tf) * pairs.matrix(root**2).sum(1))
+
+            def unbiased(x: np.ndarray, root: np.ndarray = root, shrink: np.ndarray = shrink) -> np.ndarray:
+                return x - root * pairs.per_tf(shrink * pairs.matrix(root * x).sum(1))
+
+            end = root * _conjugate_gradients(covariance, root, right, weights * inverse, unbiased)
+            step, change = end - weights, mean + covariance(end) - logits
+            share = np.float32(1)
+            while share > TOLERANCE and loss(weights + share * step, logits + share * change) > least:
+                share /= 2
+            weights, logits = weights + share * step, logits + share * change
+            least = loss(weights, logits)
+            if share * np.abs(change)[known].mean() < TOLERANCE:
                 break
         return replace(self, weights=weights)
 
@@ -206,12 +224,13 @@ def gene_features(
     first: np.ndarray,
     rng: np.random.Generator,
     n_inducing: int = INDUCING,
+    n_components: int = COMPONENTS,
 ) -> np.ndarray:
-    """Features whose products are the kernel of genes, float32 of shape (n_genes, n_inducing).
+    """Features whose products are the kernel of genes, float32 of shape (n_genes, n_components), the largest first.
 
     The kernel is a mean of the correlation of expression, an exponential of it, a Gaussian of mean, spread and detection rate, and, for genes that have a
-    vector, an exponential of the cosine of embeddings; genes of one family have ``family`` on top. Exact for up to ``n_inducing`` genes; beyond, the Nyström approximation by as many genes, ``first`` (the
-    TFs) and others at random.
+    vector, an exponential of the cosine of embeddings; genes of one family have ``family`` on top. Up to ``n_components`` genes the kernel is exact, beyond these are its leading components. Of
+    more than ``n_inducing`` genes the Nyström approximation by so many is taken, ``first`` (the TFs) and others at random.
 
     Notes
     -----
@@ -224,7 +243,9 @@ def gene_features(
     if families is not None and family:
         kernel += family * (families[:, None] == families[inducing])
     root = np.linalg.cholesky(kernel[inducing].astype(np.float64) + 1e-3 * np.eye(len(inducing)))
-    return solve_triangular(root, kernel.T.astype(np.float64), lower=True).T.astype(np.float32)
+    features = solve_triangular(root, kernel.T.astype(np.float64), lower=True)
+    _, directions = np.linalg.eigh(features @ features.T)
+    return (features.T @ directions[:, ::-1][:, :n_components]).astype(np.float32)
 
 
 def _kernel(
@@ -234,7 +255,8 @@ def _kernel(
     correlation = unit @ unit[inducing].T
     spread = np.maximum(summary.std(0), 1e-6)
     scaled = (summary - summary.mean(0)) / spread
-    distance = ((scaled[:, None, :] - scaled[None, inducing, :]) ** 2).sum(2)
+    size = (scaled**2).sum(1)
+    distance = np.maximum(size[:, None] + size[inducing] - 2 * scaled @ scaled[inducing].T, 0)
     parts = [(0.5, correlation), (1.0, np.exp(2 * (correlation - 1))), (0.5, np.exp(-distance / 2))]
     if embedding is not None and embedding.any():
         there = np.any(embedding != 0, axis=1)
@@ -249,20 +271,25 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def _conjugate_gradients(
-    covariance: Callable[[np.ndarray], np.ndarray], root: np.ndarray, right: np.ndarray, start: np.ndarray
+    covariance: Callable[[np.ndarray], np.ndarray],
+    root: np.ndarray,
+    right: np.ndarray,
+    start: np.ndarray,
+    precondition: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """Solve ``x + root * covariance(root * x) = right``."""
     solution = start
     residual = right - start - root * covariance(root * start)
-    direction = residual.copy()
-    size, enough = float((residual**2).sum()), TOLERANCE**2 * float((right**2).sum())
+    direction = near = precondition(residual)
+    size, enough = float((residual * near).sum()), TOLERANCE**2 * float((right**2).sum())
     for _ in range(SOLVER_STEPS):
-        if size <= enough:
+        if float((residual**2).sum()) <= enough:
             break
         image = direction + root * covariance(root * direction)
         step = size / float((direction * image).sum())
         solution = solution + step * direction
         residual = residual - step * image
-        before, size = size, float((residual**2).sum())
-        direction = residual + size / before * direction
+        near = precondition(residual)
+        before, size = size, float((residual * near).sum())
+        direction = near + size / before * direction
     return solution

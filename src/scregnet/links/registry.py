@@ -88,5 +88,5 @@ register_method(
     "joint",
     method="scregnet.links.methods.joint:Joint",
     fitted="scregnet.links.methods.joint:JointLinks",
-    summary="Gaussian process over pairs and label factors, corrected by boosted trees",
+    summary="Gaussian process over pairs, with factors of the labels and boosted trees or, for targets without labels, a forest of genes",
 )

@@ -79,7 +79,7 @@ def fit_grn(
         :doc:`/methods` describes them.
 
         - ``"joint"``: a Gaussian process over pairs (similar TFs have similar targets, similar genes have similar regulators) and factors of the labels, corrected by boosted
-          trees. Genes whose symbols in ``adata.var_names`` have the same root, such as ``HOXB4`` and ``HOXB13``, count as similar (``family=0`` leaves that out). Runs on the processor.
+          trees; for targets without labels, its mean with a forest of genes. Genes whose symbols in ``adata.var_names`` have the same root, such as ``HOXB4`` and ``HOXB13``, count as similar (``family=0`` leaves that out). Runs on the processor.
         - ``"scregnet"`` (:cite:p:`kommu2025scregnet`): a frozen embedding beside a graph network whose node features are the genes' expression.
         - ``"sctransnet"`` (:cite:p:`kommu2024sctransnet`): a frozen embedding beside attention over the known network, and hard negatives.
         - ``"degree"``, ``"label_factors"``: the null models, which never see a cell. How often is this TF a regulator, and this gene a target; and which TFs have targets in common.

@@ -13,7 +13,7 @@ from scregnet._settings import settings
 from scregnet._validate import check_integer, check_interval
 from scregnet.links.gene_forest import forest_logits
 from scregnet.links.known_pairs import KnownPairs, SparsePairs, known_pairs, sample_others
-from scregnet.links.pair_features import N_COLUMNS, GeneTable, PairFeatures, components
+from scregnet.links.pair_features import N_COLUMNS, GeneTable, PairFeatures
 from scregnet.links.pair_process import EVERY, PairProcess, Variances, gene_features
 from scregnet.links.task import FitResult, LinkTask, Progress
 from scregnet.links.tree_sums import TreeTable
@@ -119,8 +119,8 @@ class Joint:
             return PairFeatures.fit(table, process, factors=both_seen)
 
         whole = describe(pairs)
-        alike = components(kernel - kernel.mean(0), N_COLUMNS, rng)
-        forest = forest_logits(np.concatenate([table.columns, alike], axis=1), pairs, self.n_forest_trees, rng)
+        columns = np.concatenate([table.columns, kernel[:, :N_COLUMNS]], axis=1)
+        forest = forest_logits(columns, pairs, self.n_forest_trees, rng)
         trees: list[str] = []
         share = min(1, TREE_PAIRS / len(train))
         for _ in range(self.n_bags if self.n_trees and both_seen else 0):
