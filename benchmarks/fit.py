@@ -10,6 +10,8 @@ The loop is written as research code often is: a Dataset that builds each item i
 trains the same network (widths, batches, optimiser, learning rate) on the same pairs and features. It is run twice: building the array of all labels
 again for every item, as scRegNet's published loader does, and keeping it. Loops and package take turns; figures are
 medians over the rounds, of wall time and of processor time. Where other programs keep the machine busy, those of processor time are the ones to read.
+The loop that keeps its labels then goes on (``--loop-epochs``), and the package's scregnet is fitted to its end, with the loop's batches and with larger
+ones: which validation AUROC each reaches, and when.
 """
 
 from __future__ import annotations
