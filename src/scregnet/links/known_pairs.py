@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from scregnet.links.task import Pairs
 
 # Up to so many TFs × genes a product of whole matrices is as fast as one over a list of cells, and its memory does not matter.
-DENSE_CELLS = 4_000_000
+DENSE_CELLS = 1_000_000
 
 
 class DensePairs:

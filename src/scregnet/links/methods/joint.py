@@ -42,7 +42,7 @@ class Joint:
     soon learned by heart, and the process is better alone; for targets without labels they added nothing to the forest. Of more than a million training pairs
     the trees see a random million. The seed sets folds and bags, the forest, the genes that the kernel is built on where there are many, and the start of the principal components. Runs on the processor.
 
-    Up to four million labelled TFs × genes, labels are a whole matrix, and all of them are used. Beyond that they are a list, and time and memory grow with the labelled
+    Up to a million labelled TFs × genes, labels are a whole matrix, and all of them are used. Beyond that they are a list, and time and memory grow with the labelled
     pairs: of more than ``max_pairs`` all edges and a random share of the non-edges are used. In a logistic model this moves the
     intercept alone, by the logarithm of that share, which is taken off again: logits and probabilities are those of all pairs.
 
@@ -57,7 +57,7 @@ class Joint:
     n_forest_trees
         Trees of the forest of genes; 0 leaves the forest out.
     max_pairs
-        Training pairs above which, in fits of more than four million labelled TFs × genes, a random share of the non-edges is used, so many that there are ``max_pairs``
+        Training pairs above which, in fits of more than a million labelled TFs × genes, a random share of the non-edges is used, so many that there are ``max_pairs``
         pairs, though never fewer than edges.
     tf, target, target_smooth, own, similar, joint, joint_smooth
         Prior variances of the process (:class:`~scregnet.links.pair_process.Variances`).
