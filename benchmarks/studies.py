@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
@@ -55,6 +56,14 @@ def ablation_table(frames: dict[str, pd.DataFrame]) -> str:
         cells = [spread(rows.loc[rows["metric"] == metric, "value"].drop_duplicates()) for metric in METRICS]
         lines.append(f"| `{null}` | null model | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def draw_ablation(frame: pd.DataFrame, path: Path) -> None:
+    """Panels below one another: seven versions side by side fill a page."""
+    figure, axes = plt.subplots(len(METRICS), figsize=(9, 8.5), sharex=True, layout="constrained")
+    sr.pl.ablation(frame, metrics=METRICS, ax=axes, show=False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
 
 
 def robustness_table(frame: pd.DataFrame) -> str:
@@ -103,19 +112,14 @@ def main() -> None:
                 redo=arguments.redo,
             )
         )
-        sr.pl.ablation(
-            ablations[method],
-            metrics=METRICS,
-            show=False,
-            save=arguments.page.with_name(f"ablation-{method}.png"),
-        )
+        draw_ablation(ablations[method], arguments.page.with_name(f"ablation-{method}.png"))
     options = dict(common, split="targets", test_fraction=0.25, prior=adata.uns["network"])
     targets = study(
         arguments.cache / f"ablation-joint-targets-{arguments.seeds}.csv",
         lambda: sr.tl.ablation_study(adata, method="joint", n_seeds=arguments.seeds, **options),
         redo=arguments.redo,
     )
-    sr.pl.ablation(targets, metrics=METRICS, show=False, save=arguments.page.with_name("ablation-joint-targets.png"))
+    draw_ablation(targets, arguments.page.with_name("ablation-joint-targets.png"))
     noise = pd.concat(noises, ignore_index=True).drop_duplicates(["noise", "prior", "model", "metric"])
     sr.pl.robustness(noise, metrics=METRICS, show=False, save=arguments.page.with_name("robustness.png"))
     parts = {
