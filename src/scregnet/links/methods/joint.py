@@ -39,7 +39,7 @@ class Joint:
        folds, and each is described by a fit to the others.
 
     Factors and boosted trees are fitted if most validation pairs are of TFs and targets with labels. For TFs without labels, what some dozens of TFs have in common is
-    soon learned by heart, and the process is better alone; for targets without labels they added nothing to the forest. Of more than a million training pairs
+    soon learned by heart, and the process is better alone; for targets without labels they added next to nothing to the forest. Of more than a million training pairs
     the trees see a random million. The seed sets folds and bags, the forest, the genes that the kernel is built on where there are many, and the start of the principal components. Runs on the processor.
 
     Up to a million labelled TFs × genes, labels are a whole matrix, and all of them are used. Beyond that they are a list, and time and memory grow with the labelled
