@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -20,6 +21,8 @@ INDUCING, COMPONENTS = 1024, 256
 STEPS, SOLVER_STEPS, TOLERANCE = 20, 100, 1e-2
 # A smaller curvature leaves the step to rounding errors.
 LEAST_CURVATURE = 1e-3
+# In logits: more than that is worth a warning.
+UNFINISHED = 0.3
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ class PairProcess:
     def fit(cls, features: np.ndarray, tfs: np.ndarray, pairs: KnownPairs, variances: Variances) -> PairProcess:
         """Fit to the known pairs, whose rows are ``tfs``.
 
-        Newton's method for the most probable logits: conjugate gradients solve each step for the dual weights, and a step is halved until it is one to more
-        probable logits. How TFs have targets in common is estimated from what is left over once the
+        Newton's method for the most probable logits: conjugate gradients solve each step for the dual weights, and a step is halved until it leads to more
+        probable logits; where rounding lets none do so, the fit ends. It warns if it is far from converged then. How TFs have targets in common is estimated from what is left over once the
         biases are taken off, after a first fit without that part.
 
         Notes
@@ -103,7 +106,6 @@ class PairProcess:
         labels = pairs.labels.astype(np.float32)
 
         def loss(weights: np.ndarray, logits: np.ndarray) -> float:
-            # Minus the logarithm of likelihood and prior.
             likelihood = np.logaddexp(0, logits) - labels * logits
             return float(np.where(known, likelihood + weights * (logits - mean) / 2, 0).sum(dtype=np.float64))
 
@@ -123,13 +125,21 @@ class PairProcess:
 
             end = root * _conjugate_gradients(covariance, root, right, weights * inverse, unbiased)
             step, change = end - weights, mean + covariance(end) - logits
-            share = np.float32(1)
-            while share > TOLERANCE and loss(weights + share * step, logits + share * change) > least:
+            share, far = np.float32(1), float(np.abs(change)[known].mean())
+            while share > TOLERANCE:
+                found = loss(weights + share * step, logits + share * change)
+                # Close to the end, rounding decides which is less.
+                if found <= least + 1e-7 * abs(least):
+                    break
                 share /= 2
-            weights, logits = weights + share * step, logits + share * change
-            least = loss(weights, logits)
-            if share * np.abs(change)[known].mean() < TOLERANCE:
+            else:
                 break
+            weights, logits, least = weights + share * step, logits + share * change, found
+            if far < TOLERANCE:
+                break
+        if not far < UNFINISHED:
+            msg = f"the process of method='joint' has not converged: its last step would change logits by {far:.2g} on average. Take smaller prior variances."
+            warnings.warn(msg, RuntimeWarning, stacklevel=2)
         return replace(self, weights=weights)
 
     def _likeness(self) -> np.ndarray:
@@ -230,13 +240,16 @@ def gene_features(
 
     The kernel is a mean of the correlation of expression, an exponential of it, a Gaussian of mean, spread and detection rate, and, for genes that have a
     vector, an exponential of the cosine of embeddings; genes of one family have ``family`` on top. Up to ``n_components`` genes the kernel is exact, beyond these are its leading components. Of
-    more than ``n_inducing`` genes the Nyström approximation by so many is taken, ``first`` (the TFs) and others at random.
+    more than ``n_inducing`` genes the Nyström approximation by so many is taken: ``first`` (the TFs), or, if these are more than half as many, some of them, and
+    others at random. A thousandth is added to how like itself a gene is, for the sake of rounding.
 
     Notes
     -----
     Williams and Seeger, Using the Nyström method to speed up kernel machines, NIPS (2000).
     """
     n_genes = len(summary)
+    if len(first) > n_inducing // 2:
+        first = np.sort(rng.permutation(first)[: n_inducing // 2])
     others = np.setdiff1d(np.arange(n_genes), first)
     inducing = np.concatenate([first, rng.permutation(others)])[:n_inducing]
     kernel = _kernel(expression, summary, embedding, inducing)
@@ -283,7 +296,8 @@ def _conjugate_gradients(
     direction = near = precondition(residual)
     size, enough = float((residual * near).sum()), TOLERANCE**2 * float((right**2).sum())
     for _ in range(SOLVER_STEPS):
-        if float((residual**2).sum()) <= enough:
+        # Of huge variances rounding leaves nothing positive.
+        if float((residual**2).sum()) <= enough or not size > 0:
             break
         image = direction + root * covariance(root * direction)
         step = size / float((direction * image).sum())

@@ -43,8 +43,8 @@ class Joint:
     the trees see a random million. The seed sets folds and bags, the forest, the genes that the kernel is built on where there are many, and the start of the principal components. Runs on the processor.
 
     Up to a million labelled TFs × genes, labels are a whole matrix, and all of them are used. Beyond that they are a list, and time and memory grow with the labelled
-    pairs: of more than ``max_pairs`` all edges and a random share of the non-edges are used. In a logistic model this moves the
-    intercept alone, by the logarithm of that share, which is taken off again: logits and probabilities are those of all pairs.
+    pairs, and with the genes without labels times the TFs, for the forest. Of more than ``max_pairs`` pairs all edges and a random share of the non-edges are used. In a logistic model this moves the
+    intercept alone, by the logarithm of that share, which is taken off again: logits and probabilities are those of all pairs (the forest's nearly so).
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Joint:
         Trees of the forest of genes; 0 leaves the forest out.
     max_pairs
         Training pairs above which, in fits of more than a million labelled TFs × genes, a random share of the non-edges is used, so many that there are ``max_pairs``
-        pairs, though never fewer than edges.
+        pairs, though never fewer than edges. Where few are left a gene, it may have no label then.
     tf, target, target_smooth, own, similar, joint, joint_smooth
         Prior variances of the process (:class:`~scregnet.links.pair_process.Variances`).
     family
@@ -110,9 +110,10 @@ class Joint:
         variances = Variances(
             self.tf, self.target, self.target_smooth, self.own, self.similar, self.joint, self.joint_smooth
         )
-        both_seen = _mostly_in(task.validation.sources, train.sources) and _mostly_in(
-            task.validation.targets, train.targets
+        seen = np.isin(task.validation.sources, task.train.sources) & np.isin(
+            task.validation.targets, task.train.targets
         )
+        both_seen = seen.mean() > 0.5
 
         def describe(pairs: KnownPairs) -> PairFeatures:
             process = PairProcess.fit(kernel, tfs, pairs, variances)
@@ -245,10 +246,6 @@ class JointLinks:
         trees = tuple(np.asarray(state[f"trees_{i}"], np.uint8).tobytes().decode() for i in range(n_bags))
         forest, offset = np.asarray(state["forest"], np.float32), float(np.asarray(state["offset"]))
         return cls(PairFeatures.from_state(state), forest, trees, offset)
-
-
-def _mostly_in(genes: np.ndarray, others: np.ndarray) -> bool:
-    return bool(np.isin(genes, others).mean() > 0.5)
 
 
 def _folds(pairs: KnownPairs, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
