@@ -79,6 +79,79 @@ def test_logits_are_those_of_the_covariance_written_out(problem, as_pairs):
     assert not weights[~known].any()
 
 
+class TestNewton:
+    """Twenty TFs of rare edges: strong priors, on which whole steps overshoot."""
+
+    @pytest.fixture
+    def strong(self, as_pairs):
+        rng = np.random.default_rng(1)
+        features = rng.normal(size=(200, 8)).astype(np.float32) / 2
+        pairs = as_pairs(rng.random((20, 200)) < 0.05, np.ones((20, 200), bool))
+        variances = {name: 10 * getattr(Variances, name) for name in ("tf", "target", "own", "joint", "joint_smooth")}
+
+        def fit(scale=1):
+            return PairProcess.fit(
+                features, np.arange(20), pairs, Variances(**{name: scale * v for name, v in variances.items()})
+            )
+
+        return fit
+
+    def test_logits_are_the_most_probable_ones(self, strong):
+        process = strong()
+        labels = np.stack([process.pairs.row(process.pairs.labels, row) for row in range(20)])
+        # Where the gradient is zero a dual weight is the label less the probability.
+        weights = np.stack([process.pairs.row(process.weights, row) for row in range(20)])
+        np.testing.assert_allclose(weights, labels - expit(process.logits(process.tfs)), atol=0.05)
+
+    def test_whole_steps_would_overshoot(self, strong, monkeypatch):
+        taken = []
+        least = np.logaddexp
+        monkeypatch.setattr(np, "logaddexp", lambda *a: taken.append(1) or least(*a))
+        strong()
+        # A loss for the start and for every step, and more where a step is halved.
+        n_losses = len(taken)
+        taken.clear()
+        monkeypatch.setattr(pair_process, "_conjugate_gradients", counted(taken, pair_process._conjugate_gradients))
+        monkeypatch.setattr(np, "logaddexp", least)
+        strong()
+        assert n_losses > len(taken) + 2
+
+    def test_the_preconditioner_saves_products(self, strong, monkeypatch):
+        solve, calls = pair_process._conjugate_gradients, []
+
+        def plain(covariance, root, right, start, _):
+            return solve(counted(calls, covariance), root, right, start, lambda x: x)
+
+        def preconditioned(covariance, *rest):
+            return solve(counted(calls, covariance), *rest)
+
+        n_calls = []
+        for how in (plain, preconditioned):
+            monkeypatch.setattr(pair_process, "_conjugate_gradients", how)
+            calls.clear()
+            strong()
+            n_calls.append(len(calls))
+        assert n_calls[1] < 0.9 * n_calls[0]
+
+    def test_it_warns_if_it_is_far_from_converged(self, strong, monkeypatch):
+        monkeypatch.setattr(pair_process, "STEPS", 2)
+        with pytest.warns(RuntimeWarning, match="has not converged: its last step would change logits by .* smaller"):
+            strong(10)
+
+    def test_what_rounding_makes_of_huge_variances_is_finite(self, strong):
+        with pytest.warns(RuntimeWarning, match="has not converged"):
+            process = strong(1e6)
+        assert np.isfinite(process.logits(process.tfs)).all()
+
+
+def counted(calls, function):
+    def call(*arguments):
+        calls.append(1)
+        return function(*arguments)
+
+    return call
+
+
 def test_it_stops_early_without_harm(problem, as_pairs):
     features, labels, known = problem
     process = PairProcess.fit(features, TFS, as_pairs(labels, known), Variances())
@@ -232,6 +305,26 @@ class TestGeneFeatures:
         np.testing.assert_allclose(products[np.ix_(tfs, tfs)], kernel[np.ix_(tfs, tfs)], atol=2e-3)
         assert np.linalg.eigvalsh(kernel - products).min() > -1e-5
         assert np.abs(kernel - products).max() > 0.05
+
+    def test_leading_components_are_the_best_of_that_many(self, genes):
+        kernel = self.kernel(genes)
+        features = gene_features(*genes, first=np.array([3]), rng=np.random.default_rng(0), n_components=5)
+        assert features.shape == (40, 5)
+        size = (features**2).sum(0)
+        assert (np.diff(size) < 0).all()
+        np.testing.assert_allclose(size, np.linalg.eigvalsh(kernel)[::-1][:5], rtol=0.01)
+        left = np.linalg.eigvalsh(kernel - features @ features.T)
+        assert left.max() == pytest.approx(np.linalg.eigvalsh(kernel)[-6], rel=0.02)
+
+    def test_of_many_tfs_half_of_the_inducing_genes_at_most_are_taken(self, genes):
+        def products(seed):
+            features = gene_features(*genes, first=np.arange(30), rng=np.random.default_rng(seed), n_inducing=12)
+            return features @ features.T
+
+        exact = np.abs(np.diag(products(0)) - np.diag(self.kernel(genes))) < 2e-3
+        assert exact.sum() == 12
+        assert exact[30:].any()
+        assert not np.array_equal(products(0), products(1))
 
     def test_a_kernel(self, genes):
         kernel = self.kernel(genes)
