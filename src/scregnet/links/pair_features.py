@@ -106,7 +106,7 @@ class PairFeatures:
         logits = np.float32(self.process.mean) + parts.sum(0)
         if not self.tf_factors.shape[1]:
             return logits
-        mine = self._row[sources]
+        mine = self.process.row[sources]
         known = ((mine >= 0) & self._labelled_tfs[mine])[:, None] & self.labelled_targets[targets]
         return np.where(known, (logits + self.tf_factors[mine] @ self.target_factors[targets].T) / 2, logits)
 
@@ -125,12 +125,6 @@ class PairFeatures:
         mask = np.zeros(len(self.genes.shape), bool)
         mask[self.process.tfs[self._labelled_tfs]] = True
         return mask
-
-    @cached_property
-    def _row(self) -> np.ndarray:
-        row = np.full(len(self.genes.shape), -1)
-        row[self.process.tfs] = np.arange(len(self.process.tfs))
-        return row
 
     @cached_property
     def _edges(self) -> np.ndarray | sp.csr_array:
@@ -169,7 +163,7 @@ class PairFeatures:
     def rows(self, source: int, targets: np.ndarray | slice = EVERY) -> np.ndarray:
         """Features of the pairs of a gene with the given genes, float32 of shape (n_targets, n_features); the first is :meth:`base`."""
         genes, process, pairs = self.genes, self.process, self.process.pairs
-        row, alone = self._row[source], np.array([source])
+        row, alone = self.process.row[source], np.array([source])
         parts = process.parts(alone, targets)
         # Of the TF itself: edges, labels, and what the biases leave of these.
         own, likeness = np.zeros((3, pairs.shape[1]), np.float32), np.zeros(len(process.tfs), np.float32)

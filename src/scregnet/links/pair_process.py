@@ -152,6 +152,13 @@ class PairProcess:
         return (likeness / max(np.diag(likeness).mean(), 1e-6)).astype(np.float32)
 
     @cached_property
+    def row(self) -> np.ndarray:
+        """Row of each gene among the labelled TFs, -1 for the others."""
+        row = np.full(len(self.features), -1)
+        row[self.tfs] = np.arange(len(self.tfs))
+        return row
+
+    @cached_property
     def _matrix(self) -> np.ndarray | sp.csr_array:
         return self.pairs.matrix(self.weights)
 
@@ -185,11 +192,9 @@ class PairProcess:
         Bias of the TF, bias of the target, shared bias of similar targets, the TF's preferences by expression, targets in common with other TFs, and these by
         expression. A gene that is not among the labelled TFs has what its expression tells and nothing else.
         """
-        v = self.variances
-        row = np.full(len(self.features), -1)
-        row[self.tfs] = np.arange(len(self.tfs))
-        seen = row[sources] >= 0
-        mine = row[sources][seen]
+        v, rows = self.variances, self.row[sources]
+        seen = rows >= 0
+        mine = rows[seen]
         projected, features = self._projected, self.features[targets]
         preference = np.zeros((2, len(sources), features.shape[1]), np.float32)
         preference[0] = v.similar * ((self.features[sources] @ self._tf_features.T) @ projected)

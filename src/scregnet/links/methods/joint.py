@@ -199,21 +199,14 @@ class JointLinks:
             scores = self.features.base(np.array([tf]), targets)[0]
         if self.forest.size and not labelled.all():
             here = self._unlabelled[targets][~labelled]
-            scores[~labelled] = (scores[~labelled] + self.forest[self._row[tf], here]) / 2
+            # A TF without labels has row -1, which is the forest's last.
+            scores[~labelled] = (scores[~labelled] + self.forest[self.features.process.row[tf], here]) / 2
         return scores
 
     @cached_property
     def _unlabelled(self) -> np.ndarray:
         """Number of each gene among those without labels as a target."""
         return np.cumsum(~self.features.labelled_targets) - 1
-
-    @cached_property
-    def _row(self) -> np.ndarray:
-        """Row of each gene in the forest's logits; the last one stands for all genes that have no labels as a TF."""
-        tfs = self.features.process.tfs
-        row = np.full(len(self.features.genes.shape), len(tfs))
-        row[tfs] = np.arange(len(tfs))
-        return row
 
     @property
     def _is_large(self) -> bool:
