@@ -160,7 +160,7 @@ def _rows(group: str, of_group: pd.DataFrame) -> list[str]:
             mean, spread = means.loc[(method, embedding), name], spreads.loc[(method, embedding), name]
             text = "" if np.isnan(mean) else f"{mean:.3f}"
             text = f"**{text}**" if text and f"{mean:.3f}" == f"{best[name]:.3f}" else text
-            cells.append(text + ("" if np.isnan(spread) else f" ± {spread:.3f}"))
+            cells.append(text + ("" if np.isnan(spread) else f"\u00a0±\u00a0{spread:.3f}"))
         null = " (null model)" if method in NULL_MODELS else ""
         count = f"{len(fits)}" + (
             f", {failed.sum()} failed: {fits['error'][failed].iloc[0]}".replace("|", "\\|") if failed.any() else ""

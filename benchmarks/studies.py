@@ -37,7 +37,7 @@ def study(path: Path, make: Any, *, redo: bool) -> pd.DataFrame:
 
 def spread(values: pd.Series) -> str:
     """Mean and standard deviation."""
-    deviation = f" ± {values.std():.3f}" if len(values) > 1 else ""
+    deviation = f"\u00a0±\u00a0{values.std():.3f}" if len(values) > 1 else ""
     return f"{values.mean():.3f}{deviation}"
 
 
