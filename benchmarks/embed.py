@@ -59,9 +59,13 @@ def cells(n_cells: int, n_genes: int, low: int, high: int, seed: int = 0) -> sp.
     """Counts of cells with ``low`` to ``high`` genes each."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(low, high + 1, n_cells)
-    indices = np.concatenate([np.sort(rng.choice(n_genes, n, replace=False)) for n in lengths]).astype(np.int32)
+    indices = np.concatenate(
+        [np.sort(rng.choice(n_genes, n, replace=False)) for n in lengths]
+    ).astype(np.int32)
     data = np.minimum(rng.geometric(0.45, len(indices)), 500).astype(np.float32)
-    return sp.csr_matrix((data, indices, np.concatenate([[0], np.cumsum(lengths)])), shape=(n_cells, n_genes))
+    return sp.csr_matrix(
+        (data, indices, np.concatenate([[0], np.cumsum(lengths)])), shape=(n_cells, n_genes)
+    )
 
 
 def write_model(folder: Path, size: str, positions: int) -> Path:
@@ -85,7 +89,10 @@ def write_model(folder: Path, size: str, positions: int) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = BertModel(config, add_pooling_layer=False)
-    save_file({f"bert.{key}": value for key, value in network.state_dict().items()}, folder / "model.safetensors")
+    save_file(
+        {f"bert.{key}": value for key, value in network.state_dict().items()},
+        folder / "model.safetensors",
+    )
     (folder / "config.json").write_text(config.to_json_string())
     (folder / "token_dictionary.json").write_text(json.dumps(tokens))
     (folder / "gene_median_dictionary.json").write_text(json.dumps(medians))
@@ -109,15 +116,24 @@ def alternate(work: dict[str, Callable[[], Any]], rounds: int) -> dict[str, tupl
 def table(title: str, n_cells: int, taken: dict[str, tuple[float, float]], ours: str) -> None:
     """Print cells per second, and how many times as many ours makes."""
     print(f"\n### {title}\n")
-    print(f"| | cells/s | {ours}: times as many | cells per processor second | {ours}: times as many |")
+    print(
+        f"| | cells/s | {ours}: times as many | cells per processor second | {ours}: times as many |"
+    )
     print("|---|---|---|---|---|")
     for name, (wall, processor) in taken.items():
-        ratios = [f"{mine / its:.1f}" for mine, its in zip((wall, processor), taken[ours], strict=True)]
-        rates = [f"{n_cells / seconds:,.{0 if n_cells / seconds > 100 else 2}f}" for seconds in (wall, processor)]
+        ratios = [
+            f"{mine / its:.1f}" for mine, its in zip((wall, processor), taken[ours], strict=True)
+        ]
+        rates = [
+            f"{n_cells / seconds:,.{0 if n_cells / seconds > 100 else 2}f}"
+            for seconds in (wall, processor)
+        ]
         print(f"| {name} | {rates[0]} | {ratios[0]} | {rates[1]} | {ratios[1]} |")
 
 
-def official_rows(matrix: sp.csr_matrix, tokens: np.ndarray, medians: np.ndarray) -> list[np.ndarray]:
+def official_rows(
+    matrix: sp.csr_matrix, tokens: np.ndarray, medians: np.ndarray
+) -> list[np.ndarray]:
     """Chunks of 512 cells scaled as a sparse matrix, then row by row: values, genes, sort."""
     ranked = []
     for start in range(0, matrix.shape[0], 512):
@@ -168,7 +184,7 @@ def tokens_part(n_cells: int, rounds: int) -> None:
     """Tokenising, one thread and as many as torch has."""
     import torch
 
-    from scregnet.encoders.geneformer_tokens import GeneformerVocabulary
+    from scregnet.encoders.geneformer.tokens import GeneformerVocabulary
 
     token_of, median_of = dictionaries()
     vocabulary = GeneformerVocabulary(token_of, median_of)
@@ -183,10 +199,14 @@ def tokens_part(n_cells: int, rounds: int) -> None:
         medians = np.array([median_of[name] for name in names[columns]])
         threads = torch.get_num_threads()
         work: dict[str, Callable[[], Any]] = {
-            "sparse rows, as the official tokeniser": lambda k=known, t=tokens, m=medians: official_rows(k, t, m),
+            "sparse rows, as the official tokeniser": lambda k=known, t=tokens, m=medians: (
+                official_rows(k, t, m)
+            ),
             "sparse rows, lean": lambda k=known, t=tokens, m=medians: lean_rows(k, t, m),
             "dense rows": lambda k=known, t=tokens, m=medians: dense_rows(k, t, m),
-            "dense rows, dictionaries": lambda x=matrix: looked_up_rows(x[:256], names.tolist(), token_of, median_of),
+            "dense rows, dictionaries": lambda x=matrix: looked_up_rows(
+                x[:256], names.tolist(), token_of, median_of
+            ),
             "ours, 1 thread": lambda x=matrix: vocabulary.tokenise(x, match, 2048),
         }
         if threads > 1:
@@ -201,10 +221,14 @@ def tokens_part(n_cells: int, rounds: int) -> None:
         taken = alternate(work, rounds)
         slow = "dense rows, dictionaries"
         taken[slow] = (taken[slow][0] * n_cells / 256, taken[slow][1] * n_cells / 256)
-        table(f"Tokenising, {matrix.nnz / n_cells:.0f} genes a cell", n_cells, taken, "ours, 1 thread")
+        table(
+            f"Tokenising, {matrix.nnz / n_cells:.0f} genes a cell", n_cells, taken, "ours, 1 thread"
+        )
 
 
-def fixed_batches(network: Any, sequences: list[np.ndarray], sums: Any, seen: Any, device: str) -> None:
+def fixed_batches(
+    network: Any, sequences: list[np.ndarray], sums: Any, seen: Any, device: str
+) -> None:
     """Encode in file order, sixteen cells at a time, padded to the longest; add up the vectors of every token."""
     import torch
 
@@ -263,8 +287,15 @@ def encoding_part(n_cells: int, rounds: int) -> None:
         results["ours"] = embedding.groups[0].vectors[match.known]
 
     taken = alternate({"fixed batches in file order": straightforward, "ours": ours}, rounds)
-    table(f"Encoding, 6 layers, 256 wide, 200 to 2,048 genes a cell, {n_cells} cells", n_cells, taken, "ours")
-    print(f"\nLargest difference of a number between the two: {np.abs(results['ours'] - results['loop']).max():.1e}")
+    table(
+        f"Encoding, 6 layers, 256 wide, 200 to 2,048 genes a cell, {n_cells} cells",
+        n_cells,
+        taken,
+        "ours",
+    )
+    print(
+        f"\nLargest difference of a number between the two: {np.abs(results['ours'] - results['loop']).max():.1e}"
+    )
 
 
 def memory_part() -> None:
@@ -345,12 +376,16 @@ def gpu_part(n_cells: int, rounds: int) -> None:
         print("\n### GPU\n\nSkipped: there is no CUDA device.")
         return
     rate = matrix_rate()
-    print(f"\n### GPU ({torch.cuda.get_device_name()}, {rate / 1e12:,.0f} TFLOP/s on products of bfloat16 matrices)\n")
+    print(
+        f"\n### GPU ({torch.cuda.get_device_name()}, {rate / 1e12:,.0f} TFLOP/s on products of bfloat16 matrices)\n"
+    )
     print("| size | tokens a cell | cells/s | share of the matrix rate |\n|---|---|---|---|")
     names = gene_ids()
     for size in ("20 layers, 896 wide", "12 layers, 768 wide"):
         with tempfile.TemporaryDirectory() as folder:
-            encoder: Any = create("geneformer", weights=write_model(Path(folder) / "model", size, 4096))
+            encoder: Any = create(
+                "geneformer", weights=write_model(Path(folder) / "model", size, 4096)
+            )
         for length in (2048, 4096):
             encoder.max_length = length
             matrix = cells(n_cells, len(names), 6000, 7000).astype(np.float64)

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 import scregnet as sr
-from scregnet._adata import blocks
+from scregnet._anndata.access import blocks
 from scregnet.encoders import CellBlock, CellStream
-from scregnet.encoders import pretraining as core
-from scregnet.encoders.pretraining_geneformer import GeneformerTraining
-from scregnet.encoders.pretraining_models import build, plan
+from scregnet.encoders.geneformer.training import GeneformerTraining
+from scregnet.encoders.training import loop as core
+from scregnet.encoders.training.models import build, plan
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,10 +36,13 @@ METRICS = ["auroc", "auprc", "epr", "per_tf_auroc", "per_tf_auprc"]
 def untrained(adata: AnnData, model: str) -> core.MaskedModel:
     """The model as training with seed 0 finds it."""
     cells = CellStream(
-        [CellBlock(b, np.zeros(b.shape[0], dtype=np.int64)) for _, b in blocks(adata, None)], adata.n_obs
+        [CellBlock(b, np.zeros(b.shape[0], dtype=np.int64)) for _, b in blocks(adata, None)],
+        adata.n_obs,
     )
     weights, sizes, _ = plan(model, None, **SIZES)
-    return build(model, weights, sizes, cells, adata.var_names.to_numpy(dtype=object).astype(str), 0)
+    return build(
+        model, weights, sizes, cells, adata.var_names.to_numpy(dtype=object).astype(str), 0
+    )
 
 
 def rank_null(model: GeneformerTraining, n_bins: int = 10) -> float:
@@ -69,9 +72,24 @@ def train(adata: AnnData, model: str, folder: Path) -> dict[str, object]:
     start = untrained(adata, model)
     (folder / f"{model}_untrained").mkdir(parents=True, exist_ok=True)
     start.write(folder / f"{model}_untrained")
-    sr.tl.finetune(adata, model, output=folder / model, **SIZES, **HOW[model], device="cpu", show_progress_bar=False)
+    sr.tl.finetune(
+        adata,
+        model,
+        output=folder / model,
+        **SIZES,
+        **HOW[model],
+        device="cpu",
+        show_progress_bar=False,
+    )
     for name in (f"{model}_untrained", model):
-        sr.tl.embed(adata, model=model, weights=folder / name, key_added=name, device="cpu", show_progress_bar=False)
+        sr.tl.embed(
+            adata,
+            model=model,
+            weights=folder / name,
+            key_added=name,
+            device="cpu",
+            show_progress_bar=False,
+        )
     params = adata.uns[f"finetune_{model}"]["params"]
     return {
         "model": model,
@@ -91,7 +109,7 @@ def links(adata: AnnData) -> pd.DataFrame:
         for name in embeddings:
             sr.tl.fit_grn(
                 adata,
-                adata.uns["truth"],
+                adata.uns["network"],
                 embedding=None if name == "none" else name,
                 random_state=seed,
                 device="cpu",
@@ -100,20 +118,30 @@ def links(adata: AnnData) -> pd.DataFrame:
             table = sr.get.metrics(adata).query("split == 'test'")
             rows.append(table[table["model"] == "scregnet"].assign(embedding=name, seed=seed))
             if name == "none":
-                rows.append(table[table["model"] == "degree"].assign(embedding="(degree, null model)", seed=seed))
+                rows.append(
+                    table[table["model"] == "degree"].assign(
+                        embedding="(degree, null model)", seed=seed
+                    )
+                )
     return pd.concat(rows)
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
     """A frame as a Markdown table."""
-    rows = [list(frame.columns), ["---"] * frame.shape[1], *[[str(v) for v in row] for row in frame.to_numpy()]]
+    rows = [
+        list(frame.columns),
+        ["---"] * frame.shape[1],
+        *[[str(v) for v in row] for row in frame.to_numpy()],
+    ]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def main() -> None:
     """Run all parts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the trained models go; finished runs in it are used again")
+    parser.add_argument(
+        "folder", type=Path, help="where the trained models go; finished runs in it are used again"
+    )
     folder = parser.parse_args().folder
     adata = sr.datasets.simulated()
     sr.tl.embed(adata, model="svd", show_progress_bar=False)

@@ -67,13 +67,20 @@ def read_task(adata: AnnData, split: pd.DataFrame) -> LinkTask:
     """Training and validation pairs of a split with the expression of every gene, standardised."""
     expression = np.asarray(adata.X, np.float32).T
     spread = expression.std(axis=1, keepdims=True)
-    expression = (expression - expression.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
+    expression = (expression - expression.mean(axis=1, keepdims=True)) / np.where(
+        spread > 0, spread, 1
+    )
     parts = {}
     for name in ("train", "validation"):
         rows = split[split["split"] == name]
-        source, target = (adata.var_names.get_indexer(rows[column]).astype(np.int32) for column in ("source", "target"))
+        source, target = (
+            adata.var_names.get_indexer(rows[column]).astype(np.int32)
+            for column in ("source", "target")
+        )
         parts[name] = Pairs(source, target, rows["label"].to_numpy(bool))
-    return LinkTask(adata.n_vars, parts["train"], parts["validation"], np.ascontiguousarray(expression))
+    return LinkTask(
+        adata.n_vars, parts["train"], parts["validation"], np.ascontiguousarray(expression)
+    )
 
 
 class Loop:
@@ -87,7 +94,9 @@ class Loop:
         from torch_geometric.utils import to_undirected
 
         how: Any = get_method("scregnet", **options)
-        train = np.stack([task.train.sources, task.train.targets, task.train.labels], axis=1).astype(np.int64)
+        train = np.stack(
+            [task.train.sources, task.train.targets, task.train.labels], axis=1
+        ).astype(np.int64)
 
         class Items(Dataset):
             def __init__(self) -> None:
@@ -112,13 +121,17 @@ class Loop:
                 super().__init__()
                 self.convolution = GCNConv(features.shape[1], how.gnn_dims[0])
                 self.perceptron = nn.Sequential(
-                    nn.Linear(how.gnn_dims[0], how.mlp_dims[0]), nn.LeakyReLU(), nn.Dropout(how.dropout)
+                    nn.Linear(how.gnn_dims[0], how.mlp_dims[0]),
+                    nn.LeakyReLU(),
+                    nn.Dropout(how.dropout),
                 )
                 self.head = nn.Linear(2 * how.mlp_dims[0], 2)
 
             def forward(self, pairs: torch.Tensor) -> torch.Tensor:
                 genes = self.perceptron(self.convolution(features, edges))
-                return torch.softmax(self.head(torch.cat([genes[pairs[:, 0]], genes[pairs[:, 1]]], dim=1)), dim=1)
+                return torch.softmax(
+                    self.head(torch.cat([genes[pairs[:, 0]], genes[pairs[:, 1]]], dim=1)), dim=1
+                )
 
         torch.manual_seed(seed)
         features = torch.from_numpy(task.expression)
@@ -129,7 +142,9 @@ class Loop:
         self.optimizer = torch.optim.Adam(
             self.network.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay
         )
-        self.check = torch.from_numpy(np.stack([task.validation.sources, task.validation.targets], axis=1)).long()
+        self.check = torch.from_numpy(
+            np.stack([task.validation.sources, task.validation.targets], axis=1)
+        ).long()
         self.labels = task.validation.labels
 
     def epoch(self) -> float:
@@ -179,8 +194,14 @@ def epochs_part(adata: AnnData, rounds: int, n_epochs: int) -> None:
     import torch
 
     task = read_task(adata, adata.uns["splits"]["official"])
-    published, kept, package = "loop, labels of all pairs built again for every item", "loop, labels kept", "scregnet"
-    rows = [(options["batch_size"], name) for options in BATCHES for name in (published, kept, package)]
+    published, kept, package = (
+        "loop, labels of all pairs built again for every item",
+        "loop, labels kept",
+        "scregnet",
+    )
+    rows = [
+        (options["batch_size"], name) for options in BATCHES for name in (published, kept, package)
+    ]
     taken: dict[tuple[int, str], Times] = {row: [] for row in rows}
     auroc: dict[tuple[int, str], list[float]] = {row: [] for row in rows}
     loops = {
@@ -218,15 +239,31 @@ def epochs_part(adata: AnnData, rounds: int, n_epochs: int) -> None:
     print(
         f"\n### An epoch: mESC, {len(task.train):,} training pairs, {task.n_genes:,} genes, {torch.get_num_threads()} threads\n"
     )
-    columns = ["batches", "", "s an epoch", "processor s", "first loop ÷ this, same batches", "second loop ÷ this"]
-    columns += ["first row ÷ this", "best validation AUROC", "in epochs", f"processor s until it is {goal:.3f}"]
+    columns = [
+        "batches",
+        "",
+        "s an epoch",
+        "processor s",
+        "first loop ÷ this, same batches",
+        "second loop ÷ this",
+    ]
+    columns += [
+        "first row ÷ this",
+        "best validation AUROC",
+        "in epochs",
+        f"processor s until it is {goal:.3f}",
+    ]
     columns += ["s to the end"]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for row in rows:
         size, name = row
         wall, processor = at[row]
-        first = next((number for number, figure in enumerate(auroc[row], start=1) if figure >= goal), None)
-        ratios = [at[other][1] / processor for other in ((size, published), (size, kept), first_row)]
+        first = next(
+            (number for number, figure in enumerate(auroc[row], start=1) if figure >= goal), None
+        )
+        ratios = [
+            at[other][1] / processor for other in ((size, published), (size, kept), first_row)
+        ]
         print(
             f"| {size:,} | {name} | {wall:.3f} | {processor:.3f} | {' | '.join(f'{ratio:.1f}' for ratio in ratios)} "
             f"| {max(auroc[row]):.4f} | {len(auroc[row])} "
@@ -247,9 +284,15 @@ def fits_part(adata: AnnData, methods: list[str]) -> None:
     )
     for method in methods:
         start = clock()
-        sr.tl.fit_grn(adata, split=adata.uns["splits"]["official"], method=method, show_progress_bar=False)
+        sr.tl.fit_grn(
+            adata, split=adata.uns["splits"]["official"], method=method, show_progress_bar=False
+        )
         wall, processor = since(start)
-        figures = sr.get.metrics(adata).query("model == @method and split == 'test'").set_index("metric")["value"]
+        figures = (
+            sr.get.metrics(adata)
+            .query("model == @method and split == 'test'")
+            .set_index("metric")["value"]
+        )
         shown = " | ".join(f"{figures[name]:.3f}" for name in ("auroc", "auprc", "per_tf_auroc"))
         n_epochs = len(adata.uns["grn"]["history"]) or "–"
         print(f"| {method} | {wall:.1f} | {processor:.1f} | {n_epochs} | {shown} |", flush=True)
@@ -262,10 +305,15 @@ def simulated() -> tuple[AnnData, pd.DataFrame]:
     rng = np.random.default_rng(0)
     # A tenth of the entries is not zero; some genes are expressed a hundred times as much as others.
     density = 0.1 * rng.permutation(np.geomspace(0.1, 5, N_GENES))
-    columns = [rng.choice(N_CELLS, size, replace=False) for size in rng.binomial(N_CELLS, np.minimum(density, 0.9))]
+    columns = [
+        rng.choice(N_CELLS, size, replace=False)
+        for size in rng.binomial(N_CELLS, np.minimum(density, 0.9))
+    ]
     indptr = np.concatenate([[0], np.cumsum([len(c) for c in columns])])
     data = rng.geometric(0.4, indptr[-1]).astype(np.float32)
-    adata = ad.AnnData(sp.csc_matrix((data, np.concatenate(columns), indptr), shape=(N_CELLS, N_GENES)).tocsr())
+    adata = ad.AnnData(
+        sp.csc_matrix((data, np.concatenate(columns), indptr), shape=(N_CELLS, N_GENES)).tocsr()
+    )
     adata.var_names = [f"gene{number}" for number in range(N_GENES)]
     adata.var["is_tf"] = np.arange(N_GENES) < N_TFS
     share = 1 / np.arange(1, N_TFS_WITH_EDGES + 1) ** 0.7
@@ -334,33 +382,78 @@ def score(method: str, keep: str, negatives: str) -> dict[str, float]:
 
 def scoring_part(methods: list[str], keeps: list[str], negatives: str) -> None:
     """Time and peak memory of fit and scoring, each method in a process of its own."""
-    print(f"\n### Fit, and all links of {N_TFS:,} TFs × {N_GENES:,} genes; negatives {negatives!r}\n")
-    columns = ["method", "keep", "links written", "fit, s", "processor s", "scoring, s", "processor s"]
-    columns += ["whole call, s", "processor s", "peak of the process, GB", "before the call, GB", "model, MB"]
+    print(
+        f"\n### Fit, and all links of {N_TFS:,} TFs × {N_GENES:,} genes; negatives {negatives!r}\n"
+    )
+    columns = [
+        "method",
+        "keep",
+        "links written",
+        "fit, s",
+        "processor s",
+        "scoring, s",
+        "processor s",
+    ]
+    columns += [
+        "whole call, s",
+        "processor s",
+        "peak of the process, GB",
+        "before the call, GB",
+        "model, MB",
+    ]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for method in methods:
         for keep in keeps:
-            command = [sys.executable, __file__, "scoring", "--negatives", negatives, "--one", method, keep]
+            command = [
+                sys.executable,
+                __file__,
+                "scoring",
+                "--negatives",
+                negatives,
+                "--one",
+                method,
+                keep,
+            ]
             run = subprocess.run(command, check=False, capture_output=True, text=True)
             if run.returncode:
                 print(f"| {method} | {keep} | failed: {run.stderr.strip().splitlines()[-1]} |")
                 continue
             r = json.loads(run.stdout)
-            times = [f"{seconds:.1f}" for name in ("fit", "scoring", "whole") for seconds in r[name]]
+            times = [
+                f"{seconds:.1f}" for name in ("fit", "scoring", "whole") for seconds in r[name]
+            ]
             sizes = [f"{r['peak']:.2f}", f"{r['before']:.2f}", f"{r['state']:.0f}"]
-            print(f"| {' | '.join([method, keep, format(r['links'], ','), *times, *sizes])} |", flush=True)
+            print(
+                f"| {' | '.join([method, keep, format(r['links'], ','), *times, *sizes])} |",
+                flush=True,
+            )
 
 
 def main() -> None:
     """Run the part that was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("data", type=Path, nargs="?", help="folder with mESC/TFs+500/; not for scoring")
+    parser.add_argument(
+        "data", type=Path, nargs="?", help="folder with mESC/TFs+500/; not for scoring"
+    )
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    parser.add_argument("--rounds", type=int, default=3, help="epochs of the loops that are timed, and rounds")
-    parser.add_argument("--loop-epochs", type=int, default=100, help="epochs of the loop that is trained to the end")
-    parser.add_argument("--keep", nargs="+", default=["100", "0.9"], help="links per TF, or a least probability")
-    parser.add_argument("--negatives", choices=("sampled", "all"), default="sampled", help="of the fits before scoring")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="epochs of the loops that are timed, and rounds"
+    )
+    parser.add_argument(
+        "--loop-epochs", type=int, default=100, help="epochs of the loop that is trained to the end"
+    )
+    parser.add_argument(
+        "--keep", nargs="+", default=["100", "0.9"], help="links per TF, or a least probability"
+    )
+    parser.add_argument(
+        "--negatives",
+        choices=("sampled", "all"),
+        default="sampled",
+        help="of the fits before scoring",
+    )
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:

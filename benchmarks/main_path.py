@@ -31,8 +31,13 @@ def beeline(data: Path, cell: str) -> pd.DataFrame:
     if stored.exists():
         file = np.load(stored, allow_pickle=False)
         frame = pd.DataFrame(file["emb"], index=file["genes"])
-        noise = np.random.default_rng(0).normal(frame.to_numpy().mean(), frame.to_numpy().std(), frame.shape)
-        embeddings = {"Geneformer": frame, "random vectors": pd.DataFrame(noise, index=frame.index)} | embeddings
+        noise = np.random.default_rng(0).normal(
+            frame.to_numpy().mean(), frame.to_numpy().std(), frame.shape
+        )
+        embeddings = {
+            "Geneformer": frame,
+            "random vectors": pd.DataFrame(noise, index=frame.index),
+        } | embeddings
     rows = []
     for split in SPLITS[cell]:
         for name, embedding in embeddings.items():
@@ -46,7 +51,11 @@ def beeline(data: Path, cell: str) -> pd.DataFrame:
                 )
                 params = adata.uns["grn"]["params"]
                 table = sr.get.metrics(adata).assign(
-                    cell=cell, data_split=split, embedding=name, seed=seed, epoch=params["best_epoch"]
+                    cell=cell,
+                    data_split=split,
+                    embedding=name,
+                    seed=seed,
+                    epoch=params["best_epoch"],
                 )
                 rows.append(table)
                 if name == "Geneformer" and seed == 0:
@@ -61,10 +70,17 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     null = table["model"] == "degree"
     # The null model sees no embedding and no seed: its figures are the same in every fit of a split.
     table = pd.concat([table[~null], table[null].drop_duplicates(["cell", "data_split", "metric"])])
-    table["model"] = np.where(table["model"] == "degree", "degree (null model)", "scregnet, " + table["embedding"])
+    table["model"] = np.where(
+        table["model"] == "degree", "degree (null model)", "scregnet, " + table["embedding"]
+    )
     grouped = table.groupby(["cell", "model", "metric"])["value"].agg(["mean", "std"])
-    text = grouped.apply(lambda r: f"{r['mean']:.3f}" + (f" ± {r['std']:.3f}" if r["std"] == r["std"] else ""), axis=1)
-    wide = text.unstack("metric")[["auroc", "auprc", "epr", "per_tf_auroc", "per_tf_auprc"]].reset_index()
+    text = grouped.apply(
+        lambda r: f"{r['mean']:.3f}" + (f" ± {r['std']:.3f}" if r["std"] == r["std"] else ""),
+        axis=1,
+    )
+    wide = text.unstack("metric")[
+        ["auroc", "auprc", "epr", "per_tf_auroc", "per_tf_auprc"]
+    ].reset_index()
     for cell, (auroc, auprc) in PUBLISHED.items():
         row = {
             "cell": cell,
@@ -82,7 +98,9 @@ def pbmc(data: Path) -> None:
 
     reduced = sc.datasets.pbmc68k_reduced()
     adata = sc.AnnData(
-        sp.csr_matrix(sp.load_npz(data / "counts" / "10x_pbmc68k_reduced_counts.npz")).astype(np.float32),
+        sp.csr_matrix(sp.load_npz(data / "counts" / "10x_pbmc68k_reduced_counts.npz")).astype(
+            np.float32
+        ),
         obs=reduced.obs[["bulk_labels"]].copy(),
         var=pd.DataFrame(index=reduced.var_names),
     )
@@ -90,7 +108,9 @@ def pbmc(data: Path) -> None:
     sr.tl.embed(adata, model="svd")
     sr.tl.fit_grn(adata, show_progress_bar=False)
     report = adata.uns["prior"]
-    print(f"\nprior: {report['n_edges_matched']} of {report['n_edges_given']} edges, {report['n_tfs_matched']} TFs\n")
+    print(
+        f"\nprior: {report['n_edges_matched']} of {report['n_edges_given']} edges, {report['n_tfs_matched']} TFs\n"
+    )
     print(
         to_markdown(
             sr.get.metrics(adata)
@@ -102,7 +122,9 @@ def pbmc(data: Path) -> None:
     )
     for threshold in (0.5, 0.25, 0.1):
         net = sr.get.grn(adata, threshold=threshold)
-        print(f"\nlinks of probability >= {threshold}: {len(net)}, not in the prior: {(~net['in_prior']).sum()}")
+        print(
+            f"\nlinks of probability >= {threshold}: {len(net)}, not in the prior: {(~net['in_prior']).sum()}"
+        )
     top = sr.get.grn(adata, top_n=50)
     print(
         f"\nof the 50 most probable links, {int((~top['in_prior']).sum())} are new; regulators: {top['source'].value_counts().to_dict()}\n"
@@ -125,7 +147,9 @@ def to_markdown(frame: pd.DataFrame) -> str:
 def main() -> None:
     """Run all parts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder with beeline/, embeddings/, counts/ and priors/")
+    parser.add_argument(
+        "data", type=Path, help="folder with beeline/, embeddings/, counts/ and priors/"
+    )
     data = parser.parse_args().data
     print(to_markdown(summary(pd.concat([beeline(data, cell) for cell in PUBLISHED]))))
     pbmc(data)

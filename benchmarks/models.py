@@ -84,7 +84,9 @@ def fit(run: Run, folder: str, path: str | None) -> dict[str, Any]:
 
     sr.settings.n_jobs = 1
     adata = read_data(folder, run.data)
-    embedding = read_vectors(path) if path is not None else "svd" if run.embedding == "svd" else None
+    embedding = (
+        read_vectors(path) if path is not None else "svd" if run.embedding == "svd" else None
+    )
     if run.split == "pairs":
         options: dict[str, Any] = {"split": adata.uns["splits"][run.draw]}
     else:
@@ -142,9 +144,14 @@ def runs(arguments: argparse.Namespace) -> list[Run]:
                 for method in arguments.methods:
                     # The null models are the same with every seed.
                     fixed = method in NULL_MODELS and split == "pairs"
-                    embeddings = [*arguments.embeddings, *(name for at, name in vectors if at == data)]
+                    embeddings = [
+                        *arguments.embeddings,
+                        *(name for at, name in vectors if at == data),
+                    ]
                     for embedding in embeddings if get_method(method).uses_embedding else ["none"]:
-                        wanted[Run(method, data, split, draw, 0 if fixed else seed, embedding)] = None
+                        wanted[Run(method, data, split, draw, 0 if fixed else seed, embedding)] = (
+                            None
+                        )
     return sorted(wanted, key=lambda run: (run.seed, DATA.index(run.data), SPLITS.index(run.split)))
 
 
@@ -159,7 +166,9 @@ def read_cache(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def select(rows: list[dict[str, Any]], codes: dict[str, str], *, stale: bool) -> dict[str, dict[str, Any]]:
+def select(
+    rows: list[dict[str, Any]], codes: dict[str, str], *, stale: bool
+) -> dict[str, dict[str, Any]]:
     """The newest line of every fit, by the key of its run; of other code than ``codes`` only if ``stale``."""
     chosen = {}
     for row in rows:
@@ -173,10 +182,14 @@ def commit() -> str:
     """Commit of the working copy, with a plus sign if the package has changes that are not in it."""
 
     def git(*command: str) -> str:
-        run = subprocess.run(["git", "-C", str(ROOT), *command], check=False, capture_output=True, text=True)
+        run = subprocess.run(
+            ["git", "-C", str(ROOT), *command], check=False, capture_output=True, text=True
+        )
         return run.stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "src") else "")
+    return git("rev-parse", "--short", "HEAD") + (
+        "+" if git("status", "--porcelain", "src") else ""
+    )
 
 
 def machine() -> str:
@@ -185,7 +198,11 @@ def machine() -> str:
 
     info = Path("/proc/cpuinfo")
     names = (
-        [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        [
+            line.partition(":")[2].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
         if info.exists()
         else []
     )
@@ -202,8 +219,15 @@ def say_how_long(todo: list[Run], rows: list[dict[str, Any]], jobs: int) -> None
             taken.setdefault(at, []).append(row["seconds"])
     times = [taken.get((run.method, run.data), taken.get((run.method, ""))) for run in todo]
     known = [statistics.mean(t) for t in times if t]
-    unknown = f", and {len(todo) - len(known)} of which nothing is known" if len(known) < len(todo) else ""
-    print(f"{len(todo)} fits to do, {sum(known) / jobs / 60:.0f} min by earlier ones{unknown}", file=sys.stderr)
+    unknown = (
+        f", and {len(todo) - len(known)} of which nothing is known"
+        if len(known) < len(todo)
+        else ""
+    )
+    print(
+        f"{len(todo)} fits to do, {sum(known) / jobs / 60:.0f} min by earlier ones{unknown}",
+        file=sys.stderr,
+    )
 
 
 def work(todo: list[Run], codes: dict[str, str], arguments: argparse.Namespace) -> None:
@@ -214,7 +238,12 @@ def work(todo: list[Run], codes: dict[str, str], arguments: argparse.Namespace) 
     threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
     os.environ.update(dict.fromkeys(threads, "1"))
     paths = {(data, name): path for data, name, path in arguments.embedding}
-    common = {"version": version("scregnet"), "commit": commit(), "machine": machine(), "jobs": arguments.jobs}
+    common = {
+        "version": version("scregnet"),
+        "commit": commit(),
+        "machine": machine(),
+        "jobs": arguments.jobs,
+    }
     arguments.cache.parent.mkdir(parents=True, exist_ok=True)
     if arguments.cache.exists() and not arguments.cache.read_bytes().endswith(b"\n"):
         # A kill cut the last line off; the next one must not be joined to it.
@@ -225,14 +254,20 @@ def work(todo: list[Run], codes: dict[str, str], arguments: argparse.Namespace) 
         ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool,
     ):
         futures = {
-            pool.submit(fit, run, str(arguments.folder), paths.get((run.data, run.embedding))): run for run in todo
+            pool.submit(fit, run, str(arguments.folder), paths.get((run.data, run.embedding))): run
+            for run in todo
         }
         try:
             for number, future in enumerate(as_completed(futures), start=1):
                 run, row = futures[future], future.result()
-                file.write(json.dumps({"run": asdict(run), "code": codes[run.method], **common, **row}) + "\n")
+                file.write(
+                    json.dumps({"run": asdict(run), "code": codes[run.method], **common, **row})
+                    + "\n"
+                )
                 file.flush()
-                where = " ".join(filter(None, (run.data, run.split, run.draw, f"seed {run.seed}", run.embedding)))
+                where = " ".join(
+                    filter(None, (run.data, run.split, run.draw, f"seed {run.seed}", run.embedding))
+                )
                 outcome = row["error"] or f"{row['seconds']:.1f} s"
                 print(f"{number}/{len(todo)} {run.method} {where}: {outcome}", file=sys.stderr)
         except BaseException:
@@ -244,13 +279,23 @@ def main() -> None:
     """Do the fits that are not in the cache, then write the page."""
     from scregnet.links import LINK_METHODS
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="folder with <cell type>/TFs+<n>/")
-    parser.add_argument("--methods", nargs="+", choices=tuple(LINK_METHODS), default=tuple(LINK_METHODS))
+    parser.add_argument(
+        "--methods", nargs="+", choices=tuple(LINK_METHODS), default=tuple(LINK_METHODS)
+    )
     parser.add_argument("--data", nargs="+", choices=DATA, default=DATA)
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=SPLITS)
     parser.add_argument("--seeds", nargs="+", type=int, default=range(N_SEEDS))
-    parser.add_argument("--embeddings", nargs="*", choices=("svd", "none"), default=("svd",), help="made from the data")
+    parser.add_argument(
+        "--embeddings",
+        nargs="*",
+        choices=("svd", "none"),
+        default=("svd",),
+        help="made from the data",
+    )
     parser.add_argument(
         "--embedding",
         nargs=3,
@@ -260,17 +305,27 @@ def main() -> None:
         help="one more for one data set, such as hESC-500 Geneformer vectors.npz (arrays genes and emb)",
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes, with one thread each")
-    parser.add_argument("--cache", type=Path, default=ROOT / "data" / "models.jsonl", help="fits done so far")
-    parser.add_argument("--keep-stale", action="store_true", help="take fits of former code as they are")
+    parser.add_argument(
+        "--cache", type=Path, default=ROOT / "data" / "models.jsonl", help="fits done so far"
+    )
+    parser.add_argument(
+        "--keep-stale", action="store_true", help="take fits of former code as they are"
+    )
     parser.add_argument("--retry", action="store_true", help="do fits again that failed")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results" / "models.md")
-    parser.add_argument("--only-page", action="store_true", help="no fits, write the page from the cache")
+    parser.add_argument(
+        "--only-page", action="store_true", help="no fits, write the page from the cache"
+    )
     arguments = parser.parse_args()
     codes = {method: code_of(method) for method in LINK_METHODS}
     rows = read_cache(arguments.cache)
     done = select(rows, codes, stale=arguments.keep_stale)
     if not arguments.only_page:
-        todo = [r for r in runs(arguments) if r.key() not in done or (arguments.retry and done[r.key()]["error"])]
+        todo = [
+            r
+            for r in runs(arguments)
+            if r.key() not in done or (arguments.retry and done[r.key()]["error"])
+        ]
         say_how_long(todo, rows, arguments.jobs)
         work(todo, codes, arguments)
         done = select(read_cache(arguments.cache), codes, stale=arguments.keep_stale)

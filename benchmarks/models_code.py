@@ -11,7 +11,12 @@ from scregnet.links import LINK_METHODS
 
 PACKAGE = Path(scregnet.__file__).parent
 FOLLOWED = ("scregnet.links.", "scregnet.metrics.")
-COMMON = ("scregnet._features", "scregnet.links.splits", "scregnet.links.calibration", "scregnet.metrics._evaluate")
+COMMON = (
+    "scregnet._anndata.features",
+    "scregnet.links.pairs.splits",
+    "scregnet.links.calibration",
+    "scregnet.metrics._evaluate",
+)
 REGISTRY = "scregnet.links.registry"
 """Not followed: it changes with every new method, and what it names is only loaded by name."""
 
@@ -50,6 +55,9 @@ def _imports(tree: ast.Module) -> list[str]:
 
 def _without_docstrings(tree: ast.Module) -> str:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+            and ast.get_docstring(node) is not None
+        ):
             node.body = node.body[1:]
     return ast.dump(tree)

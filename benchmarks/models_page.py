@@ -24,7 +24,12 @@ SPLIT_TITLES = {
     "tfs": "TFs that were never labelled",
     "both": "Neither TF nor target was ever labelled",
 }
-SHORT_TITLES = {"pairs": "pairs", "targets": "unseen targets", "tfs": "unseen TFs", "both": "both unseen"}
+SHORT_TITLES = {
+    "pairs": "pairs",
+    "targets": "unseen targets",
+    "tfs": "unseen TFs",
+    "both": "both unseen",
+}
 SAMPLE1, SAMPLES = " (sample1)", " (5 splits)"
 ORDER = [
     "hESC-500", "hHEP-500", f"mDC-500{SAMPLE1}", f"mDC-500{SAMPLES}", "mDC-500", "mESC-500", f"mDC-1000{SAMPLE1}", f"mDC-1000{SAMPLES}",
@@ -42,7 +47,10 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442", "#D
 NULL_LINES = tuple(zip(NULL_MODELS, ("--", ":"), strict=False))
 PAPERS = (("scRegNet", "black"), ("scTransNet", "white"))
 DIAMOND = {"marker": "D", "markersize": 4, "color": "black"}
-BEGIN, END = "<!-- written by benchmarks/models.py: begin -->", "<!-- written by benchmarks/models.py: end -->"
+BEGIN, END = (
+    "<!-- written by benchmarks/models.py: begin -->",
+    "<!-- written by benchmarks/models.py: end -->",
+)
 
 
 def write_page(rows: list[dict[str, Any]], page: Path) -> None:
@@ -68,13 +76,25 @@ def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     records = []
     for row in rows:
         run = row["run"]
-        figures = {m: v for model, split, m, v in row.get("figures", []) if model == run["method"] and split == "test"}
+        figures = {
+            m: v
+            for model, split, m, v in row.get("figures", [])
+            if model == run["method"] and split == "test"
+        }
         for group in groups(run):
             records.append(
                 {**run, "group": group, **{name: figures.get(name, np.nan) for name in METRICS}}
                 | {
                     name: row[name]
-                    for name in ("error", "seconds", "processor", "commit", "version", "machine", "jobs")
+                    for name in (
+                        "error",
+                        "seconds",
+                        "processor",
+                        "commit",
+                        "version",
+                        "machine",
+                        "jobs",
+                    )
                 }
             )
     fits = pd.DataFrame(records)
@@ -142,7 +162,9 @@ def tables(fits: pd.DataFrame) -> str:
             if split == "pairs":
                 lines += [
                     f"| {group} | {name}, as published |  | {auroc} | {auprc} |" + "  |" * 5
-                    for name, (auroc, auprc) in PUBLISHED.get(str(group).partition(" ")[0], {}).items()
+                    for name, (auroc, auprc) in PUBLISHED.get(
+                        str(group).partition(" ")[0], {}
+                    ).items()
                 ]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
@@ -151,19 +173,27 @@ def tables(fits: pd.DataFrame) -> str:
 def _rows(group: str, of_group: pd.DataFrame) -> list[str]:
     by_model = of_group.groupby(["method", "embedding"], observed=True)
     means, spreads = by_model[list(METRICS)].mean(), by_model[list(METRICS)].std()
-    best = {name: means[name].min() if name in LOWER_IS_BETTER else means[name].max() for name in METRICS}
+    best = {
+        name: means[name].min() if name in LOWER_IS_BETTER else means[name].max()
+        for name in METRICS
+    }
     lines = []
     for (method, embedding), fits in by_model:
         failed = fits["error"] != ""
         cells = []
         for name in METRICS:
-            mean, spread = means.loc[(method, embedding), name], spreads.loc[(method, embedding), name]
+            mean, spread = (
+                means.loc[(method, embedding), name],
+                spreads.loc[(method, embedding), name],
+            )
             text = "" if np.isnan(mean) else f"{mean:.3f}"
             text = f"**{text}**" if text and f"{mean:.3f}" == f"{best[name]:.3f}" else text
             cells.append(text + ("" if np.isnan(spread) else f"\u00a0±\u00a0{spread:.3f}"))
         null = " (null model)" if method in NULL_MODELS else ""
         count = f"{len(fits)}" + (
-            f", {failed.sum()} failed: {fits['error'][failed].iloc[0]}".replace("|", "\\|") if failed.any() else ""
+            f", {failed.sum()} failed: {fits['error'][failed].iloc[0]}".replace("|", "\\|")
+            if failed.any()
+            else ""
         )
         shown = "" if embedding == "none" else embedding
         lines.append(
@@ -181,7 +211,11 @@ def figure(fits: pd.DataFrame, file: Path) -> None:
 
     shown = ("auroc", "auprc", "per_tf_auroc")
     splits = [split for split in SPLIT_TITLES if (fits["split"] == split).any()]
-    models = list(fits[~fits["method"].isin(NULL_MODELS)].groupby(["method", "embedding"], observed=True).groups)
+    models = list(
+        fits[~fits["method"].isin(NULL_MODELS)]
+        .groupby(["method", "embedding"], observed=True)
+        .groups
+    )
     counts = [fits["group"][fits["split"] == split].nunique() for split in splits]
     grid, axes = plt.subplots(
         len(shown),
@@ -197,22 +231,35 @@ def figure(fits: pd.DataFrame, file: Path) -> None:
         row[0].set_ylabel(METRICS[metric])
     for axis, split in zip(axes[0], splits, strict=True):
         axis.set_title(SHORT_TITLES[split], fontsize=10)
-    handles: list[Any] = [plt.Rectangle((0, 0), 1, 1, color=_colour(number)) for number, _ in enumerate(models)]
-    labels = [method if embedding == "none" else f"{method}, {embedding}" for method, embedding in models]
+    handles: list[Any] = [
+        plt.Rectangle((0, 0), 1, 1, color=_colour(number)) for number, _ in enumerate(models)
+    ]
+    labels = [
+        method if embedding == "none" else f"{method}, {embedding}" for method, embedding in models
+    ]
     for null, style in NULL_LINES:
         handles.append(plt.Line2D([], [], color="black", linestyle=style))
         labels.append(f"{null} (null model)")
     for paper, filling in PAPERS:
         handles.append(plt.Line2D([], [], linestyle="", **DIAMOND, markerfacecolor=filling))
         labels.append(f"{paper}, as published")
-    grid.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False, fontsize=8)
+    grid.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(len(labels), 6),
+        frameon=False,
+        fontsize=8,
+    )
     grid.savefig(file, dpi=130)
     plt.close(grid)
 
 
 def _panel(axis: Any, fits: pd.DataFrame, metric: str, models: list[tuple[str, str]]) -> None:
     names = [name for name in ORDER if (fits["group"] == name).any()]
-    table = fits.groupby(["group", "method", "embedding"], observed=True)[metric].agg(["mean", "std"])
+    table = fits.groupby(["group", "method", "embedding"], observed=True)[metric].agg(
+        ["mean", "std"]
+    )
     # Areas under ROC curves are drawn from chance on; from zero, bars would hide all differences.
     ground = 0.0 if metric == "auprc" else 0.5
     drawn = [ground]
@@ -238,9 +285,16 @@ def _panel(axis: Any, fits: pd.DataFrame, metric: str, models: list[tuple[str, s
                     axis.plot(at, value, **DIAMOND, markerfacecolor=filling, zorder=3)
                     drawn.append(value)
     if metric != "auprc":
-        axis.set_ylim(np.floor(20 * np.nanmin(drawn) - 0.5) / 20, min(1, np.ceil(20 * np.nanmax(drawn) + 0.5) / 20))
+        axis.set_ylim(
+            np.floor(20 * np.nanmin(drawn) - 0.5) / 20,
+            min(1, np.ceil(20 * np.nanmax(drawn) + 0.5) / 20),
+        )
         axis.axhline(0.5, color="0.6", linewidth=0.6, zorder=0)
-    axis.set_xticks(range(len(names)), [name.replace(" (", "\n(").replace("-", "\n", 1) for name in names], fontsize=7)
+    axis.set_xticks(
+        range(len(names)),
+        [name.replace(" (", "\n(").replace("-", "\n", 1) for name in names],
+        fontsize=7,
+    )
     axis.set_xlim(-0.6, len(names) - 0.4)
     axis.spines[["top", "right"]].set_visible(False)
 

@@ -81,7 +81,9 @@ def robustness_table(frame: pd.DataFrame) -> str:
 
 def main() -> None:
     """Do both studies for every method, then write the figures and the tables between the page's marks."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("vectors", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
@@ -101,13 +103,15 @@ def main() -> None:
     for method in METHODS:
         ablations[method] = study(
             arguments.cache / f"ablation-{method}-{arguments.seeds}.csv",
-            lambda method=method: sr.tl.ablation_study(adata, method=method, n_seeds=arguments.seeds, **common),
+            lambda method=method: sr.bm.ablation_study(
+                adata, method=method, n_seeds=arguments.seeds, **common
+            ),
             redo=arguments.redo,
         )
         noises.append(
             study(
                 arguments.cache / f"robustness-{method}-{arguments.priors}.csv",
-                lambda method=method: sr.tl.robustness_study(
+                lambda method=method: sr.bm.robustness_study(
                     adata, method=method, noise=NOISE, n_priors=arguments.priors, **common
                 ),
                 redo=arguments.redo,
@@ -117,12 +121,16 @@ def main() -> None:
     options = dict(common, split="targets", test_fraction=0.25, prior=adata.uns["network"])
     targets = study(
         arguments.cache / f"ablation-joint-targets-{arguments.seeds}.csv",
-        lambda: sr.tl.ablation_study(adata, method="joint", n_seeds=arguments.seeds, **options),
+        lambda: sr.bm.ablation_study(adata, method="joint", n_seeds=arguments.seeds, **options),
         redo=arguments.redo,
     )
     draw_ablation(targets, arguments.page.with_name("ablation-joint-targets.png"))
-    noise = pd.concat(noises, ignore_index=True).drop_duplicates(["noise", "prior", "model", "metric"])
-    sr.pl.robustness(noise, metrics=METRICS, show=False, save=arguments.page.with_name("robustness.png"))
+    noise = pd.concat(noises, ignore_index=True).drop_duplicates(
+        ["noise", "prior", "model", "metric"]
+    )
+    sr.pl.robustness(
+        noise, metrics=METRICS, show=False, save=arguments.page.with_name("robustness.png")
+    )
     parts = {
         "ablation": ablation_table(ablations),
         "ablation of targets": ablation_table({"joint": targets}),

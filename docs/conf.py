@@ -128,7 +128,9 @@ copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
 
-def without_arguments(app: Sphinx, what: str, name: str, obj: object, *unused: object) -> tuple[str, None] | None:
+def without_arguments(
+    app: Sphinx, what: str, name: str, obj: object, *unused: object
+) -> tuple[str, None] | None:
     """Protocols are not called: leave out the (*args, **kwargs) that Python gives them."""
     return ("", None) if what == "class" and getattr(obj, "_is_protocol", False) else None
 

@@ -15,7 +15,10 @@ def test_named_device():
 def test_none_takes_the_setting():
     with settings.override(device="cpu"):
         assert resolve_device(None) == torch.device("cpu")
-    with settings.override(device="cuda:99"), pytest.raises(ValueError, match="'cuda:99' is not there"):
+    with (
+        settings.override(device="cuda:99"),
+        pytest.raises(ValueError, match="'cuda:99' is not there"),
+    ):
         resolve_device(None)
 
 

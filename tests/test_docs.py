@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "api").glob("*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "api").glob("*.md")]
+)
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -28,7 +30,11 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_quick_start_of_the_readme_runs(tmp_path):
-    code = re.search(r"```python\n(import scregnet as sr\n.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    code = re.search(
+        r"```python\n(import scregnet as sr\n.*?)```",
+        (ROOT / "README.md").read_text("utf-8"),
+        re.DOTALL,
+    )
     assert code is not None
     check = "\nassert len(grn) == 1000 and list(grn)[:3] == ['source', 'target', 'weight']\n"
     done = run(code[1] + check, tmp_path)
@@ -40,7 +46,10 @@ def test_quick_start_of_the_readme_runs(tmp_path):
 
 @pytest.mark.slow
 def test_demo_prints_the_table_and_draws(tmp_path):
-    done = run(f"import runpy; runpy.run_path({str(ROOT / 'tutorials' / 'demo.py')!r}, run_name='__main__')", tmp_path)
+    done = run(
+        f"import runpy; runpy.run_path({str(ROOT / 'tutorials' / 'demo.py')!r}, run_name='__main__')",
+        tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for word in ("joint", "scregnet", "degree", "label_factors", "auroc", "auprc", "per_tf_auroc"):
@@ -57,7 +66,15 @@ def test_links_between_files_lead_somewhere(page):
 
 
 def test_every_target_that_the_pages_name_is_in_the_makefile():
-    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-    named = {name for page in PAGES for name in re.findall(r"^make (\w+)", page.read_text("utf-8"), flags=re.MULTILINE)}
+    targets = set(
+        re.findall(
+            r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
+    )
+    named = {
+        name
+        for page in PAGES
+        for name in re.findall(r"^make (\w+)", page.read_text("utf-8"), flags=re.MULTILINE)
+    }
     assert named
     assert named <= targets

@@ -9,7 +9,7 @@ import pytest
 
 import scregnet as sr
 
-MODULES = ("pp", "tl", "pl", "get", "datasets", "metrics")
+MODULES = ("pp", "tl", "bm", "pl", "get", "datasets", "metrics")
 PUBLIC = [f"{module}.{name}" for module in MODULES for name in getattr(sr, module).__all__]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

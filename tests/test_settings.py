@@ -21,7 +21,12 @@ def _logger_as_it_was():
 
 def test_defaults():
     fresh = Settings()
-    assert (fresh.verbosity, fresh.device, fresh.n_jobs, fresh.progress_bar) == ("warning", "auto", -1, True)
+    assert (fresh.verbosity, fresh.device, fresh.n_jobs, fresh.progress_bar) == (
+        "warning",
+        "auto",
+        -1,
+        True,
+    )
     assert isinstance(fresh.cache_dir, Path)
 
 
@@ -107,7 +112,11 @@ logger.info("a piece of news")
 )
 def test_what_a_session_prints(first, printed):
     run = subprocess.run(
-        [sys.executable, "-c", _SCRIPT.format(first=first)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", _SCRIPT.format(first=first)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert run.stderr.splitlines() == printed
     assert run.stdout == ""

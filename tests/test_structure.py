@@ -15,7 +15,7 @@ import scregnet as sr
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "scregnet"
-FACE = ("pp", "tl", "pl", "get")
+FACE = ("pp", "tl", "bm", "pl", "get")
 FUNCTIONS = [f"{module}.{name}" for module in FACE for name in getattr(sr, module).__all__]
 MODULES = (*FACE, "datasets", "metrics")
 PUBLIC = [f"{module}.{name}" for module in MODULES for name in getattr(sr, module).__all__]
@@ -53,10 +53,6 @@ def test_parameters_follow_the_customs(path):
 @pytest.mark.parametrize("path", [path for path in FUNCTIONS if path.startswith(("pp.", "tl."))])
 def test_pp_and_tl_write_in_place_or_return_a_copy(path):
     signature = inspect.signature(lookup(path))
-    if path in ("tl.score_links", "tl.audit_split", "tl.ablation_study", "tl.robustness_study"):
-        # They answer with scores, one per pair that was asked for, with a report on a split, or with a study's frame, and write nothing.
-        assert "copy" not in signature.parameters
-        return
     copy = signature.parameters["copy"]
     assert copy.default is False
     assert copy.kind is inspect.Parameter.KEYWORD_ONLY
@@ -66,7 +62,13 @@ def test_pp_and_tl_write_in_place_or_return_a_copy(path):
 @pytest.mark.parametrize("path", [path for path in FUNCTIONS if path.startswith("pl.")])
 def test_pl_takes_the_arguments_of_every_plot(path):
     parameters = inspect.signature(lookup(path)).parameters
-    for name, default in {"figsize": None, "dpi": None, "show": None, "save": None, "return_fig": False}.items():
+    for name, default in {
+        "figsize": None,
+        "dpi": None,
+        "show": None,
+        "save": None,
+        "return_fig": False,
+    }.items():
         assert parameters[name].default is default, name
         assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY, name
 
@@ -89,7 +91,9 @@ def test_docstring_says_what_goes_in_and_what_comes_out(path):
     if path.startswith(("pp.", "tl.", "pl.", "get.", "datasets.")):
         assert "Returns" in found
         assert "Examples" in found
-    documented = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[\w ]*\n-{3,}$|\Z)", docstring, flags=re.MULTILINE | re.DOTALL)
+    documented = re.search(
+        r"^Parameters\n-+\n(.*?)(?=^\w[\w ]*\n-{3,}$|\Z)", docstring, flags=re.MULTILINE | re.DOTALL
+    )
     if documented:
         listed = {
             name.strip().lstrip("*")
@@ -104,7 +108,9 @@ def test_every_public_name_is_on_its_page(path):
     module, name = path.split(".")
     page = (ROOT / "docs" / "api" / f"{module}.md").read_text(encoding="utf-8")
     assert f".. currentmodule:: scregnet.{module}" in page
-    assert re.search(rf"^ +{name}$", page, flags=re.MULTILINE), f"{name} is not listed in docs/api/{module}.md"
+    assert re.search(rf"^ +{name}$", page, flags=re.MULTILINE), (
+        f"{name} is not listed in docs/api/{module}.md"
+    )
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -128,7 +134,9 @@ def test_all_lists_what_the_module_exports(module):
     assert sorted(package.__all__) == sorted(exported)
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.relative_to(SOURCE).as_posix())
+@pytest.mark.parametrize(
+    "path", sorted(SOURCE.rglob("*.py")), ids=lambda path: path.relative_to(SOURCE).as_posix()
+)
 def test_source_files_are_short_and_start_alike(path):
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 450
@@ -141,7 +149,9 @@ def test_source_files_are_short_and_start_alike(path):
 
 def test_version_comes_from_the_metadata():
     declared = re.search(
-        r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), flags=re.MULTILINE
+        r'^version = "(.+)"$',
+        (ROOT / "pyproject.toml").read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
     )
     assert declared is not None
     assert sr.__version__ == declared[1]

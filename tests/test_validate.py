@@ -15,7 +15,8 @@ def test_listed():
 def test_choice():
     check_choice("method", "degree", ["degree", "scregnet"])
     with pytest.raises(
-        ValueError, match=r"method='degre' is not known; valid values: 'degree'.* Did you mean 'degree'\?"
+        ValueError,
+        match=r"method='degre' is not known; valid values: 'degree'.* Did you mean 'degree'\?",
     ):
         check_choice("method", "degre", ["degree", "scregnet"])
     with pytest.raises(ValueError, match="method=None is not known"):

@@ -21,7 +21,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
 
     adata = sr.datasets.simulated()
-    truth = adata.uns["truth"]
+    truth = adata.uns["network"]
     print(
         f"Simulated: {adata.n_obs} cells x {adata.n_vars} genes, {len(truth)} edges of {truth['source'].nunique()} TFs."
     )
@@ -29,13 +29,17 @@ def main() -> None:
     sr.pp.prior(adata, truth)
     sr.tl.embed(adata, model="svd")
     sr.tl.fit_grn(adata, embedding="svd", show_progress_bar=False)
-    sr.tl.fit_grn(adata, method="scregnet", embedding="svd", key_added="scregnet", show_progress_bar=False)
+    sr.tl.fit_grn(
+        adata, method="scregnet", embedding="svd", key_added="scregnet", show_progress_bar=False
+    )
 
     # Both fits have the same pairs and report the same null models.
     metrics = pd.concat([sr.get.metrics(adata), sr.get.metrics(adata, key="scregnet")])
     test = metrics[metrics["split"] == "test"].drop_duplicates(["model", "metric"])
     table = test.pivot_table(index="model", columns="metric", values="value", sort=False)
-    print(f"\nLinks that no model has seen in training (null models: {' and '.join(NULL_MODELS)}):\n")
+    print(
+        f"\nLinks that no model has seen in training (null models: {' and '.join(NULL_MODELS)}):\n"
+    )
     print(table.round(3).rename_axis(index=None, columns=None).to_string())
     print(
         "\nauroc and auprc pool all pairs: knowing how many targets a TF has is enough for a good figure."

@@ -21,7 +21,13 @@ def resolve_device(device: str | None) -> torch.device:
 
     name = str(settings.device if device is None else device)
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        name = (
+            "cuda"
+            if torch.cuda.is_available()
+            else "mps"
+            if torch.backends.mps.is_available()
+            else "cpu"
+        )
         logger.info("device: %s", name)
         return torch.device(name)
     msg = f"device={name!r} is not a device; use 'auto', 'cpu', 'cuda', 'cuda:<index>' or 'mps'."
@@ -56,7 +62,9 @@ def torch_threads() -> Iterator[None]:
         torch.set_num_threads(former)
 
 
-def autocast(precision: str, device: torch.device) -> tuple[str, Callable[[], AbstractContextManager]]:
+def autocast(
+    precision: str, device: torch.device
+) -> tuple[str, Callable[[], AbstractContextManager]]:
     """Return the precision that ``precision`` means on a device, and a context that computes in it.
 
     Half precision is for CUDA; ``"auto"`` takes bfloat16 where CUDA has it in hardware and float32 everywhere else.
@@ -66,13 +74,15 @@ def autocast(precision: str, device: torch.device) -> tuple[str, Callable[[], Ab
     check_choice("precision", precision, ("auto", "float32", "bfloat16", "float16"))
     cuda = device.type == "cuda"
     if precision == "auto":
-        precision = "bfloat16" if cuda and torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+        precision = (
+            "bfloat16"
+            if cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+            else "float32"
+        )
     if precision == "float32":
         return precision, nullcontext
     if not cuda:
-        msg = (
-            f"precision={precision!r} needs a CUDA device, but the device is {device.type!r}; use 'auto' or 'float32'."
-        )
+        msg = f"precision={precision!r} needs a CUDA device, but the device is {device.type!r}; use 'auto' or 'float32'."
         raise ValueError(msg)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float16
     return precision, lambda: torch.autocast("cuda", dtype=dtype)

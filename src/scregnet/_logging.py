@@ -8,7 +8,12 @@ import sys
 # Without a handler, Python's own last resort prints warnings to stderr: just what the default verbosity says.
 logger = logging.getLogger("scregnet")
 
-VERBOSITY = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+VERBOSITY = {
+    "error": logging.ERROR,
+    "warning": logging.WARNING,
+    "info": logging.INFO,
+    "debug": logging.DEBUG,
+}
 
 
 class _Printer(logging.Handler):

@@ -38,7 +38,9 @@ def check_integer(argument: str, value: object, *, minimum: int) -> None:
         raise ValueError(msg)
 
 
-def check_interval(argument: str, value: object, low: float, high: float, *, closed: str = "both") -> None:
+def check_interval(
+    argument: str, value: object, low: float, high: float, *, closed: str = "both"
+) -> None:
     """Raise unless ``value`` is a number in the interval; ``closed`` is ``"both"``, ``"left"``, ``"right"`` or ``"neither"``."""
     if not isinstance(value, (int, float, np.number)) or isinstance(value, bool):
         msg = f"{argument} must be a number, got {value!r}."

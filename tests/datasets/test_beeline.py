@@ -35,7 +35,9 @@ SPLIT = {
 def write(folder: Path, name: str, lines: list[str], *, compressed: bool = False) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = ("\n".join(lines) + "\n").encode()
-    (folder / f"{name}.csv{'.gz' if compressed else ''}").write_bytes(gzip.compress(content) if compressed else content)
+    (folder / f"{name}.csv{'.gz' if compressed else ''}").write_bytes(
+        gzip.compress(content) if compressed else content
+    )
 
 
 def write_split(folder: Path, *, compressed: bool = False, without: tuple[str, ...] = ()) -> None:
@@ -100,7 +102,12 @@ def test_short_layout(tmp_path: Path, compressed: bool) -> None:
 
 @pytest.mark.parametrize(
     ("network", "label"),
-    [("chip", "Specific"), ("string", "STRING"), ("nonspecific", "Non-Specific"), ("lofgof", "Lofgof")],
+    [
+        ("chip", "Specific"),
+        ("string", "STRING"),
+        ("nonspecific", "Non-Specific"),
+        ("lofgof", "Lofgof"),
+    ],
 )
 def test_long_layout(tmp_path: Path, network: str, label: str) -> None:
     write_set(tmp_path / f"{label} Dataset" / "mHSC-E" / "TFs+1000")
@@ -127,12 +134,20 @@ def test_every_place_of_a_split(folder: Path) -> None:
     (place / "splits" / "empty").mkdir()
     splits = beeline("hESC", path=folder).uns["splits"]
     assert set(splits) == {"a", "b", "default", "genelink"}
-    assert splits["default"]["split"].value_counts().to_dict() == {"train": 3, "test": 3, "validation": 0}
+    assert splits["default"]["split"].value_counts().to_dict() == {
+        "train": 3,
+        "test": 3,
+        "validation": 0,
+    }
     pd.testing.assert_frame_equal(splits["a"], splits["genelink"])
 
 
 def test_float_labels(folder: Path) -> None:
-    write(folder / "hESC" / "TFs+500", "Train_set", [",TF,Target,Label", "0,0.0,1.0,1.0", "1,0.0,3.0,0.0"])
+    write(
+        folder / "hESC" / "TFs+500",
+        "Train_set",
+        [",TF,Target,Label", "0,0.0,1.0,1.0", "1,0.0,3.0,0.0"],
+    )
     split = beeline("hESC", path=folder).uns["splits"]["default"]
     assert split["label"].tolist() == [1, 0]
     assert split["target"].tolist() == ["NA", "NULL"]
@@ -175,18 +190,28 @@ def test_empty_splits_survive_writing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"cell_type": "hESX"}, ValueError, "cell_type='hESX' is not in .*network='chip'; it has 'hESC'"),
+        (
+            {"cell_type": "hESX"},
+            ValueError,
+            "cell_type='hESX' is not in .*network='chip'; it has 'hESC'",
+        ),
         ({"n_genes": 700}, ValueError, "n_genes=700 is not in .*it has 500"),
         ({"n_genes": "500"}, TypeError, "n_genes must be an integer"),
         ({"network": "string"}, ValueError, "network='string' is not in .*it has 'chip'"),
         ({"network": "STRING"}, ValueError, "network='STRING' is not known.*'nonspecific'"),
         ({"path": "/nowhere/at/all"}, FileNotFoundError, "is not a folder"),
-        ({"path": None, "cell_type": "hESX"}, ValueError, "not in the published benchmark.*'mHSC-GM'"),
+        (
+            {"path": None, "cell_type": "hESX"},
+            ValueError,
+            "not in the published benchmark.*'mHSC-GM'",
+        ),
         ({"path": None, "n_genes": 700}, ValueError, "it has 500, 1000"),
         ({"path": None, "network": "lofgof"}, ValueError, "it has 'mESC'"),
     ],
 )
-def test_what_is_not_there(folder: Path, arguments: dict, error: type[Exception], message: str) -> None:
+def test_what_is_not_there(
+    folder: Path, arguments: dict, error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         beeline(**{"cell_type": "hESC", "path": folder, **arguments})
 
@@ -211,7 +236,11 @@ def test_missing_file(folder: Path, name: str) -> None:
             [",Gene,index", *(f"{i},{g},{i}" for i, g in enumerate(reversed(GENES)))],
             "Files of different networks",
         ),
-        ("Target", [",Gene,index", *(f"{i},{g},{i + 1}" for i, g in enumerate(GENES))], "Files of different networks"),
+        (
+            "Target",
+            [",Gene,index", *(f"{i},{g},{i + 1}" for i, g in enumerate(GENES))],
+            "Files of different networks",
+        ),
         ("Target", [",Gene,index", "0,SOX2,0"], "numbers 1 genes otherwise than the 6 rows"),
         ("Target", [",Symbol,index", "0,SOX2,0"], "lacks the column 'Gene'"),
         ("TF", [",TF,index", "0,SOX2,1"], "gives 'SOX2' the index 1, which is 'NA'"),
@@ -224,7 +253,11 @@ def test_missing_file(folder: Path, name: str) -> None:
             [",TF,Target", "0,0,1"],
             "not the same network: 0 edges are only in the first and 3 only in the second",
         ),
-        ("BL--network", ["Gene1,Gene2", "SOX2,PAX6"], "genes that the expression file lacks: 'PAX6'"),
+        (
+            "BL--network",
+            ["Gene1,Gene2", "SOX2,PAX6"],
+            "genes that the expression file lacks: 'PAX6'",
+        ),
         ("BL--network", ["TF,Target", "SOX2,NA"], "lacks the column 'Gene1', 'Gene2'"),
         ("Train_set", [",TF,Target,Label", "0,0,1,2"], "labels other than 0 and 1"),
         ("Train_set", [",TF,Target", "0,0,1"], "lacks the column 'Label'"),
@@ -256,7 +289,8 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     thread.start()
     files = {
         path.relative_to(site).as_posix(): Published(
-            git_blob(path), f"http://127.0.0.1:{server.server_port}/{quote(path.relative_to(site).as_posix())}"
+            git_blob(path),
+            f"http://127.0.0.1:{server.server_port}/{quote(path.relative_to(site).as_posix())}",
         )
         for path in site.rglob("*.csv")
     }
@@ -274,9 +308,13 @@ def test_fetch_fills_the_cache_once(published: Path) -> None:
     adata = beeline("mDC", network="string")
     assert list(adata.var_names) == GENES
     assert list(adata.uns["splits"]) == ["official"]
-    assert adata.uns["beeline"]["source"].startswith("https://raw.githubusercontent.com/zpliulab/GENELink/4eb816af")
+    assert adata.uns["beeline"]["source"].startswith(
+        "https://raw.githubusercontent.com/zpliulab/GENELink/4eb816af"
+    )
     cached = settings.cache_dir / "beeline" / "STRING Dataset" / "mDC" / "TFs+500"
-    assert sorted(path.name for path in cached.rglob("*.csv")) == sorted(path.name for path in published.rglob("*.csv"))
+    assert sorted(path.name for path in cached.rglob("*.csv")) == sorted(
+        path.name for path in published.rglob("*.csv")
+    )
     shutil.rmtree(published)
     np.testing.assert_array_equal(beeline("mDC", network="string").X, adata.X)
 
@@ -284,7 +322,9 @@ def test_fetch_fills_the_cache_once(published: Path) -> None:
 def test_fetch_refuses_what_was_not_published(published: Path) -> None:
     label = published / "STRING Dataset" / "mDC" / "TFs+500" / "Label.csv"
     label.write_text(label.read_text().replace("4.0", "5.0"))
-    with pytest.raises(ValueError, match=r"Label.csv' as downloaded from http.*not the published file \(git blob"):
+    with pytest.raises(
+        ValueError, match=r"Label.csv' as downloaded from http.*not the published file \(git blob"
+    ):
         beeline("mDC", network="string")
     cached = settings.cache_dir / "beeline" / "STRING Dataset" / "mDC" / "TFs+500"
     assert not (cached / "Label.csv").exists()
@@ -305,7 +345,9 @@ def test_fetch_replaces_a_damaged_file(published: Path, caplog: pytest.LogCaptur
 def test_fetch_offline(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "STRING Dataset/mDC/TFs+500/Label.csv"
     url = "http://127.0.0.1:9/Label.csv"
-    monkeypatch.setattr("scregnet.datasets._beeline_fetch.registry", lambda: {name: Published("0" * 40, url)})
+    monkeypatch.setattr(
+        "scregnet.datasets._beeline_fetch.registry", lambda: {name: Published("0" * 40, url)}
+    )
     with pytest.raises(
         ConnectionError, match=re.escape(f"could not download {name!r} from {url}") + ".*path="
     ) as caught:
@@ -323,12 +365,16 @@ def test_git_blob(tmp_path: Path) -> None:
 def test_registry_is_complete() -> None:
     files = registry()
     needed = ["BL--ExpressionData", "BL--network", "Label", "TF", "Target"]
-    folders = {name.split("/TFs+")[0] + "/TFs+" + name.split("/TFs+")[1].split("/")[0] for name in files}
+    folders = {
+        name.split("/TFs+")[0] + "/TFs+" + name.split("/TFs+")[1].split("/")[0] for name in files
+    }
     assert len(folders) == 44
     assert all(f"{folder}/{name}.csv" in files for folder in folders for name in needed)
     assert all(re.fullmatch(r"[0-9a-f]{40}", file.git_blob) for file in files.values())
     assert all(
-        re.fullmatch(r"https://raw\.githubusercontent\.com/[\w-]+/\w+/[0-9a-f]{40}/[\w%/.-]+\.csv", file.url)
+        re.fullmatch(
+            r"https://raw\.githubusercontent\.com/[\w-]+/\w+/[0-9a-f]{40}/[\w%/.-]+\.csv", file.url
+        )
         for file in files.values()
     )
     assert len({file.url for file in files.values()}) == len(files)
@@ -342,11 +388,17 @@ def test_registry_matches_real_files(shared: Path) -> None:
         name = path.relative_to(real).as_posix().removesuffix(".gz")
         name = name if name.startswith("STRING") else f"Specific Dataset/{name}"
         # Validation parts and the copies of the ChIP sets' matrices were written anew, with other digits.
-        own = "Validation" in name or (name.startswith("Specific") and "Expression" in name) or "/sample" in name
+        own = (
+            "Validation" in name
+            or (name.startswith("Specific") and "Expression" in name)
+            or "/sample" in name
+        )
         if own:
             continue
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        assert hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == files[name].git_blob, name
+        assert (
+            hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == files[name].git_blob
+        ), name
         checked += 1
     assert checked >= 31
 
@@ -364,7 +416,13 @@ def test_registry_matches_real_files(shared: Path) -> None:
     ],
 )
 def test_real_sets(
-    shared: Path, cell_type: str, n_genes: int, network: str, shape: tuple[int, int], n_edges: int, n_splits: int
+    shared: Path,
+    cell_type: str,
+    n_genes: int,
+    network: str,
+    shape: tuple[int, int],
+    n_edges: int,
+    n_splits: int,
 ) -> None:
     adata = beeline(cell_type, n_genes, network=network, path=shared / "data" / "beeline")
     assert adata.shape == shape

@@ -41,7 +41,16 @@ def test_steady_state_by_hand() -> None:
 def test_langevin_without_noise_stays_at_the_steady_state() -> None:
     state, half = steady_state(STRENGTHS, np.array([0, 1]), BASAL, 2.0)
     kinds = np.array([0, 1, 1])
-    end = langevin(STRENGTHS, BASAL, state, half, kinds, coefficient=2.0, noise=0.0, rng=np.random.default_rng(0))
+    end = langevin(
+        STRENGTHS,
+        BASAL,
+        state,
+        half,
+        kinds,
+        coefficient=2.0,
+        noise=0.0,
+        rng=np.random.default_rng(0),
+    )
     np.testing.assert_allclose(end, state[kinds], rtol=1e-5)
 
 
@@ -62,7 +71,14 @@ def test_langevin_carries_fluctuations_along_the_edges() -> None:
     strengths, basal = np.array([[0.0, 40.0, 0.0]]), np.array([[20.0, 0.0, 20.0]])
     state, half = steady_state(strengths, np.array([0]), basal, 2.0)
     end = langevin(
-        strengths, basal, state, half, np.zeros(2000, int), coefficient=2.0, noise=1.0, rng=np.random.default_rng(0)
+        strengths,
+        basal,
+        state,
+        half,
+        np.zeros(2000, int),
+        coefficient=2.0,
+        noise=1.0,
+        rng=np.random.default_rng(0),
     )
     correlation = np.corrcoef(end.T)[0]
     assert correlation[1] > 0.35
@@ -96,6 +112,10 @@ def test_scale_cells() -> None:
 
 
 def test_keep_mask_follows_the_logistic() -> None:
-    expected = np.repeat([[0.0, 1.0, 3.0, 7.0, 15.0]], 20_000, axis=0)  # log1p: 0, 1, 2, 3, 4 times log 2
+    expected = np.repeat(
+        [[0.0, 1.0, 3.0, 7.0, 15.0]], 20_000, axis=0
+    )  # log1p: 0, 1, 2, 3, 4 times log 2
     kept = keep_mask(expected, 50.0, 2.0, np.random.default_rng(0)).mean(axis=0)
-    np.testing.assert_allclose(kept, 1 / (1 + np.exp(-2 * np.log(2) * np.arange(-2, 3))), atol=0.015)
+    np.testing.assert_allclose(
+        kept, 1 / (1 + np.exp(-2 * np.log(2) * np.arange(-2, 3))), atol=0.015
+    )

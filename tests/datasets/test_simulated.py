@@ -27,7 +27,7 @@ def correlation_auroc(adata: ad.AnnData) -> tuple[float, float]:
     """AUROC of |r| for true TF-gene pairs against all others: over all pairs, and the mean over TFs."""
     n_tfs = adata.uns["simulation"]["n_tfs"]
     strength = np.abs(np.corrcoef(log_normalised(adata).T)[:n_tfs])
-    truth = adata.varp["truth"].toarray()[:n_tfs] != 0
+    truth = adata.varp["network"].toarray()[:n_tfs] != 0
     pair = ~np.eye(*truth.shape, dtype=bool)
     per_tf = [roc_auc_score(t[m], s[m]) for t, s, m in zip(truth, strength, pair, strict=True)]
     return roc_auc_score(truth[pair], strength[pair]), float(np.mean(per_tf))
@@ -48,12 +48,15 @@ def test_counts_are_raw_and_as_sparse_as_real_data(adata: ad.AnnData) -> None:
 
 
 def test_truth_is_one_network_in_two_forms(adata: ad.AnnData) -> None:
-    frame, matrix = adata.uns["truth"], adata.varp["truth"]
+    frame, matrix = adata.uns["network"], adata.varp["network"]
     assert list(frame.columns) == ["source", "target", "weight"]
     assert isinstance(matrix, sp.csr_matrix)
     assert matrix.dtype == np.float32
     assert matrix.nnz == len(frame)
-    rows, columns = adata.var_names.get_indexer(frame["source"]), adata.var_names.get_indexer(frame["target"])
+    rows, columns = (
+        adata.var_names.get_indexer(frame["source"]),
+        adata.var_names.get_indexer(frame["target"]),
+    )
     np.testing.assert_array_equal(matrix.toarray()[rows, columns], frame["weight"])
     assert frame["source"].str.startswith("TF").all()
     assert frame["target"].str.startswith("TF").any()
@@ -63,7 +66,7 @@ def test_truth_is_one_network_in_two_forms(adata: ad.AnnData) -> None:
 
 
 def test_network_is_acyclic_with_heavy_tailed_degrees(adata: ad.AnnData) -> None:
-    edges = (adata.varp["truth"].toarray() != 0).astype(float)
+    edges = (adata.varp["network"].toarray() != 0).astype(float)
     assert np.trace(np.linalg.matrix_power(edges[:50, :50] + np.eye(50), 50)) == 50
     out_degree, in_degree = edges[:50].sum(axis=1), edges.sum(axis=0)
     assert out_degree.min() >= 1
@@ -92,15 +95,21 @@ def test_cell_types_separate(adata: ad.AnnData) -> None:
     assert isinstance(labels.dtype, pd.CategoricalDtype)
     assert list(labels.cat.categories) == [f"type_{i}" for i in range(1, 6)]
     space = PCA(15, random_state=0).fit_transform(log_normalised(adata))
-    accuracy = cross_val_score(KNeighborsClassifier(15), space, np.asarray(labels.astype(str)), cv=3).mean()
+    accuracy = cross_val_score(
+        KNeighborsClassifier(15), space, np.asarray(labels.astype(str)), cv=3
+    ).mean()
     assert accuracy > 0.75
     assert labels.value_counts(normalize=True).max() < 0.5
 
 
 def test_seed_decides_everything() -> None:
-    a, b, c = simulated(60, 40, random_state=3), simulated(60, 40, random_state=3), simulated(60, 40, random_state=4)
+    a, b, c = (
+        simulated(60, 40, random_state=3),
+        simulated(60, 40, random_state=3),
+        simulated(60, 40, random_state=4),
+    )
     assert (a.X != b.X).nnz == 0
-    pd.testing.assert_frame_equal(a.uns["truth"], b.uns["truth"])
+    pd.testing.assert_frame_equal(a.uns["network"], b.uns["network"])
     assert a.obs["cell_type"].equals(b.obs["cell_type"])
     assert (a.X != c.X).nnz > 0
 
@@ -113,14 +122,14 @@ def test_parameters_are_kept_and_used() -> None:
     assert adata.var_names[3] == "TF004"
     assert adata.var_names[4] == "G0001"
     assert set(adata.obs["cell_type"]) == {"type_1", "type_2"}
-    assert (adata.uns["truth"]["weight"] < 0).all()
+    assert (adata.uns["network"]["weight"] < 0).all()
 
 
 @pytest.mark.parametrize(("n_vars", "n_tfs"), [(4, 2), (10, 5), (40, 10), (300, 30)])
 def test_default_number_of_tfs(n_vars: int, n_tfs: int) -> None:
     adata = simulated(8, n_vars)
     assert adata.uns["simulation"]["n_tfs"] == n_tfs
-    assert set(adata.uns["truth"]["source"]) == set(adata.var_names[:n_tfs])
+    assert set(adata.uns["network"]["source"]) == set(adata.var_names[:n_tfs])
 
 
 @pytest.mark.filterwarnings("ignore:Writing zarr v2")
@@ -134,9 +143,10 @@ def test_survives_writing(tmp_path, form: str) -> None:
         adata.write_zarr(tmp_path / "x.zarr")
         back = ad.read_zarr(tmp_path / "x.zarr")
     assert (back.X != adata.X).nnz == 0
-    assert (back.varp["truth"] != adata.varp["truth"]).nnz == 0
+    assert (back.varp["network"] != adata.varp["network"]).nnz == 0
     assert (
-        back.uns["truth"].astype({"source": str, "target": str}).values.tolist() == adata.uns["truth"].values.tolist()
+        back.uns["network"].astype({"source": str, "target": str}).values.tolist()
+        == adata.uns["network"].values.tolist()
     )
     assert back.uns["simulation"] == adata.uns["simulation"]
 

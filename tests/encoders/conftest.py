@@ -44,7 +44,9 @@ def random_state(n_tokens: int, seed: int = 0) -> dict[str, torch.Tensor]:
         state[f"{name}.bias"] = 0.2 * torch.randn(WIDTH, generator=generator)
 
     for name, rows in (("word", n_tokens), ("position", POSITIONS), ("token_type", 2)):
-        state[f"bert.embeddings.{name}_embeddings.weight"] = torch.randn(rows, WIDTH, generator=generator)
+        state[f"bert.embeddings.{name}_embeddings.weight"] = torch.randn(
+            rows, WIDTH, generator=generator
+        )
     norm("bert.embeddings.LayerNorm")
     for i in range(N_LAYERS):
         layer = f"bert.encoder.layer.{i}"
@@ -153,7 +155,11 @@ def scbert_state(n_genes: int, seed: int = 0) -> dict[str, torch.Tensor]:
         draw(f"{layer}.0.fn.fast_attention.projection_matrix", 7, 5, scale=1)
         for part in ("q", "k", "v"):
             draw(f"{layer}.0.fn.to_{part}.weight", 15, 12, scale=0.4)
-        for name, out, into in (("0.fn.to_out", 12, 15), ("1.fn.fn.w1", 24, 12), ("1.fn.fn.w2", 12, 24)):
+        for name, out, into in (
+            ("0.fn.to_out", 12, 15),
+            ("1.fn.fn.w1", 24, 12),
+            ("1.fn.fn.w2", 12, 24),
+        ):
             draw(f"{layer}.{name}.weight", out, into, scale=into**-0.5)
             draw(f"{layer}.{name}.bias", out)
         for name in ("0.norm", "1.norm"):
@@ -172,7 +178,8 @@ def write_scbert(folder: Path) -> Path:
     order = np.random.default_rng(4).permutation([*GENES, "absent1", "absent2", "absent3"])
     (folder / "gene_order.txt").write_text("\n".join(order) + "\n")
     torch.save(
-        {"epoch": 4, "model_state_dict": scbert_state(len(order)), "losses": 0.5}, folder / "panglao_pretrain.pth"
+        {"epoch": 4, "model_state_dict": scbert_state(len(order)), "losses": 0.5},
+        folder / "panglao_pretrain.pth",
     )
     return folder
 
@@ -186,8 +193,20 @@ SCFOUNDATION_CONFIG = {
     "model": "mae_autobin",
     "model_config": {
         "mae_autobin": {
-            "encoder": {"hidden_dim": 12, "depth": 2, "heads": 3, "module_type": "transformer", "norm_first": False},
-            "decoder": {"hidden_dim": 10, "depth": 2, "heads": 2, "dim_head": 6, "module_type": "performer"},
+            "encoder": {
+                "hidden_dim": 12,
+                "depth": 2,
+                "heads": 3,
+                "module_type": "transformer",
+                "norm_first": False,
+            },
+            "decoder": {
+                "hidden_dim": 10,
+                "depth": 2,
+                "heads": 2,
+                "dim_head": 6,
+                "module_type": "performer",
+            },
             "seq_len": None,
             "mask_gene_name": False,
             "pad_token_id": 103,
@@ -251,7 +270,9 @@ def scfoundation_container() -> dict[str, dict]:
     return {
         section: {
             "config": SCFOUNDATION_CONFIG,
-            "state_dict": {f"model.{name}": value for name, value in scfoundation_state(seed=seed).items()},
+            "state_dict": {
+                f"model.{name}": value for name, value in scfoundation_state(seed=seed).items()
+            },
         }
         for seed, section in enumerate(("gene", "cell", "rde"))
     }
@@ -323,7 +344,11 @@ def write_scgpt(folder: Path) -> Path:
     """An scGPT that knows the other models' genes, and three that the data lack, in an order of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     order = np.random.default_rng(6).permutation([*GENES, "absent1", "absent2", "absent3"])
-    tokens = {str(gene): i for i, gene in enumerate(order)} | {"<pad>": 43, "<cls>": 44, "<eoc>": 45}
+    tokens = {str(gene): i for i, gene in enumerate(order)} | {
+        "<pad>": 43,
+        "<cls>": 44,
+        "<eoc>": 45,
+    }
     (folder / "vocab.json").write_text(json.dumps(tokens))
     (folder / "args.json").write_text(json.dumps(SCGPT_ARGS))
     torch.save(scgpt_state(), folder / "best_model.pt")
@@ -345,7 +370,11 @@ def scgpt_tensors() -> dict[str, torch.Tensor]:
 def scfoundation_config() -> dict:
     """Its configuration, merged into one level."""
     config = SCFOUNDATION_CONFIG
-    return {"model": config["model"], **config["model_config"]["mae_autobin"], **config["dataset_config"]["rnaseq"]}
+    return {
+        "model": config["model"],
+        **config["model_config"]["mae_autobin"],
+        **config["dataset_config"]["rnaseq"],
+    }
 
 
 @pytest.fixture(scope="session")

@@ -117,7 +117,10 @@ def test_the_form_of_the_matrix_does_not_show(adata, arguments, form, tmp_path):
         other.write_h5ad(tmp_path / "cells.h5ad")
         other = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
         sr.tl.embed(other, **arguments)
-        got, got_covered = other.varm[arguments["model"]], other.var[f"{arguments['model']}_covered"].to_numpy()
+        got, got_covered = (
+            other.varm[arguments["model"]],
+            other.var[f"{arguments['model']}_covered"].to_numpy(),
+        )
         other.file.close()
     else:
         other.X = {
@@ -139,7 +142,9 @@ def test_the_order_of_cells_and_genes_does_not_show(adata, arguments):
     rng = np.random.default_rng(0)
     cells, order = rng.permutation(adata.n_obs), rng.permutation(adata.n_vars)
     got, got_covered = embedded(adata[cells][:, order].copy(), arguments)
-    np.testing.assert_allclose(got, expected[order], atol=1e-3 if arguments["model"] == "svd" else 5e-6)
+    np.testing.assert_allclose(
+        got, expected[order], atol=1e-3 if arguments["model"] == "svd" else 5e-6
+    )
     np.testing.assert_array_equal(got_covered, covered[order])
 
 
@@ -160,7 +165,9 @@ def test_one_cell(adata, arguments):
     vectors, covered = embedded(one, arguments)
     has = one.X.toarray()[0] > 0
     assert covered.any()
-    assert not covered[~has & (adata.var_names != "ENSG00000000100") & (adata.var_names != "ENSG00000000901")].any()
+    assert not covered[
+        ~has & (adata.var_names != "ENSG00000000100") & (adata.var_names != "ENSG00000000901")
+    ].any()
     assert vectors[covered].any(axis=1).all()
 
 

@@ -6,8 +6,20 @@ import pytest
 
 from scregnet.encoders.gene_ids import GeneIds, to_human, unversioned
 
-SYMBOLS = {"GATA1": "ENSG00000102145", "TP53": "ENSG00000141510", "P53": "ENSG00000141510", "C1orf7": "ENSG00000000007"}
-BY_SYMBOL = {"TP53": 10, "GATA1": 4, "C1orf7": 30, "RP11-34P13.7": 2, "ENSG00000283886": 6, "ENSG00000275493.2": 8}
+SYMBOLS = {
+    "GATA1": "ENSG00000102145",
+    "TP53": "ENSG00000141510",
+    "P53": "ENSG00000141510",
+    "C1orf7": "ENSG00000000007",
+}
+BY_SYMBOL = {
+    "TP53": 10,
+    "GATA1": 4,
+    "C1orf7": 30,
+    "RP11-34P13.7": 2,
+    "ENSG00000283886": 6,
+    "ENSG00000275493.2": 8,
+}
 
 
 def tokens(ids, genes):
@@ -33,10 +45,19 @@ def test_versions_are_taken_from_ensembl_ids_only(name, expected):
 
 def test_a_vocabulary_of_symbols():
     ids = GeneIds("M", BY_SYMBOL, kind="symbol")
-    assert tokens(ids, ["GATA1", "Gata1", "gata1", "C1orf7", "C1ORF7", "C1Orf7"]) == [4, -1, -1, 30, 30, -1]
+    assert tokens(ids, ["GATA1", "Gata1", "gata1", "C1orf7", "C1ORF7", "C1Orf7"]) == [
+        4,
+        -1,
+        -1,
+        30,
+        30,
+        -1,
+    ]
     assert tokens(ids, ["RP11-34P13.7", "RP11-34P13", "rp11-34p13.7", ""]) == [2, -1, -1, -1]
     # Genes without a symbol are in such vocabularies under their Ensembl id.
-    assert tokens(ids, ["ENSG00000283886.3", "ENSG00000275493", "ensg00000275493.9", "ENSG00000102145"]) == [
+    assert tokens(
+        ids, ["ENSG00000283886.3", "ENSG00000275493", "ensg00000275493.9", "ENSG00000102145"]
+    ) == [
         6,
         8,
         8,
@@ -45,14 +66,18 @@ def test_a_vocabulary_of_symbols():
 
 
 def test_an_exact_name_goes_before_every_rule():
-    ids = GeneIds("M", {"ENSG00000283886.3": 1, "ENSG00000283886": 2, "Abc": 3, "ABC": 4}, kind="symbol")
+    ids = GeneIds(
+        "M", {"ENSG00000283886.3": 1, "ENSG00000283886": 2, "Abc": 3, "ABC": 4}, kind="symbol"
+    )
     assert tokens(ids, ["ENSG00000283886.3", "ENSG00000283886", "ENSG00000283886.9"]) == [1, 2, 1]
     assert tokens(ids, ["Abc", "ABC"]) == [3, 4]
 
 
 def test_ensembl_ids_reach_a_vocabulary_of_symbols_through_a_dictionary():
     ids = GeneIds("M", BY_SYMBOL, kind="symbol", symbols=SYMBOLS)
-    match = ids.match(np.array(["ENSG00000102145.4", "TP53", "ENSG00000141510", "P53", "ENSG00000275493"]))
+    match = ids.match(
+        np.array(["ENSG00000102145.4", "TP53", "ENSG00000141510", "P53", "ENSG00000275493"])
+    )
     assert match.tokens.tolist() == [4, 8, 10]
     assert match.slots.tolist() == [0, 2, 2, -1, 1]
     assert match.report == {"n_by_ensembl": 3, "n_by_symbol": 1}
@@ -86,7 +111,8 @@ def test_a_vocabulary_of_ensembl_ids():
 def test_no_match_names_the_likely_cause(kind, symbols, names, message):
     known = {"GATA1": 0} if kind == "symbol" else {"ENSG00000102145": 0}
     with pytest.raises(
-        ValueError, match=rf"none of the {len(names)} genes .* in Mine's vocabulary of human .*{message}"
+        ValueError,
+        match=rf"none of the {len(names)} genes .* in Mine's vocabulary of human .*{message}",
     ):
         GeneIds("Mine", known, kind=kind, symbols=symbols).match(np.array(names))
 
@@ -126,7 +152,9 @@ def test_orthologues_of_ensembl_ids():
 
 
 def test_the_upper_case_rule():
-    human, report = to_human(np.array(["Gata1", "TP53", "ENSMUSG00000031162", "1700001c02Rik"]), "upper")
+    human, report = to_human(
+        np.array(["Gata1", "TP53", "ENSMUSG00000031162", "1700001c02Rik"]), "upper"
+    )
     assert human.tolist() == ["GATA1", "TP53", "ENSMUSG00000031162", "1700001C02RIK"]
     assert report == {"orthologues": "upper", "n_orthologues": 2, "n_ambiguous": 0}
 
@@ -141,7 +169,11 @@ def test_the_upper_case_rule():
             ValueError,
             "'mouse' and 'human'.*it has 'human', 'a', 'b'",
         ),
-        ({"ENSMUSG00000031162": "GATA1"}, ValueError, "has none of the 9 genes .*it has 'ENSMUSG00000031162'"),
+        (
+            {"ENSMUSG00000031162": "GATA1"},
+            ValueError,
+            "has none of the 9 genes .*it has 'ENSMUSG00000031162'",
+        ),
         ({}, ValueError, "has none of the 9 genes .*it has none"),
     ],
 )

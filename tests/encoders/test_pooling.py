@@ -26,7 +26,9 @@ def pool(cells, order, batch_size, pooling):
     pooler = StreamingPooler(N_GROUPS, N_SLOTS, WIDTH, pooling=pooling)
     for start in range(0, len(order), batch_size):
         take = order[start : start + batch_size]
-        pooler.add(Encoded(*map(torch.as_tensor, (hidden[take], slots[take], weights[take]))), groups[take])
+        pooler.add(
+            Encoded(*map(torch.as_tensor, (hidden[take], slots[take], weights[take]))), groups[take]
+        )
     return pooler
 
 
@@ -41,7 +43,11 @@ def test_pooling_is_the_weighted_mean_over_cells_that_hold_the_gene(cells, pooli
             at = (slots == slot) & (groups == group)[:, None]
             assert seen[group, slot] == at.sum()
             w = weights[at] if pooling == "attentive" else np.ones(at.sum())
-            expected = (w[:, None] * hidden[at].astype(float)).sum(0) / w.sum() if at.any() else np.zeros(WIDTH)
+            expected = (
+                (w[:, None] * hidden[at].astype(float)).sum(0) / w.sum()
+                if at.any()
+                else np.zeros(WIDTH)
+            )
             np.testing.assert_allclose(pooled[group, slot], expected, rtol=1e-6, atol=1e-7)
     assert not seen[:, N_SLOTS - 1].any()
     np.testing.assert_array_equal(pooler.n_cells, np.bincount(groups, minlength=N_GROUPS))
@@ -51,7 +57,9 @@ def test_pooling_is_the_weighted_mean_over_cells_that_hold_the_gene(cells, pooli
 def test_neither_batch_size_nor_order_shows(cells, pooling):
     first, _ = pool(cells, np.arange(N_CELLS), N_CELLS, pooling).result()
     for batch_size in (1, 2, 5):
-        other, _ = pool(cells, np.random.default_rng(batch_size).permutation(N_CELLS), batch_size, pooling).result()
+        other, _ = pool(
+            cells, np.random.default_rng(batch_size).permutation(N_CELLS), batch_size, pooling
+        ).result()
         np.testing.assert_array_equal(first, other)
 
 
@@ -59,14 +67,19 @@ def test_many_cells_lose_no_precision():
     pooler = StreamingPooler(1, 1, 1)
     values = torch.full((1000, 1, 1), 0.1)
     for _ in range(200):
-        pooler.add(Encoded(values, torch.zeros(1000, 1, dtype=torch.int64)), np.zeros(1000, dtype=int))
+        pooler.add(
+            Encoded(values, torch.zeros(1000, 1, dtype=torch.int64)), np.zeros(1000, dtype=int)
+        )
     assert pooler.result()[0].item() == np.float32(0.1)
 
 
 def test_attentive_pooling_needs_weights():
     pooler = StreamingPooler(1, 1, 1, pooling="attentive")
     with pytest.raises(ValueError, match="does not give"):
-        pooler.add(Encoded(torch.zeros(1, 1, 1), torch.zeros(1, 1, dtype=torch.int64)), np.zeros(1, dtype=int))
+        pooler.add(
+            Encoded(torch.zeros(1, 1, 1), torch.zeros(1, 1, dtype=torch.int64)),
+            np.zeros(1, dtype=int),
+        )
 
 
 def test_unknown_pooling():

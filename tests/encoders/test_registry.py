@@ -46,8 +46,14 @@ def test_find_reads_variants():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("genformer", r"model='genformer' is not known; valid values: .*'svd'.* Did you mean 'geneformer'\?"),
-        ("geneformer:V9", r"variant in model='geneformer:...'='V9' is not known; valid values: 'V1-10M'"),
+        (
+            "genformer",
+            r"model='genformer' is not known; valid values: .*'svd'.* Did you mean 'geneformer'\?",
+        ),
+        (
+            "geneformer:V9",
+            r"variant in model='geneformer:...'='V9' is not known; valid values: 'V1-10M'",
+        ),
         ("geneformer:", "variant"),
         ("svd:big", "has no variants"),
     ],
@@ -85,7 +91,9 @@ def test_default_variant_must_exist(clean):
 
 
 def test_create_names_the_parameters_that_there_are():
-    with pytest.raises(TypeError, match="'svd' takes no parameter 'hidden_layer'; its parameters: 'n_components'"):
+    with pytest.raises(
+        TypeError, match="'svd' takes no parameter 'hidden_layer'; its parameters: 'n_components'"
+    ):
         create("svd", hidden_layer=0)
     with pytest.raises(TypeError, match="its parameters: 'hidden_layer', 'attention'"):
         create("geneformer", n_components=3)
@@ -105,12 +113,20 @@ def test_published_checkpoints_are_complete():
             "symbols",
         ]
         assert len(checkpoint.revision) == 40
-        assert all(len(file.sha256) == 64 and set(file.sha256) <= hexadecimal for file in checkpoint.files)
+        assert all(
+            len(file.sha256) == 64 and set(file.sha256) <= hexadecimal for file in checkpoint.files
+        )
         tokens = {425590: 20275, 788424: 25426}[checkpoint.files[2].size]
         positions = {20275: 4096, 25426: 2048}[tokens]
         # float32: a table of tokens, one of positions, and per layer four square matrices and two with the inner width.
-        inner = 4 * checkpoint.dimension if checkpoint.dimension in (768, 1152) else 2 * checkpoint.dimension
-        weights = (tokens + positions) * checkpoint.dimension + checkpoint.n_layers * checkpoint.dimension * (
+        inner = (
+            4 * checkpoint.dimension
+            if checkpoint.dimension in (768, 1152)
+            else 2 * checkpoint.dimension
+        )
+        weights = (
+            tokens + positions
+        ) * checkpoint.dimension + checkpoint.n_layers * checkpoint.dimension * (
             4 * checkpoint.dimension + 2 * inner
         )
         assert checkpoint.files[1].size == pytest.approx(4 * weights, rel=0.02)

@@ -18,7 +18,9 @@ def run(counts, n_components=5, *, groups=None, n_groups=1, block=None, raw=True
     ]
     stream = CellStream(blocks, counts.shape[0], n_groups, raw)
     genes = np.array([f"g{i}" for i in range(counts.shape[1])])
-    return SvdEncoder(n_components=n_components).embed(stream, genes, EmbedOptions(random_state=seed))
+    return SvdEncoder(n_components=n_components).embed(
+        stream, genes, EmbedOptions(random_state=seed)
+    )
 
 
 @pytest.fixture
@@ -44,7 +46,9 @@ def test_vectors_are_the_scaled_loadings(counts):
     assert group.vectors.dtype == np.float32
     assert group.n_cells == 38
     np.testing.assert_allclose(group.vectors, expected, atol=2e-3)
-    np.testing.assert_allclose(np.linalg.norm(group.vectors, axis=0), singular[:5] / np.sqrt(38), rtol=1e-4)
+    np.testing.assert_allclose(
+        np.linalg.norm(group.vectors, axis=0), singular[:5] / np.sqrt(38), rtol=1e-4
+    )
     assert (group.vectors[np.abs(group.vectors).argmax(axis=0), np.arange(5)] > 0).all()
 
 
@@ -68,8 +72,12 @@ def test_neither_blocks_nor_repeats_of_cells_show(counts):
 
 
 def test_seed(counts):
-    np.testing.assert_array_equal(run(counts, seed=3).groups[0].vectors, run(counts, seed=3).groups[0].vectors)
-    np.testing.assert_allclose(run(counts, seed=4).groups[0].vectors, run(counts, seed=3).groups[0].vectors, atol=2e-3)
+    np.testing.assert_array_equal(
+        run(counts, seed=3).groups[0].vectors, run(counts, seed=3).groups[0].vectors
+    )
+    np.testing.assert_allclose(
+        run(counts, seed=4).groups[0].vectors, run(counts, seed=3).groups[0].vectors, atol=2e-3
+    )
     assert run(counts, seed=None).groups[0].vectors.shape == (25, 5)
 
 
@@ -82,7 +90,9 @@ def test_groups_are_what_each_gives_alone(counts):
     groups = np.repeat([0, 2], 20)
     together = run(counts, groups=groups, n_groups=3)
     for group in (0, 2):
-        np.testing.assert_array_equal(together.groups[group].vectors, run(counts[groups == group]).groups[0].vectors)
+        np.testing.assert_array_equal(
+            together.groups[group].vectors, run(counts[groups == group]).groups[0].vectors
+        )
     assert together.groups[1].n_cells == 0
     assert not together.groups[1].covered.any()
 

@@ -10,7 +10,15 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from scregnet.encoders import CellBlock, CellStream, CellTokens, EmbedOptions, Encoded, GeneMatch, partial
+from scregnet.encoders import (
+    CellBlock,
+    CellStream,
+    CellTokens,
+    EmbedOptions,
+    Encoded,
+    GeneMatch,
+    partial,
+)
 from scregnet.encoders.token_encoder import TokenEncoder
 
 N_GENES, N_CELLS = 12, 47
@@ -61,14 +69,17 @@ def cells(seed=0, block=10, change=None):
         dense[change] += 1
     groups = rng.integers(0, 2, N_CELLS)
     blocks = [
-        CellBlock(sp.csr_matrix(dense[at : at + block]), groups[at : at + block]) for at in range(0, N_CELLS, block)
+        CellBlock(sp.csr_matrix(dense[at : at + block]), groups[at : at + block])
+        for at in range(0, N_CELLS, block)
     ]
     return CellStream(blocks, N_CELLS, 2)
 
 
 def embed(encoder, stream, **options):
     options = {"device": "cpu", "batch_size": 4} | options
-    return encoder.embed(stream, np.array([f"g{i}" for i in range(N_GENES)]), EmbedOptions(**options))
+    return encoder.embed(
+        stream, np.array([f"g{i}" for i in range(N_GENES)]), EmbedOptions(**options)
+    )
 
 
 def vectors(embedding):
@@ -118,12 +129,16 @@ def test_killed_twice(tmp_path, at_once):
     first = killed(tmp_path, 8)
     second = killed(tmp_path, 16)
     encoder = Tabled()
-    np.testing.assert_array_equal(vectors(embed(encoder, cells(), partial_sums=tmp_path)), vectors(whole))
+    np.testing.assert_array_equal(
+        vectors(embed(encoder, cells(), partial_sums=tmp_path)), vectors(whole)
+    )
     assert encoder.encoded == N_CELLS - 3 - first - second
 
 
 @pytest.mark.parametrize(
-    "options", [{"batch_size": 5}, {"batch_size": None}, {"pooling": "mean_all"}, {"partial_sums": None}], ids=str
+    "options",
+    [{"batch_size": 5}, {"batch_size": None}, {"pooling": "mean_all"}, {"partial_sums": None}],
+    ids=str,
 )
 def test_another_run_starts_anew(tmp_path, at_once, options):
     killed(tmp_path, 20)
@@ -158,7 +173,9 @@ def test_a_change_in_cells_that_come_later_is_no_change_of_the_sums(tmp_path, at
     np.testing.assert_array_equal(vectors(got), vectors(embed(Tabled(), changed)))
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:60], lambda data: b"", lambda data: b"x" * len(data)])
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:60], lambda data: b"", lambda data: b"x" * len(data)]
+)
 def test_a_damaged_file_is_told_and_left(tmp_path, at_once, log, damage):
     killed(tmp_path, 20)
     (saved,) = tmp_path.iterdir()
@@ -201,9 +218,13 @@ def batches(max_tokens, batch_size=1000, pooling="mean"):
         for row, cell in enumerate(batch.cells):
             n = lengths[cell]
             np.testing.assert_array_equal(batch.ids[row, :n], block.matrix[cell].indices)
-            np.testing.assert_allclose(batch.values[row, :n], np.sqrt(block.matrix[cell].data), rtol=1e-6)
+            np.testing.assert_allclose(
+                batch.values[row, :n], np.sqrt(block.matrix[cell].data), rtol=1e-6
+            )
             assert (batch.slots[row, n:] == -1).all()
-    assert sorted(np.concatenate([batch.cells for batch in found])) == np.flatnonzero(lengths).tolist()
+    assert (
+        sorted(np.concatenate([batch.cells for batch in found])) == np.flatnonzero(lengths).tolist()
+    )
     return found
 
 
@@ -215,7 +236,9 @@ def test_batches_hold_as_many_tokens(max_tokens):
         if after is not None:
             assert batch.mask.size + batch.mask.shape[1] > max_tokens
             assert batch.mask.shape[1] >= after.mask.shape[1]
-    assert np.mean(np.concatenate([batch.mask.ravel() for batch in found])) > (0.5 if max_tokens == 10_000 else 0.9)
+    assert np.mean(np.concatenate([batch.mask.ravel() for batch in found])) > (
+        0.5 if max_tokens == 10_000 else 0.9
+    )
 
 
 def test_batch_size_limits_the_cells():
@@ -228,7 +251,9 @@ def test_where_every_gene_has_a_vector_that_is_what_counts():
 
 
 def test_half_precision_is_for_gpus():
-    with pytest.raises(ValueError, match="precision='bfloat16' needs a CUDA device, but the device is 'cpu'"):
+    with pytest.raises(
+        ValueError, match="precision='bfloat16' needs a CUDA device, but the device is 'cpu'"
+    ):
         embed(Tabled(), cells(), precision="bfloat16")
     with pytest.raises(ValueError, match="precision='double' is not known"):
         embed(Tabled(), cells(), precision="double")

@@ -21,14 +21,23 @@ def test_edges_are_those_of_the_frame(fitted_adata):
 
 def test_a_tf_that_is_only_a_target_is_marked(fitted_adata):
     graph = sr.get.graph(fitted_adata, sources="GATA1")
-    assert {node for node, is_tf in graph.nodes(data="is_tf") if is_tf} == set(fitted_adata.var_names[:8])
+    assert {node for node, is_tf in graph.nodes(data="is_tf") if is_tf} == set(
+        fitted_adata.var_names[:8]
+    )
     assert graph.out_degree("MYB") == 0
 
 
 def test_filters_are_those_of_the_frame(fitted_adata):
-    filters = {"sources": ["SPI1", "TAL1"], "targets": list(fitted_adata.var_names[:40]), "top_n": 9, "new_only": True}
+    filters = {
+        "sources": ["SPI1", "TAL1"],
+        "targets": list(fitted_adata.var_names[:40]),
+        "top_n": 9,
+        "new_only": True,
+    }
     net = sr.get.grn(fitted_adata, **filters)
-    assert set(sr.get.graph(fitted_adata, **filters).edges) == set(zip(net["source"], net["target"], strict=True))
+    assert set(sr.get.graph(fitted_adata, **filters).edges) == set(
+        zip(net["source"], net["target"], strict=True)
+    )
 
 
 def test_networkx_can_write_it(fitted_adata):

@@ -38,7 +38,11 @@ def test_frame_holds_the_matrix_and_the_labels(fitted_adata):
 def test_rows_are_sources_and_columns_targets():
     adata = _tiny([("A", "B", 0.9), ("A", "C", 0.2), ("B", "A", 0.4)])
     net = sr.get.grn(adata)
-    assert list(zip(net["source"], net["target"], strict=True)) == [("A", "B"), ("B", "A"), ("A", "C")]
+    assert list(zip(net["source"], net["target"], strict=True)) == [
+        ("A", "B"),
+        ("B", "A"),
+        ("A", "C"),
+    ]
     assert net["weight"].tolist() == pytest.approx([0.9, 0.4, 0.2])
     assert net["in_prior"].tolist() == [True, False, False]
     assert net["split"].tolist() == ["test", "none", "train"]
@@ -58,7 +62,9 @@ def test_filters(fitted_adata):
     net = sr.get.grn(fitted_adata)
     pd.testing.assert_frame_equal(sr.get.grn(fitted_adata, top_n=7), net.head(7))
     pd.testing.assert_frame_equal(sr.get.grn(fitted_adata, top_n=10**6), net)
-    pd.testing.assert_frame_equal(sr.get.grn(fitted_adata, threshold=0.6), net[net["weight"] >= 0.6])
+    pd.testing.assert_frame_equal(
+        sr.get.grn(fitted_adata, threshold=0.6), net[net["weight"] >= 0.6]
+    )
     for chosen in ("GATA1", ["GATA1"], pd.Index(["GATA1"]), ["GATA1", "GATA1"]):
         part = net[net["source"] == "GATA1"].reset_index(drop=True)
         pd.testing.assert_frame_equal(sr.get.grn(fitted_adata, sources=chosen), part)
@@ -103,20 +109,26 @@ def test_after_genes_were_dropped_and_reordered(fitted_adata):
 def test_same_after_a_round_trip(fitted_adata, tmp_path):
     fitted_adata.write_h5ad(tmp_path / "fitted.h5ad")
     again = ad.read_h5ad(tmp_path / "fitted.h5ad")
-    pd.testing.assert_frame_equal(sr.get.grn(again), sr.get.grn(fitted_adata), check_column_type=False)
+    pd.testing.assert_frame_equal(
+        sr.get.grn(again), sr.get.grn(fitted_adata), check_column_type=False
+    )
 
 
 @pytest.mark.filterwarnings("ignore:From 0.4:FutureWarning")
 def test_mudata_modality(fitted_adata):
     mudata = pytest.importorskip("mudata")
-    mdata = mudata.MuData({"rna": fitted_adata, "atac": ad.AnnData(np.ones((fitted_adata.n_obs, 2)))})
+    mdata = mudata.MuData(
+        {"rna": fitted_adata, "atac": ad.AnnData(np.ones((fitted_adata.n_obs, 2)))}
+    )
     assert len(sr.get.grn(mdata, top_n=5)) == 5
     with pytest.raises(KeyError, match="'rna', 'atac'"):
         sr.get.grn(mdata, mod="gex")
 
 
 def test_unknown_names(fitted_adata):
-    with pytest.raises(KeyError, match=r"sources: 'gata1' not in adata.var_names. Did you mean 'GATA1'"):
+    with pytest.raises(
+        KeyError, match=r"sources: 'gata1' not in adata.var_names. Did you mean 'GATA1'"
+    ):
         sr.get.grn(fitted_adata, sources=["gata1", "SPI1"])
     with pytest.raises(KeyError, match=r"targets: 'NOPE' not in adata.var_names"):
         sr.get.grn(fitted_adata, targets="NOPE")
@@ -134,9 +146,14 @@ def test_numbers_out_of_range(fitted_adata, bad):
 
 @pytest.mark.parametrize("read", [sr.get.grn, sr.get.metrics, sr.get.graph, sr.get.regulons])
 def test_missing_results_name_the_call(fitted_adata, read):
-    with pytest.raises(KeyError, match=r"adata.uns\['grn'\] is not there: call sr.tl.fit_grn\(adata, prior\) first\."):
+    with pytest.raises(
+        KeyError,
+        match=r"adata.uns\['grn'\] is not there: call sr.tl.fit_grn\(adata, prior\) first\.",
+    ):
         read(ad.AnnData(np.ones((2, 2))))
-    with pytest.raises(KeyError, match=r"key_added='other'\) first; or name one that is there with key=: 'grn'"):
+    with pytest.raises(
+        KeyError, match=r"key_added='other'\) first; or name one that is there with key=: 'grn'"
+    ):
         read(fitted_adata, key="other")
     fitted_adata.uns["prior"] = {"n_edges": 3}
     with pytest.raises(KeyError, match="is not a fitted network"):
@@ -170,7 +187,9 @@ def test_a_large_network_is_read_in_one_go():
     genes = [f"G{i}" for i in range(n_genes)]
     block = sp.csr_matrix(rng.random((n_tfs, n_genes), dtype=np.float32))
     adata = _tiny([("G1", "G2", 0.5)], names=genes)
-    adata.varp["grn"] = sp.vstack([block, sp.csr_matrix((n_genes - n_tfs, n_genes), dtype=np.float32)]).tocsr()
+    adata.varp["grn"] = sp.vstack(
+        [block, sp.csr_matrix((n_genes - n_tfs, n_genes), dtype=np.float32)]
+    ).tocsr()
     start = time.perf_counter()
     net = sr.get.grn(adata)
     # A loop over the million links in Python takes longer than this on any machine.
@@ -195,7 +214,9 @@ def _tiny(links, names=("A", "B", "C")):
                 "source": ["A", "A"],
                 "target": ["B", "C"],
                 "label": np.array([1, 0], dtype=np.int8),
-                "split": pd.Categorical(["test", "train"], categories=["train", "validation", "test"]),
+                "split": pd.Categorical(
+                    ["test", "train"], categories=["train", "validation", "test"]
+                ),
                 "probability": np.array([0.9, 0.2], dtype=np.float32),
             }
         ),

@@ -8,7 +8,7 @@ import pytest
 
 import scregnet as sr
 from scregnet.encoders import names, register, registry
-from scregnet.encoders.checkpoints import Checkpoint, WeightFile
+from scregnet.encoders.weights.checkpoints import Checkpoint, WeightFile
 
 
 @pytest.fixture
@@ -18,7 +18,11 @@ def own(monkeypatch):
 
 def test_every_registered_model_and_variant_is_in_it():
     table = sr.get.models()
-    wanted = [(entry.name, variant) for entry in registry.entries() for variant in (entry.checkpoints or {"": None})]
+    wanted = [
+        (entry.name, variant)
+        for entry in registry.entries()
+        for variant in (entry.checkpoints or {"": None})
+    ]
     assert list(zip(table["model"], table["variant"], strict=True)) == wanted
     assert list(dict.fromkeys(table["model"])) == names()
     assert {"geneformer", "scbert", "scfoundation", "scgpt", "svd"} <= set(table["model"])
@@ -35,7 +39,14 @@ def test_each_model_has_one_default_which_its_bare_name_stands_for():
 def test_what_a_user_wants_to_know_is_there():
     table = sr.get.models()
     weights = table[table["variant"] != ""]
-    for column in ("gene_ids", "licence_code", "licence_weights", "source", "description", "reference"):
+    for column in (
+        "gene_ids",
+        "licence_code",
+        "licence_weights",
+        "source",
+        "description",
+        "reference",
+    ):
         assert (weights[column] != "").all(), column
     assert weights[["dimension", "n_layers"]].notna().all(axis=None)
     assert weights["source"].str.startswith("https://").all()
@@ -53,7 +64,11 @@ def test_known_rows():
     assert not largest["default"]
     scgpt = table.loc[("scgpt", "whole-human")]
     assert scgpt["hub_id"] == "wanglab/scGPT-human"
-    assert (scgpt["dimension"], scgpt["default"], scgpt["licence_weights"][:3]) == (512, True, "MIT")
+    assert (scgpt["dimension"], scgpt["default"], scgpt["licence_weights"][:3]) == (
+        512,
+        True,
+        "MIT",
+    )
     assert table.loc[("scbert", "panglao"), "licence_weights"] == "GPL-3.0"
     assert "non-commercial" in table.loc[("scfoundation", "100M"), "licence_weights"]
     assert pd.isna(table.loc[("scfoundation", "100M"), "size_mb"])
@@ -63,17 +78,37 @@ def test_known_rows():
 def test_an_encoder_of_the_users_own(own):
     files = (WeightFile("weights", "w.safetensors", "0" * 64, 2_500_000),)
     checkpoints = {"small": Checkpoint("me/mine", "0" * 40, 7, 2, files)}
-    register("mine", object, checkpoints=checkpoints, default_variant="small", licence="BSD-3-Clause", gene_ids="any")
+    register(
+        "mine",
+        object,
+        checkpoints=checkpoints,
+        default_variant="small",
+        licence="BSD-3-Clause",
+        gene_ids="any",
+    )
     row = sr.get.models().iloc[-1]
-    assert (row["model"], row["variant"], row["default"], row["dimension"]) == ("mine", "small", True, 7)
+    assert (row["model"], row["variant"], row["default"], row["dimension"]) == (
+        "mine",
+        "small",
+        True,
+        7,
+    )
     assert (row["size_mb"], row["source"]) == (2.5, "https://huggingface.co/me/mine")
-    assert (row["licence_code"], row["licence_weights"], row["gene_ids"]) == ("BSD-3-Clause", "", "any")
+    assert (row["licence_code"], row["licence_weights"], row["gene_ids"]) == (
+        "BSD-3-Clause",
+        "",
+        "any",
+    )
 
 
 def test_types():
     table = sr.get.models()
     assert table["default"].dtype == bool
-    assert [str(table[name].dtype) for name in ("dimension", "n_layers", "size_mb")] == ["Int64", "Int64", "Float64"]
+    assert [str(table[name].dtype) for name in ("dimension", "n_layers", "size_mb")] == [
+        "Int64",
+        "Int64",
+        "Float64",
+    ]
     assert table.index.equals(pd.RangeIndex(len(table)))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scregnet.links import LinkTask, split_pairs
-from scregnet.links.known_pairs import DensePairs, SparsePairs
+from scregnet.links.methods.joint.pairs import DensePairs, SparsePairs
 
 
 def make_task(seed: int = 0, n_tfs: int = 8, n_genes: int = 60):
@@ -17,8 +17,12 @@ def make_task(seed: int = 0, n_tfs: int = 8, n_genes: int = 60):
     edges[np.arange(n_tfs), np.arange(n_tfs)] = False
     split = split_pairs(*np.nonzero(edges), n_genes, rng=rng)
     expression = (pull[:, None] + rng.normal(size=(n_genes, 20))).astype(np.float32)
-    embedding = (pull[:, None] * rng.normal(size=12) + rng.normal(size=(n_genes, 12))).astype(np.float32)
-    summary = np.stack([pull, rng.uniform(0.5, 1, n_genes), rng.uniform(0.2, 1, n_genes)], axis=1).astype(np.float32)
+    embedding = (pull[:, None] * rng.normal(size=12) + rng.normal(size=(n_genes, 12))).astype(
+        np.float32
+    )
+    summary = np.stack(
+        [pull, rng.uniform(0.5, 1, n_genes), rng.uniform(0.2, 1, n_genes)], axis=1
+    ).astype(np.float32)
     return LinkTask(n_genes, split.train, split.validation, expression, embedding, summary), split
 
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.special import expit
 
 from scregnet.links import EnsembleLinks, PlattCalibration, fit_members, get_method, join
-from scregnet.links.additive import AdditiveLinks
+from scregnet.links.forms.additive import AdditiveLinks
 from scregnet.links.task import FitResult
 
 
@@ -52,16 +52,22 @@ def test_members_that_agree_have_no_deviation():
 
 def test_state_is_plain_arrays_and_makes_an_equal_object(ensemble):
     state = ensemble.state()
-    assert all(isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in state.values())
+    assert all(
+        isinstance(value, np.ndarray) and value.dtype.kind == "f" for value in state.values()
+    )
     assert all("/" not in name for name in state)
     again = EnsembleLinks.from_state("degree", state)
-    for one, other in zip(ensemble.score_and_sd(*pairs()), again.score_and_sd(*pairs()), strict=True):
+    for one, other in zip(
+        ensemble.score_and_sd(*pairs()), again.score_and_sd(*pairs()), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 
 def test_more_than_ten_members_keep_their_order():
     members = tuple(AdditiveLinks(*np.full((2, 3), i, np.float32)) for i in range(12))
-    again = EnsembleLinks.from_state("degree", EnsembleLinks(members, (PlattCalibration(1, 0),) * 12).state())
+    again = EnsembleLinks.from_state(
+        "degree", EnsembleLinks(members, (PlattCalibration(1, 0),) * 12).state()
+    )
     assert [member.source_term[0] for member in again.members] == list(range(12))
 
 
@@ -94,11 +100,14 @@ def test_progress_knows_the_member(task_and_split):
 def test_join_calibrates_on_validation_pairs(task_and_split):
     task, _ = task_and_split
     results = [
-        get_method("degree", pseudo_count=count).fit(task, rng=np.random.default_rng(0)) for count in (1.0, 30.0)
+        get_method("degree", pseudo_count=count).fit(task, rng=np.random.default_rng(0))
+        for count in (1.0, 30.0)
     ]
     assert join(results[:1], task) is results[0].links
     ensemble = join(results, task)
     check = task.validation
     for result, calibration in zip(results, ensemble.calibrations, strict=True):
-        expected = PlattCalibration.fit(result.links.score(check.sources, check.targets), check.labels)
+        expected = PlattCalibration.fit(
+            result.links.score(check.sources, check.targets), check.labels
+        )
         assert calibration == expected

@@ -14,7 +14,12 @@ def make(n=400, n_tfs=7, decimals=1, seed=0):
     labels = rng.random(n) < 0.1 + 0.5 * tfs / n_tfs
     labels[tfs == 0], labels[tfs == n_tfs - 1] = False, True
     scores = np.round(labels + rng.normal(size=n), decimals)
-    return labels, scores, np.array([f"TF{tf}" for tf in tfs]), np.round(1 / (1 + np.exp(-scores)), 2)
+    return (
+        labels,
+        scores,
+        np.array([f"TF{tf}" for tf in tfs]),
+        np.round(1 / (1 + np.exp(-scores)), 2),
+    )
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])
@@ -29,17 +34,24 @@ def test_weights_of_one_give_the_plain_metrics(decimals):
 @pytest.mark.parametrize("decimals", [0, 1, 12])
 def test_weights_give_what_the_resampled_pairs_give(decimals):
     data = make(decimals=decimals)
-    weighted, draw = WeightedMetrics(*data), _Strata(data[0], np.unique(data[2], return_inverse=True)[1])
+    weighted, draw = (
+        WeightedMetrics(*data),
+        _Strata(data[0], np.unique(data[2], return_inverse=True)[1]),
+    )
     rng = np.random.default_rng(1)
     for _ in range(5):
         weights = draw(rng)
         rows = np.repeat(np.arange(len(weights)), weights.astype(int))
-        assert weighted(weights) == pytest.approx(metrics.evaluate(*(values[rows] for values in data)), rel=1e-12)
+        assert weighted(weights) == pytest.approx(
+            metrics.evaluate(*(values[rows] for values in data)), rel=1e-12
+        )
 
 
 def test_constant_scores_stay_chance():
     labels, _, tfs, _ = make()
-    intervals = metrics.bootstrap(labels, np.zeros(len(labels)), tfs, n_bootstrap=20, rng=np.random.default_rng(0))
+    intervals = metrics.bootstrap(
+        labels, np.zeros(len(labels)), tfs, n_bootstrap=20, rng=np.random.default_rng(0)
+    )
     assert intervals["auroc"] == (0.5, 0.5)
     assert intervals["auprc_ratio"] == pytest.approx((1, 1))
     assert intervals["epr"] == pytest.approx((1, 1))
@@ -49,7 +61,9 @@ def test_draws_keep_the_edges_and_non_edges_of_every_tf():
     labels, _, tfs, _ = make()
     codes = np.unique(tfs, return_inverse=True)[1]
     drawn = _Strata(labels, codes)(np.random.default_rng(0))
-    np.testing.assert_array_equal(np.bincount(2 * codes + labels, weights=drawn), np.bincount(2 * codes + labels))
+    np.testing.assert_array_equal(
+        np.bincount(2 * codes + labels, weights=drawn), np.bincount(2 * codes + labels)
+    )
     # About a share 1/e of the pairs is left out.
     assert (drawn == 0).mean() == pytest.approx(np.exp(-1), abs=0.06)
 
@@ -57,7 +71,10 @@ def test_draws_keep_the_edges_and_non_edges_of_every_tf():
 def test_intervals_are_quantiles_of_the_centred_replicates():
     data = make()
     found = metrics.bootstrap(*data, n_bootstrap=50, rng=np.random.default_rng(3), level=0.8)
-    rng, draw = np.random.default_rng(3), _Strata(data[0], np.unique(data[2], return_inverse=True)[1])
+    rng, draw = (
+        np.random.default_rng(3),
+        _Strata(data[0], np.unique(data[2], return_inverse=True)[1]),
+    )
     values = [WeightedMetrics(*data)(draw(rng))["epr"] for _ in range(50)]
     shift = metrics.epr(*data[:2]) - np.mean(values)
     assert found["epr"] == pytest.approx(tuple(np.quantile(values, [0.1, 0.9]) + shift))
@@ -94,7 +111,9 @@ def test_the_figure_lies_in_its_interval_though_resampling_raises_it():
 
 
 def test_intervals_stay_where_the_metrics_live():
-    intervals = metrics.bootstrap(*make(40, 4, seed=2), n_bootstrap=50, rng=np.random.default_rng(0))
+    intervals = metrics.bootstrap(
+        *make(40, 4, seed=2), n_bootstrap=50, rng=np.random.default_rng(0)
+    )
     for metric, (low, high) in intervals.items():
         if metric not in ("prevalence", "auprc_ratio", "epr"):
             assert 0 <= low <= high <= 1, metric
@@ -102,12 +121,16 @@ def test_intervals_stay_where_the_metrics_live():
 
 def test_a_seed_fixes_the_intervals():
     data = make()
-    first, again, other = (metrics.bootstrap(*data, n_bootstrap=20, rng=np.random.default_rng(s)) for s in (0, 0, 1))
+    first, again, other = (
+        metrics.bootstrap(*data, n_bootstrap=20, rng=np.random.default_rng(s)) for s in (0, 0, 1)
+    )
     assert first["auroc"] == again["auroc"] != other["auroc"]
 
 
 def test_no_tf_with_both_labels_has_no_per_tf_interval():
-    intervals = metrics.bootstrap([1, 1, 0], [0.3, 0.2, 0.1], ["A", "A", "B"], rng=np.random.default_rng(0))
+    intervals = metrics.bootstrap(
+        [1, 1, 0], [0.3, 0.2, 0.1], ["A", "A", "B"], rng=np.random.default_rng(0)
+    )
     assert np.isnan(intervals["per_tf_auroc"]).all()
     assert intervals["auroc"] == (1, 1)
 

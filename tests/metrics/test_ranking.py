@@ -50,7 +50,9 @@ def test_per_tf_is_the_mean_over_tfs_that_have_both_labels():
     labels = [1, 0, 1, 0, 1, 1]
     scores = [0.9, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert metrics.per_tf(labels, scores, ["A", "A", "B", "B", "C", "C"]) == pytest.approx(0.5)
-    assert metrics.per_tf(labels, scores, ["A", "A", "B", "B", "C", "C"], metrics.auprc) == pytest.approx((1 + 0.5) / 2)
+    assert metrics.per_tf(
+        labels, scores, ["A", "A", "B", "B", "C", "C"], metrics.auprc
+    ) == pytest.approx((1 + 0.5) / 2)
     assert np.isnan(metrics.per_tf([1, 1], [0.1, 0.2], ["A", "A"]))
 
 

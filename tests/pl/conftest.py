@@ -12,7 +12,14 @@ import scipy.sparse as sp
 TFS = ["GATA1", "SPI1", "TAL1", "KLF1", "CEBPA", "RUNX1", "IRF8", "MYB"]
 
 
-def build_fitted(*, n_genes: int = 60, n_cells: int = 30, seed: int = 0, method: str = "scregnet", key: str = "grn"):
+def build_fitted(
+    *,
+    n_genes: int = 60,
+    n_cells: int = 30,
+    seed: int = 0,
+    method: str = "scregnet",
+    key: str = "grn",
+):
     """Return a fitted AnnData; the first TFs have the most targets, a few targets most regulators."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -30,7 +37,9 @@ def build_fitted(*, n_genes: int = 60, n_cells: int = 30, seed: int = 0, method:
     degree = squash(logit + rng.normal(0, 0.2, truth.shape))
 
     off_diagonal = np.array([(i, j) for i in range(n_tfs) for j in range(n_genes) if i != j])
-    labelled = off_diagonal[np.sort(rng.choice(len(off_diagonal), int(0.8 * len(off_diagonal)), replace=False))]
+    labelled = off_diagonal[
+        np.sort(rng.choice(len(off_diagonal), int(0.8 * len(off_diagonal)), replace=False))
+    ]
     rows, columns = labelled.T
     pairs = pd.DataFrame(
         {
@@ -48,7 +57,9 @@ def build_fitted(*, n_genes: int = 60, n_cells: int = 30, seed: int = 0, method:
     if method == "degree":
         pairs = pairs.drop(columns="probability_degree")
     metrics = []
-    models = {method: "probability"} | ({} if method == "degree" else {"degree": "probability_degree"})
+    models = {method: "probability"} | (
+        {} if method == "degree" else {"degree": "probability_degree"}
+    )
     for model, column in models.items():
         for split in ("validation", "test"):
             part = pairs[pairs["split"] == split]
@@ -62,9 +73,15 @@ def build_fitted(*, n_genes: int = 60, n_cells: int = 30, seed: int = 0, method:
         {
             "epoch": epochs,
             "train_loss": 0.25 + 0.45 * np.exp(-epochs / 8),
-            "validation_loss": 0.35 + 0.35 * np.exp(-epochs / 6) + 0.00012 * np.maximum(epochs - 20, 0) ** 2,
-            "validation_auroc": 0.9 - 0.35 * np.exp(-epochs / 6) - 0.0001 * np.maximum(epochs - 20, 0) ** 2,
-            "validation_auprc": 0.65 - 0.4 * np.exp(-epochs / 6) - 0.0001 * np.maximum(epochs - 20, 0) ** 2,
+            "validation_loss": 0.35
+            + 0.35 * np.exp(-epochs / 6)
+            + 0.00012 * np.maximum(epochs - 20, 0) ** 2,
+            "validation_auroc": 0.9
+            - 0.35 * np.exp(-epochs / 6)
+            - 0.0001 * np.maximum(epochs - 20, 0) ** 2,
+            "validation_auprc": 0.65
+            - 0.4 * np.exp(-epochs / 6)
+            - 0.0001 * np.maximum(epochs - 20, 0) ** 2,
         }
     )
 
@@ -80,7 +97,11 @@ def build_fitted(*, n_genes: int = 60, n_cells: int = 30, seed: int = 0, method:
     adata.varp[key] = sp.csr_matrix(square)
     adata.uns[key] = {
         "varp_key": key,
-        "params": {"method": method, "best_epoch": -1 if method == "degree" else 23, "random_state": seed},
+        "params": {
+            "method": method,
+            "best_epoch": -1 if method == "degree" else 23,
+            "random_state": seed,
+        },
         "metrics": pd.DataFrame(metrics, columns=["model", "split", "metric", "value"]),
         "history": history.iloc[:0] if method == "degree" else history,
         "pairs": pairs,

@@ -30,7 +30,9 @@ def test_bins_by_hand():
 def test_calibrated_probabilities_lie_on_the_diagonal():
     rng = np.random.default_rng(0)
     probability = rng.random(20_000)
-    pairs = pd.DataFrame({"label": rng.random(20_000) < probability, "split": "test", "probability": probability})
+    pairs = pd.DataFrame(
+        {"label": rng.random(20_000) < probability, "split": "test", "probability": probability}
+    )
     bins = _bins(pairs, "test", 10)
     assert np.abs(bins["true"] - bins["mean"]).max() < 0.03
     assert ((bins["lower"] < bins["mean"]) & (bins["mean"] < bins["upper"])).mean() >= 0.8

@@ -15,7 +15,11 @@ from scregnet.pl._layout import LAYOUTS
 
 
 def _arrows(ax):
-    return {patch.get_gid().split(":", 1)[1]: patch for patch in ax.patches if isinstance(patch, FancyArrowPatch)}
+    return {
+        patch.get_gid().split(":", 1)[1]: patch
+        for patch in ax.patches
+        if isinstance(patch, FancyArrowPatch)
+    }
 
 
 def _nodes(ax):
@@ -81,7 +85,9 @@ def test_width_follows_probability(fitted_adata):
 def test_almost_equal_probabilities_look_alike(fitted_adata):
     matrix = fitted_adata.varp["grn"]
     matrix.data = 0.99 + 0.001 * matrix.data
-    widths = [arrow.get_linewidth() for arrow in _arrows(sr.pl.grn(fitted_adata, show=False)).values()]
+    widths = [
+        arrow.get_linewidth() for arrow in _arrows(sr.pl.grn(fitted_adata, show=False)).values()
+    ]
     assert max(widths) - min(widths) < 0.05
 
 
@@ -89,7 +95,9 @@ def test_arrows_end_at_the_border_of_nodes(fitted_adata):
     ax = sr.pl.grn(fitted_adata, sources="GATA1", node_size=10, show=False)
     ax.figure.draw_without_rendering()
     to_points = 72 / ax.figure.dpi
-    centres = {name: ax.transData.transform(text.xy) * to_points for name, text in _labels(ax).items()}
+    centres = {
+        name: ax.transData.transform(text.xy) * to_points for name, text in _labels(ax).items()
+    }
     tfs = set(fitted_adata.var_names[:8])
     for link, arrow in _arrows(ax).items():
         source, target = link.split("->")
@@ -131,14 +139,18 @@ def test_labels_do_not_cover_labels_or_nodes(fitted_adata, filters, layout):
     boxes = _boxes(ax)
     names = list(boxes)
     overlapping = sum(
-        boxes[a].shrunk(0.9, 0.7).overlaps(boxes[b].shrunk(0.9, 0.7)) for i, a in enumerate(names) for b in names[:i]
+        boxes[a].shrunk(0.9, 0.7).overlaps(boxes[b].shrunk(0.9, 0.7))
+        for i, a in enumerate(names)
+        for b in names[:i]
     )
     centres = np.array([ax.transData.transform(text.xy) for text in ax.texts])
     covered = sum(box.contains(*centre) for box in boxes.values() for centre in centres)
     assert overlapping == 0
     assert covered == 0
     frame = ax.figure.bbox
-    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 for box in boxes.values())
+    assert all(
+        frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 for box in boxes.values()
+    )
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -180,7 +192,12 @@ def test_components_do_not_mix(fitted_adata):
     ax = sr.pl.grn(fitted_adata, show=False)
     place = {name: np.array(text.xy) for name, text in _labels(ax).items()}
     groups = [
-        np.array([place[name] for name in (fitted_adata.var_names[row], *fitted_adata.var_names[list(columns)])])
+        np.array(
+            [
+                place[name]
+                for name in (fitted_adata.var_names[row], *fitted_adata.var_names[list(columns)])
+            ]
+        )
         for row, columns in ((0, range(10, 24)), (1, range(24, 30)), (2, range(30, 33)), (3, [40]))
     ]
     for i, a in enumerate(groups):
@@ -198,7 +215,10 @@ def test_loops_and_links_both_ways(fitted_adata):
     arrows = _arrows(ax)
     ax.figure.canvas.draw()
     assert "GATA1->GATA1" in arrows
-    middle = [np.mean(arrows[link].get_path().vertices[:3], axis=0) for link in ("GATA1->SPI1", "SPI1->GATA1")]
+    middle = [
+        np.mean(arrows[link].get_path().vertices[:3], axis=0)
+        for link in ("GATA1->SPI1", "SPI1->GATA1")
+    ]
     assert np.hypot(*(middle[0] - middle[1])) > 2
     top = ax.transData.transform(_labels(ax)["GATA1"].xy)[1]
     loop = arrows["GATA1->GATA1"].get_window_extent()
@@ -208,7 +228,10 @@ def test_loops_and_links_both_ways(fitted_adata):
 
 def test_chosen_labels(fitted_adata):
     assert _labels(sr.pl.grn(fitted_adata, labels=False, show=False)) == {}
-    assert set(_labels(sr.pl.grn(fitted_adata, labels=["GATA1", "SPI1"], show=False))) == {"GATA1", "SPI1"}
+    assert set(_labels(sr.pl.grn(fitted_adata, labels=["GATA1", "SPI1"], show=False))) == {
+        "GATA1",
+        "SPI1",
+    }
     assert set(_labels(sr.pl.grn(fitted_adata, labels="GATA1", show=False))) == {"GATA1"}
 
 
@@ -228,7 +251,9 @@ def test_one_link_alone(fitted_adata):
 
 
 def test_unknown_layout_names_the_valid_ones(fitted_adata):
-    with pytest.raises(ValueError, match="layout='sprig' is not known; .*'kamada_kawai'.* Did you mean 'spring'"):
+    with pytest.raises(
+        ValueError, match="layout='sprig' is not known; .*'kamada_kawai'.* Did you mean 'spring'"
+    ):
         sr.pl.grn(fitted_adata, layout="sprig")
 
 
@@ -243,7 +268,9 @@ def test_too_much_to_draw(fitted_adata, monkeypatch):
 
     monkeypatch.setattr(_grn, "_MOST_LINKS", 100)
     n = fitted_adata.varp["grn"].nnz
-    with pytest.raises(ValueError, match=f"{n} links are too many to draw .at most 100.; set top_n= or threshold="):
+    with pytest.raises(
+        ValueError, match=f"{n} links are too many to draw .at most 100.; set top_n= or threshold="
+    ):
         sr.pl.grn(fitted_adata, top_n=None)
 
 

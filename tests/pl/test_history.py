@@ -51,7 +51,10 @@ def test_one_epoch_is_seen(fitted_adata):
 
 def test_palette(fitted_adata):
     losses, scores = sr.pl.history(fitted_adata, palette=["black", "red"], show=False)
-    assert [_lines(losses)[name].get_color() for name in ("training", "validation")] == ["black", "red"]
+    assert [_lines(losses)[name].get_color() for name in ("training", "validation")] == [
+        "black",
+        "red",
+    ]
     assert _lines(scores)["AUPRC"].get_color() == "red"
     with pytest.raises(ValueError, match="palette must have at least 2"):
         sr.pl.history(fitted_adata, palette=["black"])

@@ -33,7 +33,9 @@ def test_areas_under_the_drawn_curves(fitted_adata):
     roc, precision_recall = sr.pl.metrics(fitted_adata, show=False)
     lines = {line.get_label(): line.get_xydata() for line in roc.lines}
     for label, points in lines.items():
-        assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(float(label.split()[-1]), abs=6e-4)
+        assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(
+            float(label.split()[-1]), abs=6e-4
+        )
     for line in precision_recall.lines:
         points = line.get_xydata()
         if line.get_drawstyle() == "steps-post":
@@ -49,7 +51,9 @@ def test_a_null_model_alone(fitted_adata):
     import importlib.util
     from pathlib import Path
 
-    spec = importlib.util.spec_from_file_location("fitted_builder", Path(__file__).parent / "conftest.py")
+    spec = importlib.util.spec_from_file_location(
+        "fitted_builder", Path(__file__).parent / "conftest.py"
+    )
     builder = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(builder)
     roc, _ = sr.pl.metrics(builder.build_fitted(method="degree"), show=False)
@@ -63,7 +67,9 @@ def test_colours(fitted_adata):
         "degree": "red",
         "chance": "0.5",
     }
-    with pytest.raises(ValueError, match="palette has 1 colours, but there are 2 models: scregnet, degree"):
+    with pytest.raises(
+        ValueError, match="palette has 1 colours, but there are 2 models: scregnet, degree"
+    ):
         sr.pl.metrics(fitted_adata, palette=["black"])
 
 

@@ -43,7 +43,14 @@ def test_signature(name):
     parameters = inspect.signature(EVERY[name]).parameters
     assert next(iter(parameters)) == ("frame" if name in FRAMES else "adata")
     assert all(p.kind is p.KEYWORD_ONLY for p in list(parameters.values())[1:])
-    shared = {"ax": None, "figsize": None, "dpi": None, "show": None, "save": None, "return_fig": False}
+    shared = {
+        "ax": None,
+        "figsize": None,
+        "dpi": None,
+        "show": None,
+        "save": None,
+        "return_fig": False,
+    }
     assert {key: parameters[key].default for key in shared} == shared
     assert all(parameter in EVERY[name].__doc__ for parameter in parameters)
 
@@ -95,7 +102,9 @@ def test_wrong_axes(name, fitted_adata, wrong):
 
 def test_too_few_axes(fitted_adata):
     _, one = plt.subplots()
-    with pytest.raises(ValueError, match="ax must be a sequence of 2 matplotlib Axes, got 1 objects"):
+    with pytest.raises(
+        ValueError, match="ax must be a sequence of 2 matplotlib Axes, got 1 objects"
+    ):
         sr.pl.metrics(fitted_adata, ax=one)
 
 
@@ -107,7 +116,9 @@ def test_save_writes_the_picture_and_leaves_no_figure(name, fitted_adata, tmp_pa
     assert plt.get_fignums() == []
     if suffix == "png":
         assert plt.imread(path)[..., :3].std() > 0.02
-        assert isinstance(PLOTS[name](fitted_adata, save=str(path), show=False, return_fig=True), Figure)
+        assert isinstance(
+            PLOTS[name](fitted_adata, save=str(path), show=False, return_fig=True), Figure
+        )
 
 
 def test_shown_once_where_a_backend_can(name, fitted_adata, shown, monkeypatch):

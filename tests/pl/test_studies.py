@@ -19,7 +19,16 @@ def ablation():
                     for metric, base in (("auroc", 0.8), ("auprc", 0.5), ("per_tf_auroc", 0.6)):
                         low = 0.1 * v if model == "scregnet" else 0.01 * m
                         shift = 0.0 if split == "test" else 0.05
-                        rows.append((variant, seed, model, split, metric, base - low + 0.02 * (seed - 1) + shift))
+                        rows.append(
+                            (
+                                variant,
+                                seed,
+                                model,
+                                split,
+                                metric,
+                                base - low + 0.02 * (seed - 1) + shift,
+                            )
+                        )
     return pd.DataFrame(rows, columns=["variant", "seed", "model", "split", "metric", "value"])
 
 
@@ -36,7 +45,9 @@ def robustness():
 
 
 def heights(ax):
-    return [round(bar.get_y() + bar.get_height(), 6) for bar in ax.patches if hasattr(bar, "get_height")]
+    return [
+        round(bar.get_y() + bar.get_height(), 6) for bar in ax.patches if hasattr(bar, "get_height")
+    ]
 
 
 class TestAblation:
@@ -48,13 +59,18 @@ class TestAblation:
         assert [t.get_text().replace("\n", " ") for t in roc.get_xticklabels()] == VARIANTS
         dots = [c.get_offsets() for c in roc.collections if len(c.get_offsets()) == 3]
         np.testing.assert_allclose(dots[0][:, 1], [0.78, 0.8, 0.82])
-        levels = [line.get_ydata()[0] for line in roc.lines if (line.get_label() or "").startswith("null")]
+        levels = [
+            line.get_ydata()[0] for line in roc.lines if (line.get_label() or "").startswith("null")
+        ]
         np.testing.assert_allclose(levels, [0.79, 0.78])
         spread = [c for c in roc.collections if hasattr(c, "get_segments")]
         np.testing.assert_allclose(spread[0].get_segments()[0][:, 1], [0.78, 0.82])
         assert {t.get_text() for t in roc.texts} == {"0.800", "0.700", "0.600"}
         legend = roc.figure.legends[0]
-        assert [t.get_text() for t in legend.get_texts()] == ["null model: degree", "null model: label factors"]
+        assert [t.get_text() for t in legend.get_texts()] == [
+            "null model: degree",
+            "null model: label factors",
+        ]
 
     def test_split_and_metrics(self, ablation):
         ax = sr.pl.ablation(ablation, metrics=["per_tf_auroc"], split="validation", show=False)
@@ -62,7 +78,9 @@ class TestAblation:
         assert ax.get_ylabel() == "AUROC per TF"
 
     def test_groups(self, ablation):
-        both = pd.concat([ablation.assign(data="a"), ablation.assign(data="b", value=ablation["value"] + 0.1)])
+        both = pd.concat(
+            [ablation.assign(data="a"), ablation.assign(data="b", value=ablation["value"] + 0.1)]
+        )
         ax = sr.pl.ablation(both, metrics=["auroc"], groupby="data", show=False)
         assert heights(ax)[:6] == [0.8, 0.7, 0.6, 0.9, 0.8, 0.7]
         assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b"]
@@ -71,7 +89,9 @@ class TestAblation:
     def test_failed_fits_are_named(self, ablation):
         own = ablation["model"] == "scregnet"
         ablation.loc[own & (ablation["variant"] == "no embedding"), "value"] = np.nan
-        ablation.loc[own & (ablation["variant"] == "whole model") & (ablation["seed"] == 0), "value"] = np.nan
+        ablation.loc[
+            own & (ablation["variant"] == "whole model") & (ablation["seed"] == 0), "value"
+        ] = np.nan
         ax = sr.pl.ablation(ablation, metrics=["auroc"], show=False)
         assert [t.get_text() for t in ax.texts] == ["0.810\n1 failed", "0.700", "failed"]
 
@@ -83,9 +103,13 @@ class TestAblation:
     def test_errors(self, ablation):
         with pytest.raises(ValueError, match="lacks the columns 'variant', 'seed'"):
             sr.pl.ablation(ablation.drop(columns=["variant", "seed"]))
-        with pytest.raises(TypeError, match="must be the frame that sr.tl.ablation_study returns, got str"):
+        with pytest.raises(
+            TypeError, match="must be the frame that sr.bm.ablation_study returns, got str"
+        ):
             sr.pl.ablation("a")
-        with pytest.raises(ValueError, match="metrics: 'f1' not in the frame; it has 'auprc', 'auroc'"):
+        with pytest.raises(
+            ValueError, match="metrics: 'f1' not in the frame; it has 'auprc', 'auroc'"
+        ):
             sr.pl.ablation(ablation, metrics=["f1"])
         with pytest.raises(ValueError, match="metrics must be a sequence"):
             sr.pl.ablation(ablation, metrics="auroc")
@@ -104,14 +128,23 @@ class TestRobustness:
     def test_lines_over_noise(self, robustness):
         roc, _ = sr.pl.robustness(robustness, show=False)
         lines = list(roc.containers)
-        assert [c.get_label() for c in lines] == ["scregnet", "null model: degree", "null model: label factors"]
+        assert [c.get_label() for c in lines] == [
+            "scregnet",
+            "null model: degree",
+            "null model: label factors",
+        ]
         np.testing.assert_allclose(lines[0].lines[0].get_ydata(), [0.9, 0.89, 0.85])
         np.testing.assert_allclose(lines[1].lines[0].get_ydata(), [0.85, 0.84, 0.8])
         np.testing.assert_allclose(lines[0].lines[2][0].get_segments()[2][:, 1], [0.84, 0.86])
         assert [t.get_text() for t in roc.get_xticklabels()] == ["0", "1", "5"]
 
     def test_groups_are_columns(self, robustness):
-        both = pd.concat([robustness.assign(data="a"), robustness.assign(data="b", value=robustness["value"] - 0.1)])
+        both = pd.concat(
+            [
+                robustness.assign(data="a"),
+                robustness.assign(data="b", value=robustness["value"] - 0.1),
+            ]
+        )
         axes = sr.pl.robustness(both, groupby="data", show=False)
         assert [ax.get_title() for ax in axes] == ["a", "b", "a", "b"]
         assert [ax.get_ylabel() for ax in axes] == ["AUROC", "AUROC", "AUPRC", "AUPRC"]
@@ -120,14 +153,18 @@ class TestRobustness:
         np.testing.assert_allclose(axes[1].containers[0].lines[0].get_ydata()[0], 0.8)
 
     def test_methods_come_before_null_models_and_failures_are_counted(self, robustness):
-        more = pd.concat([robustness, robustness[robustness["model"] == "scregnet"].assign(model="other")])
-        more.loc[(more["model"] == "other") & (more["noise"] == 0.05) & (more["prior"] == 0), "value"] = np.nan
+        more = pd.concat(
+            [robustness, robustness[robustness["model"] == "scregnet"].assign(model="other")]
+        )
+        more.loc[
+            (more["model"] == "other") & (more["noise"] == 0.05) & (more["prior"] == 0), "value"
+        ] = np.nan
         ax = sr.pl.robustness(more, metrics=["auroc"], show=False)
         assert [c.get_label() for c in ax.containers][:2] == ["scregnet", "other"]
         assert ax.get_xlabel() == "Wrong labels (%); 1 fits failed"
 
     def test_errors(self, robustness):
-        with pytest.raises(ValueError, match="it must be what sr.tl.robustness_study returns"):
+        with pytest.raises(ValueError, match="it must be what sr.bm.robustness_study returns"):
             sr.pl.robustness(robustness.drop(columns="noise"))
         with pytest.raises(ValueError, match="palette has 2 colours, but there are 3 models"):
             sr.pl.robustness(robustness, palette=["red", "blue"])

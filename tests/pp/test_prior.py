@@ -12,7 +12,11 @@ import scregnet as sr
 
 GENES = ["GATA1", "KLF1", "HBB", "SPI1", "MYC"]
 NET = pd.DataFrame(
-    {"source": ["KLF1", "GATA1", "GATA1", "TAL1"], "target": ["HBB", "KLF1", "HBB", "HBB"], "weight": [0.5, 2, -1, 1]}
+    {
+        "source": ["KLF1", "GATA1", "GATA1", "TAL1"],
+        "target": ["HBB", "KLF1", "HBB", "HBB"],
+        "weight": [0.5, 2, -1, 1],
+    }
 )
 DENSE = np.zeros((5, 5))
 DENSE[0, 1], DENSE[0, 2], DENSE[1, 2] = 2, -1, 0.5
@@ -104,7 +108,12 @@ def test_foreign_uns_entry_of_the_same_name_is_no_obstacle(adata):
 @pytest.mark.parametrize(
     "net, error",
     [
-        (NET.assign(source=NET["source"].str.capitalize(), target=NET["target"].str.capitalize()), ValueError),
+        (
+            NET.assign(
+                source=NET["source"].str.capitalize(), target=NET["target"].str.capitalize()
+            ),
+            ValueError,
+        ),
         (NET.iloc[:0], ValueError),
         (pd.concat([NET, NET]), ValueError),
         (NET.assign(weight=np.nan), ValueError),

@@ -31,7 +31,9 @@ def _simulate(seed: int = 0) -> ad.AnnData:
     adata = ad.AnnData(
         sp.csr_matrix(counts),
         obs=pd.DataFrame({"time": time}, index=[f"c{i}" for i in range(N_CELLS)]),
-        var=pd.DataFrame({"is_tf": np.arange(N_GENES) % 4 == 0}, index=[f"g{i}" for i in range(N_GENES)]),
+        var=pd.DataFrame(
+            {"is_tf": np.arange(N_GENES) % 4 == 0}, index=[f"g{i}" for i in range(N_GENES)]
+        ),
     )
     log = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) * 1e4
     adata.layers["log"] = sp.csr_matrix(np.log1p(log))
@@ -43,7 +45,9 @@ def adata() -> ad.AnnData:
     return _simulate()
 
 
-def _expected(variance: np.ndarray, passes: np.ndarray, is_tf: np.ndarray, n_top: int) -> np.ndarray:
+def _expected(
+    variance: np.ndarray, passes: np.ndarray, is_tf: np.ndarray, n_top: int
+) -> np.ndarray:
     """BEELINE's rule, written as its script goes: drop what does not pass, take the TFs out, sort the rest by variance."""
     genes = pd.DataFrame({"variance": variance, "tf": is_tf})[passes]
     top = genes[~genes["tf"]].sort_values("variance", ascending=False).index[:n_top]
@@ -80,7 +84,9 @@ def test_a_p_value_at_the_threshold_does_not_pass(adata):
     assert adata.var_names[adata.var["selected"]].tolist() == ["g4"]
 
 
-@pytest.mark.parametrize("how", [{}, {"pseudotime": "time"}, {"pseudotime": "time", "layer": "log"}])
+@pytest.mark.parametrize(
+    "how", [{}, {"pseudotime": "time"}, {"pseudotime": "time", "layer": "log"}]
+)
 def test_genes_that_vary_are_told_from_those_that_do_not(how, adata):
     sr.pp.select_genes(adata, 1000, **how)
     truth = np.isin(np.arange(N_GENES), VARYING)
@@ -104,8 +110,14 @@ def test_counts_are_normalised_in_memory_only(adata, snapshot, caplog):
     assert report["n_empty_cells"] == 1
     assert report["n_tested"] == N_GENES - 1
     assert np.isnan(adata.var["selected_p_value"].iloc[-1])
-    assert "select_genes: X holds raw counts; variances are of log1p of counts per 10,000" in caplog.messages
-    assert "select_genes: 1 genes do not vary (never seen, mostly) and 1 cells are empty" in caplog.messages
+    assert (
+        "select_genes: X holds raw counts; variances are of log1p of counts per 10,000"
+        in caplog.messages
+    )
+    assert (
+        "select_genes: 1 genes do not vary (never seen, mostly) and 1 cells are empty"
+        in caplog.messages
+    )
 
 
 def test_poisson_p_values_hold_their_level():
@@ -149,11 +161,16 @@ def test_pseudotime_p_values_are_those_of_the_f_test(adata):
     sr.pp.select_genes(adata, 10, pseudotime="time", layer="log")
     time, log = adata.obs["time"].to_numpy(), adata.layers["log"].toarray()
     knots = np.quantile(time, [1 / 3, 2 / 3])
-    design = np.stack([time**power for power in range(4)] + [np.maximum(time - knot, 0) ** 3 for knot in knots], axis=1)
+    design = np.stack(
+        [time**power for power in range(4)] + [np.maximum(time - knot, 0) ** 3 for knot in knots],
+        axis=1,
+    )
     for gene in (0, 1, 50):
         _, (rss,), rank, _ = np.linalg.lstsq(design, log[:, gene], rcond=None)
         total = ((log[:, gene] - log[:, gene].mean()) ** 2).sum()
-        p = stats.f.sf((total - rss) / (rank - 1) / (rss / (N_CELLS - rank)), rank - 1, N_CELLS - rank)
+        p = stats.f.sf(
+            (total - rss) / (rank - 1) / (rss / (N_CELLS - rank)), rank - 1, N_CELLS - rank
+        )
         np.testing.assert_allclose(adata.var["selected_p_value"].iloc[gene], p, rtol=1e-3)
 
 
@@ -162,7 +179,9 @@ def test_cells_without_pseudotime_are_left_out(adata):
     sr.pp.select_genes(late, 10, pseudotime="time", layer="log")
     adata.obs["time"] = adata.obs["time"].where(adata.obs["time"] > 0.5)
     sr.pp.select_genes(adata, 10, pseudotime="time", layer="log")
-    np.testing.assert_allclose(adata.var["selected_p_value"], late.var["selected_p_value"], rtol=1e-6)
+    np.testing.assert_allclose(
+        adata.var["selected_p_value"], late.var["selected_p_value"], rtol=1e-6
+    )
 
 
 def test_pseudotime_of_few_time_points(adata):
@@ -181,7 +200,10 @@ def test_trend_test_finds_genes_above_the_trend():
     log = rng.gamma(4, mean / 4, (500, 600))
     log[:, :5] *= rng.choice([0.2, 1.8], (500, 1))
     adata = ad.AnnData(
-        log, var=pd.DataFrame({"is_tf": [True] * 3 + [False] * 597}, index=[f"g{i}" for i in range(600)])
+        log,
+        var=pd.DataFrame(
+            {"is_tf": [True] * 3 + [False] * 597}, index=[f"g{i}" for i in range(600)]
+        ),
     )
     sr.pp.select_genes(adata, 50)
     assert adata.uns["selected"]["test"] == "trend"
@@ -240,17 +262,21 @@ def test_the_same_result_for_every_form(form, backed, how, adata, tmp_path):
 
 
 def test_several_blocks_give_what_one_gives(adata, monkeypatch):
-    from scregnet import _adata
+    from scregnet._anndata import access as _adata
     from scregnet.pp import _variation
 
     sr.pp.select_genes(adata, 15, pseudotime="time")
     sr.pp.select_genes(adata, 15, key_added="counts")
-    monkeypatch.setattr(_variation, "blocks", lambda *args, **kwargs: _adata.blocks(*args, block_size=37, **kwargs))
+    monkeypatch.setattr(
+        _variation, "blocks", lambda *args, **kwargs: _adata.blocks(*args, block_size=37, **kwargs)
+    )
     sr.pp.select_genes(adata, 15, pseudotime="time", key_added="b")
     sr.pp.select_genes(adata, 15, key_added="b_counts")
     for one, many in (("selected", "b"), ("counts", "b_counts")):
         np.testing.assert_array_equal(adata.var[one], adata.var[many])
-        np.testing.assert_allclose(adata.var[f"{one}_p_value"], adata.var[f"{many}_p_value"], rtol=1e-9)
+        np.testing.assert_allclose(
+            adata.var[f"{one}_p_value"], adata.var[f"{many}_p_value"], rtol=1e-9
+        )
 
 
 def test_subset(adata):
@@ -316,7 +342,12 @@ def _text_p(adata):
         (None, {"n_top": 2.5}, TypeError, "n_top must be an integer"),
         (None, {"alpha": 0}, ValueError, r"alpha must lie in \(0, 1\], got 0"),
         (None, {"tfs": "absent"}, KeyError, r"adata.var has no column 'absent'. Call sr.pp.tfs"),
-        (None, {"layer": "absent"}, KeyError, "layer='absent' is not in adata.layers; it has 'log'"),
+        (
+            None,
+            {"layer": "absent"},
+            KeyError,
+            "layer='absent' is not in adata.layers; it has 'log'",
+        ),
         (None, {"p_values": "absent"}, KeyError, "p_values='absent' is not a column of adata.var"),
         (
             None,
@@ -326,10 +357,30 @@ def _text_p(adata):
         ),
         (None, {"p_values": "a", "pseudotime": "time"}, ValueError, "both given"),
         (_text_p, {"p_values": "p"}, ValueError, "not numbers"),
-        (lambda a: a.var.insert(0, "p", 2.0), {"p_values": "p"}, ValueError, "numbers between 0 and 1"),
-        (lambda a: a.var.insert(0, "p", np.nan), {"p_values": "p"}, ValueError, "numbers between 0 and 1"),
-        (lambda a: a.obs.insert(0, "t", 1.0), {"pseudotime": "t"}, ValueError, "300 cells with 1 distinct values"),
-        (lambda a: a.obs.insert(0, "t", np.nan), {"pseudotime": "t"}, ValueError, "0 cells with 0 distinct values"),
+        (
+            lambda a: a.var.insert(0, "p", 2.0),
+            {"p_values": "p"},
+            ValueError,
+            "numbers between 0 and 1",
+        ),
+        (
+            lambda a: a.var.insert(0, "p", np.nan),
+            {"p_values": "p"},
+            ValueError,
+            "numbers between 0 and 1",
+        ),
+        (
+            lambda a: a.obs.insert(0, "t", 1.0),
+            {"pseudotime": "t"},
+            ValueError,
+            "300 cells with 1 distinct values",
+        ),
+        (
+            lambda a: a.obs.insert(0, "t", np.nan),
+            {"pseudotime": "t"},
+            ValueError,
+            "0 cells with 0 distinct values",
+        ),
         (_negative, {}, ValueError, "adata.X holds negative values, as scaled data do.*layer="),
         (_nan, {}, ValueError, "adata.X holds NaN or infinite"),
         (

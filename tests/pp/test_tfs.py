@@ -11,7 +11,9 @@ GENES = ["GATA1", "KLF1", "HBB", "SPI1", "MYC"]
 
 
 def _adata(genes=GENES, **var) -> ad.AnnData:
-    return ad.AnnData(np.ones((3, len(genes)), dtype=np.float32), var=pd.DataFrame(var, index=list(genes)))
+    return ad.AnnData(
+        np.ones((3, len(genes)), dtype=np.float32), var=pd.DataFrame(var, index=list(genes))
+    )
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,12 @@ def test_every_form_of_list(form):
     assert adata.var["is_tf"].dtype == bool
     assert adata.var["is_tf"].tolist() == [True, False, False, True, False]
     report = adata.uns["is_tf"]
-    assert (report["from"], report["n_given"], report["n_matched"], report["n_matched_by_case"]) == ("list", 3, 2, 0)
+    assert (
+        report["from"],
+        report["n_given"],
+        report["n_matched"],
+        report["n_matched_by_case"],
+    ) == ("list", 3, 2, 0)
     assert report["given"].tolist() == ["GATA1", "SPI1"]
 
 
@@ -62,7 +69,8 @@ def test_marks_are_replaced_and_copy_is_a_copy(snapshot):
 def test_letter_case_needs_the_organism(caplog):
     adata = _adata()
     with pytest.raises(
-        ValueError, match="none of the 2 TFs is in adata.var_names. Likely cause: letter case.*mix-up of organisms"
+        ValueError,
+        match="none of the 2 TFs is in adata.var_names. Likely cause: letter case.*mix-up of organisms",
     ):
         sr.pp.tfs(adata, ["Gata1", "Myc"])
     sr.pp.tfs(adata, ["Gata1", "Myc", "SPI1"], organism="human")
@@ -102,7 +110,11 @@ def test_letter_case_that_fits_two_genes_is_left_out(caplog):
         ),
         ([f"ENSMUSG{i}" for i in range(5)], "human", "are Ensembl ids of mouse"),
         ([f"ENSG{i}" for i in range(5)], "mouse", "are Ensembl ids of human"),
-        ([f"ENSRNOG{i}.1" for i in range(5)], "mouse", "are Ensembl ids of the organism of ENSRNOG ids"),
+        (
+            [f"ENSRNOG{i}.1" for i in range(5)],
+            "mouse",
+            "are Ensembl ids of the organism of ENSRNOG ids",
+        ),
         (GENES, "rat", "organism='rat' is not known; valid values: 'human', 'mouse'"),
     ],
 )
@@ -116,7 +128,9 @@ def test_genes_of_another_organism(genes, organism, message, snapshot):
 
 def test_gene_symbols():
     adata = _adata([f"ENSG{i}" for i in range(5)], symbol=GENES)
-    with pytest.raises(ValueError, match=r"match adata.var\['symbol'\]: pass gene_symbols='symbol'"):
+    with pytest.raises(
+        ValueError, match=r"match adata.var\['symbol'\]: pass gene_symbols='symbol'"
+    ):
         sr.pp.tfs(adata, ["GATA1", "MYC"])
     sr.pp.tfs(adata, ["GATA1", "MYC"], gene_symbols="symbol")
     assert adata.var["is_tf"].tolist() == [True, False, False, False, True]
@@ -173,16 +187,22 @@ def test_view_mudata_and_round_trip(mudata_of, round_trip):
 def test_lambert_and_mgi_lists(shared):
     import scanpy as sc
 
-    human, mouse = (shared / "data/priors" / name for name in ("tfs_human_lambert2018.txt", "tfs_mouse_mgi.txt"))
+    human, mouse = (
+        shared / "data/priors" / name for name in ("tfs_human_lambert2018.txt", "tfs_mouse_mgi.txt")
+    )
     adata = sc.datasets.pbmc68k_reduced()
     sr.pp.tfs(adata, human, organism="human")
-    assert set(adata.var_names[adata.var["is_tf"]]) == set(human.read_text().split()) & set(adata.var_names)
+    assert set(adata.var_names[adata.var["is_tf"]]) == set(human.read_text().split()) & set(
+        adata.var_names
+    )
     assert 20 < adata.uns["is_tf"]["n_matched"] < 200
     with pytest.raises(ValueError, match="human and mouse spelling"):
         sr.pp.tfs(adata, mouse)
 
     # BEELINE keeps mouse genes in upper case.
-    beeline = pd.read_csv(shared / "data/beeline/mESC/TFs+500/Target.csv", keep_default_na=False)["Gene"]
+    beeline = pd.read_csv(shared / "data/beeline/mESC/TFs+500/Target.csv", keep_default_na=False)[
+        "Gene"
+    ]
     cells = _adata(beeline)
     sr.pp.tfs(cells, mouse, organism="mouse")
     assert cells.uns["is_tf"]["n_matched"] > 300

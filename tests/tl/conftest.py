@@ -29,14 +29,14 @@ def adata(_simulated):
 
 @pytest.fixture
 def net(_simulated):
-    return _simulated.uns["truth"].copy()
+    return _simulated.uns["network"].copy()
 
 
 @pytest.fixture(scope="session")
 def _fitted(_simulated):
     data = _simulated.copy()
     sr.tl.embed(data, model="svd", n_components=8, show_progress_bar=False)
-    sr.tl.fit_grn(data, data.uns["truth"], **QUICK)
+    sr.tl.fit_grn(data, data.uns["network"], **QUICK)
     return data
 
 

@@ -30,14 +30,24 @@ def fails(adata, error, message, call):
 def test_not_finite_values(adata, net, value):
     adata.X = adata.X.toarray()
     adata.X[3, 4] = value
-    fails(adata, ValueError, "adata.X holds NaN or infinite values", lambda: sr.tl.fit_grn(adata, net))
-    fails(adata, ValueError, "adata.X holds NaN or infinite values", lambda: sr.tl.embed(adata, model="svd"))
+    fails(
+        adata, ValueError, "adata.X holds NaN or infinite values", lambda: sr.tl.fit_grn(adata, net)
+    )
+    fails(
+        adata,
+        ValueError,
+        "adata.X holds NaN or infinite values",
+        lambda: sr.tl.embed(adata, model="svd"),
+    )
 
 
 def test_names_that_are_not_unique(adata, net):
     adata.var_names = ["TF001", "TF001", *adata.var_names[2:]]
     fails(
-        adata, ValueError, "var_names are not unique: 'TF001'.*var_names_make_unique", lambda: sr.tl.fit_grn(adata, net)
+        adata,
+        ValueError,
+        "var_names are not unique: 'TF001'.*var_names_make_unique",
+        lambda: sr.tl.fit_grn(adata, net),
     )
 
 
@@ -48,15 +58,26 @@ def test_no_overlap_names_the_cause(adata, net):
 
 def test_one_tf_only(adata, net):
     one = net[net["source"] == net["source"].iloc[0]]
-    fails(adata, ValueError, "only one TF has an edge.*at least two", lambda: sr.tl.fit_grn(adata, one))
+    fails(
+        adata,
+        ValueError,
+        "only one TF has an edge.*at least two",
+        lambda: sr.tl.fit_grn(adata, one),
+    )
 
 
 def test_all_positive_labels(adata, net):
     tfs = ["TF001", "TF002", "TF003"]
     full = pd.DataFrame(
-        [(tf, gene) for tf in tfs for gene in adata.var_names if gene != tf], columns=["source", "target"]
+        [(tf, gene) for tf in tfs for gene in adata.var_names if gene != tf],
+        columns=["source", "target"],
     )
-    fails(adata, ValueError, "all .* pairs of the train part are edges", lambda: sr.tl.fit_grn(adata, full))
+    fails(
+        adata,
+        ValueError,
+        "all .* pairs of the train part are edges",
+        lambda: sr.tl.fit_grn(adata, full),
+    )
 
 
 def test_too_few_edges_for_three_parts(adata):
@@ -70,15 +91,28 @@ def test_too_few_edges_for_three_parts(adata):
 
 
 def test_no_prior_at_all(adata):
-    fails(adata, KeyError, "pass the network as prior=, or call sr.pp.prior", lambda: sr.tl.fit_grn(adata))
+    fails(
+        adata,
+        KeyError,
+        "pass the network as prior=, or call sr.pp.prior",
+        lambda: sr.tl.fit_grn(adata),
+    )
 
 
 @pytest.mark.parametrize(
     "arguments, error, message",
     [
-        ({"method": "scregnat"}, ValueError, "method='scregnat' is not known; valid values: .*'scregnet'"),
+        (
+            {"method": "scregnat"},
+            ValueError,
+            "method='scregnat' is not known; valid values: .*'scregnet'",
+        ),
         ({"layer": "counts"}, KeyError, "layer='counts' is not in adata.layers; it has none"),
-        ({"groupby": "celltype"}, KeyError, "groupby='celltype' is not a column of adata.obs; it has 'cell_type'"),
+        (
+            {"groupby": "celltype"},
+            KeyError,
+            "groupby='celltype' is not a column of adata.obs; it has 'cell_type'",
+        ),
         ({"split": "tf"}, ValueError, "split='tf' is not known; valid values: 'pairs'"),
         ({"keep": "some"}, ValueError, "keep='some' is not known"),
         ({"keep": 1.5}, ValueError, r"keep must lie in \[0, 1\]"),
@@ -105,20 +139,38 @@ def test_arguments(adata, net, arguments, error, message):
             "found 'held', 'train', 'validation'",
         ),
         (lambda s: s.assign(label=2), "must hold 0 and 1, found '2'"),
-        (lambda s: s.assign(target=s["target"].astype(str).replace("G0001", "nope")), "not in adata.var_names: 'nope'"),
-        (lambda s: pd.concat([s, s.iloc[:1].assign(split="test")]), "1 pairs are there more than once"),
+        (
+            lambda s: s.assign(target=s["target"].astype(str).replace("G0001", "nope")),
+            "not in adata.var_names: 'nope'",
+        ),
+        (
+            lambda s: pd.concat([s, s.iloc[:1].assign(split="test")]),
+            "1 pairs are there more than once",
+        ),
         (lambda s: s.assign(target=s["source"]), "join a gene with itself"),
         (lambda s: s.assign(label=0), "no TF has an edge"),
     ],
 )
 def test_split_frames(adata, net, change, message):
-    split = sr.tl.fit_grn(adata, net, "degree", copy=True).uns["grn"]["pairs"][["source", "target", "label", "split"]]
-    fails(adata, ValueError, message, lambda: sr.tl.fit_grn(adata, split=change(split), method="degree"))
+    split = sr.tl.fit_grn(adata, net, "degree", copy=True).uns["grn"]["pairs"][
+        ["source", "target", "label", "split"]
+    ]
+    fails(
+        adata,
+        ValueError,
+        message,
+        lambda: sr.tl.fit_grn(adata, split=change(split), method="degree"),
+    )
 
 
 def test_a_failure_in_the_last_group_writes_none(adata, net):
     adata.obs["group"] = ["x/b" if i % 2 else "x_b" for i in range(adata.n_obs)]
-    fails(adata, ValueError, "differ only in '/' and '_'", lambda: sr.tl.fit_grn(adata, net, groupby="group"))
+    fails(
+        adata,
+        ValueError,
+        "differ only in '/' and '_'",
+        lambda: sr.tl.fit_grn(adata, net, groupby="group"),
+    )
     adata.obs["group"] = ["a", "b"] * (adata.n_obs // 2)
     adata.X = adata.X.toarray()
     adata.X[-1, 0] = np.nan

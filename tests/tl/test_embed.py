@@ -37,14 +37,24 @@ class Spy:
         blocks = list(cells)
         matrix = np.vstack([block.matrix.toarray() for block in blocks])
         groups = np.concatenate([block.groups for block in blocks])
-        Spy.seen = {"genes": genes, "options": options, "matrix": matrix, "groups": groups, "cells": cells}
+        Spy.seen = {
+            "genes": genes,
+            "options": options,
+            "matrix": matrix,
+            "groups": groups,
+            "cells": cells,
+        }
         sums = [matrix[groups == group].sum(axis=0) for group in range(cells.n_groups)]
         vectors = tuple(
             GeneVectors(total[:, None].astype(np.float32), total > 0, int((groups == g).sum()))
             for g, total in enumerate(sums)
         )
         known = ~np.isin(genes, ["G1", "G2"])
-        return Embedding(vectors, known, {"noted": 3}) if self.answer is None else self.answer(vectors, known)
+        return (
+            Embedding(vectors, known, {"noted": 3})
+            if self.answer is None
+            else self.answer(vectors, known)
+        )
 
 
 @pytest.fixture
@@ -56,7 +66,11 @@ def spy(monkeypatch):
 
 
 def untouched(adata):
-    return not (list(adata.varm) or list(adata.uns) or [name for name in adata.var if name.endswith("_covered")])
+    return not (
+        list(adata.varm)
+        or list(adata.uns)
+        or [name for name in adata.var if name.endswith("_covered")]
+    )
 
 
 def test_slots(adata):
@@ -132,7 +146,10 @@ def test_layer(adata):
 
 def test_values_that_are_no_counts_need_a_word(adata, spy):
     adata.X = np.log1p(adata.X)
-    with pytest.raises(ValueError, match=r"adata.X holds values that are not integers.*layer='counts'.*counts=False"):
+    with pytest.raises(
+        ValueError,
+        match=r"adata.X holds values that are not integers.*layer='counts'.*counts=False",
+    ):
         sr.tl.embed(adata, "spy")
     assert untouched(adata)
     sr.tl.embed(adata, "spy", counts=False)
@@ -177,14 +194,18 @@ def test_without_weights_the_message_tells_both_ways(adata, monkeypatch, tmp_pat
 
 
 def test_gene_ids(adata, spy):
-    adata.var["ensembl"] = pd.Series([f"ENSG{i}" for i in range(19)] + [None], index=adata.var_names)
+    adata.var["ensembl"] = pd.Series(
+        [f"ENSG{i}" for i in range(19)] + [None], index=adata.var_names
+    )
     sr.tl.embed(adata, "spy", gene_ids="ensembl")
     assert spy.seen["genes"].tolist() == [f"ENSG{i}" for i in range(19)] + [""]
     assert adata.uns["spy"]["params"]["gene_ids"] == "ensembl"
     adata.var["ensembl"] = adata.var["ensembl"].astype("category")
     sr.tl.embed(adata, "spy", gene_ids="ensembl")
     assert spy.seen["genes"][-1] == ""
-    with pytest.raises(KeyError, match="gene_ids='id' is not a column of adata.var; it has 'ensembl'"):
+    with pytest.raises(
+        KeyError, match="gene_ids='id' is not a column of adata.var; it has 'ensembl'"
+    ):
         sr.tl.embed(adata, "spy", gene_ids="id")
 
 
@@ -197,7 +218,9 @@ def test_groupby(adata, spy, caplog):
     assert adata.uns["spy"]["varm_keys"].tolist() == ["spy_b", "spy_a"]
     assert set(adata.varm) == {"spy_b", "spy_a"}
     np.testing.assert_array_equal(adata.varm["spy_a"][:, 0], adata.X[3::3].sum(axis=0))
-    np.testing.assert_array_equal(adata.varm["spy_b"][:, 0], np.delete(adata.X, np.s_[::3], axis=0).sum(axis=0))
+    np.testing.assert_array_equal(
+        adata.varm["spy_b"][:, 0], np.delete(adata.X, np.s_[::3], axis=0).sum(axis=0)
+    )
     assert adata.uns["spy"]["params"]["n_cells_used"].tolist() == [40, 19]
     assert adata.uns["spy"]["params"]["n_cells"] == 59
 
@@ -210,7 +233,9 @@ def test_groupby_any_kind_of_column(adata, values):
 
 
 def test_groupby_that_cannot_be(adata):
-    with pytest.raises(KeyError, match="groupby='type' is not a column of adata.obs; it has 'kind'"):
+    with pytest.raises(
+        KeyError, match="groupby='type' is not a column of adata.obs; it has 'kind'"
+    ):
         sr.tl.embed(adata, "svd", groupby="type")
     adata.obs["none"] = np.nan
     with pytest.raises(ValueError, match="no category"):
@@ -280,7 +305,9 @@ def test_mudata(adata):
 
 
 def test_wrong_arguments(adata):
-    with pytest.raises(ValueError, match="model='scvi' is not known; valid values: 'geneformer', .*'svd'"):
+    with pytest.raises(
+        ValueError, match="model='scvi' is not known; valid values: 'geneformer', .*'svd'"
+    ):
         sr.tl.embed(adata, "scvi")
     with pytest.raises(TypeError, match="takes no parameter 'n_component'"):
         sr.tl.embed(adata, "svd", n_component=3)
@@ -297,22 +324,44 @@ def test_wrong_arguments(adata):
 
 
 def test_pooling_that_the_encoder_does_not_offer(adata, spy):
-    with pytest.raises(ValueError, match="pooling='median' is not known; valid values: 'mean', 'max'"):
+    with pytest.raises(
+        ValueError, match="pooling='median' is not known; valid values: 'mean', 'max'"
+    ):
         sr.tl.embed(adata, "spy", pooling="median")
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda vectors, known: Embedding(vectors * 2, known), "2 groups of 20 genes instead of 1 of 20"),
-        (lambda vectors, known: Embedding(vectors, known[1:]), "1 groups of 19 genes"),
-        (lambda vectors, known: Embedding((GeneVectors(vectors[0].vectors[1:], known, 1),), known), "shape"),
         (
-            lambda vectors, known: Embedding((GeneVectors(vectors[0].vectors.astype(int), known, 1),), known),
+            lambda vectors, known: Embedding(vectors * 2, known),
+            "2 groups of 20 genes instead of 1 of 20",
+        ),
+        (lambda vectors, known: Embedding(vectors, known[1:]), "1 groups of 19 genes"),
+        (
+            lambda vectors, known: Embedding(
+                (GeneVectors(vectors[0].vectors[1:], known, 1),), known
+            ),
+            "shape",
+        ),
+        (
+            lambda vectors, known: Embedding(
+                (GeneVectors(vectors[0].vectors.astype(int), known, 1),), known
+            ),
             "int64 vectors",
         ),
-        (lambda vectors, known: Embedding((GeneVectors(vectors[0].vectors * np.nan, known, 1),), known), "NaN"),
-        (lambda vectors, known: Embedding((GeneVectors(vectors[0].vectors, known & False, 1),), known), "not covered"),
+        (
+            lambda vectors, known: Embedding(
+                (GeneVectors(vectors[0].vectors * np.nan, known, 1),), known
+            ),
+            "NaN",
+        ),
+        (
+            lambda vectors, known: Embedding(
+                (GeneVectors(vectors[0].vectors, known & False, 1),), known
+            ),
+            "not covered",
+        ),
     ],
 )
 def test_an_encoder_that_breaks_its_promise_is_named(adata, spy, monkeypatch, answer, message):
@@ -336,6 +385,8 @@ def test_hardly_any_gene_known_is_a_warning(adata, spy, monkeypatch, caplog):
 
     monkeypatch.setattr(spy, "answer", staticmethod(answer))
     sr.tl.embed(adata, "spy")
-    assert [record.levelname for record in caplog.records if "knows only 3 of 20 genes" in record.getMessage()] == [
-        "WARNING"
-    ]
+    assert [
+        record.levelname
+        for record in caplog.records
+        if "knows only 3 of 20 genes" in record.getMessage()
+    ] == ["WARNING"]

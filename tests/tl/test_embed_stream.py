@@ -29,7 +29,9 @@ class Square(TokenEncoder):
         return GeneMatch(np.arange(len(genes)), np.arange(len(genes)))
 
     def tokenise(self, block, match):
-        return CellTokens(block.matrix.indptr, block.matrix.indices, block.matrix.indices, block.matrix.data)
+        return CellTokens(
+            block.matrix.indptr, block.matrix.indices, block.matrix.indices, block.matrix.data
+        )
 
     def encode(self, batch):
         Square.calls += 1
@@ -37,7 +39,10 @@ class Square(TokenEncoder):
             msg = "power cut"
             raise RuntimeError(msg)
         values = torch.as_tensor(batch.values)
-        return Encoded(hidden=torch.stack([values.sqrt(), values**2], dim=-1), slots=torch.as_tensor(batch.slots))
+        return Encoded(
+            hidden=torch.stack([values.sqrt(), values**2], dim=-1),
+            slots=torch.as_tensor(batch.slots),
+        )
 
     def to(self, device):
         pass
@@ -56,7 +61,9 @@ def square(monkeypatch):
 
 def counts(n_cells, seed=0):
     rng = np.random.default_rng(seed)
-    matrix = sp.random(n_cells, N_GENES, density=0.3, format="csr", random_state=rng, dtype=np.float32)
+    matrix = sp.random(
+        n_cells, N_GENES, density=0.3, format="csr", random_state=rng, dtype=np.float32
+    )
     matrix.data = rng.integers(1, 20, matrix.nnz).astype(np.float32)
     return matrix
 
@@ -71,7 +78,9 @@ def backed(matrix, path):
     return ad.read_h5ad(path, backed="r")
 
 
-@pytest.mark.parametrize("form", ["csc", "dense", "backed csr", "backed csc", "backed dense", "dask"])
+@pytest.mark.parametrize(
+    "form", ["csc", "dense", "backed csr", "backed csc", "backed dense", "dask"]
+)
 def test_every_form_gives_the_same_numbers(form, tmp_path):
     matrix = counts(2500)
     expected = embed(ad.AnnData(matrix.copy()))

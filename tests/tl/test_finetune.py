@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import scregnet as sr
-from scregnet.encoders import pretraining, pretraining_run
+from scregnet.encoders.training import loop as pretraining
+from scregnet.encoders.training import run as pretraining_run
 
 SMALL = {
     "n_layers": 2,
@@ -83,7 +84,9 @@ def test_folder_record_and_embedding(trained):
     sr.tl.embed(adata, model=model, weights=folder, show_progress_bar=False, device="cpu")
     assert adata.varm[model].shape == (40, 16)
     if model == "geneformer":
-        np.testing.assert_array_equal(adata.var["geneformer_covered"], np.asarray(adata.X.sum(axis=0)).ravel() > 0)
+        np.testing.assert_array_equal(
+            adata.var["geneformer_covered"], np.asarray(adata.X.sum(axis=0)).ravel() > 0
+        )
         assert len(np.unique(adata.varm[model].round(5), axis=0)) > 35
     assert adata.uns[model]["params"]["weights_sha256"] != ""
 
@@ -94,7 +97,10 @@ def test_record_survives_a_file(trained, tmp_path):
         # anndata warns of the future of its format on every write.
         warnings.simplefilter("ignore")
         adata.write_h5ad(tmp_path / "cells.h5ad")
-    written, read = adata.uns[f"finetune_{model}"], ad.read_h5ad(tmp_path / "cells.h5ad").uns[f"finetune_{model}"]
+    written, read = (
+        adata.uns[f"finetune_{model}"],
+        ad.read_h5ad(tmp_path / "cells.h5ad").uns[f"finetune_{model}"],
+    )
     assert read["params"].keys() == written["params"].keys()
     np.testing.assert_array_equal(read["history"].to_numpy(), written["history"].to_numpy())
 
@@ -117,7 +123,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained, tmp_path, monkeypatch
         assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes(), name
     former = json.loads((whole / "finetune.json").read_text())["progress"]
     assert json.loads((tmp_path / "run" / "finetune.json").read_text())["progress"] == former
-    np.testing.assert_array_equal(entry["history"]["train_loss"], [row["train_loss"] for row in former["history"]])
+    np.testing.assert_array_equal(
+        entry["history"]["train_loss"], [row["train_loss"] for row in former["history"]]
+    )
 
 
 def test_a_run_killed_while_it_writes_goes_on(trained, tmp_path, monkeypatch):
@@ -136,7 +144,9 @@ def test_a_run_killed_while_it_writes_goes_on(trained, tmp_path, monkeypatch):
         with pytest.raises(Killed):
             train(adata, model, tmp_path / "run")
     train(adata, model, tmp_path / "run")
-    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (
+        whole / "model.safetensors"
+    ).read_bytes()
 
 
 def test_a_finished_run_is_not_trained_again(trained, monkeypatch):
@@ -153,10 +163,18 @@ def test_a_finished_run_is_not_trained_again(trained, monkeypatch):
 def test_training_goes_on_from_a_trained_folder(trained, tmp_path):
     """The same cells and seed hold out the same cells and hide the same positions: the first loss is the last one's best."""
     model, adata, folder = trained
-    own = {name: value for name, value in SMALL.items() if name not in ("n_layers", "hidden_size", "n_heads")}
-    other = sr.tl.finetune(adata, model, output=tmp_path / "more", weights=folder, copy=True, **own | {"max_epochs": 1})
+    own = {
+        name: value
+        for name, value in SMALL.items()
+        if name not in ("n_layers", "hidden_size", "n_heads")
+    }
+    other = sr.tl.finetune(
+        adata, model, output=tmp_path / "more", weights=folder, copy=True, **own | {"max_epochs": 1}
+    )
     params = other.uns[f"finetune_{model}"]["params"]
-    assert params["initial_loss"] == pytest.approx(adata.uns[f"finetune_{model}"]["params"]["best_loss"], rel=1e-6)
+    assert params["initial_loss"] == pytest.approx(
+        adata.uns[f"finetune_{model}"]["params"]["best_loss"], rel=1e-6
+    )
     assert params["learning_rate"] == 5e-5
     assert params["start"] == "weights"
     former, now = (load_file(path / "model.safetensors") for path in (folder, tmp_path / "more"))
@@ -169,13 +187,21 @@ def test_training_goes_on_from_a_trained_folder(trained, tmp_path):
 
 
 @pytest.mark.parametrize(("model", "low", "high"), [("geneformer", 0, 6), ("scbert", 3, 40)])
-def test_training_beats_the_null_model_where_there_is_something_to_learn(model, low, high, tmp_path):
+def test_training_beats_the_null_model_where_there_is_something_to_learn(
+    model, low, high, tmp_path
+):
     """Four kinds of cells, each with six genes of its own: others are low, for Geneformer absent."""
     rng = np.random.default_rng(0)
     level = low + np.kron(np.eye(4), np.full((50, 6), high - low))
     adata = ad.AnnData(rng.poisson(level).astype(np.float32))
     adata.var_names = [f"g{i}" for i in range(24)]
-    more = {"n_layers": 1, "hidden_size": 32, "max_epochs": 10, "learning_rate": 5e-3, "validation_fraction": 0.2}
+    more = {
+        "n_layers": 1,
+        "hidden_size": 32,
+        "max_epochs": 10,
+        "learning_rate": 5e-3,
+        "validation_fraction": 0.2,
+    }
     params = train(adata, model, tmp_path / "run", **more)["params"]
     assert params["best_loss"] < 0.8 * params["baseline_loss"]
     assert params["best_loss"] < 0.8 * params["initial_loss"]
@@ -197,7 +223,9 @@ def test_the_best_epoch_is_kept_and_patience_ends_it(adata, tmp_path, monkeypatc
         torch.testing.assert_close(written[name], value, rtol=0, atol=0)
 
 
-def test_training_that_does_not_help_leaves_the_weights_and_says_so(adata, tmp_path, monkeypatch, caplog):
+def test_training_that_does_not_help_leaves_the_weights_and_says_so(
+    adata, tmp_path, monkeypatch, caplog
+):
     losses = iter([1.0, 2.0])
     monkeypatch.setattr(pretraining, "_mean_loss", lambda *_: next(losses))
     entry = train(adata, "geneformer", tmp_path / "run", max_epochs=1)
@@ -237,15 +265,31 @@ def fails(adata, error, message, folder, **arguments):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"model": "genformer"}, ValueError, "model='genformer' is not known.*Did you mean 'geneformer'"),
-        ({"model": "svd"}, ValueError, "model='svd' is not known; valid values: 'geneformer', 'scbert'"),
+        (
+            {"model": "genformer"},
+            ValueError,
+            "model='genformer' is not known.*Did you mean 'geneformer'",
+        ),
+        (
+            {"model": "svd"},
+            ValueError,
+            "model='svd' is not known; valid values: 'geneformer', 'scbert'",
+        ),
         ({"model": "geneformer:V2-104M"}, ValueError, "names published weights.*weights='hub'"),
-        ({"weights": "somewhere"}, ValueError, "n_layers=2, hidden_size=16, n_heads=2 has no meaning with weights="),
+        (
+            {"weights": "somewhere"},
+            ValueError,
+            "n_layers=2, hidden_size=16, n_heads=2 has no meaning with weights=",
+        ),
         ({"hidden_size": 15}, ValueError, "hidden_size=15 must be a multiple of n_heads=2"),
         ({"n_layers": 0}, ValueError, "n_layers must be at least 1"),
         ({"max_epochs": 0}, ValueError, "max_epochs must be at least 1"),
         ({"learning_rate": 0}, ValueError, r"learning_rate must lie in \(0, 1\)"),
-        ({"validation_fraction": 0.001}, ValueError, "too few cells: 120 have genes.*leaves 0 for validation"),
+        (
+            {"validation_fraction": 0.001},
+            ValueError,
+            "too few cells: 120 have genes.*leaves 0 for validation",
+        ),
         ({"precision": "float16"}, ValueError, "precision='float16' is not known"),
         ({"precision": "bfloat16"}, ValueError, "precision='bfloat16' needs a CUDA device"),
         ({"layer": "counts"}, KeyError, "layer='counts' is not in adata.layers"),
@@ -260,12 +304,23 @@ def test_arguments(adata, tmp_path, arguments, error, message):
 
 
 def test_too_few_cells(adata, tmp_path):
-    fails(adata[:1].copy(), ValueError, "too few cells: 1 have genes", tmp_path / "run", validation_fraction=0.6)
+    fails(
+        adata[:1].copy(),
+        ValueError,
+        "too few cells: 1 have genes",
+        tmp_path / "run",
+        validation_fraction=0.6,
+    )
 
 
 def test_counts_are_needed(adata, tmp_path):
     adata.X = adata.X.log1p()
-    fails(adata, ValueError, "raw counts are needed, but adata.X holds values that are not integers", tmp_path / "run")
+    fails(
+        adata,
+        ValueError,
+        "raw counts are needed, but adata.X holds values that are not integers",
+        tmp_path / "run",
+    )
     adata.X = -adata.X
     fails(adata, ValueError, "adata.X holds negative values", tmp_path / "run", counts=False)
 
@@ -273,19 +328,37 @@ def test_counts_are_needed(adata, tmp_path):
 @pytest.mark.parametrize("model", MODELS)
 def test_no_counts_at_all(adata, model, tmp_path):
     adata.X = adata.X * 0
-    fails(adata, ValueError, "none of the 120 cells has a value above zero", tmp_path / "run", model=model)
+    fails(
+        adata,
+        ValueError,
+        "none of the 120 cells has a value above zero",
+        tmp_path / "run",
+        model=model,
+    )
 
 
 def test_output_with_other_content(adata, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    fails(adata, FileExistsError, "holds other files .'notes.txt'.; name a new or an empty folder", tmp_path)
+    fails(
+        adata,
+        FileExistsError,
+        "holds other files .'notes.txt'.; name a new or an empty folder",
+        tmp_path,
+    )
     fails(adata, FileExistsError, "is a file; name a folder", tmp_path / "notes.txt")
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_output_of_another_run(trained):
     model, adata, folder = trained
-    fails(adata, ValueError, "holds a run with batch_size=8 .now 4.: give the same", folder, model=model, batch_size=4)
+    fails(
+        adata,
+        ValueError,
+        "holds a run with batch_size=8 .now 4.: give the same",
+        folder,
+        model=model,
+        batch_size=4,
+    )
     fails(adata, ValueError, "random_state=0 .now 1.", folder, model=model, random_state=1)
     fails(adata[:50].copy(), ValueError, "holds a run on other cells or genes", folder, model=model)
 
@@ -304,9 +377,19 @@ def test_lost_checkpoint(adata, tmp_path, monkeypatch):
 def test_weights_without_the_head(adata, tmp_path):
     train(adata, "geneformer", tmp_path / "run", max_epochs=1)
     state = load_file(tmp_path / "run" / "model.safetensors")
-    save_file({k: v for k, v in state.items() if not k.startswith("cls.")}, tmp_path / "run" / "model.safetensors")
+    save_file(
+        {k: v for k, v in state.items() if not k.startswith("cls.")},
+        tmp_path / "run" / "model.safetensors",
+    )
     own = {"n_layers": None, "hidden_size": None, "n_heads": None}
-    fails(adata, ValueError, "missing: 'cls.predictions", tmp_path / "more", weights=tmp_path / "run", **own)
+    fails(
+        adata,
+        ValueError,
+        "missing: 'cls.predictions",
+        tmp_path / "more",
+        weights=tmp_path / "run",
+        **own,
+    )
 
 
 def test_scbert_without_its_head_or_with_an_odd_configuration(adata, tmp_path):
@@ -323,7 +406,14 @@ def test_scbert_without_its_head_or_with_an_odd_configuration(adata, tmp_path):
     state["to_out.fc1.weight"] = state.pop("to_out.weight")
     save_file(state, folder / "model.safetensors")
     own = {"model": "scbert", "n_layers": None, "hidden_size": None, "n_heads": None}
-    fails(adata, ValueError, "has no head over expression bins", tmp_path / "more", weights=folder, **own)
+    fails(
+        adata,
+        ValueError,
+        "has no head over expression bins",
+        tmp_path / "more",
+        weights=folder,
+        **own,
+    )
 
 
 def test_scbert_counts_are_scaled_as_in_training(trained, tmp_path):

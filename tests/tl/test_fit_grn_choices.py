@@ -26,7 +26,8 @@ def genes(pairs, part, role):
 
 class TestSplits:
     @pytest.mark.parametrize(
-        ("split", "held"), [("targets", ["target"]), ("tfs", ["source"]), ("both", ["source", "target"])]
+        ("split", "held"),
+        [("targets", ["target"]), ("tfs", ["source"]), ("both", ["source", "target"])],
     )
     def test_what_is_held_out_has_no_label_in_other_parts(self, adata, net, split, held):
         sr.tl.fit_grn(adata, net, "degree", split=split, n_bootstrap=0)
@@ -45,7 +46,11 @@ class TestSplits:
         figures = {}
         for split in ("targets", "tfs", "both"):
             sr.tl.fit_grn(adata, net, "degree", split=split, n_bootstrap=0)
-            table = sr.get.metrics(adata).query("split == 'test'").set_index(["model", "metric"])["value"]
+            table = (
+                sr.get.metrics(adata)
+                .query("split == 'test'")
+                .set_index(["model", "metric"])["value"]
+            )
             figures[split] = table
             assert table["label_factors", "prevalence"] == table["degree", "prevalence"]
         # All targets are alike within a TF, all TFs alike, all pairs alike.
@@ -57,7 +62,12 @@ class TestSplits:
     def test_mixed_edges_are_left_out_and_known_all_the_same(self, adata, net):
         sr.tl.fit_grn(adata, net, "degree", split="both", n_bootstrap=0)
         rest, pairs = adata.uns["grn"]["left_out"], adata.uns["grn"]["pairs"]
-        assert adata.uns["grn"]["params"]["n_edges_left_out"] == len(rest) == len(net) - pairs["label"].sum() > 0
+        assert (
+            adata.uns["grn"]["params"]["n_edges_left_out"]
+            == len(rest)
+            == len(net) - pairs["label"].sum()
+            > 0
+        )
         links = sr.get.grn(adata)
         known = set(zip(net["source"], net["target"], strict=True))
         pair = list(zip(links["source"], links["target"], strict=True))
@@ -87,9 +97,13 @@ class TestSplits:
 
 
 class TestNegatives:
-    @pytest.mark.parametrize(("negatives", "ratio"), [("sampled", 2.0), ("sampled", 0.5), ("hard", 1.0)])
+    @pytest.mark.parametrize(
+        ("negatives", "ratio"), [("sampled", 2.0), ("sampled", 0.5), ("hard", 1.0)]
+    )
     def test_their_number_is_in_every_part(self, adata, net, negatives, ratio):
-        sr.tl.fit_grn(adata, net, "degree", negatives=negatives, negative_ratio=ratio, n_bootstrap=0)
+        sr.tl.fit_grn(
+            adata, net, "degree", negatives=negatives, negative_ratio=ratio, n_bootstrap=0
+        )
         labels = adata.uns["grn"]["pairs"].groupby("split", observed=True)["label"]
         positive, negative = labels.sum(), labels.size() - labels.sum()
         assert adata.uns["grn"]["params"]["negatives"] == negatives
@@ -101,11 +115,18 @@ class TestNegatives:
 
     def test_the_degree_model_scores_one_half_on_matched_pairs(self, adata, net):
         sr.tl.fit_grn(adata, net, "degree", negatives="degree_matched", n_bootstrap=0)
-        table = sr.get.metrics(adata).query("model == 'degree' and split == 'test'").set_index("metric")["value"]
+        table = (
+            sr.get.metrics(adata)
+            .query("model == 'degree' and split == 'test'")
+            .set_index("metric")["value"]
+        )
         assert table["auroc"] == pytest.approx(0.5, abs=0.01)
         assert table["prevalence"] == 0.5
         sr.tl.fit_grn(adata, net, "degree", n_bootstrap=0)
-        assert sr.get.metrics(adata).query("model == 'degree' and metric == 'auroc'")["value"].min() > 0.6
+        assert (
+            sr.get.metrics(adata).query("model == 'degree' and metric == 'auroc'")["value"].min()
+            > 0.6
+        )
 
     def test_pairs_without_label_are_scored_too(self, adata, net):
         sr.tl.fit_grn(adata, net, "degree", negatives="sampled", n_bootstrap=0)
@@ -115,9 +136,11 @@ class TestNegatives:
     def test_sampled_probabilities_come_to_the_level_of_all_by_the_documented_step(self):
         """docs/probabilities.md: the difference of two logits of shares of edges."""
         adata = sr.datasets.simulated(n_obs=10, n_vars=400, random_state=0)
-        net, level = adata.uns["truth"], {}
+        net, level = adata.uns["network"], {}
         for negatives, ratio in (("all", 1.0), ("sampled", 2.0)):
-            sr.tl.fit_grn(adata, net, "degree", negatives=negatives, negative_ratio=ratio, n_bootstrap=0)
+            sr.tl.fit_grn(
+                adata, net, "degree", negatives=negatives, negative_ratio=ratio, n_bootstrap=0
+            )
             level[negatives] = sr.get.grn(adata)["weight"].mean()
         density = len(net) / (net["source"].nunique() * 399)
         moved = expit(logit(sr.get.grn(adata)["weight"]) + logit(density) - logit(1 / 3))
@@ -128,9 +151,13 @@ class TestNegatives:
     def test_what_does_not_go_together_is_said(self, adata, net):
         sr.tl.fit_grn(adata, net, "degree", n_bootstrap=0)
         frame = adata.uns["grn"]["pairs"]
-        with pytest.raises(ValueError, match="negatives='hard' cannot be chosen when split is a frame"):
+        with pytest.raises(
+            ValueError, match="negatives='hard' cannot be chosen when split is a frame"
+        ):
             sr.tl.fit_grn(adata, split=frame, negatives="hard")
-        with pytest.raises(ValueError, match=r"negative_ratio=3.0 has no meaning with negatives='all'"):
+        with pytest.raises(
+            ValueError, match=r"negative_ratio=3.0 has no meaning with negatives='all'"
+        ):
             sr.tl.fit_grn(adata, net, negative_ratio=3.0)
         with pytest.raises(ValueError, match="negatives='random' is not known"):
             sr.tl.fit_grn(adata, net, negatives="random")
@@ -153,10 +180,12 @@ class TestRandomEmbedding:
         assert not np.array_equal(random.varp["grn"].data, other.varp["grn"].data)
         # The split is that of the seed, with and without.
         columns = ["source", "target", "label", "split"]
-        pd.testing.assert_frame_equal(real.uns["grn"]["pairs"][columns], random.uns["grn"]["pairs"][columns])
+        pd.testing.assert_frame_equal(
+            real.uns["grn"]["pairs"][columns], random.uns["grn"]["pairs"][columns]
+        )
 
     def test_vectors_are_normal_of_the_same_scale_and_zero_rows_stay(self):
-        from scregnet.tl._make_task import random_vectors
+        from scregnet.tl._fit.task import random_vectors
 
         rng = np.random.default_rng(0)
         vectors = (3 + 7 * rng.random((400, 60))).astype(np.float32)
@@ -166,13 +195,17 @@ class TestRandomEmbedding:
         assert found.shape == vectors.shape
         assert (found[::4] == 0).all()
         there = np.any(vectors != 0, axis=1)
-        assert np.sqrt((found[there] ** 2).mean()) == pytest.approx(np.sqrt((vectors[there] ** 2).mean()), rel=0.02)
+        assert np.sqrt((found[there] ** 2).mean()) == pytest.approx(
+            np.sqrt((vectors[there] ** 2).mean()), rel=0.02
+        )
         assert found[there].mean() == pytest.approx(0, abs=0.2)
         assert np.abs(np.corrcoef(found[there].ravel(), vectors[there].ravel())[0, 1]) < 0.05
         assert not random_vectors(np.zeros((3, 2), np.float32), 0).any()
 
     def test_without_an_embedding_it_is_an_error(self, adata, net):
-        with pytest.raises(ValueError, match="random_embedding=True needs an embedding.*no embedding was found"):
+        with pytest.raises(
+            ValueError, match="random_embedding=True needs an embedding.*no embedding was found"
+        ):
             sr.tl.fit_grn(adata, net, random_embedding=True, **QUICK)
         with pytest.raises(ValueError, match="the method uses none"):
             sr.tl.fit_grn(adata, net, "degree", random_embedding=True)
@@ -215,18 +248,26 @@ class TestLabelFrequency:
         found = {}
         for c in (1.0, 0.4):
             sr.tl.fit_grn(adata, prior, "degree", label_frequency=c, n_bootstrap=0)
-            found[c] = sr.get.metrics(adata).query("model == 'degree' and split == 'test'").set_index("metric")["value"]
+            found[c] = (
+                sr.get.metrics(adata)
+                .query("model == 'degree' and split == 'test'")
+                .set_index("metric")["value"]
+            )
         assert found[0.4]["auroc"] == found[1.0]["auroc"]
         # The model with the ceiling is the true one here, so listed labels are predicted as well or better.
         assert found[0.4]["brier"] <= found[1.0]["brier"]
         assert found[0.4]["ece"] < 0.02
         bins = sr.pl.calibration(adata, show=False)
         assert bins.get_xlabel() == "Probability of being in the prior"
-        drawn = np.concatenate([line.get_xdata() for line in bins.get_lines() if line.get_marker() == "o"])
+        drawn = np.concatenate(
+            [line.get_xdata() for line in bins.get_lines() if line.get_marker() == "o"]
+        )
         assert drawn.max() <= 0.4
 
     def test_what_is_wrong_is_said(self, adata, net):
         with pytest.raises(ValueError, match=r"label_frequency must lie in \(0, 1\]"):
             sr.tl.fit_grn(adata, net, label_frequency=0)
-        with pytest.raises(ValueError, match="label_frequency=0.5 needs negatives='all', not 'sampled'"):
+        with pytest.raises(
+            ValueError, match="label_frequency=0.5 needs negatives='all', not 'sampled'"
+        ):
             sr.tl.fit_grn(adata, net, label_frequency=0.5, negatives="sampled")

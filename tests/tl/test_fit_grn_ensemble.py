@@ -20,7 +20,7 @@ QUICK = {
 @pytest.fixture(scope="module")
 def _ensemble():
     data = sr.datasets.simulated(n_obs=120, n_vars=80, random_state=3)
-    sr.tl.fit_grn(data, data.uns["truth"], n_models=3, **QUICK)
+    sr.tl.fit_grn(data, data.uns["network"], n_models=3, **QUICK)
     return data
 
 
@@ -36,9 +36,17 @@ def test_deviations_lie_where_the_probabilities_are(ensemble):
     assert deviation.dtype == np.float32
     assert 0 < deviation.data.mean() < 0.3
     pairs = ensemble.uns["grn"]["pairs"]
-    rows, columns = (ensemble.var_names.get_indexer(pairs[c].astype(str)) for c in ("source", "target"))
-    np.testing.assert_allclose(deviation.toarray()[rows, columns], pairs["probability_sd"], rtol=1e-5, atol=1e-7)
-    assert list(sr.get.metrics(ensemble)["model"].unique()) == ["scregnet", "degree", "label_factors"]
+    rows, columns = (
+        ensemble.var_names.get_indexer(pairs[c].astype(str)) for c in ("source", "target")
+    )
+    np.testing.assert_allclose(
+        deviation.toarray()[rows, columns], pairs["probability_sd"], rtol=1e-5, atol=1e-7
+    )
+    assert list(sr.get.metrics(ensemble)["model"].unique()) == [
+        "scregnet",
+        "degree",
+        "label_factors",
+    ]
 
 
 def test_history_has_every_member(ensemble):
@@ -75,9 +83,11 @@ def test_links_are_scored_again_from_the_state(ensemble, form, tmp_path):
     if form is not None:
         getattr(ensemble, f"write_{form}")(tmp_path / f"a.{form}")
         again = getattr(ad, f"read_{form}")(tmp_path / f"a.{form}")
-        np.testing.assert_array_equal(again.varp["grn_sd"].toarray(), ensemble.varp["grn_sd"].toarray())
+        np.testing.assert_array_equal(
+            again.varp["grn_sd"].toarray(), ensemble.varp["grn_sd"].toarray()
+        )
     pairs = ensemble.uns["grn"]["pairs"]
-    scored = sr.tl.score_links(again, pairs[["source", "target"]])
+    scored = sr.get.score_links(again, pairs[["source", "target"]])
     for column in ("probability", "probability_sd"):
         np.testing.assert_allclose(scored[column], pairs[column], rtol=1e-6, atol=1e-7)
 

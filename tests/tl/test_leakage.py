@@ -23,8 +23,12 @@ def small(name):
 def data():
     adata = sr.datasets.simulated(n_obs=60, n_vars=60, random_state=3)
     sr.tl.embed(adata, model="svd", n_components=6, show_progress_bar=False)
-    sr.tl.fit_grn(adata, adata.uns["truth"], "degree", test_fraction=0.4, validation_fraction=0.2, **QUIET)
-    split = adata.uns["grn"]["pairs"][["source", "target", "label", "split"]].astype({"source": str, "target": str})
+    sr.tl.fit_grn(
+        adata, adata.uns["network"], "degree", test_fraction=0.4, validation_fraction=0.2, **QUIET
+    )
+    split = adata.uns["grn"]["pairs"][["source", "target", "label", "split"]].astype(
+        {"source": str, "target": str}
+    )
     return adata, split
 
 
@@ -61,7 +65,10 @@ def test_labels_of_test_pairs_change_nothing_that_is_fitted(data, name, n_models
     for entry in ("model", "history"):
         assert_same(honest.uns["grn"][entry], fooled.uns["grn"][entry])
     assert_same(honest.uns["grn"]["params"], fooled.uns["grn"]["params"])
-    assert_same(honest.uns["grn"]["pairs"].drop(columns="label"), fooled.uns["grn"]["pairs"].drop(columns="label"))
+    assert_same(
+        honest.uns["grn"]["pairs"].drop(columns="label"),
+        fooled.uns["grn"]["pairs"].drop(columns="label"),
+    )
     for key in ["grn"] if n_models == 1 else ["grn", "grn_sd"]:
         for array in ("data", "indices", "indptr"):
             assert_same(getattr(honest.varp[key], array), getattr(fooled.varp[key], array))
@@ -75,22 +82,27 @@ def test_labels_of_test_pairs_change_nothing_that_is_fitted(data, name, n_models
 @pytest.mark.parametrize("kind", ["pairs", "targets", "tfs", "both"])
 def test_a_prior_that_knows_the_test_edges_changes_nothing_either(data, kind):
     adata, _ = data
-    net = adata.uns["truth"]
+    net = adata.uns["network"]
     sr.tl.fit_grn(adata, net, "degree", split=kind, key_added="made", **QUIET)
     split = adata.uns["made"]["pairs"][["source", "target", "label", "split"]]
     blind, knowing = (
-        sr.tl.fit_grn(adata, prior, "scregnet", split=split, copy=True, **small("scregnet")) for prior in (None, net)
+        sr.tl.fit_grn(adata, prior, "scregnet", split=split, copy=True, **small("scregnet"))
+        for prior in (None, net)
     )
     assert_same(blind.uns["grn"]["model"], knowing.uns["grn"]["model"])
     assert_same(blind.uns["grn"]["metrics"], knowing.uns["grn"]["metrics"])
 
 
-@pytest.mark.parametrize("name", [name for name in sorted(LINK_METHODS) if hasattr(get_method(name), "max_epochs")])
+@pytest.mark.parametrize(
+    "name", [name for name in sorted(LINK_METHODS) if hasattr(get_method(name), "max_epochs")]
+)
 def test_labels_of_validation_pairs_change_no_training_step(data, name):
     """A validation edge among the messages, the features or the batches would change the loss on the training pairs."""
     adata, split = data
     honest, fooled = (
-        sr.tl.fit_grn(adata, split=frame, method=name, copy=True, **small(name)).uns["grn"]["history"]
+        sr.tl.fit_grn(adata, split=frame, method=name, copy=True, **small(name)).uns["grn"][
+            "history"
+        ]
         for frame in (split, shuffled(split, "validation"))
     )
     assert_same(honest["train_loss"].to_numpy(), fooled["train_loss"].to_numpy())
@@ -100,7 +112,9 @@ def test_labels_of_validation_pairs_change_no_training_step(data, name):
 def test_labels_of_validation_pairs_calibrate_and_choose_only(data):
     adata, split = data
     honest, fooled = (
-        sr.tl.fit_grn(adata, split=frame, method="degree", pseudo_count=3.0, copy=True, **QUIET).uns["grn"]["model"]
+        sr.tl.fit_grn(
+            adata, split=frame, method="degree", pseudo_count=3.0, copy=True, **QUIET
+        ).uns["grn"]["model"]
         for frame in (split, shuffled(split, "validation"))
     )
     assert_same(honest["state"], fooled["state"])
@@ -112,7 +126,9 @@ def test_labels_of_training_pairs_do_change_the_fit(data, name):
     """So that the tests above compare something that labels can reach."""
     adata, split = data
     honest, fooled = (
-        sr.tl.fit_grn(adata, split=frame, method=name, copy=True, **small(name)).varp["grn"].toarray()
+        sr.tl.fit_grn(adata, split=frame, method=name, copy=True, **small(name))
+        .varp["grn"]
+        .toarray()
         for frame in (split, shuffled(split, "train"))
     )
     assert (honest != fooled).mean() > 0.1

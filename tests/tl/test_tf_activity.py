@@ -19,7 +19,9 @@ def test_it_is_decoupler_on_the_top_targets(fitted):
     dc.mt.ulm(expected, net[["source", "target", "weight"]])
     scores = fitted.obsm["score_ulm"]
     assert list(scores.index) == list(fitted.obs_names)
-    np.testing.assert_allclose(scores, expected.obsm["score_ulm"][scores.columns], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        scores, expected.obsm["score_ulm"][scores.columns], rtol=1e-3, atol=1e-3
+    )
     assert fitted.obsm["padj_ulm"].shape == scores.shape
 
 
@@ -36,7 +38,8 @@ def test_empty_cells_keep_their_rows(fitted):
 
 def test_what_is_wrong_is_said(fitted):
     with pytest.raises(
-        ValueError, match="no TF has tmin=5 targets that pass threshold=1.0 .*; the largest regulon has 0"
+        ValueError,
+        match="no TF has tmin=5 targets that pass threshold=1.0 .*; the largest regulon has 0",
     ):
         sr.tl.tf_activity(fitted, threshold=1.0)
     with pytest.raises(ValueError, match="method='ulmm' is not known"):

@@ -5,7 +5,7 @@ import pytest
 from mudata import MuData
 
 import scregnet as sr
-from scregnet.links.methods.scregnet import ScRegNet
+from scregnet.links.methods.scregnet.method import ScRegNet
 
 optuna = pytest.importorskip("optuna")
 
@@ -36,7 +36,7 @@ def without_time(entry):
 @pytest.fixture(scope="module")
 def _pairs(_simulated):
     data = _simulated.copy()
-    sr.tl.fit_grn(data, data.uns["truth"], "degree", n_bootstrap=0)
+    sr.tl.fit_grn(data, data.uns["network"], "degree", n_bootstrap=0)
     return data.uns["grn"]["pairs"][["source", "target", "label", "split"]]
 
 
@@ -82,7 +82,9 @@ def test_the_trials_and_the_best_of_them(tuned):
 
 
 @pytest.mark.parametrize("pass_through_a_file", [False, True])
-def test_a_fit_with_what_was_found_repeats_the_best_trial(adata, net, tmp_path, pass_through_a_file):
+def test_a_fit_with_what_was_found_repeats_the_best_trial(
+    adata, net, tmp_path, pass_through_a_file
+):
     entry = tune(adata, net, n_trials=3, split="targets")
     if pass_through_a_file:
         adata.write_h5ad(tmp_path / "a.h5ad")
@@ -100,7 +102,9 @@ def test_labels_of_test_pairs_change_nothing(adata, tuned, pairs):
     is_test = pairs["split"] == "test"
     flipped = pairs.assign(label=np.where(is_test, 1 - pairs["label"], pairs["label"]))
     entry = tune(adata, split=flipped)
-    pd.testing.assert_frame_equal(without_time(entry), without_time(tuned.uns["tune"]), check_exact=True)
+    pd.testing.assert_frame_equal(
+        without_time(entry), without_time(tuned.uns["tune"]), check_exact=True
+    )
     assert sr.get.tuned(adata) == sr.get.tuned(tuned)
 
 
@@ -110,11 +114,15 @@ def test_labels_of_validation_pairs_do_matter(adata, tuned, pairs):
     labels = pairs["label"].to_numpy().copy()
     labels[here] = rng.permutation(labels[here])
     entry = tune(adata, split=pairs.assign(label=labels))
-    assert not without_time(entry)["validation_auroc"].equals(tuned.uns["tune"]["trials"]["validation_auroc"])
+    assert not without_time(entry)["validation_auroc"].equals(
+        tuned.uns["tune"]["trials"]["validation_auroc"]
+    )
 
 
 @pytest.mark.parametrize("name", ["study.log", "study.db"])
-def test_killed_and_started_again_is_the_same_search(adata, tuned, pairs, tmp_path, monkeypatch, name):
+def test_killed_and_started_again_is_the_same_search(
+    adata, tuned, pairs, tmp_path, monkeypatch, name
+):
     fit = ScRegNet.fit
     fits = []
 
@@ -135,16 +143,27 @@ def test_killed_and_started_again_is_the_same_search(adata, tuned, pairs, tmp_pa
     entry = tune(adata, split=pairs, storage=str(tmp_path / name))
     # Three were there, the fourth is fitted again.
     assert len(fits) == 4 + 3
-    pd.testing.assert_frame_equal(without_time(entry), without_time(tuned.uns["tune"]), check_exact=True)
+    pd.testing.assert_frame_equal(
+        without_time(entry), without_time(tuned.uns["tune"]), check_exact=True
+    )
     entry = tune(adata, split=pairs, storage=tmp_path / name)
     assert len(fits) == 7, "nothing is left to do"
-    pd.testing.assert_frame_equal(without_time(entry), without_time(tuned.uns["tune"]), check_exact=True)
+    pd.testing.assert_frame_equal(
+        without_time(entry), without_time(tuned.uns["tune"]), check_exact=True
+    )
 
 
 def test_a_stored_search_of_something_else_is_refused(adata, pairs, tmp_path):
-    call = {"method": "degree", "n_trials": 1, "storage": tmp_path / "a.log", "show_progress_bar": False}
+    call = {
+        "method": "degree",
+        "n_trials": 1,
+        "storage": tmp_path / "a.log",
+        "show_progress_bar": False,
+    }
     sr.tl.tune_grn(adata, split=pairs, **call)
-    flipped = pairs.assign(label=np.where(pairs["split"] == "test", 1 - pairs["label"], pairs["label"]))
+    flipped = pairs.assign(
+        label=np.where(pairs["split"] == "test", 1 - pairs["label"], pairs["label"])
+    )
     sr.tl.tune_grn(adata, split=flipped, **call)
     changed = pairs.copy()
     changed.loc[changed.index[0], "label"] = 1 - changed["label"].iloc[0]
@@ -189,7 +208,14 @@ def test_the_search_finds_what_is_better(adata, net):
 
 def test_method_without_epochs_and_copy_and_key(adata, net):
     result = sr.tl.tune_grn(
-        adata, net, "degree", n_trials=3, key_added="search", copy=True, random_state=4, show_progress_bar=False
+        adata,
+        net,
+        "degree",
+        n_trials=3,
+        key_added="search",
+        copy=True,
+        random_state=4,
+        show_progress_bar=False,
     )
     assert "search" not in adata.uns
     assert set(result.uns["search"]["trials"]["state"]) == {"complete"}
@@ -208,7 +234,7 @@ def test_the_embedding_is_named(adata, net):
 
 
 def test_timeout_ends_the_search(adata, net, monkeypatch):
-    import scregnet.links.tuning as module
+    import scregnet.links.search.tuning as module
 
     now = iter(range(1000))
     monkeypatch.setattr(module.time, "monotonic", lambda: next(now))
@@ -236,7 +262,9 @@ def test_wrong_calls(adata, net, tmp_path):
     with pytest.raises(KeyError, match=r"adata.uns\['tune'\] is not there: call sr.tl.tune_grn"):
         sr.get.tuned(adata)
     adata.uns["x"] = 1
-    with pytest.raises(KeyError, match=r"is not a search: call sr.tl.tune_grn\(adata, prior, key_added='x'\)"):
+    with pytest.raises(
+        KeyError, match=r"is not a search: call sr.tl.tune_grn\(adata, prior, key_added='x'\)"
+    ):
         sr.get.tuned(adata, key="x")
 
 

@@ -11,11 +11,16 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from scregnet._uns import to_uns
+from scregnet._anndata.uns import to_uns
 from scregnet._validate import check_choice, check_integer, listed
 from scregnet.datasets._beeline_fetch import REPOSITORIES, fetch, registry
 
-_NETWORKS = {"chip": "Specific", "string": "STRING", "nonspecific": "Non-Specific", "lofgof": "Lofgof"}
+_NETWORKS = {
+    "chip": "Specific",
+    "string": "STRING",
+    "nonspecific": "Non-Specific",
+    "lofgof": "Lofgof",
+}
 _PARTS = {"train": "Train_set", "validation": "Validation_set", "test": "Test_set"}
 
 
@@ -99,7 +104,9 @@ def beeline(
             msg = f"path={str(path)!r} is not a folder."
             raise FileNotFoundError(msg)
         folders = _folders(
-            file.relative_to(root).as_posix() for depth in ("*", "*/*") for file in root.glob(f"{depth}/TFs+*/*")
+            file.relative_to(root).as_posix()
+            for depth in ("*", "*/*")
+            for file in root.glob(f"{depth}/TFs+*/*")
         )
         _check_there(wanted, folders, f"path={str(path)!r}")
         source = str(root)
@@ -110,11 +117,19 @@ def beeline(
     is_tf = np.zeros(len(genes), dtype=bool)
     is_tf[_read_tfs(_csv(folder, "TF"), genes)] = True
 
-    adata = AnnData(X=expression, obs=pd.DataFrame(index=cells), var=pd.DataFrame({"is_tf": is_tf}, index=genes))
+    adata = AnnData(
+        X=expression, obs=pd.DataFrame(index=cells), var=pd.DataFrame({"is_tf": is_tf}, index=genes)
+    )
     adata.uns["network"] = _read_network(folder, genes)
-    adata.uns["splits"] = {name: _read_split(place, genes) for name, place in _splits(root, folder, wanted).items()}
+    adata.uns["splits"] = {
+        name: _read_split(place, genes) for name, place in _splits(root, folder, wanted).items()
+    }
     adata.uns["beeline"] = to_uns(
-        {**wanted._asdict(), "expression": "log-normalised, as published; not counts", "source": source}
+        {
+            **wanted._asdict(),
+            "expression": "log-normalised, as published; not counts",
+            "source": source,
+        }
     )
     return adata
 
@@ -159,7 +174,10 @@ def _check_there(wanted: _Set, folders: dict[_Set, str], where: str) -> None:
 
 def _find_csv(folder: Path, name: str) -> Path | None:
     """Path of a table that may be compressed."""
-    return next((path for path in (folder / f"{name}.csv", folder / f"{name}.csv.gz") if path.is_file()), None)
+    return next(
+        (path for path in (folder / f"{name}.csv", folder / f"{name}.csv.gz") if path.is_file()),
+        None,
+    )
 
 
 def _csv(folder: Path, name: str) -> Path:
@@ -210,7 +228,9 @@ def _read_expression(path: Path) -> tuple[pd.Index, pd.Index, np.ndarray]:
 def _check_targets(path: Path, genes: pd.Index) -> None:
     """Raise unless the gene numbers of the benchmark are the rows of the expression file."""
     table = _table(path, ("Gene",), ("index",))
-    if not np.array_equal(table["index"], np.arange(len(genes))) or list(table["Gene"]) != list(genes):
+    if not np.array_equal(table["index"], np.arange(len(genes))) or list(table["Gene"]) != list(
+        genes
+    ):
         msg = (
             f"{path} numbers {len(table)} genes otherwise than the {len(genes)} rows of the expression file beside it; labels "
             "and splits would be read for the wrong genes. Files of different networks or sizes were mixed."
@@ -243,7 +263,13 @@ def _pairs(path: Path, genes: pd.Index, *numbers: str) -> pd.DataFrame:
     pairs = table[["TF", "Target"]].to_numpy()
     _check_positions(path, pairs.ravel(), len(genes))
     names = genes.to_numpy()
-    return pd.DataFrame({"source": names[pairs[:, 0]], "target": names[pairs[:, 1]], **{n: table[n] for n in numbers}})
+    return pd.DataFrame(
+        {
+            "source": names[pairs[:, 0]],
+            "target": names[pairs[:, 1]],
+            **{n: table[n] for n in numbers},
+        }
+    )
 
 
 def _read_network(folder: Path, genes: pd.Index) -> pd.DataFrame:
@@ -254,14 +280,20 @@ def _read_network(folder: Path, genes: pd.Index) -> pd.DataFrame:
     """
     label, named = _find_csv(folder, "Label"), _find_csv(folder, "BL--network")
     by_index = None if label is None else _pairs(label, genes)
-    by_name = None if named is None else _table(named, ("Gene1", "Gene2")).set_axis(["source", "target"], axis=1)
+    by_name = (
+        None
+        if named is None
+        else _table(named, ("Gene1", "Gene2")).set_axis(["source", "target"], axis=1)
+    )
     if by_name is not None:
         unknown = sorted({*by_name["source"], *by_name["target"]} - {*genes})
         if unknown:
             msg = f"{named} names genes that the expression file lacks: {listed(unknown, 5)}."
             raise ValueError(msg)
     if by_index is not None and by_name is not None:
-        indexed, spelled = ({*frame.itertuples(index=False, name=None)} for frame in (by_index, by_name))
+        indexed, spelled = (
+            {*frame.itertuples(index=False, name=None)} for frame in (by_index, by_name)
+        )
         if indexed != spelled:
             only = [" → ".join(edge) for edge in sorted(indexed ^ spelled)]
             msg = (
@@ -281,8 +313,14 @@ def _splits(root: Path, folder: Path, wanted: _Set) -> dict[str, Path]:
     places = {place.name: place for place in sorted(folder.glob("splits/*")) if place.is_dir()}
     places.setdefault("default", folder)
     if wanted.network == "chip":
-        places.setdefault("genelink", root / "Train_validation_test" / f"{wanted.cell_type} {wanted.n_genes}")
-    return {name: place for name, place in places.items() if any(_find_csv(place, part) for part in _PARTS.values())}
+        places.setdefault(
+            "genelink", root / "Train_validation_test" / f"{wanted.cell_type} {wanted.n_genes}"
+        )
+    return {
+        name: place
+        for name, place in places.items()
+        if any(_find_csv(place, part) for part in _PARTS.values())
+    }
 
 
 def _read_split(place: Path, genes: pd.Index) -> pd.DataFrame:

@@ -33,7 +33,9 @@ def registry() -> dict[str, Published]:
     """
     text = files("scregnet.datasets").joinpath("beeline_registry.csv").read_text(encoding="utf-8")
     return {
-        row["name"]: Published(row["git_blob"], REPOSITORIES[row["repository"]] + quote(row["file"]))
+        row["name"]: Published(
+            row["git_blob"], REPOSITORIES[row["repository"]] + quote(row["file"])
+        )
         for row in csv.DictReader(text.splitlines())
     }
 
@@ -66,7 +68,12 @@ def fetch(folder: str) -> Path:
 
     root = settings.cache_dir / "beeline"
     wanted = {name: file for name, file in registry().items() if name.startswith(f"{folder}/")}
-    keeper = pooch.create(root, base_url="", registry=dict.fromkeys(wanted), urls={n: f.url for n, f in wanted.items()})
+    keeper = pooch.create(
+        root,
+        base_url="",
+        registry=dict.fromkeys(wanted),
+        urls={n: f.url for n, f in wanted.items()},
+    )
     for name, file in wanted.items():
         held = root / name
         if held.is_file() and git_blob(held) != file.git_blob:
@@ -92,7 +99,9 @@ class _Checked:
     def __init__(self, name: str, expected: str) -> None:
         self.name, self.expected = name, expected
 
-    def __call__(self, url: str, output_file: Any, pooch: Any, *, check_only: bool = False) -> bool | None:
+    def __call__(
+        self, url: str, output_file: Any, pooch: Any, *, check_only: bool = False
+    ) -> bool | None:
         from pooch import HTTPDownloader
 
         outcome = HTTPDownloader(timeout=60)(url, output_file, pooch, check_only=check_only)

@@ -49,7 +49,9 @@ def draw_network(
     available[:n_tfs] = np.where(rank < n_masters, 0, rank)
     # The floor of a Lomax variate lies about a half below the variate.
     tail = max(mean_regulators - 0.5, 0.0) * rng.pareto(2.0, n_genes)
-    n_regulators = np.minimum(1 + np.floor(tail), np.minimum(available, max(1, n_tfs // 2))).astype(np.int64)
+    n_regulators = np.minimum(1 + np.floor(tail), np.minimum(available, max(1, n_tfs // 2))).astype(
+        np.int64
+    )
     popularity = 1.0 + rng.pareto(1.2, n_tfs)
 
     edges = np.zeros((n_tfs, n_genes), dtype=bool)
@@ -84,7 +86,9 @@ def basal_rates(strengths: np.ndarray, n_cell_types: int, rng: np.random.Generat
     for gene in np.flatnonzero(~strengths.any(axis=0)):
         n_high = rng.integers(1, -(-n_cell_types // 2) + 1)
         high = np.isin(np.arange(n_cell_types), rng.choice(n_cell_types, n_high, replace=False))
-        rates[:, gene] = np.where(high, rng.uniform(1.0, 2.0, n_cell_types), rng.uniform(0.05, 0.15, n_cell_types))
+        rates[:, gene] = np.where(
+            high, rng.uniform(1.0, 2.0, n_cell_types), rng.uniform(0.05, 0.15, n_cell_types)
+        )
     return rates
 
 
@@ -190,14 +194,18 @@ def langevin(
     return end
 
 
-def scale_cells(concentration: np.ndarray, median: float, spread: float, rng: np.random.Generator) -> np.ndarray:
+def scale_cells(
+    concentration: np.ndarray, median: float, spread: float, rng: np.random.Generator
+) -> np.ndarray:
     """Scale every cell to an expected total of its own, log-normal with the given median and log-standard deviation."""
     totals = concentration.sum(axis=1)
     size = median * np.exp(spread * rng.standard_normal(len(totals)))
     return concentration * (size / np.where(totals > 0, totals, 1))[:, None]
 
 
-def keep_mask(expected: np.ndarray, percentile: float, shape: float, rng: np.random.Generator) -> np.ndarray:
+def keep_mask(
+    expected: np.ndarray, percentile: float, shape: float, rng: np.random.Generator
+) -> np.ndarray:
     """Draw which measurements escape dropout: a logistic chance in ``log(1 + expected)``, one half at its ``percentile``."""
     logged = np.log1p(expected)
     midpoint = np.percentile(logged, percentile)

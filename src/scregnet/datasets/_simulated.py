@@ -7,10 +7,17 @@ import pandas as pd
 import scipy.sparse as sp
 from anndata import AnnData
 
+from scregnet._anndata.uns import to_uns
 from scregnet._docs import doc
-from scregnet._uns import to_uns
 from scregnet._validate import check_integer, check_interval
-from scregnet.datasets._sergio import basal_rates, draw_network, keep_mask, langevin, scale_cells, steady_state
+from scregnet.datasets._sergio import (
+    basal_rates,
+    draw_network,
+    keep_mask,
+    langevin,
+    scale_cells,
+    steady_state,
+)
 
 
 @doc
@@ -79,9 +86,9 @@ def simulated(
 
     - ``X``: raw counts, CSR float32.
     - ``obs["cell_type"]``: categorical.
-    - ``uns["truth"]``: the network as a frame: ``source``, ``target``, ``weight``. The weight is the interaction strength, 1
+    - ``uns["network"]``: the network as a frame: ``source``, ``target``, ``weight``. The weight is the interaction strength, 1
       to 5, negative for repression.
-    - ``varp["truth"]``: the same as CSR float32 (row = source, column = target).
+    - ``varp["network"]``: the same as CSR float32 (row = source, column = target).
     - ``uns["simulation"]``: the parameters.
 
     Raises
@@ -100,7 +107,7 @@ def simulated(
     >>> adata = sr.datasets.simulated(200, 100)
     >>> adata.shape
     (200, 100)
-    >>> list(adata.uns["truth"].columns)
+    >>> list(adata.uns["network"].columns)
     ['source', 'target', 'weight']
     """
     check_integer("n_obs", n_obs, minimum=1)
@@ -110,9 +117,7 @@ def simulated(
     check_integer("n_tfs", n_tfs, minimum=2)
     check_integer("n_cell_types", n_cell_types, minimum=1)
     if n_tfs >= n_vars:
-        msg = (
-            f"n_tfs={n_tfs} must be below n_vars={n_vars}: the TFs are among the genes, and some genes must not be TFs."
-        )
+        msg = f"n_tfs={n_tfs} must be below n_vars={n_vars}: the TFs are among the genes, and some genes must not be TFs."
         raise ValueError(msg)
     if n_cell_types > n_obs:
         msg = f"n_cell_types={n_cell_types} must not exceed n_obs={n_obs}: every cell type has a cell."
@@ -165,8 +170,10 @@ def simulated(
     source, target = np.nonzero(strengths)
     weight = strengths[source, target].astype(np.float32)
     names = np.array(genes, dtype=object)
-    adata.uns["truth"] = pd.DataFrame({"source": names[source], "target": names[target], "weight": weight})
-    adata.varp["truth"] = sp.csr_matrix((weight, (source, target)), shape=(n_vars, n_vars))
+    adata.uns["network"] = pd.DataFrame(
+        {"source": names[source], "target": names[target], "weight": weight}
+    )
+    adata.varp["network"] = sp.csr_matrix((weight, (source, target)), shape=(n_vars, n_vars))
     adata.uns["simulation"] = to_uns(
         {
             "model": "SERGIO",

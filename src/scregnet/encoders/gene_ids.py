@@ -93,7 +93,9 @@ class GeneIds:
     def _by_ensembl(self, name: str) -> int:
         gene: str | None = unversioned(name)
         if not is_ensembl(name):
-            gene = (self.symbols or {}).get(name) or (self._upper.get(name) if name.isupper() else None)
+            gene = (self.symbols or {}).get(name) or (
+                self._upper.get(name) if name.isupper() else None
+            )
         if gene is not None and self.aliases is not None:
             gene = self.aliases.get(gene)
         return self.tokens.get(gene, -1) if gene is not None else -1
@@ -108,15 +110,23 @@ class GeneIds:
     @cached_property
     def _upper(self) -> dict[str, str]:
         """What an upper-cased symbol stands for; the first of a kind counts."""
-        names = self.symbols or {} if self.kind == "ensembl" else {name: name for name in self.tokens}
+        names = (
+            self.symbols or {} if self.kind == "ensembl" else {name: name for name in self.tokens}
+        )
         return {symbol.upper(): gene for symbol, gene in reversed(list(names.items()))}
 
     @cached_property
     def _names(self) -> dict[str, str]:
         """The key of ``tokens`` that an Ensembl id stands for, in a vocabulary of symbols."""
-        named = {gene: symbol for symbol, gene in reversed(list((self.symbols or {}).items())) if symbol in self.tokens}
+        named = {
+            gene: symbol
+            for symbol, gene in reversed(list((self.symbols or {}).items()))
+            if symbol in self.tokens
+        }
         # Genes without a symbol stand in vocabularies of symbols under their Ensembl id, often with a version.
-        return named | {unversioned(name): name for name in reversed(list(self.tokens)) if is_ensembl(name)}
+        return named | {
+            unversioned(name): name for name in reversed(list(self.tokens)) if is_ensembl(name)
+        }
 
     def _no_match(self, genes: np.ndarray) -> str:
         """Say what the ids look like and what to do about it."""
@@ -174,7 +184,11 @@ def to_human(
         check_choice("orthologues", orthologues, ("upper",))
         human = [name if is_ensembl(name) else name.upper() for name in genes]
         changed = sum(a != b for a, b in zip(genes, human, strict=True))
-        return np.array(human, dtype=str), {"orthologues": "upper", "n_orthologues": changed, "n_ambiguous": 0}
+        return np.array(human, dtype=str), {
+            "orthologues": "upper",
+            "n_orthologues": changed,
+            "n_ambiguous": 0,
+        }
     table: dict[str, list[str]] = {}
     for name, target in _pairs(orthologues):
         targets = table.setdefault(unversioned(name), [])
@@ -191,7 +205,9 @@ def to_human(
     return np.array(human, dtype=str), {
         "orthologues": "table",
         "n_orthologues": sum(name != "" for name in human),
-        "n_ambiguous": sum(name == "" and len(targets) > 1 for name, targets in zip(human, found, strict=True)),
+        "n_ambiguous": sum(
+            name == "" and len(targets) > 1 for name, targets in zip(human, found, strict=True)
+        ),
     }
 
 
@@ -217,7 +233,9 @@ def _pairs(orthologues: pd.DataFrame | Mapping[str, Any]) -> list[tuple[str, str
             if not pd.isna(one)
         )
     else:
-        msg = f"orthologues= must be a frame, a mapping or 'upper', got {type(orthologues).__name__}."
+        msg = (
+            f"orthologues= must be a frame, a mapping or 'upper', got {type(orthologues).__name__}."
+        )
         raise TypeError(msg)
     texts = ((str(name).strip(), str(target).strip()) for name, target in pairs)
     return [(name, target) for name, target in texts if name and target]

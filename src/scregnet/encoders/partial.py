@@ -58,7 +58,9 @@ class PartialSums:
         self._hash = hashlib.blake2b(digest_size=16)
         self._next = time.monotonic() + INTERVAL
 
-    def take_up(self, cells: CellStream, pooler: StreamingPooler) -> tuple[Iterator[CellBlock], Place]:
+    def take_up(
+        self, cells: CellStream, pooler: StreamingPooler
+    ) -> tuple[Iterator[CellBlock], Place]:
         """Return the blocks that are left, the last one begun first, and the point in them; fill the pooler with the sums so far."""
         saved = self._load()
         if saved is not None:
@@ -74,7 +76,9 @@ class PartialSums:
             if last is not None and self._hash.digest() == digest and pooler.load_state(saved):
                 logger.info("going on from cell %d of %d", place.cells, cells.n_cells)
                 return self._again(last, blocks), place
-            logger.warning("partial sums of an earlier run do not belong to these cells; starting from the first cell")
+            logger.warning(
+                "partial sums of an earlier run do not belong to these cells; starting from the first cell"
+            )
             self._hash = hashlib.blake2b(digest_size=16)
         return self._reading(iter(cells)), Place()
 
@@ -110,7 +114,11 @@ class PartialSums:
                 np.savez(file, allow_pickle=False, **arrays)
             part.replace(self._path)
         except OSError as error:
-            logger.warning("this run cannot be taken up if it ends early: %s was not written (%s)", self._path, error)
+            logger.warning(
+                "this run cannot be taken up if it ends early: %s was not written (%s)",
+                self._path,
+                error,
+            )
             self._path = None
             with suppress(OSError):
                 part.unlink()

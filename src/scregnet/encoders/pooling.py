@@ -38,7 +38,13 @@ class StreamingPooler:
     """
 
     def __init__(
-        self, n_groups: int, n_slots: int, dimension: int, *, pooling: str = "mean", device: torch.device | None = None
+        self,
+        n_groups: int,
+        n_slots: int,
+        dimension: int,
+        *,
+        pooling: str = "mean",
+        device: torch.device | None = None,
     ) -> None:
         if pooling not in POOLINGS:
             msg = f"pooling={pooling!r} is not known; valid values: {', '.join(POOLINGS)}."
@@ -73,14 +79,17 @@ class StreamingPooler:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the sums so far."""
-        sums = {name: getattr(self, f"_{name}").cpu().numpy() for name in ("sums", "weights", "seen")}
+        sums = {
+            name: getattr(self, f"_{name}").cpu().numpy() for name in ("sums", "weights", "seen")
+        }
         return {**sums, "n_cells": self.n_cells}
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> bool:
         """Go on from the sums of :meth:`state`; ``False``, and nothing changed, if they are another pooler's."""
         own = self.state()
         if state.keys() != own.keys() or any(
-            (state[name].shape, state[name].dtype) != (value.shape, value.dtype) for name, value in own.items()
+            (state[name].shape, state[name].dtype) != (value.shape, value.dtype)
+            for name, value in own.items()
         ):
             return False
         for name in ("sums", "weights", "seen"):

@@ -97,7 +97,7 @@ class GeneEncoder(Protocol):
     whole, such as ``svd``, write :meth:`embed` themselves.
 
     A class that has a class method ``from_weights(weights, **parameters)`` gets the located weight files
-    (:class:`scregnet.encoders.weights.Weights`); any other is called with the parameters alone.
+    (:class:`scregnet.encoders.weights.files.Weights`); any other is called with the parameters alone.
     """
 
     poolings: tuple[str, ...]
@@ -134,7 +134,8 @@ class GeneMatch:
         """Return cells × slots: unknown genes left out, genes with the same slot summed, columns ascending in every row."""
         columns = np.flatnonzero(self.known)
         gather = sp.csr_matrix(
-            (np.ones(len(columns)), (columns, self.slots[columns])), shape=(len(self.slots), len(self.tokens))
+            (np.ones(len(columns)), (columns, self.slots[columns])),
+            shape=(len(self.slots), len(self.tokens)),
         )
         collapsed = sp.csr_matrix(matrix @ gather)
         collapsed.sort_indices()

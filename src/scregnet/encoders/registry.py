@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scregnet._validate import check_choice, listed
-from scregnet.encoders.checkpoints import GENEFORMER, SCBERT, SCFOUNDATION, SCGPT, Checkpoint
-from scregnet.encoders.weights import locate
+from scregnet.encoders.weights.checkpoints import (
+    GENEFORMER,
+    SCBERT,
+    SCFOUNDATION,
+    SCGPT,
+    Checkpoint,
+)
+from scregnet.encoders.weights.files import locate
 
 if TYPE_CHECKING:
     from scregnet.encoders.protocol import GeneEncoder
@@ -47,7 +53,7 @@ _ENTRIES: dict[str, EncoderEntry] = {
     for entry in (
         EncoderEntry(
             name="geneformer",
-            target="scregnet.encoders.geneformer:GeneformerEncoder",
+            target="scregnet.encoders.geneformer.encoder:GeneformerEncoder",
             description="BERT over genes ranked by scaled expression",
             reference="Theodoris et al. 2023, doi:10.1038/s41586-023-06139-9",
             licence="Apache-2.0",
@@ -59,7 +65,7 @@ _ENTRIES: dict[str, EncoderEntry] = {
         ),
         EncoderEntry(
             name="scbert",
-            target="scregnet.encoders.scbert:ScBertEncoder",
+            target="scregnet.encoders.scbert.encoder:ScBertEncoder",
             description="Performer over all genes, expression in bins",
             reference="Yang et al. 2022, doi:10.1038/s42256-022-00534-z",
             licence="GPL-3.0",
@@ -70,7 +76,7 @@ _ENTRIES: dict[str, EncoderEntry] = {
         ),
         EncoderEntry(
             name="scfoundation",
-            target="scregnet.encoders.scfoundation:ScFoundationEncoder",
+            target="scregnet.encoders.scfoundation.encoder:ScFoundationEncoder",
             description="Encoder of expressed genes and decoder of all, expression as continuous values",
             reference="Hao et al. 2024, doi:10.1038/s41592-024-02305-7",
             licence="Apache-2.0",
@@ -81,7 +87,7 @@ _ENTRIES: dict[str, EncoderEntry] = {
         ),
         EncoderEntry(
             name="scgpt",
-            target="scregnet.encoders.scgpt:ScGptEncoder",
+            target="scregnet.encoders.scgpt.encoder:ScGptEncoder",
             description="Transformer over expressed genes, expression in bins within the cell",
             reference="Cui et al. 2024, doi:10.1038/s41592-024-02201-0",
             licence="MIT",
@@ -235,5 +241,7 @@ def create(model: str, *, weights: str | Path | None = None, **parameters: Any) 
             msg = f"model={entry.name!r} has no weights; leave weights= out."
             raise ValueError(msg)
         return encoder(**parameters)
-    located = locate(entry.name, encoder.roles, entry.checkpoints, variant=variant, named=named, folder=weights)
+    located = locate(
+        entry.name, encoder.roles, entry.checkpoints, variant=variant, named=named, folder=weights
+    )
     return build(located, **parameters)

@@ -56,24 +56,37 @@ class SvdEncoder:
             filled = np.diff(matrix.indptr) > 0
             for group in np.unique(block.groups[filled]):
                 parts[group].append(matrix[filled & (block.groups == group)])
-        matrices = [sp.vstack(part, format="csr") if part else sp.csr_matrix((0, len(genes))) for part in parts]
+        matrices = [
+            sp.vstack(part, format="csr") if part else sp.csr_matrix((0, len(genes)))
+            for part in parts
+        ]
         most_cells = max(matrix.shape[0] for matrix in matrices)
         if most_cells == 0:
             msg = f"none of the {cells.n_cells} cells has a value above zero."
             raise ValueError(msg)
         width = min(self.n_components, len(genes), most_cells)
         if width < self.n_components:
-            logger.info("svd: %d components instead of %d, as many as genes and cells allow", width, self.n_components)
+            logger.info(
+                "svd: %d components instead of %d, as many as genes and cells allow",
+                width,
+                self.n_components,
+            )
         seed = np.random.default_rng(options.random_state).integers(2**31)
         groups = tuple(_gene_vectors(matrix, width, int(seed)) for matrix in matrices)
-        return Embedding(groups=groups, known=np.ones(len(genes), dtype=bool), report={"dimension": width})
+        return Embedding(
+            groups=groups, known=np.ones(len(genes), dtype=bool), report={"dimension": width}
+        )
 
 
 def _log_normalise(counts: sp.csr_matrix) -> sp.csr_matrix:
     totals = np.asarray(counts.sum(axis=1)).ravel()
     scale = TARGET_SUM / np.where(totals > 0, totals, 1.0)
     return sp.csr_matrix(
-        (np.log1p(counts.data * np.repeat(scale, np.diff(counts.indptr))), counts.indices, counts.indptr),
+        (
+            np.log1p(counts.data * np.repeat(scale, np.diff(counts.indptr))),
+            counts.indices,
+            counts.indptr,
+        ),
         shape=counts.shape,
     )
 
@@ -85,7 +98,9 @@ def _gene_vectors(matrix: sp.csr_matrix, width: int, seed: int) -> GeneVectors:
     vectors = np.zeros((n_genes, width), dtype=np.float32)
     rank = min(width, n_cells)
     if rank > 0:
-        _, singular, loadings = randomized_svd(matrix, rank, n_iter=10, random_state=seed, flip_sign=False)
+        _, singular, loadings = randomized_svd(
+            matrix, rank, n_iter=10, random_state=seed, flip_sign=False
+        )
         largest = loadings[np.arange(rank), np.abs(loadings).argmax(axis=1)]
         vectors[:, :rank] = (loadings * (np.sign(largest) * singular / np.sqrt(n_cells))[:, None]).T
     covered = matrix.getnnz(axis=0) > 0

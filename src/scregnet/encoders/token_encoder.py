@@ -82,7 +82,9 @@ class TokenEncoder(ABC):
         while start < len(order):
             n_cells = batch_size
             if self.max_tokens is not None:
-                n_cells = min(n_cells, max(self.max_tokens // max(lengths[order[start]], every_gene), 1))
+                n_cells = min(
+                    n_cells, max(self.max_tokens // max(lengths[order[start]], every_gene), 1)
+                )
             cells = order[start : start + n_cells]
             start += n_cells
             mask = np.arange(lengths[cells[0]]) < lengths[cells][:, None]
@@ -95,7 +97,15 @@ class TokenEncoder(ABC):
             if tokens.values is not None:
                 values = np.zeros(mask.shape, dtype=np.float32)
                 values[mask] = tokens.values[source]
-            yield TokenBatch(cells=cells, ids=ids, slots=slots, mask=mask, values=values, match=match, pooling=pooling)
+            yield TokenBatch(
+                cells=cells,
+                ids=ids,
+                slots=slots,
+                mask=mask,
+                values=values,
+                match=match,
+                pooling=pooling,
+            )
 
     def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
         """Stream the cells through the model once and pool per gene and group."""
@@ -105,11 +115,17 @@ class TokenEncoder(ABC):
             check_integer("batch_size", options.batch_size, minimum=1)
         check_choice("pooling", options.pooling, self.poolings)
         device = resolve_device(options.device)
-        wanted = options.precision if self.half_precision or options.precision != "auto" else "float32"
+        wanted = (
+            options.precision if self.half_precision or options.precision != "auto" else "float32"
+        )
         precision, computing = autocast(wanted, device)
         match = self.match(genes)
         pooler = StreamingPooler(
-            cells.n_groups, len(match.tokens), self.dimension, pooling=options.pooling, device=device
+            cells.n_groups,
+            len(match.tokens),
+            self.dimension,
+            pooling=options.pooling,
+            device=device,
         )
         self.to(device)
         self.max_tokens = None
@@ -117,18 +133,26 @@ class TokenEncoder(ABC):
         if batch_size is None:
             self.max_tokens = _MAX_TOKENS[device.type]
             batch_size = self.max_tokens
-        partial = PartialSums(options.partial_sums, self._run_key(cells, match, options, precision, device))
+        partial = PartialSums(
+            options.partial_sums, self._run_key(cells, match, options, precision, device)
+        )
         with torch_threads(), torch.inference_mode(), computing():
             blocks, place = partial.take_up(cells, pooler)
             n_blocks, skip, n_cells = max(place.blocks - 1, 0), place.batches, place.cells
             title = type(self).__name__.removesuffix("Encoder")
             with tqdm(
-                total=cells.n_cells, initial=n_cells, desc=title, unit="cell", disable=not options.progress
+                total=cells.n_cells,
+                initial=n_cells,
+                desc=title,
+                unit="cell",
+                disable=not options.progress,
             ) as bar:
                 for block in blocks:
                     n_blocks += 1
                     n_encoded = 0
-                    batches = enumerate(self.batches(block, match, batch_size, pooling=options.pooling), start=1)
+                    batches = enumerate(
+                        self.batches(block, match, batch_size, pooling=options.pooling), start=1
+                    )
                     for number, batch in batches:
                         n_encoded += len(batch.cells)
                         if number <= skip:
@@ -145,11 +169,21 @@ class TokenEncoder(ABC):
             msg = f"none of the {cells.n_cells} cells has a value above zero in any of the {int(match.known.sum())} genes that the model knows."
             raise ValueError(msg)
         pooled, seen = pooler.result()
-        groups = tuple(_per_gene(pooled[g], seen[g], match, int(pooler.n_cells[g])) for g in range(cells.n_groups))
-        return Embedding(groups=groups, known=match.known, report={**match.report, "precision": precision})
+        groups = tuple(
+            _per_gene(pooled[g], seen[g], match, int(pooler.n_cells[g]))
+            for g in range(cells.n_groups)
+        )
+        return Embedding(
+            groups=groups, known=match.known, report={**match.report, "precision": precision}
+        )
 
     def _run_key(
-        self, cells: CellStream, match: GeneMatch, options: EmbedOptions, precision: str, device: torch.device
+        self,
+        cells: CellStream,
+        match: GeneMatch,
+        options: EmbedOptions,
+        precision: str,
+        device: torch.device,
     ) -> dict[str, Any]:
         """Return what the sums depend on, the cells themselves left out."""
         if options.partial_sums is None:
@@ -161,12 +195,20 @@ class TokenEncoder(ABC):
             if isinstance(value, torch.nn.Module):
                 for key, tensor in value.state_dict().items():
                     described.update(f"{name}.{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                    described.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+                    described.update(
+                        tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
+                    )
         return {
             "encoder": f"{type(self).__module__}.{type(self).__qualname__}",
             "model": described.hexdigest(),
             "cells": [cells.n_cells, cells.n_groups, cells.counts],
-            "options": [options.pooling, options.batch_size, self.max_tokens, precision, device.type],
+            "options": [
+                options.pooling,
+                options.batch_size,
+                self.max_tokens,
+                precision,
+                device.type,
+            ],
             "versions": {name: version(name) for name in ("scregnet", "numpy", "torch")},
         }
 

@@ -7,6 +7,7 @@ from scregnet.get._grn import grn
 from scregnet.get._metrics import metrics
 from scregnet.get._models import models
 from scregnet.get._regulons import regulons
+from scregnet.get._score_links import score_links
 from scregnet.get._tuned import tuned
 
-__all__ = ["graph", "grn", "metrics", "models", "regulons", "tuned"]
+__all__ = ["graph", "grn", "metrics", "models", "regulons", "score_links", "tuned"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from scregnet._adata import resolve
+from scregnet._anndata.access import resolve
+from scregnet._anndata.slots import regulators
 from scregnet._docs import doc
-from scregnet._fitted import regulators
 from scregnet.get._grn import select_links
 
 if TYPE_CHECKING:
@@ -68,12 +68,18 @@ def graph(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> hubs = dict(sr.get.graph(adata, threshold=0.5).out_degree())
     """
     adata = resolve(adata, mod)
     frame, _ = select_links(
-        adata, key, sources=sources, targets=targets, threshold=threshold, top_n=top_n, new_only=new_only
+        adata,
+        key,
+        sources=sources,
+        targets=targets,
+        threshold=threshold,
+        top_n=top_n,
+        new_only=new_only,
     )
     return to_graph(frame, adata.var_names[regulators(adata, key)])
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scregnet._adata import check_names, resolve
+from scregnet._anndata.access import check_names, resolve
+from scregnet._anndata.slots import fitted, network, regulators
 from scregnet._docs import doc
-from scregnet._fitted import fitted, network, regulators
 from scregnet._validate import check_integer, check_interval, listed
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def grn(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> net = sr.get.grn(adata, threshold=0.5)
     """
     frame, _ = select_links(
@@ -127,7 +127,9 @@ def select_links(
     part.sort_indices()
 
     weights = part.data
-    kept = np.ones(len(weights), dtype=bool) if threshold is None else weights >= np.float32(threshold)
+    kept = (
+        np.ones(len(weights), dtype=bool) if threshold is None else weights >= np.float32(threshold)
+    )
     rows = np.repeat(chosen_rows, np.diff(part.indptr))
     columns = chosen_columns[part.indices]
     if new_only:
@@ -152,7 +154,9 @@ def select_links(
     return frame, n_found
 
 
-def _positions(argument: str, wanted: str | Sequence[str] | None, names: pd.Index) -> np.ndarray | None:
+def _positions(
+    argument: str, wanted: str | Sequence[str] | None, names: pd.Index
+) -> np.ndarray | None:
     """Turn gene names into positions, each once, or raise ``KeyError`` for those that are not there."""
     if wanted is None:
         return None
@@ -165,7 +169,9 @@ def _positions(argument: str, wanted: str | Sequence[str] | None, names: pd.Inde
     if missing:
         folded = {str(name).casefold(): name for name in names}
         close = [folded[str(name).casefold()] for name in missing if str(name).casefold() in folded]
-        hint = f" Did you mean {listed(close)}?" if close else f" They look like {listed(names[:3])}."
+        hint = (
+            f" Did you mean {listed(close)}?" if close else f" They look like {listed(names[:3])}."
+        )
         msg = f"{argument}: {listed(missing)} not in adata.var_names.{hint}"
         raise KeyError(msg)
     return np.unique(positions)
@@ -193,7 +199,9 @@ def _lookup(
     return in_prior, split
 
 
-def _match(wanted: np.ndarray, pairs: pd.DataFrame, names: pd.Index) -> tuple[np.ndarray, np.ndarray]:
+def _match(
+    wanted: np.ndarray, pairs: pd.DataFrame, names: pd.Index
+) -> tuple[np.ndarray, np.ndarray]:
     """Return which of the links (row times number of genes plus column) are in a frame of pairs, and the rows of those."""
     # Genes of labelled pairs may have been dropped from adata after the fit.
     sources = names.get_indexer(pd.Index(pairs["source"].to_numpy(dtype=object)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scregnet._adata import resolve
+from scregnet._anndata.access import resolve
+from scregnet._anndata.slots import fitted
 from scregnet._docs import doc
-from scregnet._fitted import fitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +44,11 @@ def metrics(adata: AnnData | MuData, *, key: str = "grn", mod: str = "rna") -> p
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> table = sr.get.metrics(adata).pivot(index="metric", columns=["model", "split"], values="value")
     """
     frame: pd.DataFrame = fitted(resolve(adata, mod), key)["metrics"]
     # Files of earlier versions have no intervals.
-    return frame.reindex(columns=["model", "split", "metric", "value", "low", "high"]).reset_index(drop=True)
+    return frame.reindex(columns=["model", "split", "metric", "value", "low", "high"]).reset_index(
+        drop=True
+    )

@@ -66,7 +66,18 @@ def models() -> pd.DataFrame:
         if not entry.checkpoints:
             empty = dict.fromkeys(("variant", "hub_id", "revision", "source"), "")
             rows.append({**known, **empty, "model": entry.name, "default": True})
-    columns = ["model", "variant", "default", "dimension", "n_layers", "gene_ids", "hub_id", "revision"]
+    columns = [
+        "model",
+        "variant",
+        "default",
+        "dimension",
+        "n_layers",
+        "gene_ids",
+        "hub_id",
+        "revision",
+    ]
     columns += ["licence_code", "licence_weights", "size_mb", "source", "description", "reference"]
     frame = pd.DataFrame(rows, columns=columns)
-    return frame.astype({"default": bool, "dimension": "Int64", "n_layers": "Int64", "size_mb": "Float64"})
+    return frame.astype(
+        {"default": bool, "dimension": "Int64", "n_layers": "Int64", "size_mb": "Float64"}
+    )

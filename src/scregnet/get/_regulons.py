@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from scregnet._adata import resolve
+from scregnet._anndata.access import resolve
 from scregnet._docs import doc
 from scregnet._validate import check_integer
 from scregnet.get._grn import select_links
@@ -58,11 +58,13 @@ def regulons(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sets = sr.get.regulons(adata, threshold=0.5, top_n_targets=100)
     """
     if top_n_targets is not None:
         check_integer("top_n_targets", top_n_targets, minimum=1)
-    frame, _ = select_links(resolve(adata, mod), key, sources=sources, threshold=threshold, new_only=new_only)
+    frame, _ = select_links(
+        resolve(adata, mod), key, sources=sources, threshold=threshold, new_only=new_only
+    )
     groups = frame.groupby("source", sort=False, observed=True)["target"]
     return {str(source): part.tolist()[:top_n_targets] for source, part in groups}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet._adata import resolve
+from scregnet._anndata.access import resolve
 from scregnet._docs import doc
 
 if TYPE_CHECKING:
@@ -45,14 +45,18 @@ def tuned(adata: AnnData | MuData, *, key: str = "tune", mod: str = "rna") -> di
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
-    >>> sr.tl.tune_grn(adata, adata.uns["truth"], method="degree", n_trials=3)
+    >>> sr.tl.tune_grn(adata, adata.uns["network"], method="degree", n_trials=3)
     >>> sorted(sr.get.tuned(adata))[:3]
     ['embedding', 'layer', 'method']
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], **sr.get.tuned(adata))
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], **sr.get.tuned(adata))
     """
     entry = resolve(adata, mod).uns.get(key)
     if not isinstance(entry, Mapping) or not {"best", "trials", "params"} <= set(entry):
-        call = "sr.tl.tune_grn(adata, prior)" if key == "tune" else f"sr.tl.tune_grn(adata, prior, key_added={key!r})"
+        call = (
+            "sr.tl.tune_grn(adata, prior)"
+            if key == "tune"
+            else f"sr.tl.tune_grn(adata, prior, key_added={key!r})"
+        )
         found = "is not there" if entry is None else "is not a search"
         msg = f"adata.uns[{key!r}] {found}: call {call} first."
         raise KeyError(msg)

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from scregnet.links.calibration import PlattCalibration
 from scregnet.links.ensemble import EnsembleLinks, fit_members, join
-from scregnet.links.negatives import NEGATIVES, choose_negatives
-from scregnet.links.registry import LINK_METHODS, NULL_MODELS, get_method, load_fitted, register_method
-from scregnet.links.splits import SPLITS, VALIDATION_FRACTIONS, hold_out, split_pairs
+from scregnet.links.pairs.negatives import NEGATIVES, choose_negatives
+from scregnet.links.pairs.splits import SPLITS, VALIDATION_FRACTIONS, hold_out, split_pairs
+from scregnet.links.registry import (
+    LINK_METHODS,
+    NULL_MODELS,
+    get_method,
+    load_fitted,
+    register_method,
+)
 from scregnet.links.task import FitResult, FittedLinks, LinkMethod, LinkTask, Pairs, Split
 
 __all__ = [

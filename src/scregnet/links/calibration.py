@@ -24,7 +24,9 @@ class PlattCalibration:
     """Mean negative log-likelihood of the smoothed targets it was fitted to, in nats a pair."""
 
     @classmethod
-    def fit(cls, scores: np.ndarray, labels: np.ndarray, *, label_frequency: float = 1.0) -> PlattCalibration:
+    def fit(
+        cls, scores: np.ndarray, labels: np.ndarray, *, label_frequency: float = 1.0
+    ) -> PlattCalibration:
         """Fit to the scores (n,) and bool labels (n,) of validation pairs; both labels must occur."""
         from scipy.optimize import minimize
         from scipy.special import expit
@@ -56,7 +58,9 @@ class PlattCalibration:
 
         start = np.array([0.0, np.log(n_positive / n_negative)])
         # Scores that carry nothing would send the log-slope to minus infinity; the bound keeps the order of pairs.
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(-7.0, 7.0), (None, None)])
+        found = minimize(
+            loss, start, jac=True, method="L-BFGS-B", bounds=[(-7.0, 7.0), (None, None)]
+        )
         slope = float(np.exp(found.x[0]) / (spread or 1.0))
         return cls(slope, float(found.x[1] - slope * centre), float(found.fun))
 
@@ -64,4 +68,6 @@ class PlattCalibration:
         """Probability of each score, float32."""
         from scipy.special import expit
 
-        return expit(self.slope * np.asarray(scores, np.float64) + self.intercept).astype(np.float32)
+        return expit(self.slope * np.asarray(scores, np.float64) + self.intercept).astype(
+            np.float32
+        )

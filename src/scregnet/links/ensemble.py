@@ -26,11 +26,15 @@ class EnsembleLinks:
         """Mean of the members' calibrated logits, float32."""
         return self.score_and_sd(sources, targets)[0]
 
-    def score_and_sd(self, sources: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def score_and_sd(
+        self, sources: np.ndarray, targets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The score of each pair, and the standard deviation of the members' calibrated probabilities; both float32."""
         logits = np.zeros(len(sources))
         mean, square = np.zeros(len(sources)), np.zeros(len(sources))
-        for number, (member, calibration) in enumerate(zip(self.members, self.calibrations, strict=True), start=1):
+        for number, (member, calibration) in enumerate(
+            zip(self.members, self.calibrations, strict=True), start=1
+        ):
             score = member.score(sources, targets)
             logits += calibration.slope * score.astype(np.float64) + calibration.intercept
             # Welford's update: a difference of sums would leave rounding error where members agree.
@@ -63,7 +67,10 @@ class EnsembleLinks:
         calibrations = zip(state["slopes"], state["intercepts"], strict=True)
         return cls(
             tuple(load_fitted(method, member) for member in members),
-            tuple(PlattCalibration(float(slope), float(intercept)) for slope, intercept in calibrations),
+            tuple(
+                PlattCalibration(float(slope), float(intercept))
+                for slope, intercept in calibrations
+            ),
         )
 
 
@@ -83,19 +90,28 @@ def fit_members(
     first = np.random.default_rng(random_state)
     generators = [first, *first.spawn(n_models - 1)]
     return [
-        method.fit(task, rng=rng, device=device, progress=progress(number) if progress is not None else None)
+        method.fit(
+            task,
+            rng=rng,
+            device=device,
+            progress=progress(number) if progress is not None else None,
+        )
         for number, rng in enumerate(generators)
     ]
 
 
-def join(results: list[FitResult], task: LinkTask, *, label_frequency: float = 1.0) -> FittedLinks | EnsembleLinks:
+def join(
+    results: list[FitResult], task: LinkTask, *, label_frequency: float = 1.0
+) -> FittedLinks | EnsembleLinks:
     """The links of a single fit as they are; several calibrated on the validation pairs and joined."""
     if len(results) == 1:
         return results[0].links
     check = task.validation
     calibrations = [
         PlattCalibration.fit(
-            result.links.score(check.sources, check.targets), check.labels, label_frequency=label_frequency
+            result.links.score(check.sources, check.targets),
+            check.labels,
+            label_frequency=label_frequency,
         )
         for result in results
     ]

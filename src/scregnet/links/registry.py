@@ -63,30 +63,30 @@ def _load(path: str) -> Any:
 register_method(
     "degree",
     method="scregnet.links.methods.degree:Degree",
-    fitted="scregnet.links.additive:AdditiveLinks",
+    fitted="scregnet.links.forms.additive:AdditiveLinks",
     summary="null model: how often is this TF a regulator, how often is this gene a target",
 )
 register_method(
     "label_factors",
-    method="scregnet.links.methods.label_factors:LabelFactors",
-    fitted="scregnet.links.methods.label_factors:FactorLinks",
+    method="scregnet.links.methods.label_factors.method:LabelFactors",
+    fitted="scregnet.links.methods.label_factors.method:FactorLinks",
     summary="null model: which TFs have targets in common, low-rank factors of the training labels",
 )
 register_method(
     "scregnet",
-    method="scregnet.links.methods.scregnet:ScRegNet",
-    fitted="scregnet.links.additive:AdditiveLinks",
+    method="scregnet.links.methods.scregnet.method:ScRegNet",
+    fitted="scregnet.links.forms.additive:AdditiveLinks",
     summary="frozen foundation-model embedding beside a graph network, pair classifier (Kommu et al. 2025)",
 )
 register_method(
     "sctransnet",
-    method="scregnet.links.methods.sctransnet:ScTransNet",
-    fitted="scregnet.links.bilinear:BilinearLinks",
+    method="scregnet.links.methods.sctransnet.method:ScTransNet",
+    fitted="scregnet.links.forms.bilinear:BilinearLinks",
     summary="frozen foundation-model embedding beside attention over the known network, hard negatives (Kommu et al. 2024)",
 )
 register_method(
     "joint",
-    method="scregnet.links.methods.joint:Joint",
-    fitted="scregnet.links.methods.joint:JointLinks",
+    method="scregnet.links.methods.joint.method:Joint",
+    fitted="scregnet.links.methods.joint.method:JointLinks",
     summary="Gaussian process over pairs, with factors of the labels and boosted trees or, for targets without labels, a forest of genes",
 )

@@ -104,7 +104,12 @@ class LinkMethod(Protocol):
     uses_embedding: ClassVar[bool]
 
     def fit(
-        self, task: LinkTask, *, rng: np.random.Generator, device: Any, progress: Progress | None = None
+        self,
+        task: LinkTask,
+        *,
+        rng: np.random.Generator,
+        device: Any,
+        progress: Progress | None = None,
     ) -> FitResult:
         """Fit to the training pairs; the validation pairs serve to stop and to choose, nothing else."""
         ...

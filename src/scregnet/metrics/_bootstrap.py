@@ -113,7 +113,11 @@ class WeightedMetrics:
     """
 
     def __init__(
-        self, labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, probabilities: ArrayLike | None = None
+        self,
+        labels: ArrayLike,
+        scores: ArrayLike,
+        groups: ArrayLike,
+        probabilities: ArrayLike | None = None,
     ) -> None:
         self.labels, scores = _checked(labels, scores)
         _, self.groups = np.unique(np.asarray(groups), return_inverse=True)
@@ -125,7 +129,9 @@ class WeightedMetrics:
         both = (edges > 0) & (edges < np.bincount(self.groups))
         self._rows = np.flatnonzero(both[self.groups])
         rows = self._rows
-        self._per_tf = _Ranking(self.labels[rows], scores[rows], self.groups[rows]) if len(rows) else None
+        self._per_tf = (
+            _Ranking(self.labels[rows], scores[rows], self.groups[rows]) if len(rows) else None
+        )
         self._residual: np.ndarray | None = None
         if probabilities is not None:
             _, values = checked_probabilities(self.labels, probabilities)
@@ -153,7 +159,10 @@ class WeightedMetrics:
             weighted = weights * self._residual
             figures["brier"] = weighted @ self._residual / total
             figures["ece"] = np.abs(np.bincount(self._bins, weights=weighted)).sum() / total
-        return {**{metric: float(value) for metric, value in figures.items()}, "prevalence": prevalence}
+        return {
+            **{metric: float(value) for metric, value in figures.items()},
+            "prevalence": prevalence,
+        }
 
 
 class _Ranking:

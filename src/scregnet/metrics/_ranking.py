@@ -109,7 +109,10 @@ def epr(labels: ArrayLike, scores: ArrayLike) -> float:
 
 
 def per_tf(
-    labels: ArrayLike, scores: ArrayLike, tfs: ArrayLike, metric: Callable[[np.ndarray, np.ndarray], float] = auroc
+    labels: ArrayLike,
+    scores: ArrayLike,
+    tfs: ArrayLike,
+    metric: Callable[[np.ndarray, np.ndarray], float] = auroc,
 ) -> float:
     """Mean of a metric over TFs, each TF's pairs ranked among themselves: "this TF has many targets" is worth nothing.
 

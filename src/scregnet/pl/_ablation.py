@@ -45,7 +45,7 @@ def ablation(
     Parameters
     ----------
     frame
-        Frame of :func:`scregnet.tl.ablation_study`, or several of them below one another with a further column for ``groupby``.
+        Frame of :func:`scregnet.bm.ablation_study`, or several of them below one another with a further column for ``groupby``.
     metrics
         Metrics to draw, one panel each.
     split
@@ -82,7 +82,7 @@ def ablation(
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> variants = {"shrunk little": {"pseudo_count": 0.3}, "shrunk much": {"pseudo_count": 30.0}}
-    >>> table = sr.tl.ablation_study(adata, adata.uns["truth"], "degree", variants=variants, n_seeds=3)
+    >>> table = sr.bm.ablation_study(adata, adata.uns["network"], "degree", variants=variants, n_seeds=3)
     >>> sr.pl.ablation(table)
     """
     needed = ["variant", "seed", "model", "split", "metric", "value"]
@@ -130,7 +130,9 @@ def _panel(
                 continue
             x = float(j) if single else i + (j - (len(names) - 1) / 2) * bar
             label = name if i == 0 and not single else None
-            ends += _bar(ax, x, bar, values, bottom=bottom, colour=colour, label=label, large=single)
+            ends += _bar(
+                ax, x, bar, values, bottom=bottom, colour=colour, label=label, large=single
+            )
         _null_lines(ax, baselines, groupby, group, i, None if single else (i - 0.45, i + 0.45))
     low, high = np.nanmin(ends), np.nanmax(ends)
     # Room for the numbers above the bars; below, none is wanted where the bars begin.
@@ -143,31 +145,77 @@ def _panel(
 
 
 def _bar(
-    ax: Axes, x: float, width: float, values: np.ndarray, *, bottom: float, colour: str, label: str | None, large: bool
+    ax: Axes,
+    x: float,
+    width: float,
+    values: np.ndarray,
+    *,
+    bottom: float,
+    colour: str,
+    label: str | None,
+    large: bool,
 ) -> tuple[float, float]:
     """Draw one version's mean, standard deviation and seeds; return the lowest and highest value that is drawn."""
     n_failed = int((~np.isfinite(values)).sum())
     values = values[np.isfinite(values)]
     if len(values) == 0:
-        ax.text(x, bottom, "failed", ha="center", va="bottom", rotation=90, fontsize="small", color="0.3")
+        ax.text(
+            x,
+            bottom,
+            "failed",
+            ha="center",
+            va="bottom",
+            rotation=90,
+            fontsize="small",
+            color="0.3",
+        )
         return bottom, bottom
     mean, spread = values.mean(), values.std(ddof=1) if len(values) > 1 else 0.0
     low, high = min(values.min(), mean - spread), max(values.max(), mean + spread)
-    ax.bar(x, mean - bottom, width * 0.92, bottom=bottom, color=colour, alpha=0.55, label=label, zorder=2)
+    ax.bar(
+        x,
+        mean - bottom,
+        width * 0.92,
+        bottom=bottom,
+        color=colour,
+        alpha=0.55,
+        label=label,
+        zorder=2,
+    )
     if len(values) > 1:
-        ax.errorbar(x, mean, spread, color="0.15", capsize=3 if large else 1.5, elinewidth=1.2, zorder=5)
+        ax.errorbar(
+            x, mean, spread, color="0.15", capsize=3 if large else 1.5, elinewidth=1.2, zorder=5
+        )
     offsets = np.linspace(-0.22, 0.22, len(values)) * width if len(values) > 1 else np.zeros(1)
-    ax.scatter(x + offsets, values, s=14 if large else 6, color=colour, edgecolor="0.15", linewidth=0.5, zorder=4)
+    ax.scatter(
+        x + offsets,
+        values,
+        s=14 if large else 6,
+        color=colour,
+        edgecolor="0.15",
+        linewidth=0.5,
+        zorder=4,
+    )
     if large:
         note = f"{mean:.3f}" + (f"\n{n_failed} failed" if n_failed else "")
-        box: dict[str, Any] = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+        box: dict[str, Any] = {
+            "boxstyle": "square,pad=0.1",
+            "facecolor": "white",
+            "edgecolor": "none",
+            "alpha": 0.85,
+        }
         style: dict[str, Any] = {"ha": "center", "fontsize": "small", "bbox": box, "zorder": 6}
         ax.annotate(note, (x, high), (0, 4), textcoords="offset points", **style)
     return float(low), float(high)
 
 
 def _null_lines(
-    ax: Axes, baselines: pd.DataFrame, groupby: str | None, group: str, number: int, extent: tuple[float, float] | None
+    ax: Axes,
+    baselines: pd.DataFrame,
+    groupby: str | None,
+    group: str,
+    number: int,
+    extent: tuple[float, float] | None,
 ) -> None:
     """A line for each null model: across the panel, or across one group of bars."""
     for rank, null in enumerate(name for name in NULL_MODELS if name in set(baselines["model"])):

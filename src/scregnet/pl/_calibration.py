@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from scregnet._adata import resolve
+from scregnet._anndata.access import resolve
+from scregnet._anndata.slots import fitted
 from scregnet._docs import doc
-from scregnet._fitted import fitted
 from scregnet._validate import check_choice, check_integer
 from scregnet.pl._figure import PALETTE, finish, panels
 
@@ -70,7 +70,7 @@ def calibration(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sr.pl.calibration(adata)
     """
     check_integer("n_bins", n_bins, minimum=2)
@@ -92,13 +92,23 @@ def calibration(
     points = bins[bins["n"] > 0]
     spans = np.stack([points["true"] - points["lower"], points["upper"] - points["true"]])
     one.errorbar(
-        points["mean"], points["true"], yerr=spans, color=color, fmt="o-", label="share that is true", zorder=3
+        points["mean"],
+        points["true"],
+        yerr=spans,
+        color=color,
+        fmt="o-",
+        label="share that is true",
+        zorder=3,
     )
     listed = "Probability" if label_frequency == 1 else "Probability of being in the prior"
     one.set(xlim=(0, 1), ylim=(0, 1.02), box_aspect=1, xlabel=listed, ylabel="Share of pairs")
-    one.set_title(f"Calibration on the {split} split ({int(bins['n'].sum()):,} pairs)", fontsize="medium")
+    one.set_title(
+        f"Calibration on the {split} split ({int(bins['n'].sum()):,} pairs)", fontsize="medium"
+    )
     # No corner is free for sure: under- and overconfident methods fill opposite ones.
-    one.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize="small", frameon=False)
+    one.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize="small", frameon=False
+    )
     return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
 
 

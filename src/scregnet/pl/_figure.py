@@ -29,12 +29,18 @@ def panels(
         import matplotlib.pyplot as plt
 
         size = figsize or default_size
-        figure, made = plt.subplots(rows, n // rows, figsize=size, dpi=dpi, layout="constrained", squeeze=False)
+        figure, made = plt.subplots(
+            rows, n // rows, figsize=size, dpi=dpi, layout="constrained", squeeze=False
+        )
         return list(made.ravel())
     given = list(np.ravel(np.asarray(ax, dtype=object)))
     if len(given) != n or not all(hasattr(one, "transData") for one in given):
         wanted = "one matplotlib Axes" if n == 1 else f"a sequence of {n} matplotlib Axes"
-        found = f"{len(given)} objects" if len(given) != n else ", ".join(type(one).__name__ for one in given)
+        found = (
+            f"{len(given)} objects"
+            if len(given) != n
+            else ", ".join(type(one).__name__ for one in given)
+        )
         msg = f"ax must be {wanted}, got {found}."
         raise ValueError(msg)
     return given
@@ -73,4 +79,6 @@ def _can_show() -> bool:
     import matplotlib as mpl
     from matplotlib.backends import BackendFilter, backend_registry
 
-    return mpl.get_backend().lower() not in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)
+    return mpl.get_backend().lower() not in backend_registry.list_builtin(
+        BackendFilter.NON_INTERACTIVE
+    )

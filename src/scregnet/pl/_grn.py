@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet._adata import resolve
+from scregnet._anndata.access import resolve
+from scregnet._anndata.slots import regulators
 from scregnet._docs import doc
-from scregnet._fitted import regulators
 from scregnet._logging import logger
 from scregnet._validate import check_choice
 from scregnet.get._graph import to_graph
@@ -116,14 +116,20 @@ def grn(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sr.pl.grn(adata, top_n=30)
     """
     import matplotlib as mpl
 
     check_choice("layout", layout, LAYOUTS)
     graph = _selected(
-        resolve(adata, mod), key, sources=sources, targets=targets, top_n=top_n, threshold=threshold, new_only=new_only
+        resolve(adata, mod),
+        key,
+        sources=sources,
+        targets=targets,
+        top_n=top_n,
+        threshold=threshold,
+        new_only=new_only,
     )
     named = _named(graph, labels=labels)
 
@@ -139,7 +145,9 @@ def grn(
         node_size=node_size,
         font_size=0.75 * float(mpl.rcParams["font.size"]) if font_size is None else font_size,
     )
-    draw_network(one, graph, style, layout=layout, random_state=random_state, named=named, legend=legend)
+    draw_network(
+        one, graph, style, layout=layout, random_state=random_state, named=named, legend=legend
+    )
     return finish([one], given=ax is not None, show=show, save=save, return_fig=return_fig)
 
 
@@ -147,14 +155,20 @@ def _selected(adata: AnnData, key: str, **filters: Any) -> nx.DiGraph:
     """Return the graph to draw and say how much of the network it leaves out."""
     links, n_found = select_links(adata, key, **filters)
     if len(links) == 0:
-        given = ", ".join(f"{name}={value!r}" for name, value in filters.items() if value not in (None, False))
+        given = ", ".join(
+            f"{name}={value!r}" for name, value in filters.items() if value not in (None, False)
+        )
         msg = f"no link of adata.uns[{key!r}] passes {given}; lower threshold or name more genes."
         raise ValueError(msg)
     if len(links) > _MOST_LINKS:
         msg = f"{len(links):,} links are too many to draw (at most {_MOST_LINKS:,}); set top_n= or threshold=."
         raise ValueError(msg)
     logger.info(
-        "drew %d of %d links; %d hidden (top_n=%s)", len(links), n_found, n_found - len(links), filters["top_n"]
+        "drew %d of %d links; %d hidden (top_n=%s)",
+        len(links),
+        n_found,
+        n_found - len(links),
+        filters["top_n"],
     )
     return to_graph(links, adata.var_names[regulators(adata, key)])
 

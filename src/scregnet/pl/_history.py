@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet._adata import resolve
+from scregnet._anndata.access import resolve
+from scregnet._anndata.slots import fitted
 from scregnet._docs import doc
-from scregnet._fitted import fitted
 from scregnet.pl._figure import PALETTE, finish, panels
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def history(
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
     >>> sr.tl.embed(adata, model="svd")
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], embedding="svd", method="scregnet")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], embedding="svd", method="scregnet")
     >>> sr.pl.history(adata)
     """
     from matplotlib.ticker import MaxNLocator
@@ -95,17 +95,30 @@ def history(
 
     losses, scores = axes = panels(ax, 2, figsize=figsize, dpi=dpi, default_size=(8.4, 3.6))
     for one, curves in ((losses, _LOSSES), (scores, _SCORES)):
-        for (column, label), colour, line in zip(curves.items(), colours, ("-", (0, (4, 1.2))), strict=False):
+        for (column, label), colour, line in zip(
+            curves.items(), colours, ("-", (0, (4, 1.2))), strict=False
+        ):
             style: dict[str, Any] = {"color": colour, "linestyle": line}
             for number, member in enumerate(members):
                 # A single epoch has no line to draw.
                 marker = "o" if len(member) == 1 else None
                 named = label if number == 0 else None
-                one.plot(member["epoch"], member[column], label=named, marker=marker, alpha=alpha, **style)
+                one.plot(
+                    member["epoch"],
+                    member[column],
+                    label=named,
+                    marker=marker,
+                    alpha=alpha,
+                    **style,
+                )
         for number, epoch in enumerate(kept):
             named = None
             if number == 0:
-                named = f"kept: epoch {epoch}" if len(kept) == 1 else f"kept: epochs {min(kept)} to {max(kept)}"
+                named = (
+                    f"kept: epoch {epoch}"
+                    if len(kept) == 1
+                    else f"kept: epochs {min(kept)} to {max(kept)}"
+                )
             one.axvline(epoch, color="0.4", linestyle=":", label=named, alpha=alpha, zorder=1)
         one.set_xlabel("Epoch")
         one.xaxis.set_major_locator(MaxNLocator(integer=True))

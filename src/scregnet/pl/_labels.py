@@ -69,7 +69,9 @@ def _candidates(radius: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     direction = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
     # Labels slide along the sides of their node instead of turning with the angle: steeper than the circle.
     slide = np.clip(1.5 * direction, -1, 1)
-    parts = [(radius[:, None, None] + gap) * direction + sizes[:, None] / 2 * slide for gap in _GAPS]
+    parts = [
+        (radius[:, None, None] + gap) * direction + sizes[:, None] / 2 * slide for gap in _GAPS
+    ]
     return np.concatenate(parts, axis=1)
 
 
@@ -100,11 +102,15 @@ def _fixed_cost(
         unit = offsets[i] / np.maximum(np.linalg.norm(offsets[i], axis=1, keepdims=True), 1e-9)
         turn = 1 - unit @ away[i]
         far = np.repeat(_GAPS, len(_ANGLES))
-        cost[i] = 8 * covered.sum(axis=1) + 2.5 * behind + 20 * outside.sum(axis=1) + 4 * turn + 0.8 * far
+        cost[i] = (
+            8 * covered.sum(axis=1) + 2.5 * behind + 20 * outside.sum(axis=1) + 4 * turn + 0.8 * far
+        )
     return cost
 
 
-def _overlap(centres: np.ndarray, size: np.ndarray, others: np.ndarray, other_sizes: np.ndarray) -> np.ndarray:
+def _overlap(
+    centres: np.ndarray, size: np.ndarray, others: np.ndarray, other_sizes: np.ndarray
+) -> np.ndarray:
     """Overlap of boxes in units of the root of the area, shape (centres, others)."""
     room = (size + other_sizes)[None] / 2 - np.abs(centres[:, None] - others[None])
     room = np.minimum(np.clip(room, 0, None), np.minimum(size, other_sizes)[None])
@@ -122,10 +128,15 @@ def _away_from_neighbours(nodes: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.where(norm > 0.3, -pull / np.maximum(norm, 1e-9), 0.0)
 
 
-def _along(nodes: np.ndarray, radius: np.ndarray, edges: np.ndarray, step: float = 4.0) -> np.ndarray:
+def _along(
+    nodes: np.ndarray, radius: np.ndarray, edges: np.ndarray, step: float = 4.0
+) -> np.ndarray:
     """Points along the edges, one every ``step``; a loop stands on top of its node."""
     loops = edges[edges[:, 0] == edges[:, 1], 0]
-    parts = [nodes[loops] + np.stack([0 * radius[loops], height * radius[loops]], axis=1) for height in (1.5, 2.5, 3.5)]
+    parts = [
+        nodes[loops] + np.stack([0 * radius[loops], height * radius[loops]], axis=1)
+        for height in (1.5, 2.5, 3.5)
+    ]
     for a, b in edges:
         n = int(np.hypot(*(nodes[b] - nodes[a])) // step)
         if n > 1:

@@ -16,7 +16,9 @@ LAYOUTS = ("spring", "kamada_kawai", "circular", "shell", "bipartite")
 FIGURES = ("circular", "shell", "bipartite")
 
 
-def positions(graph: nx.DiGraph, layout: str, *, aspect: float, random_state: int | None) -> np.ndarray:
+def positions(
+    graph: nx.DiGraph, layout: str, *, aspect: float, random_state: int | None
+) -> np.ndarray:
     """Return the place of each node of ``graph`` in its order, shape (nodes, 2), in a box of width = ``aspect`` × height."""
     import networkx as nx
 
@@ -31,8 +33,12 @@ def positions(graph: nx.DiGraph, layout: str, *, aspect: float, random_state: in
     if layout in FIGURES:
         place = _whole(undirected, tfs, layout)
     else:
-        parts = sorted(nx.connected_components(undirected), key=lambda part: (-len(part), min(part)))
-        boxes = [_component(undirected.subgraph(sorted(part)), layout, rng, aspect) for part in parts]
+        parts = sorted(
+            nx.connected_components(undirected), key=lambda part: (-len(part), min(part))
+        )
+        boxes = [
+            _component(undirected.subgraph(sorted(part)), layout, rng, aspect) for part in parts
+        ]
         place = _pack(boxes, aspect)
     return np.array([place[node] for node in nodes], dtype=float)
 
@@ -57,16 +63,25 @@ def _columns(graph: nx.Graph, tfs: list[str], others: list[str]) -> dict[str, np
     for turn in range(1, 9):
         column, facing = columns[turn % 2], set(columns[1 - turn % 2])
         mean = {
-            node: float(np.mean([height[other] for other in graph[node] if other in facing] or [0.5]))
+            node: float(
+                np.mean([height[other] for other in graph[node] if other in facing] or [0.5])
+            )
             for node in column
         }
         ordered = sorted(column, key=lambda node: (mean[node], node))
-        height.update({node: i / (len(ordered) - 1) if len(ordered) > 1 else 0.5 for i, node in enumerate(ordered)})
+        height.update(
+            {
+                node: i / (len(ordered) - 1) if len(ordered) > 1 else 0.5
+                for i, node in enumerate(ordered)
+            }
+        )
     x = dict.fromkeys(tfs, 0.0) | dict.fromkeys(others, 1.0)
     return {node: np.array([x[node], height[node]]) for node in graph}
 
 
-def _component(graph: nx.Graph, layout: str, rng: np.random.Generator, aspect: float) -> dict[str, np.ndarray]:
+def _component(
+    graph: nx.Graph, layout: str, rng: np.random.Generator, aspect: float
+) -> dict[str, np.ndarray]:
     """Lay out a connected graph, long side along the wider side of the box, its area as large as its number of nodes."""
     import networkx as nx
 
@@ -124,7 +139,9 @@ def _crossings(points: np.ndarray, edges: np.ndarray) -> int:
     return int((apart & apart.T & ~shared).sum()) // 2
 
 
-def _pack(boxes: list[dict[str, np.ndarray]], aspect: float, gap: float = 1.0) -> dict[str, np.ndarray]:
+def _pack(
+    boxes: list[dict[str, np.ndarray]], aspect: float, gap: float = 1.0
+) -> dict[str, np.ndarray]:
     """Put components beside each other, so that the whole is about ``aspect`` times as wide as high."""
     low = np.array([np.min(list(box.values()), axis=0) for box in boxes])
     size = np.array([np.ptp(list(box.values()), axis=0) for box in boxes]) + gap
@@ -151,7 +168,11 @@ def _corners(size: np.ndarray, width: float) -> np.ndarray:
         spots = np.stack([x.ravel(), y.ravel()], axis=1)
         spots = spots[(spots[:, 0] + size[i, 0] <= width + 1e-9) | (spots[:, 0] == 0)]
         for spot in spots:  # meshgrid runs along x first: from low to high, from left to right
-            if not ((spot < taken_high - 1e-9) & (taken_low < spot + size[i] - 1e-9)).all(axis=1).any():
+            if (
+                not ((spot < taken_high - 1e-9) & (taken_low < spot + size[i] - 1e-9))
+                .all(axis=1)
+                .any()
+            ):
                 corners[i] = spot
                 break
     return corners
@@ -177,7 +198,9 @@ def spread(
         # A round takes time in proportion to nodes × edges, and crowded pictures gain little from the later ones.
         rounds = int(np.clip(2_000_000 / max(len(points) * len(edges), 1), 5, 200))
     for _ in range(rounds):
-        push = 0.5 * _off_nodes(points, radius + max(apart, 2)) + _off_edges(points, radius + 3, edges)
+        push = 0.5 * _off_nodes(points, radius + max(apart, 2)) + _off_edges(
+            points, radius + 3, edges
+        )
         if np.abs(push).max(initial=0) < 0.05:
             break
         points = np.clip(points + push, low, high)
@@ -192,7 +215,9 @@ def _off_nodes(points: np.ndarray, radius: np.ndarray) -> np.ndarray:
     # Nodes on one spot have no direction of their own: a fixed one for each pair.
     order = np.arange(len(points))[:, None] - np.arange(len(points))[None]
     fixed = np.stack([np.cos(2.4 * order), np.sin(2.4 * order)], axis=2) * np.sign(order)[..., None]
-    direction = np.where(distance[..., None] > 1e-6, gap / np.maximum(distance, 1e-6)[..., None], fixed)
+    direction = np.where(
+        distance[..., None] > 1e-6, gap / np.maximum(distance, 1e-6)[..., None], fixed
+    )
     return (direction * short[..., None] / 2).sum(axis=1)
 
 
@@ -209,7 +234,9 @@ def _off_edges(points: np.ndarray, radius: np.ndarray, edges: np.ndarray) -> np.
     index = np.arange(len(points))[:, None]
     short[(index == edges[:, 0]) | (index == edges[:, 1]) | (share <= 0) | (share >= 1)] = 0
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.sqrt(length)[:, None]
-    direction = np.where(distance[..., None] > 1e-6, gap / np.maximum(distance, 1e-6)[..., None], normal[None])
+    direction = np.where(
+        distance[..., None] > 1e-6, gap / np.maximum(distance, 1e-6)[..., None], normal[None]
+    )
     step = direction * short[..., None]
     push += 0.5 * step.sum(axis=1)
     # The edge gives way too, its nearer end more.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
-from scregnet._adata import resolve
+from scregnet._anndata.access import resolve
+from scregnet._anndata.slots import fitted, nulls
 from scregnet._docs import doc
-from scregnet._fitted import fitted, nulls
 from scregnet._validate import check_choice
 from scregnet.pl._figure import PALETTE, finish, panels
 
@@ -93,7 +93,7 @@ def metrics(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sr.pl.metrics(adata)
     """
     results = fitted(resolve(adata, mod), key)
@@ -126,7 +126,9 @@ def metrics(
         )
     chance: dict[str, Any] = {"color": "0.5", "linestyle": ":", "zorder": 1}
     roc.plot([0, 1], [0, 1], label="chance, AUROC 0.500", **chance)
-    precision_recall.plot([0, 1], [prevalence, prevalence], label=f"prevalence {prevalence:.3f}", **chance)
+    precision_recall.plot(
+        [0, 1], [prevalence, prevalence], label=f"prevalence {prevalence:.3f}", **chance
+    )
 
     roc.set(title="ROC", xlabel="False positive rate", ylabel="True positive rate")
     precision_recall.set(title="Precision-recall", xlabel="Recall", ylabel="Precision")
@@ -135,7 +137,12 @@ def metrics(
         one.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), box_aspect=1)
         handles, labels = one.get_legend_handles_labels()
         n = len(curves)
-        one.legend([*handles[:n][::-1], handles[n]], [*labels[:n][::-1], labels[n]], loc=place, fontsize="small")
+        one.legend(
+            [*handles[:n][::-1], handles[n]],
+            [*labels[:n][::-1], labels[n]],
+            loc=place,
+            fontsize="small",
+        )
     if ax is None:
         roc.figure.suptitle(f"{n_pairs:,} labelled pairs of the {split} split", fontsize="medium")
     return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
@@ -143,7 +150,12 @@ def metrics(
 
 def _curves(pairs: pd.DataFrame, method: str, split: str) -> tuple[list[Curves], float, int]:
     """Return the curves of the method and of every null model, the share of positives and the number of pairs."""
-    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+    from sklearn.metrics import (
+        average_precision_score,
+        precision_recall_curve,
+        roc_auc_score,
+        roc_curve,
+    )
 
     check_choice("split", split, ("train", "validation", "test"))
     part = pairs[pairs["split"] == split]
@@ -155,7 +167,9 @@ def _curves(pairs: pd.DataFrame, method: str, split: str) -> tuple[list[Curves],
             f"ROC and precision-recall curves need both."
         )
         raise ValueError(msg)
-    columns = {method: "probability"} | {name: f"probability_{name}" for name in nulls(pairs) if name != method}
+    columns = {method: "probability"} | {
+        name: f"probability_{name}" for name in nulls(pairs) if name != method
+    }
     curves = []
     for model, column in columns.items():
         score = part[column].to_numpy()

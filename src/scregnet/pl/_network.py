@@ -92,7 +92,9 @@ def _width(weight: float, ends: tuple[float, float]) -> float:
     return float(np.interp(weight, ends, _WIDTHS))
 
 
-def _texts(ax: Axes, graph: nx.DiGraph, style: Style, is_tf: np.ndarray, named: np.ndarray) -> dict[int, Annotation]:
+def _texts(
+    ax: Axes, graph: nx.DiGraph, style: Style, is_tf: np.ndarray, named: np.ndarray
+) -> dict[int, Annotation]:
     """The labels, not yet in place, by the number of their node."""
     from matplotlib.patheffects import withStroke
 
@@ -153,7 +155,9 @@ def _fit(
     # Nodes of a circle or column stay on it.
     if layout not in FIGURES:
         room_each = float(np.sqrt(room.prod() / len(points)))
-        points = spread(points, radius, edges, apart=0.25 * room_each, low=margin, high=box - margin)
+        points = spread(
+            points, radius, edges, apart=0.25 * room_each, low=margin, high=box - margin
+        )
     ax.set(xlim=(0, box[0]), ylim=(0, box[1]))
     return points, box
 
@@ -174,7 +178,9 @@ def _draw_edges(
 
     index = {node: i for i, node in enumerate(graph)}
     # Weak ones first, so that the strong ones lie on top.
-    for source, target, link in sorted(graph.edges(data=True), key=lambda edge: (edge[2]["weight"], edge[0], edge[1])):
+    for source, target, link in sorted(
+        graph.edges(data=True), key=lambda edge: (edge[2]["weight"], edge[0], edge[1])
+    ):
         i, j = index[source], index[target]
         width = _width(link["weight"], ends)
         look: dict[str, Any] = {
@@ -254,20 +260,50 @@ def _legend(graph: nx.DiGraph, style: Style, ends: tuple[float, float]) -> list[
     handles: list[Artist] = []
     node: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.8}
     if True in kinds:
-        handles.append(Line2D([], [], marker="s", color=style.tf_color, markersize=style.tf_size, label="TF", **node))
+        handles.append(
+            Line2D(
+                [],
+                [],
+                marker="s",
+                color=style.tf_color,
+                markersize=style.tf_size,
+                label="TF",
+                **node,
+            )
+        )
     if False in kinds:
         handles.append(
-            Line2D([], [], marker="o", color=style.target_color, markersize=style.node_size, label="target", **node)
+            Line2D(
+                [],
+                [],
+                marker="o",
+                color=style.target_color,
+                markersize=style.node_size,
+                label="target",
+                **node,
+            )
         )
     middle = float(np.mean(_WIDTHS))
     if True in known:
-        handles.append(Line2D([], [], color=style.known_color, linewidth=middle, label="known link"))
+        handles.append(
+            Line2D([], [], color=style.known_color, linewidth=middle, label="known link")
+        )
     if False in known:
-        handles.append(Line2D([], [], color=style.new_color, linewidth=middle, linestyle=_DASHES, label="new link"))
+        handles.append(
+            Line2D(
+                [], [], color=style.new_color, linewidth=middle, linestyle=_DASHES, label="new link"
+            )
+        )
     shown = dict.fromkeys(_rounded(value) for value in (max(weights), min(weights)))
     for text, value in zip(shown, (max(weights), min(weights)), strict=False):
         handles.append(
-            Line2D([], [], color=mpl.rcParams["text.color"], linewidth=_width(value, ends), label=f"probability {text}")
+            Line2D(
+                [],
+                [],
+                color=mpl.rcParams["text.color"],
+                linewidth=_width(value, ends),
+                label=f"probability {text}",
+            )
         )
     return handles
 

@@ -44,7 +44,7 @@ def robustness(
     Parameters
     ----------
     frame
-        Frame of :func:`scregnet.tl.robustness_study`, or several of them below one another: those of other methods, or of other data sets with a further column for
+        Frame of :func:`scregnet.bm.robustness_study`, or several of them below one another: those of other methods, or of other data sets with a further column for
         ``groupby``.
     metrics
         Metrics to draw, one panel each, or one row of panels with ``groupby``.
@@ -79,7 +79,7 @@ def robustness(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
-    >>> table = sr.tl.robustness_study(adata, adata.uns["truth"], "degree", n_priors=3)
+    >>> table = sr.bm.robustness_study(adata, adata.uns["network"], "degree", n_priors=3)
     >>> sr.pl.robustness(table)
     """
     needed = ["noise", "prior", "model", "metric", "value"]
@@ -95,7 +95,9 @@ def robustness(
         3.6 * (1 if groupby is None else len(metrics)),
     )
     rows = 1 if groupby is None else len(metrics)
-    axes = panels(ax, len(metrics) * len(groups), figsize=figsize, dpi=dpi, default_size=size, rows=rows)
+    axes = panels(
+        ax, len(metrics) * len(groups), figsize=figsize, dpi=dpi, default_size=size, rows=rows
+    )
     for position, one in enumerate(axes):
         metric, group = metrics[position // len(groups)], groups[position % len(groups)]
         here = table[table["metric"] == metric]
@@ -123,7 +125,11 @@ def _panel(ax: Axes, table: pd.DataFrame, models: list[str], colours: Sequence[s
         mean, spread = by_level.mean(), by_level.std(ddof=1).fillna(0)
         # Beside one another, or the spread of one hides that of the next.
         shift = (rank - (len(models) - 1) / 2) * 0.16 * step
-        style: dict[str, Any] = {"color": colour, "linestyle": _LINES[rank % len(_LINES)], "zorder": 4 - 0.1 * rank}
+        style: dict[str, Any] = {
+            "color": colour,
+            "linestyle": _LINES[rank % len(_LINES)],
+            "zorder": 4 - 0.1 * rank,
+        }
         ax.scatter(
             100 * (rows["noise"] + shift + 0.05 * step),
             rows["value"],

@@ -64,4 +64,11 @@ def legend(axes: Sequence[Axes], *, given: bool, ncols: int) -> None:
         axes[0].legend(handles, labels, loc="best", fontsize="small")
     else:
         figure: Any = axes[0].figure
-        figure.legend(handles, labels, loc="outside lower center", ncols=ncols, fontsize="small", frameon=False)
+        figure.legend(
+            handles,
+            labels,
+            loc="outside lower center",
+            ncols=ncols,
+            fontsize="small",
+            frameon=False,
+        )

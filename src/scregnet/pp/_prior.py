@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet._adata import flags, resolve, write
+from scregnet._anndata.access import flags, resolve, write
 from scregnet._docs import doc
-from scregnet._network import read_network
+from scregnet._genes.network import read_network
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scregnet._adata import check_names, flags, is_counts, resolve, write
+from scregnet._anndata.access import check_names, flags, is_counts, resolve, write
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._validate import check_integer, check_interval, listed
-from scregnet.pp._variation import Moments, moments, poisson_p_values, pseudotime_p_values, trend_p_values
+from scregnet.pp._variation import (
+    Moments,
+    moments,
+    poisson_p_values,
+    pseudotime_p_values,
+    trend_p_values,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -97,7 +103,7 @@ def select_genes(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(300, 100)
-    >>> sr.pp.tfs(adata, adata.uns["truth"]["source"])
+    >>> sr.pp.tfs(adata, adata.uns["network"]["source"])
     >>> sr.pp.select_genes(adata, n_top=20)
     >>> int((adata.var["selected"] & ~adata.var["is_tf"]).sum())
     20
@@ -117,14 +123,21 @@ def select_genes(
     is_tf = np.zeros(source.n_vars, dtype=bool)
     if tfs is not None:
         is_tf = flags(
-            source, tfs, "Call sr.pp.tfs(adata, names) or sr.pp.prior(adata, network) first, or pass tfs=None."
+            source,
+            tfs,
+            "Call sr.pp.tfs(adata, names) or sr.pp.prior(adata, network) first, or pass tfs=None.",
         )
 
     counts = is_counts(source, layer)
     if counts:
-        logger.info("select_genes: %s holds raw counts; variances are of log1p of counts per 10,000", layer or "X")
+        logger.info(
+            "select_genes: %s holds raw counts; variances are of log1p of counts per 10,000",
+            layer or "X",
+        )
     found = moments(source, layer, counts=counts)
-    test, p = _test(source, layer, found, p_values, pseudotime, counts=counts, wanted=alpha is not None)
+    test, p = _test(
+        source, layer, found, p_values, pseudotime, counts=counts, wanted=alpha is not None
+    )
 
     n_tested = int(np.isfinite(p).sum())
     threshold = None if alpha is None else alpha / max(n_tested, 1)
@@ -182,7 +195,9 @@ def _test(
     if p_values is not None:
         p = _numbers(adata.var, p_values, "p_values", "adata.var")
         if ((p < 0) | (p > 1)).any() or not np.isfinite(p).any():
-            msg = f"p_values={p_values!r}: adata.var[{p_values!r}] must hold numbers between 0 and 1."
+            msg = (
+                f"p_values={p_values!r}: adata.var[{p_values!r}] must hold numbers between 0 and 1."
+            )
             raise ValueError(msg)
         return "p_values", p
     if pseudotime is not None:
@@ -197,7 +212,9 @@ def _numbers(frame: pd.DataFrame, column: str, argument: str, where: str) -> np.
         msg = f"{argument}={column!r} is not a column of {where}; its numeric columns: {listed(numeric)}."
         raise KeyError(msg)
     if not pd.api.types.is_numeric_dtype(frame[column]):
-        msg = f"{argument}={column!r}: {where}[{column!r}] holds {frame[column].dtype}, not numbers."
+        msg = (
+            f"{argument}={column!r}: {where}[{column!r}] holds {frame[column].dtype}, not numbers."
+        )
         raise ValueError(msg)
     return frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
 

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from scregnet._adata import check_names, resolve, write
+from scregnet._anndata.access import check_names, resolve, write
 from scregnet._docs import doc
+from scregnet._genes.names import (
+    ensembl_organism,
+    gene_ids,
+    likely_cause,
+    organism_of,
+    positions,
+    warn_if_poor,
+)
+from scregnet._genes.network import read_network
 from scregnet._logging import logger
-from scregnet._network import read_network
-from scregnet._overlap import ensembl_organism, gene_ids, likely_cause, organism_of, positions, warn_if_poor
 from scregnet._validate import check_choice
 
 if TYPE_CHECKING:
@@ -101,13 +108,21 @@ def tfs(
     if tfs is None:
         network = read_network(prior, source)
         marked[network.sources] = True
-        report |= {"from": f"varp[{prior!r}]", "n_given": int(marked.sum()), "n_matched": int(marked.sum())}
+        report |= {
+            "from": f"varp[{prior!r}]",
+            "n_given": int(marked.sum()),
+            "n_matched": int(marked.sum()),
+        }
         logger.info("tfs: %d regulators of varp[%r] are TFs", report["n_given"], prior)
     else:
         names = _names(tfs)
         found, counts = _match(names, ids, source, gene_symbols, organism)
         marked[found] = True
-        report |= {"from": "list", **counts, "given": source.var_names[marked].to_numpy(dtype=object)}
+        report |= {
+            "from": "list",
+            **counts,
+            "given": source.var_names[marked].to_numpy(dtype=object),
+        }
 
     data = adata.copy() if copy else adata
     write(resolve(data, mod), var={key: marked}, uns={key: report})
@@ -120,7 +135,9 @@ def _names(tfs: Any) -> pd.Index:
         if not path.is_file():
             msg = f"tfs={str(tfs)!r} is not a file. Pass the path of a text file with one name a line, or a list of names."
             raise FileNotFoundError(msg)
-        tfs = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        tfs = [
+            line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
+        ]
     elif isinstance(tfs, pd.DataFrame) or not isinstance(tfs, Iterable):
         msg = f"tfs must be names of TFs or the path of a text file, got {type(tfs).__name__}."
         raise TypeError(msg)
@@ -137,7 +154,9 @@ def _names(tfs: Any) -> pd.Index:
 
 def _check_organism(names: pd.Index, organism: str) -> None:
     ensembl = ensembl_organism(names)
-    found = ensembl or ("mouse" if organism == "human" and organism_of(names) == "mouse" else organism)
+    found = ensembl or (
+        "mouse" if organism == "human" and organism_of(names) == "mouse" else organism
+    )
     if found != organism:
         kind = "Ensembl ids" if ensembl else "symbols"
         msg = f"organism={organism!r}, but the genes of adata are {kind} of {found}, such as {str(names[0])!r}."
@@ -171,7 +190,9 @@ def _match(
         )
     warn_if_poor(names, len(matched), adata, gene_symbols, "the list of TFs")
     if n_ambiguous:
-        logger.warning("tfs: %d TFs left out because several genes of adata share their name", n_ambiguous)
+        logger.warning(
+            "tfs: %d TFs left out because several genes of adata share their name", n_ambiguous
+        )
     logger.info("tfs: %d of %d TFs are in adata", len(matched), len(names))
     return matched, {
         "n_given": len(names),

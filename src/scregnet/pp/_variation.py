@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
-from scregnet._adata import blocks
+from scregnet._anndata.access import blocks
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -145,7 +145,13 @@ def trend_p_values(found: Moments) -> np.ndarray:
 
 
 def pseudotime_p_values(
-    adata: AnnData, layer: str | None, time: np.ndarray, found: Moments, *, counts: bool, df: int = 5
+    adata: AnnData,
+    layer: str | None,
+    time: np.ndarray,
+    found: Moments,
+    *,
+    counts: bool,
+    df: int = 5,
 ) -> np.ndarray:
     """P-values that expression changes along pseudotime: F test of a cubic spline against a constant; NaN for constant genes.
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scregnet._adata import blocks, check_names, resolve, write
+from scregnet._anndata.access import blocks, check_names, resolve, write
+from scregnet._anndata.groups import group_keys, groups_of
+from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
-from scregnet._groups import group_keys, groups_of
 from scregnet._logging import logger
 from scregnet._settings import settings
-from scregnet._uns import check_key
 from scregnet._validate import check_choice, check_integer
 from scregnet.encoders import CellBlock, CellStream, Embedding, EmbedOptions, create
 from scregnet.encoders.registry import find
-from scregnet.tl._genes import genes_of
+from scregnet.tl._gene_ids import genes_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,7 +213,10 @@ def embed(
             name: group.vectors.astype(np.float32, copy=False)
             for name, group in zip(keys, embedding.groups, strict=True)
         },
-        var={f"{name}_covered": group.covered for name, group in zip(keys, embedding.groups, strict=True)},
+        var={
+            f"{name}_covered": group.covered
+            for name, group in zip(keys, embedding.groups, strict=True)
+        },
         uns={key: {**record, "params": params}},
     )
     return changed if copy else None
@@ -271,7 +274,11 @@ def _check_result(name: str, embedding: Embedding, n_groups: int, n_genes: int) 
     if len(embedding.groups) != n_groups or len(embedding.known) != n_genes:
         fault = f"{len(embedding.groups)} groups of {len(embedding.known)} genes instead of {n_groups} of {n_genes}"
     for group in embedding.groups:
-        if group.vectors.ndim != 2 or len(group.vectors) != n_genes or group.covered.shape != (n_genes,):
+        if (
+            group.vectors.ndim != 2
+            or len(group.vectors) != n_genes
+            or group.covered.shape != (n_genes,)
+        ):
             fault = f"vectors of shape {group.vectors.shape} for {n_genes} genes"
         elif group.vectors.dtype.kind != "f" or group.covered.dtype != bool:
             fault = f"{group.vectors.dtype} vectors and a {group.covered.dtype} mask instead of floating point and bool"
@@ -293,7 +300,14 @@ def _coverage(name: str, embedding: Embedding, cells: _Cells, groups: list[str])
     used = np.array([group.n_cells for group in embedding.groups])
     logger.info(
         "%s: %d of %d genes (%.0f %%), %.0f %% of the %s",
-        *(name, n_known, n_genes, 100 * n_known / n_genes, 100 * share, "counts" if cells.counts else "expression"),
+        *(
+            name,
+            n_known,
+            n_genes,
+            100 * n_known / n_genes,
+            100 * share,
+            "counts" if cells.counts else "expression",
+        ),
     )
     # Wrong organism or wrong ids show as a small remainder of chance matches.
     if n_known < 0.2 * n_genes:
@@ -305,12 +319,17 @@ def _coverage(name: str, embedding: Embedding, cells: _Cells, groups: list[str])
     for group in never:
         of = f" in {groups[group]!r}" if groups else ""
         logger.info(
-            "%s: %d known genes were seen in no cell%s: their vectors are zero", name, n_known - covered[group], of
+            "%s: %d known genes were seen in no cell%s: their vectors are zero",
+            name,
+            n_known - covered[group],
+            of,
         )
     if cells.n_empty:
         logger.info("%s: %d cells are empty and were left out", name, cells.n_empty)
     for group in np.flatnonzero(used == 0):
-        logger.warning("%s: no cell of %r could be used: all its vectors are zero", name, groups[group])
+        logger.warning(
+            "%s: no cell of %r could be used: all its vectors are zero", name, groups[group]
+        )
     return {
         "n_cells": len(cells.rows),
         "n_cells_empty": cells.n_empty,

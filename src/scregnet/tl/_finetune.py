@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from scregnet._adata import blocks, check_names, resolve, write
+from scregnet._anndata.access import blocks, check_names, resolve, write
+from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._settings import settings
-from scregnet._uns import check_key
 from scregnet._validate import check_choice, check_integer, check_interval
 from scregnet.encoders import CellBlock, CellStream
-from scregnet.tl._genes import genes_of
+from scregnet.tl._gene_ids import genes_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -164,9 +164,11 @@ def finetune(
     source = resolve(adata, mod)
     check_names(source)
 
-    from scregnet.encoders.pretraining_models import build, plan
+    from scregnet.encoders.training.models import build, plan
 
-    located, sizes, start = plan(model, weights, n_layers=n_layers, hidden_size=hidden_size, n_heads=n_heads)
+    located, sizes, start = plan(
+        model, weights, n_layers=n_layers, hidden_size=hidden_size, n_heads=n_heads
+    )
     name = model.partition(":")[0]
     key = f"finetune_{name}" if key_added is None else key_added
     check_key(key)
@@ -184,11 +186,16 @@ def finetune(
         "precision": precision,
     }
 
-    from scregnet.encoders.pretraining import TrainOptions, train
-    from scregnet.encoders.pretraining_run import RunFolder
+    from scregnet.encoders.training.loop import TrainOptions, train
+    from scregnet.encoders.training.run import RunFolder
 
     folder = Path(output).expanduser()
-    params = {"model": name, **start, **schedule, "gradient_accumulation_steps": gradient_accumulation_steps}
+    params = {
+        "model": name,
+        **start,
+        **schedule,
+        "gradient_accumulation_steps": gradient_accumulation_steps,
+    }
     run = RunFolder(folder, params, random_state)
     genes, ids = genes_of(source, gene_ids, orthologues)
     cells = CellStream(_Cells(source, layer, counts), source.n_obs, counts=counts)
@@ -227,7 +234,9 @@ def finetune(
             "best_epoch": progress.best_epoch,
             "versions": {name: version(name) for name in ("scregnet", "torch", "transformers")},
         },
-        "history": pd.DataFrame(progress.history, columns=["epoch", "train_loss", "validation_loss"]),
+        "history": pd.DataFrame(
+            progress.history, columns=["epoch", "train_loss", "validation_loss"]
+        ),
     }
     changed = adata.copy() if copy else adata
     write(resolve(changed, mod), uns={key: record})
@@ -243,7 +252,9 @@ class _Cells:
     counts: bool
 
     def __iter__(self) -> Iterator[CellBlock]:
-        for positions, block in blocks(self.adata, self.layer, expect="counts" if self.counts else "any"):
+        for positions, block in blocks(
+            self.adata, self.layer, expect="counts" if self.counts else "any"
+        ):
             if (block.data < 0).any():
                 where = "adata.X" if self.layer is None else f"adata.layers[{self.layer!r}]"
                 msg = f"{where} holds negative values (lowest {block.data.min():.4g}), as scaled data do. Name another matrix with layer=."

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scregnet._adata import check_names, resolve, write
+from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.groups import group_keys, groups_of
+from scregnet._anndata.split import left_out
+from scregnet._anndata.uns import check_key
 from scregnet._device import resolve_device, torch_threads
 from scregnet._docs import doc
-from scregnet._groups import group_keys, groups_of
 from scregnet._logging import logger
 from scregnet._progress import progress_bar
-from scregnet._split import left_out
-from scregnet._uns import check_key
 from scregnet._validate import check_integer, check_interval
 from scregnet.links import fit_members, get_method, join
-from scregnet.tl._all_links import all_links, check_keep
-from scregnet.tl._evaluation import frames, judge, judge_nulls
-from scregnet.tl._labelled import labelled_pairs
-from scregnet.tl._make_task import make_task
+from scregnet.tl._fit.all_links import all_links, check_keep
+from scregnet.tl._fit.evaluation import frames, judge, judge_nulls
+from scregnet.tl._fit.labelled import labelled_pairs
+from scregnet.tl._fit.task import make_task
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -154,7 +154,7 @@ def fit_grn(
     - ``adata.uns[key]``: ``params``; ``metrics``, a frame of the method's and the null models' figures on validation and test pairs, with intervals
       (:func:`scregnet.get.metrics`); ``history``, a frame with one row an epoch, empty for methods without epochs such as ``"joint"`` (and a column ``model`` if ``n_models`` is above 1); ``pairs``, a frame of the labelled pairs
       with label, split and probabilities; ``left_out``, a frame of the known edges that are in no part; ``model``, the fitted state
-      as plain arrays, from which :func:`scregnet.tl.score_links` scores pairs, also after reading a file.
+      as plain arrays, from which :func:`scregnet.get.score_links` scores pairs, also after reading a file.
     - With ``groupby``: all of these under ``f"{key}_{group}"`` for every group, and ``adata.uns[key]["groups"]`` with their names.
 
     Raises
@@ -172,7 +172,7 @@ def fit_grn(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sr.get.metrics(adata).query("split == 'test' and metric == 'auroc'")["model"].tolist()
     ['degree', 'label_factors']
     """
@@ -203,7 +203,8 @@ def fit_grn(
     common = {
         "method": method,
         "method_params": {
-            name: list(value) if isinstance(value, tuple) else value for name, value in vars(chosen).items()
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(chosen).items()
         },
         "split": split if isinstance(split, str) else "frame",
         "negatives": negatives,
@@ -223,13 +224,19 @@ def fit_grn(
         "scregnet_version": version("scregnet"),
         **({"prior": network.report} if network is not None else {}),
     }
-    how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "random_state": random_state, "label_frequency": label_frequency}
+    how: dict[str, Any] = {
+        "n_bootstrap": n_bootstrap,
+        "random_state": random_state,
+        "label_frequency": label_frequency,
+    }
     # They see the pairs only, which are the same for every group of cells.
     nulls = judge_nulls(labelled, data.n_vars, but=method, **how)
     varp: dict[str, Any] = {}
     uns: dict[str, Any] = {}
     for position, name in enumerate(keys):
-        group, rows = (groups[position], np.flatnonzero(codes == position)) if groups else (None, None)
+        group, rows = (
+            (groups[position], np.flatnonzero(codes == position)) if groups else (None, None)
+        )
         task, record = make_task(
             data,
             chosen,
@@ -243,7 +250,10 @@ def fit_grn(
             group=group,
         )
         n_epochs = getattr(chosen, "max_epochs", 0)
-        with torch_threads(), progress_bar(f"fit {name}", n_models * n_epochs, show=show_progress_bar) as bar:
+        with (
+            torch_threads(),
+            progress_bar(f"fit {name}", n_models * n_epochs, show=show_progress_bar) as bar,
+        ):
             fits = fit_members(
                 chosen,
                 task,
@@ -255,7 +265,9 @@ def fit_grn(
         links = join(fits, task, label_frequency=label_frequency)
         verdict = judge(links, labelled, **how)
         figures, pairs = frames({method: verdict, **nulls}, labelled, data.var_names)
-        varp[name], deviations = all_links(links, verdict.calibration, candidates, data.n_vars, keep)
+        varp[name], deviations = all_links(
+            links, verdict.calibration, candidates, data.n_vars, keep
+        )
         if deviations is not None:
             varp[f"{name}_sd"] = deviations
         best = [fit.best_epoch for fit in fits]
@@ -313,7 +325,9 @@ def _history(histories: list[list[dict[str, float]]]) -> pd.DataFrame:
     frame = pd.DataFrame([row for rows in histories for row in rows], columns=columns)
     frame = frame.astype({"epoch": np.int64, **dict.fromkeys(columns[1:], np.float64)})
     if len(histories) > 1:
-        frame.insert(0, "model", np.repeat(np.arange(len(histories)), [len(rows) for rows in histories]))
+        frame.insert(
+            0, "model", np.repeat(np.arange(len(histories)), [len(rows) for rows in histories])
+        )
     return frame
 
 

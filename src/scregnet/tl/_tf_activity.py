@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from scregnet._adata import check_names, resolve, write
+from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.features import log_normalised
 from scregnet._docs import doc
-from scregnet._features import log_normalised
 from scregnet._validate import check_choice, check_integer
 from scregnet.get._grn import select_links
 
@@ -73,7 +73,7 @@ def tf_activity(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], method="degree")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sr.tl.tf_activity(adata)
     >>> adata.obsm["score_ulm"].shape[0]
     200
@@ -87,7 +87,9 @@ def tf_activity(
     net, _ = select_links(data, key, threshold=threshold)
     if top_n_targets is not None:
         net = net.groupby("source", observed=True, sort=False).head(top_n_targets)
-    net = net[["source", "target", "weight"]].astype({"source": str, "target": str, "weight": np.float64})
+    net = net[["source", "target", "weight"]].astype(
+        {"source": str, "target": str, "weight": np.float64}
+    )
     most = int(net["source"].value_counts().max()) if len(net) else 0
     if most < tmin:
         msg = f"no TF has tmin={tmin} targets that pass threshold={threshold} and top_n_targets={top_n_targets}; the largest regulon has {most}."
@@ -110,7 +112,9 @@ def _run(
     # decoupler drops empty cells and then returns a new object; without them it keeps every row.
     filled = np.diff(cells.indptr) > 0
     part = AnnData(
-        cells[filled], obs=pd.DataFrame(index=data.obs_names[filled]), var=pd.DataFrame(index=data.var_names)
+        cells[filled],
+        obs=pd.DataFrame(index=data.obs_names[filled]),
+        var=pd.DataFrame(index=data.var_names),
     )
     getattr(dc.mt, method)(part, net, tmin=tmin)
     scores, padj = part.obsm[f"score_{method}"], part.obsm.get(f"padj_{method}")

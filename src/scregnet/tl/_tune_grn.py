@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scregnet._adata import check_names, resolve, write
+from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.uns import check_key
 from scregnet._device import resolve_device, torch_threads
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._progress import progress_bar
-from scregnet._uns import check_key
 from scregnet._validate import check_integer, check_interval
 from scregnet.links import get_method
-from scregnet.links.search_spaces import read_space
-from scregnet.tl._labelled import labelled_pairs
-from scregnet.tl._make_task import make_task
+from scregnet.links.search.spaces import read_space
+from scregnet.tl._fit.labelled import labelled_pairs
+from scregnet.tl._fit.task import make_task
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-    from scregnet.links.tuning import TrialRecord
+    from scregnet.links.search.tuning import TrialRecord
 
 
 @doc
@@ -121,12 +121,12 @@ def tune_grn(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
-    >>> sr.tl.tune_grn(adata, adata.uns["truth"], method="degree", n_trials=3)
+    >>> sr.tl.tune_grn(adata, adata.uns["network"], method="degree", n_trials=3)
     >>> adata.uns["tune"]["trials"]["state"].tolist()
     ['complete', 'complete', 'complete']
-    >>> sr.tl.fit_grn(adata, adata.uns["truth"], **sr.get.tuned(adata))
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], **sr.get.tuned(adata))
     """
-    from scregnet.links.tuning import tune
+    from scregnet.links.search.tuning import tune
 
     data = resolve(adata, mod)
     check_names(data)
@@ -158,7 +158,10 @@ def tune_grn(
         random_state=random_state,
         random_embedding=random_embedding,
     )
-    with torch_threads(), progress_bar(f"tune {method}", n_trials, show=show_progress_bar, unit="trial") as bar:
+    with (
+        torch_threads(),
+        progress_bar(f"tune {method}", n_trials, show=show_progress_bar, unit="trial") as bar,
+    ):
         trials = tune(
             method,
             base,
@@ -175,7 +178,11 @@ def tune_grn(
     best = _best(trials)
     value = best.auroc + best.auprc
     logger.info(
-        "tune %s: trial %d of %d is the best, validation AUROC + AUPRC %.3f", method, best.number, len(trials), value
+        "tune %s: trial %d of %d is the best, validation AUROC + AUPRC %.3f",
+        method,
+        best.number,
+        len(trials),
+        value,
     )
     entry = {
         "best": {name: _plain(item) for name, item in {**method_params, **best.parameters}.items()},
@@ -247,7 +254,9 @@ def _frame(trials: list[TrialRecord], searched: list[str]) -> pd.DataFrame:
     for name in searched:
         values = [trial.parameters[name] for trial in trials]
         # Files keep no mixed columns: what is not a number throughout is written as text.
-        numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+        numbers = all(
+            isinstance(value, (int, float)) and not isinstance(value, bool) for value in values
+        )
         columns[name] = values if numbers else [_text(value) for value in values]
     return pd.DataFrame(columns)
 

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import logit
 
 from scregnet._validate import check_interval
-from scregnet.links.additive import AdditiveLinks
 from scregnet.links.calibration import PlattCalibration
+from scregnet.links.forms.additive import AdditiveLinks
 from scregnet.links.task import FitResult, LinkTask, Progress
 
 PSEUDO_COUNTS = (0.3, 1.0, 3.0, 10.0, 30.0)
@@ -35,13 +35,21 @@ class Degree:
             check_interval("pseudo_count", self.pseudo_count, 0, np.inf, closed="neither")
 
     def fit(
-        self, task: LinkTask, *, rng: np.random.Generator, device: Any = None, progress: Progress | None = None
+        self,
+        task: LinkTask,
+        *,
+        rng: np.random.Generator,
+        device: Any = None,
+        progress: Progress | None = None,
     ) -> FitResult:
         """Count both rates over the training pairs."""
         choices = PSEUDO_COUNTS if self.pseudo_count is None else (self.pseudo_count,)
         fits = [_rates(task, choice) for choice in choices]
         check = task.validation
-        losses = [PlattCalibration.fit(fit.score(check.sources, check.targets), check.labels).loss for fit in fits]
+        losses = [
+            PlattCalibration.fit(fit.score(check.sources, check.targets), check.labels).loss
+            for fit in fits
+        ]
         return FitResult(fits[int(np.argmin(losses))])
 
 
@@ -53,4 +61,6 @@ def _rates(task: LinkTask, pseudo_count: float) -> AdditiveLinks:
         edges = np.bincount(genes, weights=train.labels, minlength=task.n_genes)
         pairs = np.bincount(genes, minlength=task.n_genes)
         terms.append(logit((edges + pseudo_count * overall) / (pairs + pseudo_count)))
-    return AdditiveLinks(terms[0].astype(np.float32), (terms[1] - logit(overall)).astype(np.float32))
+    return AdditiveLinks(
+        terms[0].astype(np.float32), (terms[1] - logit(overall)).astype(np.float32)
+    )

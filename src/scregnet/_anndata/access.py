@@ -1,0 +1,183 @@
+"""How the face reads and writes an AnnData: which matrix, in which blocks, and all slots at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from scregnet._anndata.rows import BackedCscRows, CscRows, DaskRows
+from scregnet._anndata.uns import check_key, to_uns
+from scregnet._validate import listed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from mudata import MuData
+
+
+def resolve(data: AnnData | MuData, mod: str = "rna") -> AnnData:
+    """Return the AnnData of ``data``: itself, or the modality ``mod`` of a MuData."""
+    from anndata import AnnData
+
+    if isinstance(data, AnnData):
+        return data
+    if type(data).__name__ == "MuData":
+        if mod not in data.mod:
+            msg = f"mod={mod!r} is not a modality of the MuData; it has {listed(data.mod)}."
+            raise KeyError(msg)
+        return data.mod[mod]
+    msg = f"adata must be an AnnData or a MuData, got {type(data).__name__}."
+    raise TypeError(msg)
+
+
+def check_names(adata: AnnData) -> None:
+    """Raise unless ``adata`` has genes and their names are unique."""
+    if adata.n_vars == 0 or adata.n_obs == 0:
+        msg = f"adata is empty: {adata.n_obs} cells × {adata.n_vars} genes."
+        raise ValueError(msg)
+    if not adata.var_names.is_unique:
+        twice = adata.var_names[adata.var_names.duplicated()].unique()
+        msg = f"adata.var_names are not unique: {listed(twice, 5)}. Call adata.var_names_make_unique() or sum the duplicates first."
+        raise ValueError(msg)
+
+
+def flags(adata: AnnData, key: str, hint: str) -> np.ndarray:
+    """Return the true/false column ``key`` of ``adata.var`` as booleans; ``hint`` says how to get one where it is absent."""
+    if key not in adata.var:
+        msg = f"adata.var has no column {key!r}. {hint}"
+        raise KeyError(msg)
+    column = adata.var[key]
+    if column.dtype != bool and not (column.dtype == "boolean" and column.notna().all()):
+        msg = f"adata.var[{key!r}] must hold True or False for every gene, but holds {column.dtype} values such as {column.iloc[0]!r}."
+        raise ValueError(msg)
+    return column.to_numpy(dtype=bool)
+
+
+def matrix(adata: AnnData, layer: str | None) -> Any:
+    """Return ``adata.layers[layer]`` or ``adata.X`` as it is: dense, sparse or backed."""
+    # Newer anndata lists X among the layers, under None.
+    named = [name for name in adata.layers if name is not None]
+    if layer is None:
+        if adata.X is None:
+            msg = f"adata.X is empty; name a layer with layer=: {listed(named)}."
+            raise ValueError(msg)
+        return adata.X
+    if layer not in named:
+        msg = f"layer={layer!r} is not in adata.layers; it has {listed(named)}."
+        raise KeyError(msg)
+    return adata.layers[layer]
+
+
+def blocks(
+    adata: AnnData,
+    layer: str | None,
+    *,
+    block_size: int = 1024,
+    expect: Literal["counts", "any"] = "any",
+    rows: np.ndarray | None = None,
+) -> Iterator[tuple[np.ndarray, sp.csr_matrix]]:
+    """Yield ``(cell positions, block)`` with blocks as float64 CSR, cells in ascending order.
+
+    Only one block is in memory at a time, also for a backed file or a dask array. Every block is checked: finite values always, non-negative
+    integers with ``expect="counts"``. ``rows`` (positions, or a mask over cells) restricts it to some cells; a position given
+    twice comes twice.
+    """
+    source = _by_cells(matrix(adata, layer))
+    where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+    positions = np.arange(adata.n_obs)
+    if rows is not None:
+        positions = np.sort(positions[np.asarray(rows)])
+    for start in range(0, len(positions), block_size):
+        chosen = positions[start : start + block_size]
+        # A file can be asked for a row once only, and in ascending order.
+        unique, repeats = np.unique(chosen, return_inverse=True)
+        contiguous = len(unique) == unique[-1] - unique[0] + 1
+        block = source[int(unique[0]) : int(unique[-1]) + 1] if contiguous else source[unique]
+        csr = sp.csr_matrix(block, dtype=np.float64)
+        if len(unique) < len(chosen):
+            csr = csr[repeats]
+        # A copy is made only where summing or dropping would change the user's own arrays.
+        if not csr.has_canonical_format or (csr.data == 0).any():
+            csr = csr.copy()
+            csr.sum_duplicates()
+            csr.eliminate_zeros()
+        check_values(csr.data, where, expect)
+        yield chosen, csr
+
+
+def _by_cells(source: Any) -> Any:
+    """Return what gives some cells of a matrix without going through all of it each time."""
+    if isinstance(source, (sp.csc_matrix, sp.csc_array)):
+        return CscRows(source)
+    if getattr(source, "format", None) == "csc":
+        return BackedCscRows(source)
+    if hasattr(source, "compute"):
+        return DaskRows(source)
+    return source
+
+
+def check_values(values: np.ndarray, where: str, expect: Literal["counts", "any"]) -> None:
+    """Raise ``ValueError`` where values are not finite or, with ``expect="counts"``, not non-negative integers."""
+    if not np.isfinite(values).all():
+        msg = f"{where} holds NaN or infinite values ({int((~np.isfinite(values)).sum())} of them in one block); remove or impute them first."
+        raise ValueError(msg)
+    if expect == "counts":
+        found = None
+        if (values < 0).any():
+            found = f"negative values (lowest {values.min():.4g})"
+        elif not np.equal(values, np.rint(values)).all():
+            found = (
+                f"values that are not integers (such as {values[values != np.rint(values)][0]:.4g})"
+            )
+        if found is not None:
+            msg = f"raw counts are needed, but {where} holds {found}. Name the matrix of raw counts with layer=, for example layer='counts'."
+            raise ValueError(msg)
+
+
+def is_counts(adata: AnnData, layer: str | None) -> bool:
+    """Whether the matrix holds only non-negative integers (an all-zero matrix does)."""
+    for _, block in blocks(adata, layer):
+        if (block.data < 0).any() or not np.equal(block.data, np.rint(block.data)).all():
+            return False
+    return True
+
+
+def write(
+    adata: AnnData,
+    *,
+    obsm: Mapping[str, Any] | None = None,
+    var: Mapping[str, Any] | None = None,
+    varm: Mapping[str, Any] | None = None,
+    varp: Mapping[str, Any] | None = None,
+    uns: Mapping[str, Any] | None = None,
+) -> None:
+    """Write results that are complete: all are checked and brought into storable form before the first slot changes."""
+    kept = {key: to_uns(value) for key, value in (uns or {}).items()}
+    n = adata.n_vars
+    shaped: list[tuple[str, Any, tuple[int | None, ...]]] = [
+        (name, value, (n,)) for name, value in (var or {}).items()
+    ]
+    shaped += [(name, value, (n, None)) for name, value in (varm or {}).items()]
+    shaped += [(name, value, (adata.n_obs, None)) for name, value in (obsm or {}).items()]
+    shaped += [(name, value, (n, n)) for name, value in (varp or {}).items()]
+    for name in (*(name for name, _, _ in shaped), *kept):
+        check_key(name)
+    for name, value, expected in shaped:
+        shape = np.shape(value)
+        if len(shape) != len(expected) or any(
+            want not in (None, got) for got, want in zip(shape, expected, strict=True)
+        ):
+            msg = f"{name!r} has shape {shape}, which does not fit {adata.n_obs} cells × {n} genes."
+            raise ValueError(msg)
+    for key, value in (obsm or {}).items():
+        adata.obsm[key] = value
+    for key, value in (varm or {}).items():
+        adata.varm[key] = value
+    for key, value in (varp or {}).items():
+        adata.varp[key] = value
+    for key, value in (var or {}).items():
+        adata.var[key] = value
+    for key, value in kept.items():
+        adata.uns[key] = value

@@ -1,0 +1,200 @@
+"""Gene features that a fit reads from an AnnData: expression over cells, and an embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from scregnet._anndata.access import blocks, is_counts
+from scregnet._logging import logger
+from scregnet._validate import check_integer, listed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def log_normalised(
+    adata: AnnData, layer: str | None, rows: np.ndarray | None = None
+) -> tuple[sp.csr_matrix, bool]:
+    """Expression as float32 CSR, cells × genes, and whether it was raw counts.
+
+    Raw counts are brought to log1p of counts per 10,000; anything else is taken as it is. An empty cell stays empty.
+    """
+    counts = is_counts(adata, layer)
+    parts = []
+    for _, block in blocks(adata, layer, rows=rows):
+        if counts:
+            totals = np.asarray(block.sum(axis=1)).ravel()
+            scale = np.divide(1e4, totals, out=np.zeros_like(totals), where=totals > 0)
+            block = sp.csr_matrix(sp.diags(scale) @ block)
+            block.data = np.log1p(block.data)
+        parts.append(block.astype(np.float32))
+    return sp.vstack(parts, format="csr"), counts
+
+
+def expression_features(
+    adata: AnnData,
+    layer: str | None,
+    *,
+    n_pcs: int | None,
+    rows: np.ndarray | None,
+    random_state: int | None,
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Expression of each gene over cells (:func:`log_normalised`), standardised per gene, what it was before, and a record of how it was made.
+
+    Genes that do not vary have zeros.
+
+    Returns
+    -------
+    float32 of shape (n_vars, n_cells), or (n_vars, n_pcs) with the leading principal axes over cells; float32 of shape (n_vars, 3) with mean,
+    standard deviation and detection rate; and the record.
+    """
+    cells, counts = log_normalised(adata, layer, rows)
+    n_empty = int((np.diff(cells.indptr) == 0).sum())
+    n_cells = cells.shape[0]
+    mean = np.asarray(cells.mean(axis=0, dtype=np.float64)).ravel()
+    square = np.asarray(cells.multiply(cells).mean(axis=0, dtype=np.float64)).ravel()
+    spread = np.sqrt(np.maximum(square - mean**2, 0))
+    # Below this a gene's variance is rounding error of its mean.
+    scale = np.divide(
+        1, spread, out=np.zeros_like(spread), where=spread > 1e-6 * np.maximum(np.abs(mean), 1)
+    )
+    n_seen = np.asarray((cells != 0).sum(axis=0)).ravel()
+    n_unseen = int((n_seen == 0).sum())
+    if n_empty or n_unseen:
+        logger.info(
+            "expression: %d empty cells and %d genes that no cell expresses", n_empty, n_unseen
+        )
+    if n_pcs is None:
+        values = (
+            np.asarray(cells.T.toarray(), np.float32) - mean[:, None].astype(np.float32)
+        ) * scale[:, None].astype(np.float32)
+    else:
+        values = _principal_axes(cells, mean, scale, n_pcs, random_state)
+    record = {
+        "expression": "counts, log1p of counts per 10,000" if counts else "as found",
+        "n_cells": n_cells,
+        "n_cells_empty": n_empty,
+        "n_genes_never_seen": n_unseen,
+    }
+    summary = np.stack([mean, spread, n_seen / cells.shape[0]], axis=1)
+    return np.ascontiguousarray(values, np.float32), summary.astype(np.float32), record
+
+
+def _principal_axes(
+    cells: sp.csr_matrix, mean: np.ndarray, scale: np.ndarray, n_pcs: int, random_state: int | None
+) -> np.ndarray:
+    from scipy.sparse.linalg import LinearOperator, svds
+
+    limit = min(cells.shape) - 1
+    check_integer("n_pcs", n_pcs, minimum=1)
+    if n_pcs > limit:
+        msg = f"n_pcs={n_pcs} is more than {cells.shape[0]} cells × {cells.shape[1]} genes allow; at most {limit}, or None for all cells."
+        raise ValueError(msg)
+    # Centring a sparse matrix would fill it: the operator applies the mean on the fly.
+    genes = cells.T.tocsr().astype(np.float64)
+    shifted = mean * scale
+    operator = LinearOperator(
+        genes.shape,
+        matvec=lambda v: scale * (genes @ v.ravel()) - shifted * v.sum(),
+        rmatvec=lambda u: cells @ (scale * u.ravel()) - (shifted @ u.ravel()),
+        dtype=np.float64,
+    )
+    start = np.random.default_rng(random_state).standard_normal(limit + 1)
+    left, values, _ = svds(operator, k=n_pcs, v0=start)
+    order = np.argsort(-values)
+    left, values = left[:, order], values[order]
+    signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(n_pcs)])
+    # Scaled so that an entry has the size of a standardised expression value.
+    return left * signs * values / np.sqrt(cells.shape[0]) * np.sqrt(n_pcs)
+
+
+def embedding_features(
+    adata: AnnData, embedding: str | pd.DataFrame | None, group: str | None = None
+) -> tuple[np.ndarray | None, dict[str, Any]]:
+    """Vectors of the genes, float32 of shape (n_vars, width), zero rows for genes that have none, and a record.
+
+    ``"auto"`` takes the only embedding that :func:`scregnet.tl.embed` wrote, and none where there is none.
+    """
+    if embedding is None:
+        return None, {"embedding": "none"}
+    if isinstance(embedding, pd.DataFrame):
+        return _from_frame(adata, embedding)
+    if not isinstance(embedding, str):
+        msg = f"embedding must be a key of adata.varm, a frame indexed by gene, 'auto' or None, got {type(embedding).__name__}."
+        raise TypeError(msg)
+    if embedding == "auto":
+        written = [
+            key
+            for key, entry in adata.uns.items()
+            if isinstance(entry, Mapping) and {"varm_key", "varm_keys"} & set(entry)
+        ]
+        if not written:
+            logger.info("embedding: none was written by sr.tl.embed, fitting without")
+            return None, {"embedding": "none"}
+        if len(written) > 1:
+            msg = f"adata has several embeddings ({listed(written)}); choose one with embedding=, or None for none."
+            raise ValueError(msg)
+        embedding = written[0]
+    key = _group_key(adata, str(embedding), group)
+    if key not in adata.varm:
+        msg = (
+            f"embedding={embedding!r} is not in adata.varm; it has {listed(adata.varm)}. "
+            f"Call sr.tl.embed(adata, model={embedding!r}) first, or name another with embedding=."
+        )
+        raise KeyError(msg)
+    values = adata.varm[key]
+    if isinstance(values, pd.DataFrame):
+        values = values.to_numpy()
+    elif sp.issparse(values):
+        values = values.toarray()
+    values = np.asarray(values, np.float32)
+    if values.ndim != 2 or not np.isfinite(values).all():
+        msg = f"adata.varm[{key!r}] must be a finite matrix of genes × width; it has shape {values.shape} or holds NaN or infinite values."
+        raise ValueError(msg)
+    return values, {"embedding": key, "n_genes_embedded": int(np.any(values != 0, axis=1).sum())}
+
+
+def _group_key(adata: AnnData, embedding: str, group: str | None) -> str:
+    """The slot of an embedding: that of the group, where it was made group by group."""
+    entry = adata.uns.get(embedding)
+    if embedding in adata.varm or not isinstance(entry, Mapping) or "varm_keys" not in entry:
+        return embedding
+    keys = {
+        str(name): str(key) for name, key in zip(entry["groups"], entry["varm_keys"], strict=True)
+    }
+    if group in keys:
+        return keys[group]
+    made_for = (
+        f"group {group!r} is not among them"
+        if group is not None
+        else "name one of adata.varm, or fit with the same groupby"
+    )
+    msg = f"embedding={embedding!r} was made for the groups {listed(keys)}: {made_for}."
+    raise KeyError(msg)
+
+
+def _from_frame(adata: AnnData, frame: pd.DataFrame) -> tuple[np.ndarray, dict[str, Any]]:
+    if not frame.index.is_unique:
+        twice = frame.index[frame.index.duplicated()].unique()
+        msg = f"embedding: genes {listed(twice, 5)} have several rows; the index must be unique."
+        raise ValueError(msg)
+    where = frame.index.get_indexer(adata.var_names)
+    found = where >= 0
+    if not found.any():
+        msg = (
+            f"embedding: none of its {len(frame)} rows is in adata.var_names "
+            f"(index like {listed(frame.index[:3])}, genes like {listed(adata.var_names[:3])}). Index it by gene name."
+        )
+        raise ValueError(msg)
+    values = np.zeros((adata.n_vars, frame.shape[1]), np.float32)
+    values[found] = frame.to_numpy(np.float32)[where[found]]
+    if not np.isfinite(values).all():
+        msg = "embedding: the frame holds NaN or infinite values; drop those genes, which then count as having no vector."
+        raise ValueError(msg)
+    logger.info("embedding: %d of %d genes have a vector", found.sum(), adata.n_vars)
+    return values, {"embedding": "frame", "n_genes_embedded": int(found.sum())}

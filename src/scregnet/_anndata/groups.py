@@ -1,0 +1,42 @@
+"""Categories of cells, and the slot names of what is computed for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from scregnet._logging import logger
+from scregnet._validate import listed
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def groups_of(adata: AnnData, groupby: str | None) -> tuple[list[str], np.ndarray]:
+    """Return the names of the categories that have cells, and the code of every cell (``-1``: none)."""
+    if groupby is None:
+        return [], np.zeros(adata.n_obs, dtype=np.int64)
+    if groupby not in adata.obs:
+        msg = (
+            f"groupby={groupby!r} is not a column of adata.obs; it has {listed(adata.obs.columns)}."
+        )
+        raise KeyError(msg)
+    column = pd.Categorical(adata.obs[groupby]).remove_unused_categories()
+    if len(column.categories) == 0:
+        msg = f"groupby={groupby!r} has no category: all values are missing."
+        raise ValueError(msg)
+    codes = column.codes.astype(np.int64)
+    if n_missing := int((codes < 0).sum()):
+        logger.info("%d cells without %s are left out", n_missing, groupby)
+    return [str(name) for name in column.categories], codes
+
+
+def group_keys(key: str, groups: list[str]) -> list[str]:
+    """Return the slot name of every group."""
+    keys = [f"{key}_{group}".replace("/", "_") for group in groups]
+    if twice := sorted({name for name in keys if keys.count(name) > 1}):
+        msg = f"categories differ only in '/' and '_', which are the same in slot names: {listed(twice)}. Rename them."
+        raise ValueError(msg)
+    return keys

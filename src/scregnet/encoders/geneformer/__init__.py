@@ -1,0 +1,3 @@
+"""Geneformer."""
+
+from __future__ import annotations

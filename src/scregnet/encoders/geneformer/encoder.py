@@ -1,0 +1,213 @@
+"""Geneformer: a BERT that reads a cell as its genes, ranked by scaled expression.
+
+Theodoris et al. 2023, Transfer learning enables predictions in network biology, doi:10.1038/s41586-023-06139-9.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from scregnet._validate import check_choice, listed
+from scregnet.encoders.geneformer.tokens import MAX_LENGTH, PAD, GeneformerVocabulary
+from scregnet.encoders.layers import packed
+from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
+from scregnet.encoders.token_encoder import TokenEncoder
+from scregnet.encoders.weights.files import Role, Weights, check_state, read_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformers import BertModel
+
+_HEADS = ("cls.", "classifier.", "pooler.")
+
+
+def _dictionary(name: str) -> tuple[str, str]:
+    return f"{name}*.pkl", f"{name}*.json"
+
+
+class GeneformerEncoder(TokenEncoder):
+    """Contextual gene embeddings of Geneformer, first (V1, 30M cells) and second (V2, 95M and 104M cells) family.
+
+    Parameters
+    ----------
+    network
+        The encoder stack, cut after the layer that is wanted.
+    vocabulary
+        Tokens, medians and the ways to Ensembl ids.
+    hidden_layer
+        The layer that ``network`` ends with, counted as upstream does: ``0`` is the last, ``-1`` the second to last.
+    record
+        Where the weights came from.
+    """
+
+    half_precision = True
+    roles = (
+        Role("config", ("config.json",)),
+        Role("weights", ("model.safetensors", "pytorch_model.bin")),
+        Role("tokens", _dictionary("token_dictionary")),
+        Role("medians", _dictionary("gene_median_dictionary")),
+        Role("mapping", _dictionary("ensembl_mapping_dict"), required=False),
+        Role("symbols", _dictionary("gene_name_id_dict"), required=False),
+    )
+
+    def __init__(
+        self,
+        network: BertModel,
+        vocabulary: GeneformerVocabulary,
+        *,
+        hidden_layer: int = -1,
+        record: dict[str, Any] | None = None,
+    ) -> None:
+        self.network = network.eval()
+        self.vocabulary = vocabulary
+        self.hidden_layer = hidden_layer
+        self.dimension = int(network.config.hidden_size)
+        self.pad_id = vocabulary.tokens[PAD]
+        self.max_length = min(
+            MAX_LENGTH[vocabulary.family], int(network.config.max_position_embeddings)
+        )
+        self._record = dict(record or {})
+
+    @classmethod
+    def from_weights(
+        cls,
+        weights: Weights,
+        *,
+        hidden_layer: int = -1,
+        attention: Literal["sdpa", "eager"] = "sdpa",
+    ) -> GeneformerEncoder:
+        """Read the model from its files.
+
+        Parameters
+        ----------
+        weights
+            The located files.
+        hidden_layer
+            Layer whose vectors are taken, counted as upstream does: ``-1`` (upstream's default) is the second to last,
+            ``0`` the last, ``-n_layers`` the input embedding.
+        attention
+            PyTorch's fused attention over cells without padding (``"sdpa"``), or the plain form of it (``"eager"``).
+
+        Raises
+        ------
+        ValueError
+            If the files are damaged or do not belong together, or ``hidden_layer`` is out of range.
+        """
+        check_choice("attention", attention, ("sdpa", "eager"))
+        vocabulary = GeneformerVocabulary.read(weights.files)
+        network = _read_network(
+            weights.files["config"], weights.files["weights"], vocabulary, hidden_layer, attention
+        )
+        return cls(network, vocabulary, hidden_layer=hidden_layer, record=dict(weights.record))
+
+    def match(self, genes: np.ndarray) -> GeneMatch:
+        """Find genes by human Ensembl id or symbol."""
+        return self.vocabulary.match(genes)
+
+    def tokenise(self, block: CellBlock, match: GeneMatch) -> CellTokens:
+        """Rank the genes of every cell by scaled expression."""
+        return self.vocabulary.tokenise(
+            block.matrix, match, self.max_length, n_threads=torch.get_num_threads()
+        )
+
+    def encode(self, batch: TokenBatch) -> Encoded:
+        """Return the hidden states of the chosen layer."""
+        device = self.network.device
+        slots = torch.as_tensor(batch.slots, device=device)
+        if self.network.config._attn_implementation != packed.NAME:
+            mask = torch.as_tensor(batch.mask, dtype=torch.long, device=device)
+            hidden = self.network(
+                input_ids=torch.as_tensor(batch.ids, device=device), attention_mask=mask
+            )
+            return Encoded(hidden=hidden.last_hidden_state, slots=slots)
+        positions = np.broadcast_to(np.arange(batch.mask.shape[1]), batch.mask.shape)
+        tokens = self.network(
+            input_ids=torch.as_tensor(batch.ids[batch.mask], device=device)[None],
+            position_ids=torch.as_tensor(positions[batch.mask], device=device)[None],
+            lengths=tuple(batch.mask.sum(axis=1).tolist()),
+        ).last_hidden_state[0]
+        at = torch.as_tensor(np.flatnonzero(batch.mask), device=device)
+        hidden = tokens.new_zeros(batch.mask.size, self.dimension).index_copy_(0, at, tokens)
+        return Encoded(hidden=hidden.view(*batch.mask.shape, -1), slots=slots)
+
+    def to(self, device: torch.device) -> None:
+        """Move the network."""
+        self.network.to(device)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what identifies the model."""
+        return {
+            **self._record,
+            "family": self.vocabulary.family,
+            "hidden_layer": self.hidden_layer,
+            "max_length": self.max_length,
+            "dimension": self.dimension,
+            "versions": {"torch": version("torch"), "transformers": version("transformers")},
+        }
+
+
+def _read_network(
+    config_file: Path,
+    weights_file: Path,
+    vocabulary: GeneformerVocabulary,
+    hidden_layer: int,
+    attention: str,
+) -> BertModel:
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig.from_dict(read_config(config_file, vocabulary))
+    n_layers = config.num_hidden_layers
+    if not (isinstance(hidden_layer, int) and -n_layers <= hidden_layer <= 0):
+        msg = f"hidden_layer={hidden_layer!r} must be an integer from {-n_layers} (input embedding) to 0 (last layer)."
+        raise ValueError(msg)
+    if attention == "sdpa":
+        packed.register_packed_attention()
+    config._attn_implementation = packed.NAME if attention == "sdpa" else attention
+    # Initial values are drawn from torch's global generator, which is the user's.
+    with torch.random.fork_rng(devices=[]):
+        network = BertModel(config, add_pooling_layer=False)
+    state = {}
+    for key, value in read_state(weights_file).items():
+        name = key.removeprefix("module.").removeprefix("bert.")
+        if name != "embeddings.position_ids" and not name.startswith(_HEADS):
+            state[name] = value.float()
+    check_state(weights_file, state, network.state_dict())
+    network.load_state_dict(state)
+    network.encoder.layer = network.encoder.layer[: n_layers + hidden_layer]
+    return network
+
+
+def read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
+    """Return the configuration after checking that it is a BERT of Geneformer's kind for this vocabulary."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is not JSON: {error}."
+        raise ValueError(msg) from error
+    needed = (
+        "vocab_size",
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+    )
+    if missing := [key for key in needed if not isinstance(config, dict) or key not in config]:
+        msg = f"{path} is not the configuration of a BERT: it lacks {listed(missing)}."
+        raise ValueError(msg)
+    if config.get("model_type", "bert") != "bert":
+        msg = f"{path} is the configuration of a {config['model_type']!r} model; Geneformer is 'bert'."
+        raise ValueError(msg)
+    n_tokens = max(vocabulary.tokens.values()) + 1
+    if config["vocab_size"] != n_tokens:
+        msg = (
+            f"{path} has vocab_size {config['vocab_size']}, but the token dictionary (family {vocabulary.family}) has "
+            f"{n_tokens} tokens: weights and dictionaries belong to different models."
+        )
+        raise ValueError(msg)
+    return config

@@ -1,0 +1,120 @@
+"""Geneformer's vocabulary and rank-value tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scregnet._validate import listed
+from scregnet.encoders.gene_ids import GeneIds
+from scregnet.encoders.protocol import CellTokens, GeneMatch
+from scregnet.encoders.weights.pickles import read_dictionary
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+PAD, CLS, EOS = "<pad>", "<cls>", "<eos>"
+MAX_LENGTH = {"V1": 2048, "V2": 4096}
+
+
+@dataclass(frozen=True)
+class GeneformerVocabulary:
+    """Token of every gene (human Ensembl id), its median over the training corpus, and the ways to an Ensembl id.
+
+    ``mapping`` brings Ensembl ids to their current form; where it is given, ids outside it are unknown, as upstream.
+    ``symbols`` brings gene symbols to Ensembl ids. Both may be ``None``.
+    """
+
+    tokens: Mapping[str, int]
+    medians: Mapping[str, float]
+    mapping: Mapping[str, str] | None = None
+    symbols: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        ids = list(self.tokens.values())
+        if not all(type(token) is int and token >= 0 for token in ids) or len(set(ids)) != len(ids):
+            msg = "the token dictionary must give every gene its own non-negative integer."
+            raise ValueError(msg)
+        if PAD not in self.tokens or (CLS in self.tokens) != (EOS in self.tokens):
+            msg = f"the token dictionary must hold {PAD!r}, and {CLS!r} and {EOS!r} together or not at all."
+            raise ValueError(msg)
+        if bad := [gene for gene, median in self.medians.items() if not 0 < median < np.inf]:
+            msg = f"the median dictionary holds values that are not above zero: {listed(bad)}."
+            raise ValueError(msg)
+        if not self.tokens.keys() & self.medians.keys():
+            msg = (
+                "the token and median dictionaries share no gene: they belong to different models."
+            )
+            raise ValueError(msg)
+
+    @classmethod
+    def read(cls, files: Mapping[str, Path]) -> GeneformerVocabulary:
+        """Read the dictionaries from the files with roles tokens, medians and, optional, mapping and symbols."""
+        mapping, symbols = (
+            {key: str(value) for key, value in read_dictionary(files[role]).items()}
+            if role in files
+            else None
+            for role in ("mapping", "symbols")
+        )
+        return cls(
+            read_dictionary(files["tokens"]), read_dictionary(files["medians"]), mapping, symbols
+        )
+
+    @property
+    def family(self) -> str:
+        """``"V2"`` where the vocabulary has ``<cls>``, else ``"V1"``."""
+        return "V2" if CLS in self.tokens else "V1"
+
+    @cached_property
+    def gene_ids(self) -> GeneIds:
+        """The genes that have a token and a median, and the ways to them."""
+        return GeneIds(
+            "Geneformer",
+            {gene: token for gene, token in self.tokens.items() if gene in self.medians},
+            kind="ensembl",
+            symbols=self.symbols,
+            aliases=self.mapping,
+        )
+
+    def match(self, genes: np.ndarray) -> GeneMatch:
+        """Find genes in the vocabulary by Ensembl id or symbol; raise ``ValueError`` if there is none."""
+        return self.gene_ids.match(genes)
+
+    def tokenise(
+        self, matrix: sp.csr_matrix, match: GeneMatch, max_length: int, *, n_threads: int = 1
+    ) -> CellTokens:
+        """Rank the genes of every cell by scaled expression.
+
+        The value of a gene is its count over the cell's total (all genes of the matrix, known or not), times 10,000, over
+        the gene's median. Genes with counts are ordered by value, highest first; equal values by token id, so that the
+        order of genes in the data does not matter. ``<cls>`` and ``<eos>`` surround the genes where the vocabulary has them;
+        genes that do not fit ``max_length`` are cut off. A cell without known genes gets no token at all.
+        """
+        # Compiling takes a second or two, once: not at import.
+        from scregnet.encoders.geneformer.ranking import rank_genes
+
+        lead = int(CLS in self.tokens)
+        indptr, slots, ids = rank_genes(
+            *(matrix, match.slots, self._medians[match.tokens], match.tokens),
+            room=max_length - 2 * lead,
+            margin=lead,
+            n_threads=n_threads,
+        )
+        if lead:
+            filled_cells = np.flatnonzero(np.diff(indptr))
+            ids[indptr[filled_cells]] = self.tokens[CLS]
+            ids[indptr[filled_cells + 1] - 1] = self.tokens[EOS]
+        return CellTokens(indptr=indptr, ids=ids, slots=slots)
+
+    @cached_property
+    def _medians(self) -> np.ndarray:
+        """The median of every token; NaN for those that are no gene."""
+        medians = np.full(max(self.tokens.values()) + 1, np.nan)
+        genes = self.tokens.keys() & self.medians.keys()
+        medians[[self.tokens[gene] for gene in genes]] = [self.medians[gene] for gene in genes]
+        return medians

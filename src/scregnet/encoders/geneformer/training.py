@@ -1,0 +1,255 @@
+"""Masked-gene training of Geneformer: a hidden token is to be told from the other genes of the cell and their ranks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from scregnet.encoders.gene_ids import is_ensembl, unversioned
+from scregnet.encoders.geneformer.encoder import GeneformerEncoder, read_config
+from scregnet.encoders.geneformer.tokens import MAX_LENGTH, PAD, GeneformerVocabulary
+from scregnet.encoders.protocol import CellStream, GeneMatch
+from scregnet.encoders.training.loop import IGNORED, MaskedBatch, MaskedModel
+from scregnet.encoders.training.run import write_json, write_tensors
+from scregnet.encoders.weights.files import Weights, check_state, read_state
+
+if TYPE_CHECKING:
+    from transformers import BertForMaskedLM
+
+MASK = "<mask>"
+MASKED_SHARE = 0.15
+REPLACED, CHANGED = 0.8, 0.1
+"""Of the masked tokens: share that becomes ``<mask>``, and share that becomes a random gene; the rest stays."""
+
+# Read from the word embeddings, to which they are tied: no file needs them.
+_TIED = "cls.predictions.decoder."
+
+
+class GeneformerTraining(MaskedModel):
+    """Geneformer with its head for masked genes, as it was pre-trained (Theodoris et al. 2023, doi:10.1038/s41586-023-06139-9).
+
+    15 % of a cell's genes are to be predicted, at least one; of these 80 % are hidden, 10 % are replaced by a random gene and
+    10 % left as they are (BERT's rule). The cells' tokens are kept in memory: two or four bytes per gene and cell.
+
+    Parameters
+    ----------
+    network
+        BERT with its head.
+    vocabulary
+        Tokens, medians and the ways to ids.
+    """
+
+    network: Any
+
+    def __init__(self, network: BertForMaskedLM, vocabulary: GeneformerVocabulary) -> None:
+        self.network = network
+        self.vocabulary = vocabulary
+
+    @classmethod
+    def from_scratch(
+        cls,
+        cells: CellStream,
+        genes: np.ndarray,
+        *,
+        n_layers: int,
+        hidden_size: int,
+        n_heads: int,
+        seed: int,
+    ) -> GeneformerTraining:
+        """Make a network with random weights, and the vocabulary of the genes that the cells have.
+
+        A gene's median is that of its non-zero values over all cells, counts over the cell's total times 10,000. Genes that no
+        cell has are left out.
+        """
+        from transformers import BertConfig, BertForMaskedLM
+
+        vocabulary = vocabulary_of(cells, genes)
+        config = BertConfig(
+            vocab_size=len(vocabulary.tokens),
+            hidden_size=hidden_size,
+            num_hidden_layers=n_layers,
+            num_attention_heads=n_heads,
+            intermediate_size=2 * hidden_size,
+            max_position_embeddings=min(MAX_LENGTH["V1"], len(vocabulary.tokens)),
+            hidden_act="relu",
+            hidden_dropout_prob=0.02,
+            attention_probs_dropout_prob=0.02,
+            pad_token_id=vocabulary.tokens[PAD],
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            network = BertForMaskedLM(config)
+        return cls(network, vocabulary)
+
+    @classmethod
+    def from_weights(cls, weights: Weights) -> GeneformerTraining:
+        """Read network, head and vocabulary from their files.
+
+        Raises
+        ------
+        ValueError
+            If the files are damaged, do not belong together, or hold no head for masked genes.
+        """
+        from transformers import BertConfig, BertForMaskedLM
+
+        vocabulary = GeneformerVocabulary.read(weights.files)
+        if MASK not in vocabulary.tokens:
+            msg = f"{weights.files['tokens']} has no token {MASK!r}: the model cannot be trained on masked genes."
+            raise ValueError(msg)
+        config = BertConfig.from_dict(read_config(weights.files["config"], vocabulary))
+        # Initial values are drawn from torch's global generator, which is the user's.
+        with torch.random.fork_rng(devices=[]):
+            network = BertForMaskedLM(config)
+        model = cls(network, vocabulary)
+        state = {}
+        for key, value in read_state(weights.files["weights"]).items():
+            name = key.removeprefix("module.")
+            if name != "bert.embeddings.position_ids" and not name.startswith(
+                (_TIED, "bert.pooler.", "classifier.")
+            ):
+                state[name] = value.float()
+        check_state(weights.files["weights"], state, model.state())
+        model.load(state)
+        return model
+
+    def read(self, cells: CellStream, genes: np.ndarray) -> GeneMatch:
+        """Tokenise the cells as the encoder does and keep the tokens; cells without known genes are left out."""
+        encoder = GeneformerEncoder(self.network.bert, self.vocabulary)
+        match = encoder.match(genes)
+        kind = np.uint16 if max(self.vocabulary.tokens.values()) < 2**16 else np.int32
+        parts, lengths = [], []
+        for block in cells:
+            tokens = encoder.tokenise(block, match)
+            parts.append(tokens.ids.astype(kind))
+            lengths.append(np.diff(tokens.indptr))
+        every = np.concatenate(lengths)
+        self.lengths = every[every > 0]
+        self._ids = np.concatenate(parts)
+        self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        special = np.array(
+            [
+                token
+                for name, token in self.vocabulary.tokens.items()
+                if name not in self.vocabulary.medians
+            ]
+        )
+        self._genes = np.setdiff1d(np.fromiter(self.vocabulary.tokens.values(), np.int64), special)
+        self._is_gene = np.zeros(max(self.vocabulary.tokens.values()) + 1, dtype=bool)
+        self._is_gene[self._genes] = True
+        return match
+
+    def masked(self, cells: np.ndarray, rng: np.random.Generator) -> MaskedBatch:
+        """Hide genes by BERT's rule."""
+        lengths = self.lengths[cells]
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.full(mask.shape, self.vocabulary.tokens[PAD], dtype=np.int64)
+        ids[mask] = self._ids[(self._starts[cells][:, None] + np.arange(mask.shape[1]))[mask]]
+        is_gene = mask & self._is_gene[ids]
+        drawn = np.where(is_gene, rng.random(mask.shape), np.inf)
+        chosen = drawn < MASKED_SHARE
+        # A cell of few genes may come off unmasked: it is asked for one.
+        chosen[np.arange(len(cells)), drawn.argmin(axis=1)] |= is_gene.any(axis=1)
+        labels = np.where(chosen, ids, IGNORED)
+        fate, other = rng.random(mask.shape), rng.choice(self._genes, mask.shape)
+        inputs = np.where(chosen & (fate < REPLACED), self.vocabulary.tokens[MASK], ids)
+        inputs = np.where(chosen & (fate >= REPLACED) & (fate < REPLACED + CHANGED), other, inputs)
+        return MaskedBatch(inputs=inputs, mask=mask, labels=labels)
+
+    def loss(self, batch: MaskedBatch, device: torch.device) -> torch.Tensor:
+        """Return the summed cross-entropy; the head runs at hidden positions only, where all of its memory is."""
+        labels = torch.as_tensor(batch.labels, device=device)
+        hidden = self.network.bert(
+            input_ids=torch.as_tensor(batch.inputs, device=device),
+            attention_mask=torch.as_tensor(batch.mask, dtype=torch.long, device=device),
+        ).last_hidden_state
+        asked = labels != IGNORED
+        logits = self.network.cls(hidden[asked])
+        return torch.nn.functional.cross_entropy(logits.float(), labels[asked], reduction="sum")
+
+    def frequencies(self, cells: np.ndarray) -> Callable[[MaskedBatch], float]:
+        """Return the null model that answers with each gene's share of all tokens, one added to each count."""
+        tokens = np.concatenate(
+            [self._ids[self._starts[cell] : self._starts[cell + 1]] for cell in cells]
+        )
+        counts = np.bincount(tokens, minlength=len(self._is_gene))[self._genes] + 1.0
+        log_share = np.full(len(self._is_gene), -np.inf)
+        log_share[self._genes] = np.log(counts / counts.sum())
+        return lambda batch: -float(log_share[batch.labels[batch.labels != IGNORED]].sum())
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return the tensors under their published names, without those that are tied to others."""
+        return {
+            name: value
+            for name, value in self.network.state_dict().items()
+            if not name.startswith(_TIED)
+        }
+
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take back what :meth:`state` returned."""
+        self.network.load_state_dict(state, strict=False)
+        self.network.tie_weights()
+
+    def digest(self) -> str:
+        """Return a hash of the tokens and the vocabulary."""
+        hashed = hashlib.sha256(
+            json.dumps([self.vocabulary.tokens, self.vocabulary.medians], sort_keys=True).encode()
+        )
+        hashed.update(self.lengths.astype("<i8").tobytes())
+        hashed.update(self._ids.astype("<i4").tobytes())
+        return hashed.hexdigest()
+
+    def write(self, folder: Path) -> None:
+        """Write ``config.json``, ``model.safetensors`` and the dictionaries as JSON."""
+        config: dict[str, Any] = json.loads(self.network.config.to_json_string(use_diff=False))
+        write_json(
+            folder / "config.json",
+            {**config, "model_type": "bert", "architectures": ["BertForMaskedLM"]},
+        )
+        write_tensors(folder / "model.safetensors", self.state())
+        for stem, content in (
+            ("token_dictionary", self.vocabulary.tokens),
+            ("gene_median_dictionary", self.vocabulary.medians),
+            ("ensembl_mapping_dict", self.vocabulary.mapping),
+            ("gene_name_id_dict", self.vocabulary.symbols),
+        ):
+            if content is not None:
+                write_json(folder / f"{stem}.json", dict(content))
+
+
+def vocabulary_of(cells: CellStream, genes: np.ndarray) -> GeneformerVocabulary:
+    """Return a vocabulary of the genes that the cells have, under the ids that the reader will look them up by."""
+    ids = np.array([unversioned(name) for name in genes])
+    slots = np.full(len(ids), -1, dtype=np.int64)
+    # A gene without an id has empty text.
+    names, slots[ids != ""] = np.unique(ids[ids != ""], return_inverse=True)
+    match = GeneMatch(slots=slots, tokens=np.arange(len(names)))
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for block in cells:
+        totals = np.asarray(block.matrix.sum(axis=1)).ravel()
+        values = match.collapse(block.matrix)
+        found.append(
+            (values.indices, values.data / np.repeat(totals, np.diff(values.indptr)) * 1e4)
+        )
+    columns = np.concatenate([indices for indices, _ in found])
+    order = np.argsort(columns, kind="stable")
+    ends = np.cumsum(np.bincount(columns, minlength=len(names)))[:-1]
+    per_gene = np.split(np.concatenate([values for _, values in found])[order], ends)
+    medians = {
+        str(name): float(np.median(values))
+        for name, values in zip(names, per_gene, strict=True)
+        if len(values)
+    }
+    if not medians:
+        msg = f"none of the {cells.n_cells} cells has a value above zero."
+        raise ValueError(msg)
+    tokens = {PAD: 0, MASK: 1} | {name: number for number, name in enumerate(medians, start=2)}
+    symbols = {name: name for name in medians if not is_ensembl(name)}
+    return GeneformerVocabulary(
+        tokens=tokens, medians=medians, mapping=None, symbols=symbols or None
+    )

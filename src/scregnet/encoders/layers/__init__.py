@@ -1,0 +1,3 @@
+"""Layers that several foundation models share."""
+
+from __future__ import annotations

@@ -1,0 +1,77 @@
+"""Cells of any length side by side in one row: no padding in the linear layers, no mask in the attention.
+
+A mask keeps PyTorch's fused attention off its fastest kernels, and what is computed at padding is thrown away. Packed, the
+linear layers see the real tokens of all cells as one long sequence, and attention runs over cells of equal length at a time.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+NAME = "scregnet_packed"
+
+
+def register_packed_attention() -> None:
+    """Make :func:`packed_attention` known to transformers under ``NAME``."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(NAME, packed_attention)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    lengths: tuple[int, ...] | None = None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attend within cells only.
+
+    Parameters
+    ----------
+    module
+        The layer; not read.
+    query, key, value
+        (1, heads, tokens of all cells, width).
+    attention_mask
+        Mask of padded cells, where ``lengths`` is ``None``.
+    lengths
+        Tokens of each cell, in their order; their sum is the number of tokens. ``None``: cells are padded, not packed.
+    scaling
+        Factor of the products of queries and keys.
+    dropout
+        Share of attention weights to drop.
+
+    Returns
+    -------
+    (1, tokens, heads, width), and ``None`` in place of attention weights.
+    """
+    if lengths is None:
+        out = scaled_dot_product_attention(
+            query, key, value, attn_mask=attention_mask, dropout_p=dropout, scale=scaling
+        )
+        return out.transpose(1, 2), None
+    parts = []
+    start = 0
+    for length, cells in groupby(lengths):
+        n_cells = len(list(cells))
+        stop = start + n_cells * length
+        q, k, v = (
+            tensor[0, :, start:stop].unflatten(1, (n_cells, length)).transpose(0, 1)
+            for tensor in (query, key, value)
+        )
+        out = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
+        parts.append(out.transpose(1, 2).flatten(0, 1))
+        start = stop
+    return torch.cat(parts)[None], None

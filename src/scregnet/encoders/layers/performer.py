@@ -1,0 +1,275 @@
+"""Performer layers: attention in time and memory linear in the length, as scBERT and scFoundation's decoder have it.
+
+Choromanski et al. 2021, Rethinking attention with Performers, arXiv:2009.14794 (FAVOR+, positive softmax features).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+EPSILON = 1e-4
+"""Added to every feature after the exponential."""
+CPU_POSITIONS, DEVICE_POSITIONS = 256, 16_384
+"""Positions whose features are made at once: few enough for a CPU's cache, enough for a GPU to be busy. Does not change the result."""
+
+# Own name of a layer's part: its name in the published state dicts.
+_PUBLISHED = {
+    "attention_norm": "0.norm",
+    "attention.features": "0.fn.fast_attention.projection_matrix",
+    "attention.query": "0.fn.to_q",
+    "attention.key": "0.fn.to_k",
+    "attention.value": "0.fn.to_v",
+    "attention.output": "0.fn.to_out",
+    "inner_norm": "1.norm",
+    "inner.0": "1.fn.fn.w1",
+    "inner.2": "1.fn.fn.w2",
+}
+
+
+def draw_features(n_features: int, head_dim: int, generator: torch.Generator) -> torch.Tensor:
+    """Draw random features: blocks of orthogonal directions, each row as long as a row of Gaussian numbers.
+
+    Parameters
+    ----------
+    n_features, head_dim
+        Rows and columns; rows beyond a multiple of ``head_dim`` come from one more block.
+    generator
+        Source of randomness.
+    """
+    n_blocks = -(-n_features // head_dim)
+    directions = [
+        torch.linalg.qr(torch.randn(head_dim, head_dim, generator=generator))[0].T
+        for _ in range(n_blocks)
+    ]
+    lengths = torch.randn(n_features, head_dim, generator=generator).norm(dim=1, keepdim=True)
+    return torch.cat(directions)[:n_features] * lengths
+
+
+def published_name(name: str) -> str:
+    """Return the name that a tensor of :class:`Performer` has in published state dicts, without the model's own prefix.
+
+    Examples
+    --------
+    >>> from scregnet.encoders.layers.performer import published_name
+    >>> published_name("layers.2.attention.query.weight")
+    'net.layers.2.0.fn.to_q.weight'
+    """
+    _, index, part = name.split(".", 2)
+    own = next(own for own in _PUBLISHED if part == own or part.startswith(own + "."))
+    return f"net.layers.{index}.{_PUBLISHED[own]}{part.removeprefix(own)}"
+
+
+class FavorAttention(nn.Module):
+    r"""Softmax attention through positive random features.
+
+    With :math:`W` the features (n_features × head_dim) and :math:`s = d^{-1/4}`, a query row has
+    :math:`\phi_Q = \exp(s q W^\top - s^2 \lVert q \rVert^2 / 2 - \max) + 10^{-4}`, the maximum running over the row's features; a key
+    row the same with the maximum over all keys, heads and features **of its cell**: taken over a batch of cells, as the published
+    code does, a cell's result would depend on its neighbours, because the constant keeps the maximum from cancelling.
+    Row :math:`i` of the attention is :math:`A_{ij} = \phi_{Q,i} \cdot \phi_{K,j} / \sum_l \phi_{Q,i} \cdot \phi_{K,l}`; it is never formed.
+    (The factor :math:`m^{-1/2}` of both kinds of features cancels and is left out.)
+
+    Parameters
+    ----------
+    dimension
+        Width of the layer.
+    n_heads, head_dim
+        Number of heads and width of each; their product need not be ``dimension``.
+    n_features
+        Number of random features.
+    bias
+        Whether the projections to queries, keys and values have a bias; the one back always has.
+    """
+
+    features: torch.Tensor
+
+    def __init__(
+        self, dimension: int, n_heads: int, head_dim: int, n_features: int, *, bias: bool = False
+    ) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.query = nn.Linear(dimension, n_heads * head_dim, bias=bias)
+        self.key = nn.Linear(dimension, n_heads * head_dim, bias=bias)
+        self.value = nn.Linear(dimension, n_heads * head_dim, bias=bias)
+        self.output = nn.Linear(n_heads * head_dim, dimension)
+        self.register_buffer("features", torch.zeros(n_features, head_dim))
+
+    def forward(
+        self, x: torch.Tensor, *, received: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Attend.
+
+        Parameters
+        ----------
+        x
+            Cells × positions × dimension; all positions are real (there is no padding).
+        received
+            Whether to return how much attention each position receives.
+
+        Returns
+        -------
+        The result, shaped like ``x``; and, with ``received=True``, cells × positions: the column sums of the attention matrix, averaged
+        over heads. They cost one more pass over the keys, O(positions × features).
+        """
+        queries, keys, values = (
+            self._heads(part(x)) for part in (self.query, self.key, self.value)
+        )
+        # Reduced precision has neither the range for the exponentials nor the digits for the constant beside them.
+        with torch.autocast(x.device.type, enabled=False):
+            attended, columns = _attend(
+                queries.float(),
+                keys.float(),
+                values.float(),
+                self.features.float(),
+                received=received,
+            )
+        flat = attended.transpose(1, 2).flatten(2)
+        return self.output(flat.to(x.dtype)), columns
+
+    def _heads(self, x: torch.Tensor) -> torch.Tensor:
+        """Cells × heads × positions × head_dim."""
+        return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+
+
+def _attend(
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    features: torch.Tensor,
+    *,
+    received: bool,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    scaled = features * queries.shape[-1] ** -0.25
+    half = 0.5 * queries.shape[-1] ** -0.5
+
+    def exponentials(
+        rows: torch.Tensor, highest: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the features without the constant, relative to a maximum: the rows' own, or that of all keys so far."""
+        projected = rows @ scaled.T
+        own = projected.detach()
+        maximum = (
+            own.amax(-1, keepdim=True)
+            if highest is None
+            else torch.maximum(highest, own.amax(dim=(1, 2, 3), keepdim=True))
+        )
+        return projected.sub_(half * rows.square().sum(-1, keepdim=True) + maximum).exp_(), maximum
+
+    # A column of ones makes the denominators a further column of the same products. The constant is added to every exponential, so it
+    # is kept apart and enters each sum once.
+    values = torch.cat([values, torch.ones_like(values[..., :1])], dim=-1)
+    maximum = torch.full_like(keys[:, :1, :1, :1], -torch.inf).detach()
+    context = values.new_zeros(*keys.shape[:2], len(features), values.shape[-1])
+    for rows, vectors in zip(_parts(keys), _parts(values), strict=True):
+        former = maximum
+        part, maximum = exponentials(rows, former)
+        # What was summed so far was relative to a lower maximum.
+        context = context * (former - maximum).exp() + part.transpose(-1, -2) @ vectors
+    context = context + EPSILON * values.sum(2, keepdim=True)
+
+    attended = []
+    asked = torch.zeros_like(context[..., :1])
+    constant = EPSILON * context.sum(2, keepdim=True)
+    for rows in _parts(queries):
+        part, _ = exponentials(rows, None)
+        product = part @ context + constant
+        scale = 1 / product[..., -1:]
+        attended.append(product[..., :-1] * scale)
+        if received:
+            asked = asked + part.transpose(-1, -2) @ scale + EPSILON * scale.sum(2, keepdim=True)
+    columns = None
+    if received:
+        shares = [(exponentials(rows, maximum)[0] @ asked)[..., 0] for rows in _parts(keys)]
+        columns = (torch.cat(shares, dim=-1) + EPSILON * asked.sum(2)).mean(1)
+    return torch.cat(attended, dim=2), columns
+
+
+def _parts(x: torch.Tensor, dim: int = 2) -> Iterator[torch.Tensor]:
+    return iter(x.split(CPU_POSITIONS if x.device.type == "cpu" else DEVICE_POSITIONS, dim=dim))
+
+
+class PerformerLayer(nn.Module):
+    """Attention, then two dense layers with exact GELU; each on the normalised input and added to it (pre-LayerNorm)."""
+
+    def __init__(
+        self,
+        dimension: int,
+        n_heads: int,
+        head_dim: int,
+        n_features: int,
+        *,
+        inner_dimension: int,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(dimension)
+        self.attention = FavorAttention(dimension, n_heads, head_dim, n_features, bias=bias)
+        self.inner_norm = nn.LayerNorm(dimension)
+        self.inner = nn.Sequential(
+            nn.Linear(dimension, inner_dimension), nn.GELU(), nn.Linear(inner_dimension, dimension)
+        )
+
+    def forward(
+        self, x: torch.Tensor, *, received: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the layer's output and, with ``received=True``, the attention that each position receives."""
+        attended, columns = self.attention(self.attention_norm(x), received=received)
+        x = x + attended
+        return x + torch.cat(
+            [self.inner(rows) for rows in _parts(self.inner_norm(x), dim=1)], dim=1
+        ), columns
+
+
+class Performer(nn.Module):
+    """A stack of :class:`PerformerLayer`, without a final LayerNorm.
+
+    Parameters
+    ----------
+    dimension
+        Width of the layers.
+    n_layers
+        Number of layers.
+    n_heads, head_dim, n_features, bias
+        See :class:`FavorAttention`.
+    inner_dimension
+        Width between the two dense layers of each layer.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        n_layers: int,
+        n_heads: int,
+        head_dim: int,
+        n_features: int,
+        *,
+        inner_dimension: int,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            PerformerLayer(
+                dimension, n_heads, head_dim, n_features, inner_dimension=inner_dimension, bias=bias
+            )
+            for _ in range(n_layers)
+        )
+
+    def forward(
+        self, x: torch.Tensor, *, received: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Run all layers on ``x`` (cells × positions × dimension).
+
+        Returns
+        -------
+        The output, shaped like ``x``; and, with ``received=True``, cells × positions: how much attention each position receives from all
+        positions, averaged over layers and heads.
+        """
+        sums = None
+        for layer in self.layers:
+            x, columns = layer(x, received=received)
+            if columns is not None:
+                sums = columns if sums is None else sums + columns
+        return x, None if sums is None else sums / len(self.layers)

@@ -1,0 +1,3 @@
+"""scBERT."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""scFoundation."""
+
+from __future__ import annotations

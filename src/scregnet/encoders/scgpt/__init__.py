@@ -1,0 +1,3 @@
+"""scGPT."""
+
+from __future__ import annotations

@@ -1,0 +1,395 @@
+"""scGPT: a transformer over the genes of a cell and their expression in bins.
+
+Cui et al. 2024, scGPT: toward building a foundation model for single-cell multi-omics using generative AI,
+doi:10.1038/s41592-024-02201-0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import relu
+
+from scregnet._validate import check_choice, check_integer, listed
+from scregnet.encoders.gene_ids import GeneIds
+from scregnet.encoders.layers.post_norm import PostNormLayer, published_layer_name
+from scregnet.encoders.protocol import (
+    CellBlock,
+    CellStream,
+    CellTokens,
+    Embedding,
+    EmbedOptions,
+    Encoded,
+    GeneMatch,
+    GeneVectors,
+    TokenBatch,
+)
+from scregnet.encoders.scgpt.tokens import bin_values, choose, keys_of
+from scregnet.encoders.token_encoder import TokenEncoder
+from scregnet.encoders.weights.files import Role, Weights, check_state, read_state
+from scregnet.encoders.weights.pickles import read_dictionary
+
+GENE_VECTORS = ("contextual", "static")
+SPECIAL = ("<pad>", "<cls>", "<eoc>")
+# Whatever the value, the model was never given a larger one.
+_HIGHEST = 512.0
+_STACKS = ("encoder.", "value_encoder.", "transformer_encoder.")
+_PUBLISHED = {
+    "genes.weight": "encoder.embedding.weight",
+    "gene_norm": "encoder.enc_norm",
+    "value1": "value_encoder.linear1",
+    "value2": "value_encoder.linear2",
+    "value_norm": "value_encoder.norm",
+}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of a network, as ``args.json`` states them."""
+
+    width: int
+    n_heads: int
+    inner_width: int
+    n_layers: int
+    n_bins: int = 51
+    pad_value: float = -2.0
+
+
+class ScGptNetwork(nn.Module):
+    """The published network without its heads; tensors keep plain names here, :func:`published` translates them."""
+
+    def __init__(self, n_tokens: int, sizes: Sizes) -> None:
+        super().__init__()
+        self.genes = nn.Embedding(n_tokens, sizes.width)
+        self.gene_norm = nn.LayerNorm(sizes.width)
+        self.value1 = nn.Linear(1, sizes.width)
+        self.value2 = nn.Linear(sizes.width, sizes.width)
+        self.value_norm = nn.LayerNorm(sizes.width)
+        self.layers = nn.ModuleList(
+            PostNormLayer(sizes.width, sizes.n_heads, sizes.inner_width)
+            for _ in range(sizes.n_layers)
+        )
+
+    def gene_vectors(self, ids: torch.Tensor) -> torch.Tensor:
+        """Return what tokens mean without a cell, ids' shape × width."""
+        return self.gene_norm(self.genes(ids))
+
+    def inputs(self, ids: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Return what the first layer reads, ids' shape × width."""
+        hidden = relu(self.value1(values.clamp(max=_HIGHEST)[..., None]))
+        return self.gene_vectors(ids) + self.value_norm(self.value2(hidden))
+
+    def forward(
+        self, ids: torch.Tensor, values: torch.Tensor, lengths: tuple[int, ...]
+    ) -> torch.Tensor:
+        """Return the last layer's vectors, tokens × width, of cells side by side; ``lengths`` are the tokens of each."""
+        x = self.inputs(ids, values)[None]
+        for layer in self.layers:
+            x = layer(x, lengths=lengths)
+        return x[0]
+
+
+def published(name: str) -> str:
+    """Return the name that a tensor of :class:`ScGptNetwork` has in state dicts after :func:`plain_names`.
+
+    Examples
+    --------
+    >>> from scregnet.encoders.scgpt.encoder import published
+    >>> published("layers.0.attention.weight")
+    'transformer_encoder.layers.0.self_attn.in_proj_weight'
+    """
+    if name.startswith("layers."):
+        _, index, own = name.split(".", 2)
+        return f"transformer_encoder.layers.{index}.{published_layer_name(own)}"
+    if name in _PUBLISHED:
+        return _PUBLISHED[name]
+    own, _, kind = name.rpartition(".")
+    return f"{_PUBLISHED[own]}.{kind}"
+
+
+def plain_names(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors of the network, under the names of torch's own attention; heads and other extras are left out.
+
+    Released files were trained with flash attention, whose packed ``Wqkv`` is torch's ``in_proj`` by another name.
+
+    Examples
+    --------
+    >>> from scregnet.encoders.scgpt.encoder import plain_names
+    >>> list(plain_names({"module.transformer_encoder.layers.0.self_attn.Wqkv.bias": 0, "flag_encoder.weight": 1}))
+    ['transformer_encoder.layers.0.self_attn.in_proj_bias']
+    """
+    names = {
+        key: key.removeprefix("module.")
+        .replace("self_attn._impl.", "self_attn.")
+        .replace(".Wqkv.", ".in_proj_")
+        for key in state
+    }
+    return {name: state[key] for key, name in names.items() if name.startswith(_STACKS)}
+
+
+class ScGptEncoder(TokenEncoder):
+    """Gene embeddings of scGPT, 512 wide.
+
+    A cell is ``<cls>`` and the genes that it expresses, with their values in 50 bins within the cell. As the model knows no positions, the
+    order of genes does not matter; in a cell with more genes than ``max_length`` has room for, some are drawn, by the seed.
+
+    Parameters
+    ----------
+    network
+        The network.
+    tokens
+        The vocabulary: genes by symbol, and the special tokens.
+    sizes
+        The sizes of the network.
+    gene_vectors
+        ``"contextual"``: the last layer's vectors, to be pooled over the cells that express a gene. ``"static"``: what the model's
+        dictionary says of a gene, without any cell.
+    max_length
+        Longest sequence, ``<cls>`` included.
+    symbols
+        Human symbols to Ensembl ids, to find genes by those.
+    record
+        Where the weights came from.
+    """
+
+    roles = (
+        Role("weights", ("best_model.pt", "*.pt", "*.safetensors", "*.bin")),
+        Role("config", ("args.json",)),
+        Role("tokens", ("vocab.json",)),
+        Role("symbols", ("gene_name_id_dict*.pkl", "gene_name_id_dict*.json"), required=False),
+    )
+    # As upstream embeds cells.
+    half_precision = True
+
+    def __init__(
+        self,
+        network: ScGptNetwork,
+        tokens: Mapping[str, int],
+        sizes: Sizes,
+        *,
+        gene_vectors: Literal["contextual", "static"] = "contextual",
+        max_length: int = 1200,
+        symbols: Mapping[str, str] | None = None,
+        record: Mapping[str, Any] | None = None,
+    ) -> None:
+        check_choice("gene_vectors", gene_vectors, GENE_VECTORS)
+        check_integer("max_length", max_length, minimum=2)
+        genes = {
+            name: token
+            for name, token in tokens.items()
+            if not (name.startswith("<") and name.endswith(">"))
+        }
+        self.network = network.eval()
+        self.sizes = sizes
+        self.gene_ids = GeneIds("scGPT", genes, kind="symbol", symbols=symbols)
+        self.gene_vectors = gene_vectors
+        self.max_length = max_length
+        self.pad_id, self.cls_id = (tokens[name] for name in SPECIAL[:2])
+        self.dimension = sizes.width
+        self.poolings = ("mean",) if gene_vectors == "contextual" else ()
+        self.seed = _seed(0)
+        self._record = dict(record or {})
+
+    @classmethod
+    def from_weights(
+        cls,
+        weights: Weights,
+        *,
+        gene_vectors: Literal["contextual", "static"] = "contextual",
+        max_length: int = 1200,
+    ) -> ScGptEncoder:
+        """Read the model from its files.
+
+        Parameters
+        ----------
+        weights
+            The located files.
+        gene_vectors
+            ``"contextual"``: the last layer's vectors, averaged over the cells that express a gene. ``"static"``: the gene encoder's row, the
+            same for any data, as upstream's tutorial on gene networks uses it.
+        max_length
+            Longest sequence, ``<cls>`` included; of cells with more genes, some are drawn.
+
+        Raises
+        ------
+        ValueError
+            If the files are damaged or do not belong together, or a parameter is out of range.
+        """
+        check_choice("gene_vectors", gene_vectors, GENE_VECTORS)
+        sizes = _read_sizes(weights.files["config"])
+        tokens = _read_tokens(weights.files["tokens"])
+        network = _read_network(weights.files, sizes, tokens)
+        symbols = None
+        if "symbols" in weights.files:
+            symbols = {
+                name: str(gene) for name, gene in read_dictionary(weights.files["symbols"]).items()
+            }
+        return cls(
+            network,
+            tokens,
+            sizes,
+            gene_vectors=gene_vectors,
+            max_length=max_length,
+            symbols=symbols,
+            record=dict(weights.record),
+        )
+
+    def match(self, genes: np.ndarray) -> GeneMatch:
+        """Find genes by human symbol."""
+        return self.gene_ids.match(genes)
+
+    def tokenise(self, block: CellBlock, match: GeneMatch) -> CellTokens:
+        """Return ``<cls>`` and the expressed genes of every cell in the order of the vocabulary, with the bins of their values.
+
+        Bins are those of all genes of the cell that the model knows; then a cell that is too long loses genes. A cell without known
+        genes gets no token at all.
+        """
+        counts = match.collapse(block.matrix)
+        keys = keys_of(counts, match.tokens, self.seed)
+        bins = bin_values(counts, self.sizes.n_bins, keys)
+        kept = choose(counts, self.max_length - 1, keys)
+        cell = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))[kept]
+        n_genes = np.bincount(cell, minlength=counts.shape[0])
+        filled = n_genes > 0
+        indptr = np.concatenate([[0], np.cumsum(n_genes + filled)])
+        ids = np.full(indptr[-1], self.cls_id, dtype=np.int64)
+        slots = np.full(indptr[-1], -1, dtype=np.int64)
+        values = np.full(indptr[-1], self.sizes.pad_value, dtype=np.float32)
+        is_gene = np.ones(indptr[-1], dtype=bool)
+        is_gene[indptr[:-1][filled]] = False
+        slots[is_gene] = counts.indices[kept]
+        ids[is_gene] = match.tokens[slots[is_gene]]
+        values[is_gene] = bins[kept]
+        return CellTokens(indptr=indptr, ids=ids, slots=slots, values=values)
+
+    def encode(self, batch: TokenBatch) -> Encoded:
+        """Return the last layer's vectors; zeros at padding."""
+        if batch.values is None:
+            msg = "a batch for scGPT needs values."
+            raise ValueError(msg)
+        like = self.network.genes.weight
+        ids = torch.as_tensor(batch.ids[batch.mask], device=like.device)
+        values = torch.as_tensor(batch.values[batch.mask], dtype=like.dtype, device=like.device)
+        tokens = self.network(ids, values, tuple(batch.mask.sum(axis=1).tolist()))
+        at = torch.as_tensor(np.flatnonzero(batch.mask), device=like.device)
+        hidden = tokens.new_zeros(batch.mask.size, self.dimension).index_copy_(0, at, tokens)
+        slots = torch.as_tensor(batch.slots, device=like.device)
+        return Encoded(hidden=hidden.view(*batch.mask.shape, -1), slots=slots)
+
+    def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
+        """Return contextual vectors, or static ones, which are the same for every group and for genes that no cell has."""
+        self.seed = _seed(options.random_state)
+        if self.gene_vectors == "contextual":
+            return super().embed(cells, genes, options)
+        match = self.match(genes)
+        n_cells = np.zeros(cells.n_groups, dtype=np.int64)
+        for block in cells:
+            present = np.diff(match.collapse(block.matrix).indptr) > 0
+            n_cells += np.bincount(block.groups[present], minlength=cells.n_groups)
+        if not n_cells.any():
+            msg = f"none of the {cells.n_cells} cells has a value above zero in any of the {int(match.known.sum())} genes that the model knows."
+            raise ValueError(msg)
+        device = self.network.genes.weight.device
+        with torch.inference_mode():
+            rows = (
+                self.network.gene_vectors(torch.as_tensor(match.tokens, device=device))
+                .float()
+                .cpu()
+                .numpy()
+            )
+        vectors = np.zeros((len(genes), self.dimension), dtype=np.float32)
+        vectors[match.known] = rows[match.slots[match.known]]
+        groups = tuple(GeneVectors(vectors, match.known, int(n)) for n in n_cells)
+        return Embedding(groups=groups, known=match.known, report=match.report)
+
+    def to(self, device: torch.device) -> None:
+        """Move the network."""
+        self.network.to(device)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what identifies the model."""
+        return {
+            **self._record,
+            "gene_vectors": self.gene_vectors,
+            "max_length": self.max_length,
+            "seed": self.seed,
+            "n_bins": self.sizes.n_bins,
+            "dimension": self.dimension,
+            "versions": {"torch": version("torch")},
+        }
+
+
+def _seed(random_state: int | None) -> int:
+    return int(np.random.default_rng(random_state).integers(2**31))
+
+
+def _read_sizes(path: Path) -> Sizes:
+    """Return the sizes after checking that the configuration is one of scGPT's that this file implements."""
+    try:
+        args = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is not JSON: {error}."
+        raise ValueError(msg) from error
+    needed = ("embsize", "nheads", "d_hid", "nlayers")
+    if missing := [key for key in needed if not isinstance(args, dict) or key not in args]:
+        msg = f"{path} is not the configuration of an scGPT: it lacks {listed(missing)}."
+        raise ValueError(msg)
+    width, n_heads, inner, n_layers = (args[key] for key in needed)
+    n_bins, pad_value = args.get("n_bins", 51), args.get("pad_value", -2)
+    numbers = (width, n_heads, inner, n_layers)
+    if any(type(number) is not int or number < 1 for number in numbers) or width % n_heads:
+        msg = f"{path} holds sizes that cannot be: embsize {width!r}, nheads {n_heads!r}, d_hid {inner!r}, nlayers {n_layers!r}."
+        raise ValueError(msg)
+    if type(n_bins) is not int or n_bins < 3 or type(pad_value) not in (int, float):
+        msg = f"{path} holds values that cannot be: n_bins {n_bins!r}, pad_value {pad_value!r}."
+        raise ValueError(msg)
+    for key, known in (("input_style", "binned"), ("input_emb_style", "continuous")):
+        if args.get(key, known) != known:
+            msg = f"{path} has {key} {args[key]!r}; only {known!r}, which all released models have, is implemented."
+            raise ValueError(msg)
+    return Sizes(width, n_heads, inner, n_layers, n_bins, float(pad_value))
+
+
+def _read_tokens(path: Path) -> dict[str, int]:
+    """Return the vocabulary; special tokens that it lacks are appended, as upstream does."""
+    tokens = read_dictionary(path)
+    ids = list(tokens.values())
+    if (
+        not ids
+        or not all(type(token) is int and token >= 0 for token in ids)
+        or len(set(ids)) != len(ids)
+    ):
+        msg = f"{path} must give every gene its own non-negative integer."
+        raise ValueError(msg)
+    for name in SPECIAL:
+        tokens.setdefault(name, max(tokens.values()) + 1)
+    return tokens
+
+
+def _read_network(
+    files: Mapping[str, Path], sizes: Sizes, tokens: Mapping[str, int]
+) -> ScGptNetwork:
+    state = plain_names(read_state(files["weights"]))
+    n_tokens = max(tokens.values()) + 1
+    table = state.get("encoder.embedding.weight")
+    if table is not None and len(table) != n_tokens:
+        msg = (
+            f"{files['weights']} has vectors for {len(table)} tokens, but {files['tokens']} has {n_tokens} with its special ones: "
+            "weights and vocabulary belong to different models. Use the vocab.json that came with the weights."
+        )
+        raise ValueError(msg)
+    # Without storage: initial values are neither needed nor drawn from the user's generator.
+    with torch.device("meta"):
+        network = ScGptNetwork(n_tokens, sizes)
+    own = network.state_dict()
+    check_state(files["weights"], state, {published(name): tensor for name, tensor in own.items()})
+    network.load_state_dict({name: state[published(name)].float() for name in own}, assign=True)
+    return network

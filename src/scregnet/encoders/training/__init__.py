@@ -1,0 +1,3 @@
+"""Masked training of a foundation model on the user's cells."""
+
+from __future__ import annotations

@@ -1,0 +1,282 @@
+"""Find the files of a model: a local folder, or the hub with revision, size and hash pinned."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scregnet._logging import logger
+from scregnet._settings import settings
+from scregnet._validate import listed
+
+if TYPE_CHECKING:
+    import torch
+
+    from scregnet.encoders.weights.checkpoints import Checkpoint, WeightFile
+
+
+@dataclass(frozen=True)
+class Role:
+    """A file that a model needs: the names under which it is found in a folder, in order of preference."""
+
+    name: str
+    patterns: tuple[str, ...]
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The files of one model by role, and where they came from (plain values for the record)."""
+
+    files: Mapping[str, Path]
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+def locate(
+    model: str,
+    roles: Sequence[Role],
+    checkpoints: Mapping[str, Checkpoint],
+    *,
+    variant: str | None,
+    named: bool,
+    folder: str | Path | None,
+) -> Weights:
+    """Return the files of a model, from ``folder`` or from the hub.
+
+    Parameters
+    ----------
+    model
+        Name of the encoder, for messages.
+    roles
+        The files it needs.
+    checkpoints
+        Its published checkpoints by variant.
+    variant
+        The variant to use.
+    named
+        Whether the user named the variant: files of a local folder are then checked against that checkpoint's hashes.
+    folder
+        Local folder: the files side by side, or the hub repository's own tree; or the file with the weights itself, the others beside
+        it. ``None`` fetches from the hub.
+
+    Raises
+    ------
+    FileNotFoundError
+        If files are missing; the message tells the ways to get them.
+    ValueError
+        If a file is not what the checkpoint's hash says.
+    """
+    checkpoint = checkpoints.get(variant) if variant is not None else None
+    if folder is None:
+        if checkpoint is None:
+            msg = f"model={model!r} has no published weights; name a folder with weights=."
+            raise FileNotFoundError(msg)
+        if not checkpoint.hub_id:
+            msg = f"model={model!r} needs weights=: its weights are on no hub from which they may be fetched."
+            raise FileNotFoundError(msg + _ways(model, checkpoint))
+        return _from_hub(model, variant or "", checkpoint)
+    path = Path(folder).expanduser()
+    if not path.exists():
+        msg = f"weights={str(folder)!r} is not there." + _ways(model, checkpoint)
+        raise FileNotFoundError(msg)
+    if path.is_file():
+        files = _side_by_side(path.parent, roles, model, checkpoint, weights=path)
+    else:
+        files = _tree(path, checkpoint) or _side_by_side(path, roles, model, checkpoint)
+    if named and checkpoint is not None:
+        for wanted in checkpoint.files:
+            if wanted.role in files:
+                verify(files[wanted.role], wanted)
+        record = _hub_record(variant or "", checkpoint)
+        # Some publishers give no hash; the record says what was used all the same.
+        if "weights_sha256" not in record:
+            record["weights_sha256"] = sha256(files["weights"])
+    else:
+        digest = sha256(files["weights"])
+        record = {"variant": "custom", "weights_sha256": digest}
+        for name, known in checkpoints.items():
+            if digest in {file.sha256 for file in known.files}:
+                record = _hub_record(name, known)
+    return Weights(files=files, record={**record, "weights": str(path)})
+
+
+def sha256(path: Path) -> str:
+    """Return a file's sha256 in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify(path: Path, wanted: WeightFile) -> None:
+    """Raise ``ValueError`` unless a file has the size and hash of its checkpoint."""
+    size = path.stat().st_size
+    found = f"{size} bytes instead of {wanted.size}" if size != wanted.size else ""
+    if not found and (digest := sha256(path)) != wanted.sha256:
+        found = f"sha256 {digest} instead of {wanted.sha256}"
+    if found:
+        msg = f"{path} is not the published {wanted.path}: {found}. It is truncated or changed: delete it and get it again; for weights of your own name the model without its variant."
+        raise ValueError(msg)
+
+
+def read_checkpoint(path: Path) -> Any:
+    """Read a ``.safetensors`` file, or any other with torch's reader that runs no code, whatever it holds."""
+    import pickle
+
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError:
+        raise
+    # torch meets a cut-off archive with any of these, OSError among them.
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+    ) as error:
+        msg = f"{path} was not read: {str(error).splitlines()[0] if str(error) else type(error).__name__}. It is truncated, damaged, or carries more than tensors."
+        raise ValueError(msg) from error
+
+
+def read_state(path: Path, *, container: str | None = None) -> dict[str, torch.Tensor]:
+    """Read the tensors of a file; ``container`` is the key under which a training checkpoint keeps them, if the file is one."""
+    import torch
+
+    state = read_checkpoint(path)
+    if container is not None and isinstance(state, dict) and isinstance(state.get(container), dict):
+        state = state[container]
+    if not isinstance(state, dict) or not all(
+        isinstance(value, torch.Tensor) for value in state.values()
+    ):
+        msg = f"{path} is not a dictionary of tensors."
+        raise ValueError(msg)
+    return state
+
+
+def check_state(
+    path: Path, state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
+) -> None:
+    """Raise ``ValueError`` listing the tensors of a file that are missing, unexpected or of another shape than the model's."""
+    faults = []
+    if missing := [key for key in expected if key not in state]:
+        faults.append(f"missing: {listed(missing)}")
+    if unexpected := [key for key in state if key not in expected]:
+        faults.append(f"unexpected: {listed(unexpected)}")
+    shapes = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in state and state[key].shape != expected[key].shape
+    ]
+    if shapes:
+        faults.append(f"of another shape: {listed(shapes)}")
+    if faults:
+        msg = f"the tensors of {path} do not fit its configuration; {'; '.join(faults)}."
+        raise ValueError(msg)
+
+
+def _hub_record(variant: str, checkpoint: Checkpoint) -> dict[str, Any]:
+    hub = (
+        {"hub_id": checkpoint.hub_id, "revision": checkpoint.revision} if checkpoint.hub_id else {}
+    )
+    known = [file.sha256 for file in checkpoint.files if file.role == "weights"]
+    return {"variant": variant, **hub, **({"weights_sha256": known[0]} if known else {})}
+
+
+def _tree(folder: Path, checkpoint: Checkpoint | None) -> dict[str, Path]:
+    """Return the files if ``folder`` is a copy of the hub repository's own tree of folders, else nothing."""
+    if (
+        checkpoint is None
+        or not checkpoint.hub_id
+        or all("/" not in file.path for file in checkpoint.files)
+    ):
+        return {}
+    if not all((folder / file.path).is_file() for file in checkpoint.files):
+        return {}
+    return {file.role: folder / file.path for file in checkpoint.files}
+
+
+def _side_by_side(
+    folder: Path,
+    roles: Sequence[Role],
+    model: str,
+    checkpoint: Checkpoint | None,
+    *,
+    weights: Path | None = None,
+) -> dict[str, Path]:
+    files: dict[str, Path] = {} if weights is None else {"weights": weights}
+    missing = []
+    for role in roles:
+        if role.name in files:
+            continue
+        for pattern in role.patterns:
+            found = sorted(path for path in folder.glob(pattern) if path.is_file())
+            if len(found) > 1:
+                msg = f"weights={str(folder)!r} holds several files for {pattern!r}: {listed(path.name for path in found)}. Leave one."
+                raise ValueError(msg)
+            if found:
+                files[role.name] = found[0]
+                break
+        else:
+            if role.required:
+                missing.append(" or ".join(role.patterns))
+    if missing:
+        msg = f"weights={str(folder)!r} lacks {listed(missing)}." + _ways(model, checkpoint)
+        raise FileNotFoundError(msg)
+    return files
+
+
+def _from_hub(model: str, variant: str, checkpoint: Checkpoint) -> Weights:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    files: dict[str, Path] = {}
+    for wanted in checkpoint.files:
+        fetch = partial(
+            hf_hub_download,
+            repo_id=checkpoint.hub_id,
+            filename=wanted.path,
+            revision=checkpoint.revision,
+            cache_dir=settings.cache_dir / "hub",
+        )
+        try:
+            path = Path(fetch(local_files_only=True))
+        except LocalEntryNotFoundError:
+            logger.info("%s: fetching %s (%.1f MB)", model, wanted.path, wanted.size / 1e6)
+            try:
+                path = Path(fetch())
+            except (HfHubHTTPError, OSError) as error:
+                msg = (
+                    f"the weights of model='{model}:{variant}' are not on this machine and {checkpoint.hub_id} could not "
+                    f"be reached ({type(error).__name__})." + _ways(model, checkpoint)
+                )
+                raise FileNotFoundError(msg) from error
+        # The cache links to the file: the message must name what has to be deleted.
+        verify(path.resolve(), wanted)
+        files[wanted.role] = path
+    return Weights(files=files, record={**_hub_record(variant, checkpoint), "weights": "hub"})
+
+
+def _ways(model: str, checkpoint: Checkpoint | None) -> str:
+    """Return the ways to get the weights, as the end of a message."""
+    if checkpoint is None:
+        return ""
+    if not checkpoint.hub_id:
+        return f"\n{checkpoint.source}"
+    names = "\n".join(f"    {file.path}" for file in checkpoint.files)
+    return (
+        "\nWays to get them:\n"
+        f"  1. Run once with internet access: {checkpoint.size / 1e6:.0f} MB are fetched from "
+        f"https://huggingface.co/{checkpoint.hub_id} and kept in {settings.cache_dir / 'hub'}.\n"
+        f"  2. Put these files of {checkpoint.hub_id}, revision {checkpoint.revision}, into one folder and name it with weights=:\n"
+        f"{names}" + (f"\n{checkpoint.source}" if checkpoint.source else "")
+    )

@@ -1,0 +1,3 @@
+"""The default method."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The null model of shared targets."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""scRegNet."""
+
+from __future__ import annotations

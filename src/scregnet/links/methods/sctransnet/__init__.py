@@ -1,0 +1,3 @@
+"""scTransNet."""
+
+from __future__ import annotations

@@ -1,0 +1,185 @@
+"""scTransNet's graph network: attention over known regulators, known targets and the gene itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from scregnet.links.neural.sparse_graph import SparseGraph
+
+NODE_TYPES = ("target", "TF", "TF and target")
+RELATIONS = ("regulates", "is regulated by", "regulate each other", "self")
+
+
+class KnowledgeGraph(SparseGraph):
+    """The neighbours of every gene, itself among them, with node types and relations.
+
+    Per edge there are the relation of sender to receiver and the types of both. The few combinations of the three that occur are numbered: ``combinations``
+    (n, 3) holds them, ``combination`` the number per edge, since the relation vector of equation 9 depends on nothing else.
+
+    Parameters
+    ----------
+    edges
+        Known edges, integers of shape (2, n_edges), the source above the target.
+    is_tf
+        bool, (n_genes,): which genes are TFs, with or without a known target.
+    """
+
+    node_type: torch.Tensor
+    combination: torch.Tensor
+    combinations: torch.Tensor
+
+    def __init__(self, edges: np.ndarray, is_tf: np.ndarray) -> None:
+        n = len(is_tf)
+        super().__init__(edges, n, self_loops=True)
+        sender, receiver = self.sender.numpy(), self.receiver.numpy()
+        known = edges[0].astype(np.int64) * n + edges[1]
+        regulates, regulated = (
+            np.isin(sender * n + receiver, known),
+            np.isin(receiver * n + sender, known),
+        )
+        relation = np.select(
+            [sender == receiver, regulates & regulated, regulates], [3, 2, 0], default=1
+        )
+        is_target = np.zeros(n, bool)
+        is_target[edges[1]] = True
+        node_type = np.where(is_tf, 1 + is_target, 0)
+        kinds = np.stack([relation, node_type[sender], node_type[receiver]], axis=1)
+        combinations, combination = np.unique(kinds, axis=0, return_inverse=True)
+        arrays = {
+            "node_type": node_type,
+            "combination": combination.reshape(-1),
+            "combinations": combinations,
+        }
+        for name, values in arrays.items():
+            self.register_buffer(
+                name, torch.from_numpy(np.asarray(values, np.int64)), persistent=False
+            )
+
+
+class KnowledgeAttention(nn.Module):
+    """Representations of genes from messages along known edges: equations 7 to 13 of scTransNet (Kommu et al., arXiv:2407.18181).
+
+    Parameters
+    ----------
+    features
+        Node features, float32 of shape (n_genes, n_features).
+    edges
+        Known edges, integers of shape (2, n_edges), the source above the target.
+    is_tf
+        bool, (n_genes,): which genes are TFs.
+    dims
+        Width of each layer.
+    type_dim
+        Width of the embeddings of node types and relations, and of the relation vector of equation 9.
+    dropout
+        Dropout on a layer's input and between the two layers of its perceptron.
+    """
+
+    features: torch.Tensor
+
+    def __init__(
+        self,
+        features: np.ndarray,
+        edges: np.ndarray,
+        is_tf: np.ndarray,
+        dims: Sequence[int],
+        *,
+        type_dim: int = 16,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.register_buffer(
+            "features", torch.from_numpy(np.array(features, np.float32)), persistent=False
+        )
+        self.graph = KnowledgeGraph(edges, is_tf)
+        self.node_types = nn.Embedding(len(NODE_TYPES), type_dim)
+        self.relations = nn.Embedding(len(RELATIONS), type_dim)
+        self.relate = two_layers(3 * type_dim, type_dim, type_dim)
+        widths = (features.shape[1], *dims)
+        self.layers = nn.ModuleList(
+            AttentionLayer(a, b, type_dim, dropout)
+            for a, b in zip(widths, widths[1:], strict=False)
+        )
+        self.out_dim = widths[-1]
+
+    def forward(self) -> torch.Tensor:
+        """Representations of all genes, (n_genes, out_dim)."""
+        types = self.node_types.weight
+        v, relations = self.features, self.relation_vectors()
+        for layer in self.layers:
+            v = layer(v, types, relations, self.graph)
+        return v
+
+    def relation_vectors(self) -> torch.Tensor:
+        """Equation 9, once for every combination of relation and types that occurs."""
+        relation, sender, receiver = self.graph.combinations.T
+        types = self.node_types.weight
+        return self.relate(
+            torch.cat([self.relations(relation), types[sender], types[receiver]], dim=1)
+        )
+
+
+class AttentionLayer(nn.Module):
+    """One round of messages: equations 8 and 10 to 13.
+
+    The three maps are linear in what they take in side by side: ``f(v, u, r) = A v + B u + C r + b``. So ``A v`` is computed once a gene, ``B u`` once a node
+    type and ``C r`` once a combination of relation and types; only the products along edges grow with the number of edges.
+    """
+
+    def __init__(self, in_dim: int, dim: int, type_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.message = nn.Linear(in_dim + 2 * type_dim, dim)
+        self.query = nn.Linear(in_dim + type_dim, dim)
+        self.key = nn.Linear(in_dim + 2 * type_dim, dim)
+        self.transform = two_layers(dim, dim, dim, dropout)
+        # Equation 8 adds the former representation as it is, which a layer of another width cannot.
+        self.residual = nn.Identity() if in_dim == dim else nn.Linear(in_dim, dim, bias=False)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, v: torch.Tensor, types: torch.Tensor, relations: torch.Tensor, graph: KnowledgeGraph
+    ) -> torch.Tensor:
+        """Map (n_genes, in_dim) to (n_genes, dim)."""
+        v = self.dropout(v)
+        alpha = self.attention(v, types, relations, graph)
+        by_gene, by_relation = self._parts(self.message, v, types, relations, graph)
+        # What a gene receives is the sum of both parts of its messages; for the second it suffices how much attention each combination gets.
+        place = graph.receiver * len(relations) + graph.combination
+        attended = alpha.new_zeros(len(graph) * len(relations)).index_add(0, place, alpha)
+        received = graph.gather(alpha, by_gene) + attended.view(len(graph), -1) @ by_relation
+        return self.transform(received) + self.residual(v)
+
+    def attention(
+        self, v: torch.Tensor, types: torch.Tensor, relations: torch.Tensor, graph: KnowledgeGraph
+    ) -> torch.Tensor:
+        """Weight of each edge, equations 11 to 13; those of one receiver sum to one."""
+        query, _ = self._parts(self.query, v, types, None, graph)
+        key, by_relation = self._parts(self.key, v, types, relations, graph)
+        gamma = graph.dot(key, query) + (query @ by_relation.T)[graph.sender, graph.combination]
+        return graph.softmax(gamma / math.sqrt(query.shape[1]))
+
+    @staticmethod
+    def _parts(
+        linear: nn.Linear,
+        v: torch.Tensor,
+        types: torch.Tensor,
+        relations: torch.Tensor | None,
+        graph: KnowledgeGraph,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """A linear map of (v, u, r) as two summands: one row per gene, and one per combination."""
+        width = linear.in_features - v.shape[1] - types.shape[1]
+        on_v, on_type, on_relation = linear.weight.split([v.shape[1], types.shape[1], width], dim=1)
+        by_gene = nn.functional.linear(v, on_v, linear.bias) + (types @ on_type.T)[graph.node_type]
+        return by_gene, by_gene.new_zeros(0) if relations is None else relations @ on_relation.T
+
+
+def two_layers(in_dim: int, hidden: int, out_dim: int, dropout: float = 0.0) -> nn.Sequential:
+    """Return a perceptron with one hidden layer."""
+    return nn.Sequential(
+        nn.Linear(in_dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, out_dim)
+    )

@@ -1,0 +1,3 @@
+"""The search for hyper-parameters."""
+
+from __future__ import annotations

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import warnings
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from scregnet._anndata.access import blocks, check_names, is_counts, matrix, resolve, write
+
+COUNTS = np.random.default_rng(0).poisson(0.5, (10, 6)).astype(np.float32)
+
+
+def _adata(X=COUNTS) -> ad.AnnData:
+    return ad.AnnData(X.copy())
+
+
+def _mudata(**mods):
+    from mudata import MuData
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return MuData(mods)
+
+
+def test_resolve_takes_anndata_and_the_modality_of_a_mudata():
+    adata = _adata()
+    assert resolve(adata, "anything") is adata
+    mdata = _mudata(rna=adata, atac=_adata())
+    assert resolve(mdata) is mdata.mod["rna"]
+    assert resolve(mdata, "atac") is mdata.mod["atac"]
+    with pytest.raises(KeyError, match="mod='protein' is not a modality.*'rna', 'atac'"):
+        resolve(mdata, "protein")
+    with pytest.raises(TypeError, match="AnnData or a MuData, got DataFrame"):
+        resolve(adata.to_df())
+
+
+def test_check_names():
+    check_names(_adata())
+    with pytest.raises(ValueError, match="empty: 0 cells × 6 genes"):
+        check_names(_adata()[:0])
+    with pytest.raises(ValueError, match="empty: 10 cells × 0 genes"):
+        check_names(_adata()[:, :0])
+    twice = _adata()
+    twice.var_names = ["a", "a", "b", "c", "d", "e"]
+    with pytest.raises(ValueError, match=r"not unique: 'a'\. Call adata.var_names_make_unique"):
+        check_names(twice)
+
+
+def test_matrix():
+    adata = _adata()
+    adata.layers["counts"] = COUNTS + 1
+    assert matrix(adata, "counts")[0, 0] == COUNTS[0, 0] + 1
+    assert matrix(adata, None) is adata.X
+    with pytest.raises(KeyError, match="layer='raw' is not in adata.layers; it has 'counts'"):
+        matrix(adata, "raw")
+    with pytest.raises(ValueError, match="adata.X is empty; name a layer with layer=: 'counts'"):
+        matrix(ad.AnnData(layers={"counts": COUNTS}), None)
+
+
+FORMS = {
+    "dense": np.array,
+    "fortran": np.asfortranarray,
+    "float64": lambda x: x.astype(np.float64),
+    "int": lambda x: x.astype(np.int32),
+    "csr": sp.csr_matrix,
+    "csc": sp.csc_matrix,
+    "csr_array": sp.csr_array,
+}
+
+
+@pytest.mark.parametrize("rows", [None, [7, 2, 3, 9, 8], [0, 0, 2], [False, True] * 5, []], ids=str)
+@pytest.mark.parametrize("backed", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+def test_blocks_are_the_same_for_every_form(form, backed, rows, tmp_path):
+    adata = _adata(FORMS[form](COUNTS))
+    if backed:
+        adata.write_h5ad(tmp_path / "a.h5ad")
+        adata = ad.read_h5ad(tmp_path / "a.h5ad", backed="r")
+    chosen = None if rows is None else np.array(rows, dtype=bool if True in rows else int)
+    expected = np.arange(10) if rows is None else np.sort(np.arange(10)[chosen])
+    got = list(blocks(adata, None, block_size=3, rows=chosen))
+    assert [len(positions) for positions, _ in got] == [
+        min(3, len(expected) - at) for at in range(0, len(expected), 3)
+    ]
+    for positions, block in got:
+        assert isinstance(block, sp.csr_matrix)
+        assert block.dtype == np.float64
+        np.testing.assert_array_equal(block.toarray(), COUNTS[positions])
+    np.testing.assert_array_equal(np.concatenate([p for p, _ in got]) if got else [], expected)
+    if backed:
+        adata.file.close()
+
+
+def test_blocks_leave_the_users_arrays_alone():
+    # Duplicated and explicit zero entries are summed and dropped in the block, not in the user's matrix.
+    untidy = sp.csr_matrix(
+        (np.array([1.0, 2.0, 0.0]), np.array([1, 1, 0]), np.array([0, 2, 3])),
+        shape=(2, 2),
+        dtype=np.float64,
+    )
+    adata = ad.AnnData(untidy.copy())
+    ((_, block),) = blocks(adata, None)
+    np.testing.assert_array_equal(block.toarray(), [[0, 3], [0, 0]])
+    assert block.nnz == 1
+    assert adata.X.data.tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize("form", ["dense", "csr"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite(form, bad):
+    values = COUNTS.copy()
+    values[9, 5] = bad
+    adata = _adata(FORMS[form](values))
+    adata.layers["broken"] = adata.X.copy()
+    with pytest.raises(ValueError, match=r"adata.X holds NaN or infinite values \(1 of them"):
+        list(blocks(adata, None, block_size=4))
+    with pytest.raises(ValueError, match=r"adata.layers\['broken'\] holds NaN"):
+        list(blocks(adata, "broken"))
+
+
+@pytest.mark.parametrize(
+    "change, found", [(-1.0, "negative values"), (0.5, r"not integers \(such as 0.5\)")]
+)
+def test_counts_are_checked_where_they_are_needed(change, found):
+    values = COUNTS.copy()
+    values[3, 3] = change
+    adata = _adata(values)
+    with pytest.raises(
+        ValueError, match=rf"raw counts are needed, but adata.X holds .*{found}.*layer='counts'"
+    ):
+        list(blocks(adata, None, expect="counts"))
+    assert len(list(blocks(adata, None))) == 1
+    assert not is_counts(adata, None)
+    assert is_counts(_adata(), None)
+
+
+def test_write_fills_the_slots():
+    adata = _adata()
+    write(
+        adata,
+        var={"is_tf": np.arange(6) > 2},
+        varm={"svd": np.ones((6, 2), dtype=np.float32)},
+        varp={"grn": sp.eye(6, format="csr", dtype=np.float32)},
+        uns={"grn": {"params": {"methods": ("a", "b")}}},
+    )
+    assert adata.var["is_tf"].tolist() == [False] * 3 + [True] * 3
+    assert adata.varm["svd"].shape == (6, 2)
+    assert adata.varp["grn"].nnz == 6
+    assert adata.uns["grn"]["params"]["methods"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "bad, error",
+    [
+        ({"uns": {"grn": object()}}, TypeError),
+        ({"uns": {"org/model": 1}}, ValueError),
+        ({"varm": {"org/model": np.ones((6, 2))}}, ValueError),
+        ({"varm": {"svd": np.ones((5, 2))}}, ValueError),
+        ({"varp": {"grn": sp.eye(5, format="csr")}}, ValueError),
+        ({"var": {"is_tf": [True]}}, ValueError),
+    ],
+)
+def test_write_is_all_or_nothing(bad, error):
+    adata = _adata()
+    good = {
+        "var": {"x": np.zeros(6)},
+        "varm": {"x": np.ones((6, 2))},
+        "varp": {"x": sp.eye(6, format="csr")},
+        "uns": {"x": 1},
+    }
+    both = {slot: {**values, **bad.get(slot, {})} for slot, values in good.items()}
+    with pytest.raises(error):
+        write(adata, **both)
+    assert not len(adata.var.columns)
+    assert not len(adata.varm)
+    assert not len(adata.varp)
+    assert not len(adata.uns)
+
+
+def test_write_to_a_view_makes_it_a_copy():
+    adata = _adata()
+    view = adata[:, :4]
+    with pytest.warns(ad.ImplicitModificationWarning):
+        write(
+            view,
+            var={"is_tf": np.ones(4, dtype=bool)},
+            varp={"grn": sp.eye(4, format="csr")},
+            uns={"grn": {}},
+        )
+    assert not view.is_view
+    assert view.varp["grn"].shape == (4, 4)
+    assert not len(adata.varp)
+    assert "is_tf" not in adata.var
+
+
+def test_a_series_is_written_by_its_index_only_when_it_fits():
+    adata = _adata()
+    write(adata, var={"n": pd.Series(np.arange(6), index=adata.var_names)})
+    assert adata.var["n"].tolist() == list(range(6))

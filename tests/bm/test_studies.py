@@ -1,0 +1,320 @@
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import scregnet as sr
+from scregnet.links.methods.joint.method import Joint
+from scregnet.links.methods.scregnet.method import ScRegNet
+
+QUICK = {
+    "method": "scregnet",
+    "gnn_dims": (8,),
+    "mlp_dims": (8,),
+    "max_epochs": 2,
+    "show_progress_bar": False,
+    "device": "cpu",
+}
+NULLS = {"degree", "label_factors"}
+
+
+@pytest.fixture
+def embedded(adata):
+    sr.tl.embed(adata, model="svd", n_components=4, show_progress_bar=False)
+    return adata
+
+
+def snapshot(data):
+    return list(data.uns), list(data.varp), list(data.varm), list(data.var), list(data.layers)
+
+
+def value(table, **where):
+    for column, wanted in where.items():
+        table = table[table[column] == wanted]
+    assert len(table) == 1
+    return table["value"].item()
+
+
+@pytest.fixture(scope="module")
+def study(_simulated):
+    data = _simulated.copy()
+    sr.tl.embed(data, model="svd", n_components=4, show_progress_bar=False)
+    before = snapshot(data)
+    table = sr.bm.ablation_study(data, data.uns["network"], n_seeds=2, random_state=5, **QUICK)
+    assert snapshot(data) == before
+    return data, table
+
+
+class TestAblation:
+    def test_frame(self, study):
+        _, table = study
+        assert list(table.columns) == ["variant", "seed", "model", "split", "metric", "value"]
+        assert list(table["variant"].unique()) == [
+            "whole model",
+            "no graph network",
+            "no embedding",
+            "random embedding",
+        ]
+        assert set(table["seed"]) == {5, 6}
+        assert set(table["model"]) == {"scregnet"} | NULLS
+        assert set(table["split"]) == {"validation", "test"}
+        assert not table.duplicated(["variant", "seed", "model", "split", "metric"]).any()
+
+    @pytest.mark.parametrize(
+        "variant, keywords",
+        [
+            ("whole model", {}),
+            ("no graph network", {"gnn": None}),
+            ("no embedding", {"embedding": None}),
+            ("random embedding", {"random_embedding": True}),
+        ],
+    )
+    def test_every_figure_is_that_of_the_fit(self, study, variant, keywords):
+        data, table = study
+        fit = sr.tl.fit_grn(
+            data,
+            data.uns["network"],
+            random_state=6,
+            n_bootstrap=0,
+            copy=True,
+            **{**QUICK, **keywords},
+        )
+        wanted = sr.get.metrics(fit)
+        here = table[(table["variant"] == variant) & (table["seed"] == 6)]
+        pd.testing.assert_frame_equal(
+            here[["model", "split", "metric", "value"]].reset_index(drop=True),
+            wanted[["model", "split", "metric", "value"]],
+            check_exact=True,
+        )
+
+    def test_versions_of_a_seed_have_the_same_pairs_and_seeds_have_others(self, study):
+        _, table = study
+        null = table[
+            (table["model"] == "degree") & (table["split"] == "test") & (table["metric"] == "auroc")
+        ]
+        assert null.groupby("seed")["value"].nunique().tolist() == [1, 1]
+        assert null["value"].nunique() == 2
+
+    def test_own_variants_of_any_method(self, adata, net):
+        variants = {
+            "little": {"pseudo_count": 0.3},
+            "much": {"pseudo_count": 30.0},
+            "targets": {"split": "targets"},
+        }
+        table = sr.bm.ablation_study(
+            adata,
+            net,
+            "degree",
+            variants=variants,
+            n_seeds=1,
+            show_progress_bar=False,
+            negatives="all",
+        )
+        assert list(table["variant"].unique()) == list(variants)
+        auprc = table.query("model == 'degree' and split == 'test' and metric == 'auprc'")["value"]
+        assert auprc.nunique() == 3
+
+    def test_seeds_that_are_drawn_are_reported(self, adata, net):
+        call = {"variants": {"all": {}}, "n_seeds": 1, "show_progress_bar": False}
+        table = sr.bm.ablation_study(adata, net, "degree", random_state=None, **call)
+        seed = int(table["seed"].iloc[0])
+        again = sr.bm.ablation_study(adata, net, "degree", random_state=seed, **call)
+        pd.testing.assert_frame_equal(table, again)
+
+    @pytest.mark.parametrize(
+        "method, how, without",
+        [
+            ("scregnet", {"gnn": "graphsage"}, {"no graph network": {"gnn": None}}),
+            ("sctransnet", {}, {"no graph network": {"graph_dims": ()}}),
+            ("scregnet", {"gnn": None}, {}),
+            (
+                "joint",
+                {},
+                {
+                    "no boosted trees": {"n_trees": 0},
+                    "no forest": {"n_forest_trees": 0},
+                    "no similarity": dict.fromkeys(
+                        ("target_smooth", "own", "similar", "joint_smooth"), 0.0
+                    )
+                    | {"n_forest_trees": 0},
+                    "no families": {"family": 0.0},
+                },
+            ),
+        ],
+    )
+    def test_default_variants(self, embedded, net, monkeypatch, method, how, without):
+        import scregnet.bm._studies as module
+
+        asked = []
+
+        def spy(data, prior, *, key_added, show_progress_bar, n_bootstrap, keep, **how):
+            asked.append(how)
+            data.uns[key_added] = {
+                "metrics": pd.DataFrame(
+                    {"model": ["a"], "split": "test", "metric": "b", "value": 1}
+                )
+            }
+
+        monkeypatch.setattr(module, "fit_grn", spy)
+        table = sr.bm.ablation_study(
+            embedded, net, method, n_seeds=1, show_progress_bar=False, **how
+        )
+        common = {"method": method, "random_state": 0, **how}
+        wanted = {
+            "whole model": common,
+            **{name: {**common, **keywords} for name, keywords in without.items()},
+            "no embedding": {**common, "embedding": None},
+            "random embedding": {**common, "random_embedding": True},
+        }
+        assert list(table["variant"]) == list(wanted)
+        assert asked == list(wanted.values())
+
+    def test_a_collapsed_fit_is_nan_and_the_rest_goes_on(self, embedded, net, monkeypatch):
+        fit = ScRegNet.fit
+
+        def collapse(self, task, **how):
+            if self.gnn is None:
+                raise RuntimeError("training collapsed")
+            return fit(self, task, **how)
+
+        monkeypatch.setattr(ScRegNet, "fit", collapse)
+        table = sr.bm.ablation_study(embedded, net, n_seeds=1, **QUICK)
+        lost = table[(table["variant"] == "no graph network") & (table["model"] == "scregnet")]
+        assert lost["value"].isna().all()
+        assert len(lost) == len(
+            table[(table["variant"] == "whole model") & (table["model"] == "scregnet")]
+        )
+        assert table.drop(index=lost.index)["value"].notna().all()
+        # Its null models are on the same pairs all the same.
+        where = {"model": "label_factors", "split": "test", "metric": "auroc"}
+        assert value(table, variant="no graph network", **where) == value(
+            table, variant="whole model", **where
+        )
+        with pytest.raises(RuntimeError, match="training collapsed"):
+            sr.bm.ablation_study(
+                embedded, net, n_seeds=1, variants={"none": {"gnn": None}}, **QUICK
+            )
+
+    def test_wrong_calls_fail_before_the_first_fit(self, embedded, net, monkeypatch):
+        for method in (Joint, ScRegNet):
+            monkeypatch.setattr(method, "fit", lambda *_, **__: pytest.fail("a fit was begun"))
+        with pytest.raises(TypeError, match="'gn' is not a parameter of method='scregnet'.*'gnn'"):
+            sr.bm.ablation_study(embedded, net, "scregnet", variants={"a": {}, "b": {"gn": None}})
+        with pytest.raises(
+            TypeError, match=r"variants\['b'\] sets 'keep', 'random_state', which the study"
+        ):
+            sr.bm.ablation_study(embedded, net, variants={"b": {"random_state": 1, "keep": 3}})
+        with pytest.raises(TypeError, match="the call sets 'groupby'"):
+            sr.bm.ablation_study(embedded, net, groupby="cell_type")
+        with pytest.raises(ValueError, match="variants is empty"):
+            sr.bm.ablation_study(embedded, net, variants={})
+        with pytest.raises(ValueError, match="there is none to take away: call sr.tl.embed"):
+            sr.bm.ablation_study(embedded, net, embedding=None)
+        with pytest.raises(
+            ValueError, match="nothing is known that could be taken away from method='degree'"
+        ):
+            sr.bm.ablation_study(embedded, net, "degree")
+        with pytest.raises(ValueError, match="n_seeds must be at least 1"):
+            sr.bm.ablation_study(embedded, net, n_seeds=0)
+
+
+class TestRobustness:
+    def study(self, adata, net, method="degree", **how):
+        call = {"noise": (0.05, 0.2), "n_priors": 2, "show_progress_bar": False}
+        return sr.bm.robustness_study(adata, net, method, **{**call, **how})
+
+    def test_frame(self, adata, net):
+        before = snapshot(adata)
+        table = self.study(adata, net)
+        assert snapshot(adata) == before
+        assert list(table.columns) == ["noise", "prior", "model", "metric", "value"]
+        runs = table.drop_duplicates(["noise", "prior"])[["noise", "prior"]]
+        assert runs.to_numpy().tolist() == [[0, 0], [0.05, 0], [0.05, 1], [0.2, 0], [0.2, 1]]
+        assert set(table["model"]) == NULLS
+        assert not table.duplicated(["noise", "prior", "model", "metric"]).any()
+        auroc = table[(table["model"] == "degree") & (table["metric"] == "auroc")]
+        assert auroc["value"].nunique() == 5
+
+    def test_without_noise_it_is_the_fit(self, embedded, net):
+        table = self.study(embedded, net, noise=(0.0,), **QUICK)
+        sr.tl.fit_grn(embedded, net, n_bootstrap=0, **QUICK)
+        wanted = sr.get.metrics(embedded)
+        wanted = wanted[wanted["split"] == "test"][["model", "metric", "value"]].reset_index(
+            drop=True
+        )
+        pd.testing.assert_frame_equal(table[["model", "metric", "value"]], wanted, check_exact=True)
+
+    @pytest.mark.parametrize("flip_validation", [True, False])
+    @pytest.mark.parametrize("flip", ["pairs", "edges"])
+    def test_which_labels_are_wrong(self, adata, net, monkeypatch, flip, flip_validation):
+        import scregnet.bm._studies as module
+
+        seen = []
+
+        def spy(data, prior, *, split, key_added, **how):
+            assert prior is None
+            seen.append(split.copy())
+            data.uns[key_added] = {
+                "metrics": pd.DataFrame(
+                    {"model": ["a"], "split": "test", "metric": "b", "value": 1}
+                )
+            }
+
+        monkeypatch.setattr(module, "fit_grn", spy)
+        self.study(adata, net, flip=flip, flip_validation=flip_validation)
+        clean, low, other, high, _ = seen
+        for part in ("train", "validation", "test"):
+            here = (clean["split"] == part).to_numpy()
+            truth = clean["label"].to_numpy(int)[here]
+            wrong = {
+                name: truth != s["label"].to_numpy(int)[here]
+                for name, s in (("l", low), ("o", other), ("h", high))
+            }
+            if part == "test" or (part == "validation" and not flip_validation):
+                assert not any(w.any() for w in wrong.values())
+                continue
+            n = len(truth) if flip == "pairs" else 2 * truth.sum()
+            for name, share in (("l", 0.05), ("o", 0.05), ("h", 0.2)):
+                assert wrong[name].sum() == pytest.approx(share * n, abs=1.01)
+            assert (wrong["l"] <= wrong["h"]).all()
+            if part == "train":
+                assert (wrong["l"] != wrong["o"]).any()
+            if flip == "edges":
+                assert low["label"].to_numpy(int)[here].sum() == truth.sum()
+
+    def test_priors_do_not_depend_on_the_other_levels(self, adata, net):
+        all_levels = self.study(adata, net, n_priors=1)
+        one = self.study(adata, net, noise=[0.2], n_priors=1)
+        pick = lambda table: table[(table["noise"] == 0.2) & (table["prior"] == 0)][
+            "value"
+        ].to_numpy()
+        np.testing.assert_array_equal(pick(all_levels), pick(one))
+
+    def test_much_noise_hurts(self, adata, net):
+        table = self.study(adata, net, noise=(0.45,), n_priors=3)
+        auroc = (
+            table[(table["model"] == "degree") & (table["metric"] == "auroc")]
+            .groupby("noise")["value"]
+            .mean()
+        )
+        assert auroc[0.45] < auroc[0.0] - 0.02
+
+    def test_backed(self, adata, net, tmp_path):
+        table = self.study(adata, net, noise=(0.1,), n_priors=1)
+        adata.write_h5ad(tmp_path / "a.h5ad")
+        backed = ad.read_h5ad(tmp_path / "a.h5ad", backed="r")
+        pd.testing.assert_frame_equal(self.study(backed, net, noise=(0.1,), n_priors=1), table)
+
+    def test_wrong_calls(self, adata, net):
+        with pytest.raises(ValueError, match=r"noise must lie in \[0, 0.5\], got 5"):
+            self.study(adata, net, noise=(5,))
+        with pytest.raises(ValueError, match="noise must be a sequence"):
+            self.study(adata, net, noise=0.05)
+        with pytest.raises(ValueError, match="noise must be a sequence"):
+            self.study(adata, net, noise=())
+        with pytest.raises(ValueError, match="noise=1e-06 flips none of"):
+            self.study(adata, net, noise=(1e-6,))
+        with pytest.raises(ValueError, match="flip='labels' is not known"):
+            self.study(adata, net, flip="labels")
+        with pytest.raises(TypeError, match="'droput' is not a parameter"):
+            self.study(adata, net, droput=1)

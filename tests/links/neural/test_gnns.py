@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import torch
+from torch_geometric.nn import GATConv, GCNConv, SAGEConv
+from torch_geometric.utils import to_undirected
+
+from scregnet.links.neural.gnns import GNNS, GraphNetwork
+
+N_GENES, N_FEATURES = 30, 11
+GENES = torch.tensor([4, 0, 29, 17])
+
+
+def problem(seed=0):
+    rng = np.random.default_rng(seed)
+    # TFs 0 to 4 regulate genes up to 24, one another included; genes 25 to 29 have no edge.
+    edges = np.stack([rng.integers(0, 5, 60), rng.integers(0, 25, 60)])
+    return rng.normal(size=(N_GENES, N_FEATURES)).astype(np.float32), edges[:, edges[0] != edges[1]]
+
+
+def plain_stack(kind, dims, heads, reduction, slope):
+    """The layers as one would write them with torch-geometric, on the whole graph."""
+    layers, width = [], N_FEATURES
+    for dim, n in zip(dims, heads, strict=True):
+        if kind == "gat":
+            layers.append(
+                GATConv(width, dim, heads=n, concat=reduction == "concat", negative_slope=slope)
+            )
+            width = dim * n if reduction == "concat" else dim
+        else:
+            layers.append({"gcn": GCNConv, "graphsage": SAGEConv}[kind](width, dim))
+            width = dim
+    return torch.nn.ModuleList(layers)
+
+
+def run_plain(layers, features, edges):
+    h = torch.from_numpy(features)
+    edges = to_undirected(torch.from_numpy(edges), num_nodes=len(h))
+    for position, layer in enumerate(layers):
+        h = layer(torch.relu(h) if position else h, edges)
+    return h
+
+
+CASES = [
+    *[("gcn", dims, (1,) * len(dims), "concat") for dims in ((7,), (7, 5), (6, 20, 3))],
+    *[("graphsage", dims, (1,) * len(dims), "concat") for dims in ((7,), (7, 5), (6, 20, 3))],
+    ("gat", (7,), (1,), "concat"),
+    ("gat", (7,), (3,), "concat"),
+    ("gat", (7,), (3,), "mean"),
+    ("gat", (6, 5, 4), (2, 1, 3), "concat"),
+    ("gat", (6, 5, 4), (2, 1, 3), "mean"),
+]
+
+
+@pytest.mark.parametrize("kind, dims, heads, reduction", CASES)
+def test_values_and_gradients_are_those_of_the_plain_layers(kind, dims, heads, reduction):
+    features, edges = problem()
+    torch.manual_seed(0)
+    network = GraphNetwork(
+        kind, features, edges, dims, heads=heads, reduction=reduction, negative_slope=0.1
+    ).eval()
+    plain = plain_stack(kind, dims, heads, reduction, 0.1)
+    with torch.no_grad():
+        for parameter in network.parameters():  # biases start at zero, where they would not be seen
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    plain.load_state_dict(network.convolutions.state_dict())
+
+    found, expected = network(GENES), run_plain(plain, features, edges)[GENES]
+    assert found.shape == (4, network.out_dim)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    towards = torch.randn_like(found)
+    (found * towards).sum().backward()
+    (expected * towards).sum().backward()
+    for name, parameter in network.convolutions.named_parameters():
+        torch.testing.assert_close(
+            parameter.grad,
+            dict(plain.named_parameters())[name].grad,
+            rtol=1e-4,
+            atol=1e-4,
+            msg=name,
+        )
+
+
+@pytest.mark.parametrize("kind", GNNS)
+def test_as_many_layers_reach_as_many_edges_away(kind):
+    # A chain of genes: what gene 5 holds comes to gene 2 by three layers, not by two.
+    features, edges = (
+        np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32),
+        np.array([range(5), range(1, 6)]),
+    )
+    changed = features.copy()
+    changed[5] += 1
+    for n_layers, reached in ((2, False), (3, True)):
+        networks = []
+        for x in (features, changed):
+            torch.manual_seed(0)
+            networks.append(GraphNetwork(kind, x, edges, (8,) * n_layers).eval())
+        before, after = (network(torch.tensor([2])) for network in networks)
+        assert torch.equal(before, after) is not reached, (n_layers, before, after)
+
+
+@pytest.mark.parametrize("kind", GNNS)
+def test_dropout_lies_between_layers_only(kind):
+    features, edges = problem()
+    for dims, random in (((8,), False), ((8, 8), True)):
+        network = GraphNetwork(kind, features, edges, dims, dropout=0.5).train()
+        torch.manual_seed(0)
+        assert torch.equal(network(GENES), network(GENES)) is not random
+
+
+@pytest.mark.parametrize("kind", GNNS)
+def test_saved_weights_hold_neither_graph_nor_features(kind):
+    network = GraphNetwork(kind, *problem(), (8, 8))
+    assert set(network.state_dict()) == {name for name, _ in network.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", GNNS)
+def test_the_graph_never_becomes_a_matrix_of_all_pairs(kind):
+    # All pairs of 60,000 genes would take 14 GB in float32.
+    rng = np.random.default_rng(0)
+    edges = np.stack([rng.integers(0, 50, 2000), rng.integers(50, 60_000, 2000)])
+    network = GraphNetwork(kind, rng.normal(size=(60_000, 3)).astype(np.float32), edges, (4, 2))
+    network(GENES).sum().backward()
+    held = sum(tensor.numel() for tensor in (*network.buffers(), *network.parameters()))
+    assert held < 20 * 60_000
