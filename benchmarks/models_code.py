@@ -15,7 +15,7 @@ COMMON = (
     "scregnet._anndata.features",
     "scregnet.links.pairs.splits",
     "scregnet.links.calibration",
-    "scregnet.metrics._evaluate",
+    "scregnet.metrics._metrics",
 )
 REGISTRY = "scregnet.links.registry"
 """Not followed: it changes with every new method, and what it names is only loaded by name."""
