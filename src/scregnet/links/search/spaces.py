@@ -33,7 +33,7 @@ class Draws(Protocol):
 
 
 class Dimension(Protocol):
-    """How to draw one hyper-parameter; ``known`` has the values of all: drawn so far, or default."""
+    """How to draw one hyper-parameter; ``known`` has the values of all, drawn or default."""
 
     def draw(self, trial: Draws, name: str, known: Mapping[str, Any]) -> Any:
         """Draw a value of the hyper-parameter ``name``."""
