@@ -229,7 +229,7 @@ def test_no_test_at_all(adata):
     assert adata.uns["selected"]["threshold"] is None
 
 
-def test_tfs_are_beside_the_top_genes_and_optional(adata):
+def test_tfs_come_in_addition_to_the_top_genes_and_are_optional(adata):
     sr.pp.select_genes(adata, 5)
     with_tfs = set(adata.var_names[adata.var["selected"]])
     sr.pp.select_genes(adata, 5, tfs=None, key_added="top")

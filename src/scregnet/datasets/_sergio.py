@@ -24,7 +24,7 @@ def draw_network(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a signed acyclic network with heavy-tailed out- and in-degrees.
 
-    The TFs stand in a random order, and only earlier TFs regulate later ones. The first quarter are
+    TFs are in a random order, and only earlier TFs regulate later ones. The first quarter are
     master regulators, which nothing regulates. A gene has one plus a Lomax variate (shape 2)
     of regulators, at most half of the TFs; they are drawn by Pareto-distributed popularities. Every
     TF gets at least one target. Strengths are uniform in [1, 5], as in the paper.
