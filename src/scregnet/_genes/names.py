@@ -30,7 +30,7 @@ class Cause:
     text: str
 
 
-def gene_ids(adata: AnnData, gene_symbols: str | None) -> pd.Index:
+def gene_names(adata: AnnData, gene_symbols: str | None) -> pd.Index:
     """Return the names of the genes in the order of ``adata.var_names``; a missing one is NaN.
 
     ``gene_symbols`` is the column of ``adata.var`` to take; ``None`` takes ``adata.var_names``.
@@ -59,15 +59,15 @@ def place_of_names(gene_symbols: str | None) -> str:
     return "adata.var_names" if gene_symbols is None else f"adata.var[{gene_symbols!r}]"
 
 
-def positions(names: Iterable[str], ids: pd.Index) -> np.ndarray:
-    """Return the position of each name in ``ids``: -1 if it is absent, -2 if it occurs twice."""
+def positions(names: Iterable[str], genes: pd.Index) -> np.ndarray:
+    """Return the position of each name in ``genes``: -1 if it is absent, -2 if it occurs twice."""
     wanted = pd.Index(list(names), dtype=object)
-    known, twice = np.asarray(ids.notna()), ids.duplicated(keep=False)
+    known, twice = np.asarray(genes.notna()), genes.duplicated(keep=False)
     single = np.flatnonzero(known & ~twice)
-    where = pd.Index(ids[single], dtype=object).get_indexer(wanted)
+    where = pd.Index(genes[single], dtype=object).get_indexer(wanted)
     found = np.full(len(wanted), -1)
     found[where >= 0] = single[where[where >= 0]]
-    found[wanted.isin(ids[known & twice])] = -2
+    found[wanted.isin(genes[known & twice])] = -2
     return found
 
 
@@ -88,16 +88,16 @@ def likely_cause(
         Where the names come from, in the words of the message: ``"the prior"``.
     """
     given = pd.Index(sorted({str(name) for name in names}), dtype=object)
-    ids = pd.Index(gene_ids(adata, gene_symbols).dropna(), dtype=object).unique()
+    genes = pd.Index(gene_names(adata, gene_symbols).dropna(), dtype=object).unique()
     here = place_of_names(gene_symbols)
     causes = [
         *_other_columns(given, adata, gene_symbols),
-        _version(given, ids, here, what),
-        _spaces(given, ids, here, what),
-        _letter_case(given, ids, here, what),
+        _version(given, genes, here, what),
+        _spaces(given, genes, here, what),
+        _letter_case(given, genes, here, what),
     ]
     best = max(causes, key=lambda cause: cause.n_matched)
-    return best if best.n_matched else Cause(0, _different_kinds(given, ids, here, what))
+    return best if best.n_matched else Cause(0, _different_kinds(given, genes, here, what))
 
 
 def warn_if_poor(
@@ -177,9 +177,9 @@ def _other_columns(given: pd.Index, adata: AnnData, used: str | None) -> list[Ca
     return causes
 
 
-def _version(given: pd.Index, ids: pd.Index, here: str, what: str) -> Cause:
+def _version(given: pd.Index, genes: pd.Index, here: str, what: str) -> Cause:
     n, mine, theirs = _match_after(
-        lambda names: names.str.replace(_ENSEMBL, r"\1", regex=True), given, ids
+        lambda names: names.str.replace(_ENSEMBL, r"\1", regex=True), given, genes
     )
     return Cause(
         n,
@@ -188,8 +188,8 @@ def _version(given: pd.Index, ids: pd.Index, here: str, what: str) -> Cause:
     )
 
 
-def _spaces(given: pd.Index, ids: pd.Index, here: str, what: str) -> Cause:
-    n, mine, theirs = _match_after(lambda names: names.str.strip(), given, ids)
+def _spaces(given: pd.Index, genes: pd.Index, here: str, what: str) -> Cause:
+    n, mine, theirs = _match_after(lambda names: names.str.strip(), given, genes)
     return Cause(
         n,
         f"spaces around names: {here} hold {theirs!r}, {what} {mine!r}. "
@@ -197,10 +197,10 @@ def _spaces(given: pd.Index, ids: pd.Index, here: str, what: str) -> Cause:
     )
 
 
-def _letter_case(given: pd.Index, ids: pd.Index, here: str, what: str) -> Cause:
-    n, mine, theirs = _match_after(lambda names: names.str.upper(), given, ids)
+def _letter_case(given: pd.Index, genes: pd.Index, here: str, what: str) -> Cause:
+    n, mine, theirs = _match_after(lambda names: names.str.upper(), given, genes)
     text = f"letter case: {here} look like {theirs!r}, {what} like {mine!r}"
-    data_organism, given_organism = organism_of(ids), organism_of(given)
+    data_organism, given_organism = organism_of(genes), organism_of(given)
     if {data_organism, given_organism} == {"human", "mouse"}:
         text += (
             f" ({data_organism} and {given_organism} spelling: likely a mix-up of organisms; "
@@ -210,25 +210,25 @@ def _letter_case(given: pd.Index, ids: pd.Index, here: str, what: str) -> Cause:
 
 
 def _match_after(
-    change: Callable[[pd.Index], pd.Index], given: pd.Index, ids: pd.Index
+    change: Callable[[pd.Index], pd.Index], given: pd.Index, genes: pd.Index
 ) -> tuple[int, str, str]:
     """Count names that match only after ``change``; give one example as each side spells it."""
     left = pd.Series(given, index=change(given))
-    right = pd.Series(ids, index=change(ids))
+    right = pd.Series(genes, index=change(genes))
     right = right[~right.index.duplicated()]
-    left = left[left.index.isin(right.index) & ~left.isin(ids)]
+    left = left[left.index.isin(right.index) & ~left.isin(genes)]
     if left.empty:
         return 0, "", ""
     return len(left), str(left.iloc[0]), str(right[left.index[0]])
 
 
-def _different_kinds(given: pd.Index, ids: pd.Index, here: str, what: str) -> str:
+def _different_kinds(given: pd.Index, genes: pd.Index, here: str, what: str) -> str:
     """Compare the kinds of names, for the case that no change of spelling makes any match."""
     examples = (
-        f"{here} look like {', '.join(map(repr, ids[:3].astype(str)))}, "
+        f"{here} look like {', '.join(map(repr, genes[:3].astype(str)))}, "
         f"{what} like {', '.join(map(repr, given[:3].astype(str)))}"
     )
-    mine, theirs = ensembl_organism(given), ensembl_organism(ids)
+    mine, theirs = ensembl_organism(given), ensembl_organism(genes)
     if theirs is not None and mine is None:
         return (
             f"Ensembl ids against symbols: {examples}. "

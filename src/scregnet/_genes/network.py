@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from scregnet._anndata.access import check_names
 from scregnet._genes.names import (
-    gene_ids,
+    gene_names,
     likely_cause,
     place_of_names,
     positions,
@@ -231,15 +231,15 @@ def _from_names(
     edges: pd.DataFrame, adata: AnnData, form: str, gene_symbols: str | None
 ) -> Network:
     """Align edges between names."""
-    ids = gene_ids(adata, gene_symbols)
-    sources, targets = positions(edges["source"], ids), positions(edges["target"], ids)
+    genes = gene_names(adata, gene_symbols)
+    sources, targets = positions(edges["source"], genes), positions(edges["target"], genes)
     matched = (sources >= 0) & (targets >= 0)
     if not matched.any():
         raise ValueError(_no_match(edges, sources, targets, adata, gene_symbols))
     # -2 is a name of several genes; -1, below, one of no gene.
     n_ambiguous = int(((sources == -2) | (targets == -2)).sum())
     names = pd.Index(pd.concat([edges["source"], edges["target"]]).unique())
-    n_names = int((positions(names, ids) != -1).sum())
+    n_names = int((positions(names, genes) != -1).sum())
     warn_if_poor(names, n_names, adata, gene_symbols, "the prior")
     warn_if_ambiguous("prior", n_ambiguous, "edges")
     given = {

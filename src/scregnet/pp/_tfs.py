@@ -13,7 +13,7 @@ from scregnet._anndata.access import check_names, resolve, write
 from scregnet._docs import doc
 from scregnet._genes.names import (
     ensembl_organism,
-    gene_ids,
+    gene_names,
     likely_cause,
     organism_of,
     place_of_names,
@@ -89,10 +89,10 @@ def tfs(
     source = resolve(adata, mod)
     check_names(source)
     key = "is_tf" if key_added is None else key_added
-    ids = gene_ids(source, gene_symbols)
+    genes = gene_names(source, gene_symbols)
     if organism is not None:
         check_choice("organism", organism, ("human", "mouse"))
-        _check_organism(pd.Index(ids.dropna()), organism)
+        _check_organism(pd.Index(genes.dropna()), organism)
 
     marked = np.zeros(source.n_vars, dtype=bool)
     report: dict[str, Any] = {"organism": organism, "gene_symbols": gene_symbols}
@@ -102,7 +102,7 @@ def tfs(
         report |= {"from": f"varp[{prior!r}]", "n_given": n, "n_matched": n}
         logger.info("tfs: %d regulators of varp[%r] are TFs", n, prior)
     else:
-        found, counts = _match(_names(tfs), ids, source, gene_symbols, organism)
+        found, counts = _match(_names(tfs), genes, source, gene_symbols, organism)
         marked[found] = True
         # sr.pp.prior reads "given": TFs that the user named stay when the prior is replaced.
         given = source.var_names[marked].to_numpy(dtype=object)
@@ -159,15 +159,15 @@ def _check_organism(names: pd.Index, organism: str) -> None:
 
 
 def _match(
-    names: pd.Index, ids: pd.Index, adata: AnnData, gene_symbols: str | None, organism: str | None
+    names: pd.Index, genes: pd.Index, adata: AnnData, gene_symbols: str | None, organism: str | None
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Positions of the genes with these names, and the counts for the report."""
-    found = positions(names, ids)
+    found = positions(names, genes)
     by_case = np.zeros(len(names), dtype=bool)
     if organism is not None:
         # Within one organism no two symbols differ in letter case alone.
         missing = found == -1
-        folded = pd.Index(ids.to_series().str.upper().to_numpy(), dtype=object)
+        folded = pd.Index(genes.to_series().str.upper().to_numpy(), dtype=object)
         found[missing] = positions(names[missing].str.upper(), folded)
         by_case = missing & (found >= 0)
     matched = np.unique(found[found >= 0])
