@@ -1,6 +1,6 @@
 """SERGIO's model of expression under a regulatory network, on plain arrays.
 
-Dibaeinia & Sinha, Cell Systems 2020 (``dibaeinia2020sergio``). It has three parts: the network
+Dibaeinia & Sinha, Cell Systems 2020. The model has three parts: the network
 (:func:`draw_network`), the kinetics (:func:`basal_rates`, :func:`steady_state`, :func:`langevin`)
 and the noise of the experiment (:func:`scale_cells`, :func:`keep_mask`). A matrix of interactions
 has one row per TF and one column per gene; the TFs are the first genes. Time is in mRNA lifetimes,

@@ -73,9 +73,9 @@ def simulated(
     noise
         Amplitude of the noise of production and decay; 0 puts every cell on the steady state.
     level, level_spread
-        Mean concentration of a gene in molecules: median over genes, and spread of its logarithm.
+        Mean concentration of genes, in molecules: median, standard deviation of the natural log.
     depth, depth_spread
-        Expected counts per gene before dropout: median over cells, and spread of its logarithm.
+        Expected counts per gene before dropout: median over cells, deviation of the natural log.
     dropout_percentile, dropout_shape
         Percentile of the expected counts at which half of them are lost; steepness of the loss.
     %(random_state)s

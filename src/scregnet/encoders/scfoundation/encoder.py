@@ -249,10 +249,10 @@ class ScFoundationEncoder(TokenEncoder):
         """Return the decoder's vectors of a cell's expressed genes; of all with ``"mean_all"``."""
         like = self.network.positions.weight
         device = like.device
-        # Weights may be in half precision; values follow them.
         ids, mask, slots = (
             torch.as_tensor(part, device=device) for part in (batch.ids, batch.mask, batch.slots)
         )
+        # Weights may be in half precision; values follow them.
         encoded = self.network.encode(
             torch.as_tensor(batch.values, dtype=like.dtype, device=device), ids, mask
         )
