@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from mudata import MuData
 
 import scregnet as sr
-from scregnet.links import NULL_MODELS
+from scregnet.links import null_models
 
 QUICK = {
     "method": "scregnet",
@@ -28,7 +28,7 @@ METRICS = {
     "ece",
     "prevalence",
 }
-NULLS = list(NULL_MODELS)
+NULLS = list(null_models())
 
 
 def probabilities(adata, key="grn"):

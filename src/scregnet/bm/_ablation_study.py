@@ -26,24 +26,6 @@ if TYPE_CHECKING:
 
 WHOLE = "whole model"
 
-ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
-    "scregnet": {"no graph network": {"gnn": None}},
-    "sctransnet": {"no graph network": {"graph_dims": ()}},
-    "joint": {
-        "no boosted trees": {"n_trees": 0},
-        "no forest": {"n_forest_trees": 0},
-        "no similarity": {
-            "target_smooth": 0.0,
-            "own": 0.0,
-            "similar": 0.0,
-            "joint_smooth": 0.0,
-            "n_forest_trees": 0,
-        },
-        "no families": {"family": 0.0},
-    },
-}
-"""Versions of a method that lack one of its own parts; those without an embedding are made for every method that uses one."""
-
 _SET_BY_THE_STUDY = {
     "adata",
     "prior",
@@ -161,8 +143,8 @@ def _default_variants(
     variants: dict[str, dict[str, Any]] = {WHOLE: {}}
     # What the user took away already is no ablation of the rest.
     variants |= {
-        key: value
-        for key, value in ABLATIONS.get(name, {}).items()
+        key: dict(value)
+        for key, value in method.ablations.items()
         if not value.items() <= fit_params.items()
     }
     if method.uses_embedding:

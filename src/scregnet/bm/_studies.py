@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._logging import logger
-from scregnet.links import NULL_MODELS
+from scregnet.links import null_models
 from scregnet.tl._fit_grn import fit_grn
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Study:
             logger.warning("%s: %s Its figures are NaN.", name, error)
             self.failures.append(error)
         common = {key: value for key, value in keywords.items() if key in _OF_THE_PAIRS}
-        nulls = self._fit(prior, {**common, "method": NULL_MODELS[0]})
+        nulls = self._fit(prior, {**common, "method": null_models()[0]})
         of_one = nulls[nulls["model"] == nulls["model"].iloc[0]]
         method = str(keywords["method"])
         return pd.concat(

@@ -8,9 +8,10 @@ from scregnet.links.pairs.negatives import NEGATIVES, choose_negatives
 from scregnet.links.pairs.splits import SPLITS, VALIDATION_FRACTIONS, hold_out, split_pairs
 from scregnet.links.registry import (
     LINK_METHODS,
-    NULL_MODELS,
     get_method,
     load_fitted,
+    method_class,
+    null_models,
     register_method,
 )
 from scregnet.links.task import FitResult, FittedLinks, LinkMethod, LinkTask, Pairs, Split
@@ -18,7 +19,6 @@ from scregnet.links.task import FitResult, FittedLinks, LinkMethod, LinkTask, Pa
 __all__ = [
     "LINK_METHODS",
     "NEGATIVES",
-    "NULL_MODELS",
     "SPLITS",
     "VALIDATION_FRACTIONS",
     "EnsembleLinks",
@@ -35,6 +35,8 @@ __all__ = [
     "hold_out",
     "join",
     "load_fitted",
+    "method_class",
+    "null_models",
     "register_method",
     "split_pairs",
 ]

@@ -9,13 +9,13 @@ import pandas as pd
 
 from scregnet._anndata.split import PARTS, pairs_frame
 from scregnet.links import (
-    NULL_MODELS,
     EnsembleLinks,
     FittedLinks,
     LinkTask,
     PlattCalibration,
     Split,
     get_method,
+    null_models,
 )
 from scregnet.metrics import bootstrap, evaluate
 
@@ -90,7 +90,7 @@ def judge_nulls(
     """Fit and judge every null model except ``but``, the method itself."""
     task = LinkTask(n_genes, labelled.train, labelled.validation)
     verdicts = {}
-    for null in NULL_MODELS:
+    for null in null_models():
         if null != but:
             links = (
                 get_method(null)
