@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from scregnet.links.calibration import PlattCalibration
 from scregnet.links.ensemble import EnsembleLinks, fit_members, join
+from scregnet.links.forms.additive import AdditiveLinks
+from scregnet.links.forms.bilinear import BilinearLinks
 from scregnet.links.pairs.negatives import NEGATIVES, choose_negatives
 from scregnet.links.pairs.splits import SPLITS, VALIDATION_FRACTIONS, hold_out, split_pairs
 from scregnet.links.registry import (
@@ -21,6 +23,8 @@ __all__ = [
     "NEGATIVES",
     "SPLITS",
     "VALIDATION_FRACTIONS",
+    "AdditiveLinks",
+    "BilinearLinks",
     "EnsembleLinks",
     "FitResult",
     "FittedLinks",
