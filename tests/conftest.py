@@ -7,6 +7,8 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
+import scregnet as sr
+
 mpl.use("Agg")
 
 
@@ -17,3 +19,42 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"development data are not at {folder}")
     return folder
+
+
+QUICK = {
+    "method": "scregnet",
+    "gnn_dims": (8,),
+    "mlp_dims": (8,),
+    "max_epochs": 4,
+    "n_bootstrap": 10,
+    "show_progress_bar": False,
+    "device": "cpu",
+}
+
+
+@pytest.fixture(scope="session")
+def _simulated():
+    return sr.datasets.simulated(n_obs=120, n_vars=80, random_state=3)
+
+
+@pytest.fixture
+def adata(_simulated):
+    return _simulated.copy()
+
+
+@pytest.fixture
+def net(_simulated):
+    return _simulated.uns["network"].copy()
+
+
+@pytest.fixture(scope="session")
+def _fitted(_simulated):
+    data = _simulated.copy()
+    sr.tl.embed(data, model="svd", n_components=8, show_progress_bar=False)
+    sr.tl.fit_grn(data, data.uns["network"], **QUICK)
+    return data
+
+
+@pytest.fixture
+def fitted(_fitted):
+    return _fitted.copy()

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import pandas as pd
 
 import scregnet as sr
-from scregnet.links import NULL_MODELS
+from scregnet.links import null_models
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     test = metrics[metrics["split"] == "test"].drop_duplicates(["model", "metric"])
     table = test.pivot_table(index="model", columns="metric", values="value", sort=False)
     print(
-        f"\nLinks that no model has seen in training (null models: {' and '.join(NULL_MODELS)}):\n"
+        f"\nLinks that no model has seen in training (null models: {' and '.join(null_models())}):\n"
     )
     print(table.round(3).rename_axis(index=None, columns=None).to_string())
     print(

@@ -206,7 +206,8 @@ def test_the_published_rule_applied_to_string_fails(shared):
 def test_the_packages_own_splits_of_string_pass(shared, kind):
     """Every edge of STRING between two TFs runs both ways."""
     adata = sr.datasets.beeline("mDC", 500, network="string", path=shared / "data" / "beeline")
-    sr.tl.fit_grn(adata, adata.uns["network"], method="degree", split=kind, n_bootstrap=0, keep=1)
+    sr.pp.split(adata, adata.uns["network"], kind=kind)
+    sr.tl.fit_grn(adata, method="degree", n_bootstrap=0, top_n_targets=1)
     report = sr.bm.audit_split(
         adata, adata.uns["grn"]["pairs"], adata.uns["network"], null_models=False
     )

@@ -14,7 +14,7 @@ def test_scores_are_those_of_the_fit(fitted):
 
 
 def test_pairs_that_were_not_kept_are_scored(fitted, net):
-    dropped = sr.tl.fit_grn(fitted, net, "degree", keep=1, key_added="top", copy=True)
+    dropped = sr.tl.fit_grn(fitted, net, "degree", top_n_targets=1, key_added="top", copy=True)
     every = sr.tl.fit_grn(fitted, net, "degree", key_added="top", copy=True)
     pairs = sr.get.grn(every, key="top")
     np.testing.assert_array_equal(

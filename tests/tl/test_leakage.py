@@ -23,12 +23,8 @@ def small(name):
 def data():
     adata = sr.datasets.simulated(n_obs=60, n_vars=60, random_state=3)
     sr.tl.embed(adata, model="svd", n_components=6, show_progress_bar=False)
-    sr.tl.fit_grn(
-        adata, adata.uns["network"], "degree", test_fraction=0.4, validation_fraction=0.2, **QUIET
-    )
-    split = adata.uns["grn"]["pairs"][["source", "target", "label", "split"]].astype(
-        {"source": str, "target": str}
-    )
+    sr.pp.split(adata, adata.uns["network"], test_fraction=0.4, validation_fraction=0.2)
+    split = adata.uns["split"]["pairs"].astype({"source": str, "target": str})
     return adata, split
 
 
@@ -83,8 +79,7 @@ def test_labels_of_test_pairs_change_nothing_that_is_fitted(data, name, n_models
 def test_a_prior_that_knows_the_test_edges_changes_nothing_either(data, kind):
     adata, _ = data
     net = adata.uns["network"]
-    sr.tl.fit_grn(adata, net, "degree", split=kind, key_added="made", **QUIET)
-    split = adata.uns["made"]["pairs"][["source", "target", "label", "split"]]
+    split = sr.pp.split(adata, net, kind=kind, copy=True).uns["split"]["pairs"]
     blind, knowing = (
         sr.tl.fit_grn(adata, prior, "scregnet", split=split, copy=True, **small("scregnet"))
         for prior in (None, net)

@@ -85,13 +85,14 @@ def test_the_trials_and_the_best_of_them(tuned):
 def test_a_fit_with_what_was_found_repeats_the_best_trial(
     adata, net, tmp_path, pass_through_a_file
 ):
-    entry = tune(adata, net, n_trials=3, split="targets")
+    sr.pp.split(adata, net, kind="targets")
+    entry = tune(adata, net, n_trials=3, split="split")
     if pass_through_a_file:
         adata.write_h5ad(tmp_path / "a.h5ad")
         adata = ad.read_h5ad(tmp_path / "a.h5ad")
     keywords = sr.get.tuned(adata)
     assert keywords["method"] == "scregnet"
-    assert keywords["split"] == "targets"
+    assert keywords["split"] == "split"
     assert keywords["mlp_dims"] == (8,)
     sr.tl.fit_grn(adata, net, **keywords, device="cpu", show_progress_bar=False, n_bootstrap=0)
     history = adata.uns["grn"]["history"]

@@ -30,7 +30,7 @@ class Cause:
     text: str
 
 
-def gene_names(adata: AnnData, gene_symbols: str | None) -> pd.Index:
+def gene_ids(adata: AnnData, gene_symbols: str | None) -> pd.Index:
     """Return the names of the genes in the order of ``adata.var_names``; a missing one is NaN.
 
     ``gene_symbols`` is the column of ``adata.var`` to take; ``None`` takes ``adata.var_names``.
@@ -88,7 +88,7 @@ def likely_cause(
         Where the names come from, in the words of the message: ``"the prior"``.
     """
     given = pd.Index(sorted({str(name) for name in names}), dtype=object)
-    genes = pd.Index(gene_names(adata, gene_symbols).dropna(), dtype=object).unique()
+    genes = pd.Index(gene_ids(adata, gene_symbols).dropna(), dtype=object).unique()
     here = place_of_names(gene_symbols)
     causes = [
         *_other_columns(given, adata, gene_symbols),

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from scregnet._anndata.access import check_names
 from scregnet._genes.names import (
-    gene_names,
+    gene_ids,
     likely_cause,
     place_of_names,
     positions,
@@ -231,7 +231,7 @@ def _from_names(
     edges: pd.DataFrame, adata: AnnData, form: str, gene_symbols: str | None
 ) -> Network:
     """Align edges between names."""
-    genes = gene_names(adata, gene_symbols)
+    genes = gene_ids(adata, gene_symbols)
     sources, targets = positions(edges["source"], genes), positions(edges["target"], genes)
     matched = (sources >= 0) & (targets >= 0)
     if not matched.any():

@@ -13,7 +13,7 @@ from scregnet._docs import doc
 from scregnet._genes.network import read_network
 from scregnet._logging import logger
 from scregnet._validate import listed
-from scregnet.links import NULL_MODELS, LinkTask, Pairs, get_method, hold_out
+from scregnet.links import LinkTask, Pairs, get_method, hold_out, null_models
 from scregnet.links.pairs.audit import FAIL, OK, WARNING, Finding, audit_pairs
 from scregnet.metrics import evaluate
 
@@ -149,9 +149,9 @@ def _nulls(parts: dict[str, Pairs], n_genes: int, rng: np.random.Generator) -> l
         train, validation = hold_out(train, 0.1, rng=rng)
     if any(pairs.n_positive in (0, len(pairs)) for pairs in (train, validation, test)):
         message = "cannot be fitted and scored: a part has only one kind of pairs"
-        return [_figure(null, "auroc", np.nan, FAIL, message) for null in NULL_MODELS]
+        return [_figure(null, "auroc", np.nan, FAIL, message) for null in null_models()]
     rows = []
-    for null in NULL_MODELS:
+    for null in null_models():
         links = (
             get_method(null).fit(LinkTask(n_genes, train, validation), rng=rng, device=None).links
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -98,10 +98,34 @@ class FitResult:
 
 
 class LinkMethod(Protocol):
-    """A method of link prediction; its fields are its hyper-parameters."""
+    """A method of link prediction: a frozen dataclass whose fields are its hyper-parameters.
 
-    needs_expression: ClassVar[bool]
-    uses_embedding: ClassVar[bool]
+    Derive from it, set ``summary`` and ``fitted``, and write ``fit``.
+    """
+
+    summary: ClassVar[str]
+    """What the method is, in one line."""
+
+    fitted: ClassVar[type[FittedLinks]]
+    """Class of the fitted links. Its ``from_state`` reads what a file holds."""
+
+    is_null: ClassVar[bool] = False
+    """Whether it is a null model: it sees no expression and no embedding, and every fit reports it."""
+
+    needs_expression: ClassVar[bool] = False
+    """Whether the task must have ``expression`` and ``summary``."""
+
+    uses_embedding: ClassVar[bool] = False
+    """Whether the task may have an ``embedding``."""
+
+    uses_torch: ClassVar[bool] = False
+    """Whether ``fit`` gets a torch device; else ``device`` is ``None`` and torch is not imported."""
+
+    search_space: ClassVar[Mapping[str, Any]] = {}
+    """Hyper-parameters that :func:`scregnet.tl.tune_grn` searches by default."""
+
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Name of a version without one part to the hyper-parameters that make it."""
 
     def fit(
         self,
@@ -111,5 +135,5 @@ class LinkMethod(Protocol):
         device: Any,
         progress: Progress | None = None,
     ) -> FitResult:
-        """Fit to the training pairs; the validation pairs serve to stop and to choose, nothing else."""
+        """Fit to the training pairs. Validation pairs may stop the training and choose, no more."""
         ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scregnet._docs import doc
-from scregnet.links import NULL_MODELS
+from scregnet.links import null_models
 from scregnet.pl._figure import PALETTE, finish, panels
 from scregnet.pl._study import CHANCE, LABELS, check_frame, legend
 
@@ -116,7 +116,7 @@ def _panel(
     colours: Sequence[str],
 ) -> None:
     single = len(groups) == 1
-    is_null = table["model"].isin(NULL_MODELS)
+    is_null = table["model"].isin(null_models())
     own = table[~is_null] if (~is_null).any() else table[table["model"] == table["model"].iloc[0]]
     baselines = table[is_null & ~table["model"].isin(own["model"].unique())]
     bar = _BAR if single else _BAR / len(names)
@@ -218,7 +218,7 @@ def _null_lines(
     extent: tuple[float, float] | None,
 ) -> None:
     """A line for each null model: across the panel, or across one group of bars."""
-    for rank, null in enumerate(name for name in NULL_MODELS if name in set(baselines["model"])):
+    for rank, null in enumerate(name for name in null_models() if name in set(baselines["model"])):
         rows = baselines[baselines["model"] == null]
         if groupby is not None:
             rows = rows[rows[groupby].astype(str) == group]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scregnet._docs import doc
-from scregnet.links import NULL_MODELS
+from scregnet.links import null_models
 from scregnet.pl._figure import PALETTE, finish, panels
 from scregnet.pl._study import LABELS, check_frame, legend
 
@@ -85,7 +85,7 @@ def robustness(
     needed = ["noise", "prior", "model", "metric", "value"]
     table = check_frame("robustness_study", frame, needed, groupby=groupby, metrics=metrics)
     groups = [None] if groupby is None else list(table[groupby].unique())
-    models = sorted(table["model"].unique(), key=lambda model: model in NULL_MODELS)
+    models = sorted(table["model"].unique(), key=lambda model: model in null_models())
     colours = tuple(palette or PALETTE)
     if len(colours) < len(models):
         msg = f"palette has {len(colours)} colours, but there are {len(models)} models: {', '.join(models)}."
@@ -147,7 +147,7 @@ def _panel(ax: Axes, table: pd.DataFrame, models: list[str], colours: Sequence[s
             markersize=4.5,
             capsize=2.5,
             elinewidth=1,
-            label=f"null model: {model.replace('_', ' ')}" if model in NULL_MODELS else model,
+            label=f"null model: {model.replace('_', ' ')}" if model in null_models() else model,
             **style,
         )
     ax.set_xticks(100 * levels, [f"{100 * level:g}" for level in levels])

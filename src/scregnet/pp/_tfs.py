@@ -13,7 +13,7 @@ from scregnet._anndata.access import check_names, resolve, write
 from scregnet._docs import doc
 from scregnet._genes.names import (
     ensembl_organism,
-    gene_names,
+    gene_ids,
     likely_cause,
     organism_of,
     place_of_names,
@@ -89,7 +89,7 @@ def tfs(
     source = resolve(adata, mod)
     check_names(source)
     key = "is_tf" if key_added is None else key_added
-    genes = gene_names(source, gene_symbols)
+    genes = gene_ids(source, gene_symbols)
     if organism is not None:
         check_choice("organism", organism, ("human", "mouse"))
         _check_organism(pd.Index(genes.dropna()), organism)

@@ -65,7 +65,7 @@ def split_pairs(
     ValueError
         There are too few TFs with edges to hold some out.
     """
-    check_choice("split", kind, SPLITS)
+    check_choice("kind", kind, SPLITS)
     pairs = universe(sources, targets, n_genes)
     reciprocal = is_reciprocal(pairs)
     divide: Callable[..., tuple[Pairs, Pairs]] = hold_out
@@ -175,7 +175,7 @@ def _draw(
     if len(present) - n < least:
         msg = (
             f"split: {len(present)} genes in the held-out role cannot be divided in two with {n} in the second and at least {least} in the first. "
-            "Training, validation and test part need at least two TFs each; lower test_fraction or validation_fraction, or use split='pairs'."
+            "Training, validation and test part need at least two TFs each; lower test_fraction or validation_fraction, or use kind='pairs'."
         )
         raise ValueError(msg)
     degree = np.bincount(genes, weights=labels)[present]

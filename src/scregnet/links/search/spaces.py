@@ -126,49 +126,6 @@ class Given:
         )
 
 
-SEARCH_SPACES: dict[str, dict[str, Dimension]] = {
-    "degree": {"pseudo_count": Range(0.1, 100.0, log=True)},
-    "label_factors": {"rank": Range(0, 64)},
-    # The space of the authors' own search (their public repository, read on 2026-11-20).
-    "scregnet": {
-        "learning_rate": Range(1e-5, 1e-2, log=True),
-        "weight_decay": Range(1e-7, 1e-4, log=True),
-        "dropout": Range(0.1, 0.8),
-        "batch_size": Range(32, 256),
-        "optimizer": Choice(("adam", "rmsprop", "sgd")),
-        "gnn_dims": Given("gnn", ("gcn", "graphsage", "gat"), Layers(4, 256, depth=(1, 6))),
-        "mlp_dims": Layers(4, 256, depth=(1, 6)),
-        "gat_heads": Given("gnn", ("gat",), Layers(1, 8, depth="gnn_dims")),
-        "gat_reduction": Given("gnn", ("gat",), Choice(("concat", "mean"))),
-        "gat_negative_slope": Given("gnn", ("gat",), Range(0.01, 0.5)),
-    },
-    # The authors name no search: a range around their values and the defaults.
-    "sctransnet": {
-        "learning_rate": Range(3e-4, 3e-2, log=True),
-        "weight_decay": Range(1e-5, 1e-2, log=True),
-        "dropout": Range(0.0, 0.6),
-        "graph_dims": Layers(16, 256, depth=(1, 3)),
-        "channel_dims": Layers(16, 256, depth=(1, 3)),
-        "type_dim": Range(4, 32),
-    },
-    # About a factor of ten around the defaults.
-    "joint": {
-        "n_trees": Range(50, 1000, log=True),
-        "learning_rate": Range(0.01, 0.2, log=True),
-        "n_leaves": Range(3, 31, log=True),
-        "tf": Range(0.3, 30.0, log=True),
-        "target": Range(0.1, 10.0, log=True),
-        "target_smooth": Range(0.05, 5.0, log=True),
-        "own": Range(0.03, 3.0, log=True),
-        "similar": Range(0.02, 2.0, log=True),
-        "joint": Range(0.2, 20.0, log=True),
-        "joint_smooth": Range(0.05, 5.0, log=True),
-        "family": Range(0.03, 3.0, log=True),
-    },
-}
-"""What is searched by default, by method. A hyper-parameter stands after those it depends on."""
-
-
 def read_space(
     name: str, base: LinkMethod, space: Mapping[str, Any] | None, fixed: Mapping[str, Any]
 ) -> dict[str, Dimension]:
@@ -187,13 +144,10 @@ def read_space(
         Hyper-parameters that the user set.
     """
     if space is None:
-        if name not in SEARCH_SPACES:
-            msg = (
-                f"method={name!r} has no search space of its own; pass one as space=. "
-                f"Those that have: {listed(SEARCH_SPACES)}."
-            )
+        own = base.search_space
+        if not own:
+            msg = f"method={name!r} has no search space of its own; pass one as space=."
             raise ValueError(msg)
-        own = SEARCH_SPACES[name]
         found: dict[str, Dimension] = {
             key: value
             for key, value in own.items()

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from scregnet.links.methods.joint.features import GeneTable, PairFeatures, factor_vectors
 from scregnet.links.methods.joint import features as pair_features
+from scregnet.links.methods.joint.features import GeneTable, PairFeatures, factor_vectors
 from scregnet.links.methods.joint.process import PairProcess, Variances, gene_features
 
 TFS = np.array([1, 4, 6, 9])

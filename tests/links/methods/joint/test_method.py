@@ -9,8 +9,8 @@ from threadpoolctl import threadpool_limits
 import scregnet as sr
 from scregnet import metrics
 from scregnet.links import LinkTask, Split, get_method, load_fitted, split_pairs
-from scregnet.links.methods.joint.method import Joint
 from scregnet.links.methods.joint import pairs as known_pairs
+from scregnet.links.methods.joint.method import Joint
 
 N_TFS, N_GENES, N_MODULES = 18, 150, 3
 QUICK = {"n_trees": 60, "n_bags": 2, "n_forest_trees": 40}

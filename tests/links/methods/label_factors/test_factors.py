@@ -4,8 +4,8 @@ import scipy.sparse as sp
 from scipy.special import expit
 
 from scregnet.links import Pairs
-from scregnet.links.methods.label_factors.factors import TF_BIAS_PRECISION, LabelMatrix, factorise
 from scregnet.links.methods.label_factors import factors as module
+from scregnet.links.methods.label_factors.factors import TF_BIAS_PRECISION, LabelMatrix, factorise
 
 
 def make_pairs(seed=0, n_tfs=12, n_targets=150, strength=2.0, share=0.7):

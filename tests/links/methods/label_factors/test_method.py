@@ -5,8 +5,8 @@ from scipy.special import expit
 import scregnet as sr
 from scregnet import metrics
 from scregnet.links import LinkTask, Pairs, PlattCalibration, get_method, split_pairs
-from scregnet.links.methods.label_factors.factors import LabelMatrix
 from scregnet.links.methods.label_factors import method as module
+from scregnet.links.methods.label_factors.factors import LabelMatrix
 
 
 def fit(task, **parameters):

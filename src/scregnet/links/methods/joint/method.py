@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,7 +16,8 @@ from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.pairs import KnownPairs, SparsePairs, known_pairs, sample_others
 from scregnet.links.methods.joint.process import EVERY, PairProcess, Variances, gene_features
 from scregnet.links.methods.joint.trees import TreeTable
-from scregnet.links.task import FitResult, LinkTask, Progress
+from scregnet.links.search.spaces import Range
+from scregnet.links.task import FitResult, LinkMethod, LinkTask, Progress
 
 # Bounds the memory of the table that the trees are grown from; of more training pairs a random share is taken.
 TREE_PAIRS = 1_000_000
@@ -25,8 +26,95 @@ CHECKED = 10_000
 FEW = 4
 
 
+@dataclass(frozen=True, eq=False)
+class JointLinks:
+    """A fitted joint model: the description of pairs by all training pairs, the forest's logits of targets without labels, and the boosted trees as LightGBM's text.
+
+    ``offset`` is added to every logit: where a share of the non-edges was used, edges look more frequent than they are by as much.
+    """
+
+    features: PairFeatures
+    forest: np.ndarray
+    trees: tuple[str, ...]
+    offset: float
+
+    def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Logit of each pair, float32."""
+        scores = np.empty(len(sources), np.float32)
+        n_genes = len(self.features.genes.shape)
+        for tf, which in _grouped(sources):
+            # A few pairs of a large fit are described alone; elsewhere rounding is the same in whatever company a pair is asked for.
+            if self._is_large and FEW * len(which) < n_genes:
+                scores[which] = self._of_tf(tf, targets[which])
+            else:
+                scores[which] = self._of_tf(tf, EVERY)[targets[which]]
+        return scores + np.float32(self.offset)
+
+    def _of_tf(self, tf: int, targets: np.ndarray | slice) -> np.ndarray:
+        """Logits of one TF before the offset."""
+        labelled = self.features.labelled_targets[targets]
+        if self.trees and self.features.labelled_sources[tf]:
+            rows = self.features.rows(tf, targets)
+            scores = rows[:, 0].copy()
+            if labelled.any():
+                scores[labelled] += self._trees(rows[labelled]).astype(np.float32)
+        else:
+            scores = self.features.base(np.array([tf]), targets)[0]
+        if self.forest.size and not labelled.all():
+            here = self._unlabelled[targets][~labelled]
+            # A TF without labels has row -1, which is the forest's last.
+            scores[~labelled] = (
+                scores[~labelled] + self.forest[self.features.process.row[tf], here]
+            ) / 2
+        return scores
+
+    @cached_property
+    def _unlabelled(self) -> np.ndarray:
+        """Number of each gene among those without labels as a target."""
+        return np.cumsum(~self.features.labelled_targets) - 1
+
+    @property
+    def _is_large(self) -> bool:
+        return isinstance(self.features.process.pairs, SparsePairs)
+
+    @cached_property
+    def _trees(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Mean of the boosted models for each row."""
+        import lightgbm as lgb
+
+        boosters = [lgb.Booster(model_str=text) for text in self.trees]
+        # For few rows it is not worth while to compile.
+        table = TreeTable.of(boosters) if self._is_large else None
+        if table is not None:
+            return table.mean
+        # Each row is summed by one thread, so their number changes nothing.
+        n = max(settings.n_jobs, 0)
+        return lambda rows: np.mean(
+            [b.predict(rows, raw_score=True, num_threads=n) for b in boosters], axis=0
+        )
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays; each boosted model is the bytes of its text."""
+        trees = {
+            f"trees_{i}": np.frombuffer(text.encode(), np.uint8)
+            for i, text in enumerate(self.trees)
+        }
+        own = {"forest": self.forest, "offset": np.array(self.offset)}
+        return {**self.features.state(), **trees, **own}
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> JointLinks:
+        """The inverse of :meth:`state`."""
+        n_bags = sum(name.startswith("trees_") for name in state)
+        trees = tuple(
+            np.asarray(state[f"trees_{i}"], np.uint8).tobytes().decode() for i in range(n_bags)
+        )
+        forest, offset = np.asarray(state["forest"], np.float32), float(np.asarray(state["offset"]))
+        return cls(PairFeatures.from_state(state), forest, trees, offset)
+
+
 @dataclass(frozen=True)
-class Joint:
+class Joint(LinkMethod):
     """Degree as explicit biases, similarity of genes and of TFs as a prior, and trees for what neither says.
 
     1. A Gaussian process over pairs (:class:`~scregnet.links.methods.joint.process.PairProcess`): the logit of a pair is a bias of the TF, a bias of the target, and preferences of the
@@ -81,8 +169,38 @@ class Joint:
     joint_smooth: float = Variances.joint_smooth
     family: float = 0.3
 
+    fitted: ClassVar[type[JointLinks]] = JointLinks
+    summary: ClassVar[str] = (
+        "Gaussian process over pairs, label factors, boosted trees, forest of genes"
+    )
     needs_expression: ClassVar[bool] = True
     uses_embedding: ClassVar[bool] = True
+    # About a factor of ten to either side of the defaults.
+    search_space: ClassVar[Mapping[str, Range]] = {
+        "n_trees": Range(50, 1000, log=True),
+        "learning_rate": Range(0.01, 0.2, log=True),
+        "n_leaves": Range(3, 31, log=True),
+        "tf": Range(0.3, 30.0, log=True),
+        "target": Range(0.1, 10.0, log=True),
+        "target_smooth": Range(0.05, 5.0, log=True),
+        "own": Range(0.03, 3.0, log=True),
+        "similar": Range(0.02, 2.0, log=True),
+        "joint": Range(0.2, 20.0, log=True),
+        "joint_smooth": Range(0.05, 5.0, log=True),
+        "family": Range(0.03, 3.0, log=True),
+    }
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "no boosted trees": {"n_trees": 0},
+        "no forest": {"n_forest_trees": 0},
+        "no similarity": {
+            "target_smooth": 0.0,
+            "own": 0.0,
+            "similar": 0.0,
+            "joint_smooth": 0.0,
+            "n_forest_trees": 0,
+        },
+        "no families": {"family": 0.0},
+    }
 
     def __post_init__(self) -> None:
         for name in ("n_trees", "n_forest_trees"):
@@ -188,93 +306,6 @@ class Joint:
             "verbose": -1,
         }
         return lgb.train(how, data, self.n_trees).model_to_string()
-
-
-@dataclass(frozen=True, eq=False)
-class JointLinks:
-    """A fitted joint model: the description of pairs by all training pairs, the forest's logits of targets without labels, and the boosted trees as LightGBM's text.
-
-    ``offset`` is added to every logit: where a share of the non-edges was used, edges look more frequent than they are by as much.
-    """
-
-    features: PairFeatures
-    forest: np.ndarray
-    trees: tuple[str, ...]
-    offset: float
-
-    def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Logit of each pair, float32."""
-        scores = np.empty(len(sources), np.float32)
-        n_genes = len(self.features.genes.shape)
-        for tf, which in _grouped(sources):
-            # A few pairs of a large fit are described alone; elsewhere rounding is the same in whatever company a pair is asked for.
-            if self._is_large and FEW * len(which) < n_genes:
-                scores[which] = self._of_tf(tf, targets[which])
-            else:
-                scores[which] = self._of_tf(tf, EVERY)[targets[which]]
-        return scores + np.float32(self.offset)
-
-    def _of_tf(self, tf: int, targets: np.ndarray | slice) -> np.ndarray:
-        """Logits of one TF before the offset."""
-        labelled = self.features.labelled_targets[targets]
-        if self.trees and self.features.labelled_sources[tf]:
-            rows = self.features.rows(tf, targets)
-            scores = rows[:, 0].copy()
-            if labelled.any():
-                scores[labelled] += self._trees(rows[labelled]).astype(np.float32)
-        else:
-            scores = self.features.base(np.array([tf]), targets)[0]
-        if self.forest.size and not labelled.all():
-            here = self._unlabelled[targets][~labelled]
-            # A TF without labels has row -1, which is the forest's last.
-            scores[~labelled] = (
-                scores[~labelled] + self.forest[self.features.process.row[tf], here]
-            ) / 2
-        return scores
-
-    @cached_property
-    def _unlabelled(self) -> np.ndarray:
-        """Number of each gene among those without labels as a target."""
-        return np.cumsum(~self.features.labelled_targets) - 1
-
-    @property
-    def _is_large(self) -> bool:
-        return isinstance(self.features.process.pairs, SparsePairs)
-
-    @cached_property
-    def _trees(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Mean of the boosted models for each row."""
-        import lightgbm as lgb
-
-        boosters = [lgb.Booster(model_str=text) for text in self.trees]
-        # For few rows it is not worth while to compile.
-        table = TreeTable.of(boosters) if self._is_large else None
-        if table is not None:
-            return table.mean
-        # Each row is summed by one thread, so their number changes nothing.
-        n = max(settings.n_jobs, 0)
-        return lambda rows: np.mean(
-            [b.predict(rows, raw_score=True, num_threads=n) for b in boosters], axis=0
-        )
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Arrays; each boosted model is the bytes of its text."""
-        trees = {
-            f"trees_{i}": np.frombuffer(text.encode(), np.uint8)
-            for i, text in enumerate(self.trees)
-        }
-        own = {"forest": self.forest, "offset": np.array(self.offset)}
-        return {**self.features.state(), **trees, **own}
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> JointLinks:
-        """The inverse of :meth:`state`."""
-        n_bags = sum(name.startswith("trees_") for name in state)
-        trees = tuple(
-            np.asarray(state[f"trees_{i}"], np.uint8).tobytes().decode() for i in range(n_bags)
-        )
-        forest, offset = np.asarray(state["forest"], np.float32), float(np.asarray(state["offset"]))
-        return cls(PairFeatures.from_state(state), forest, trees, offset)
 
 
 def _folds(pairs: KnownPairs, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +11,8 @@ import numpy as np
 from scregnet._validate import check_integer
 from scregnet.links.calibration import PlattCalibration
 from scregnet.links.methods.label_factors.factors import Factors, LabelMatrix, factorise
-from scregnet.links.task import FitResult, LinkTask, Pairs, Progress
+from scregnet.links.search.spaces import Range
+from scregnet.links.task import FitResult, LinkMethod, LinkTask, Pairs, Progress
 
 TARGET_PRECISIONS = (0.5, 2.0, 8.0)
 POINT_PRECISIONS = (4.0, 6.0, 9.0)
@@ -22,88 +23,6 @@ MEAN_ITERATIONS, POINT_ITERATIONS = 30, 20
 # Priors are compared on a part of the targets where there are more pairs: the choice needs no more, and time grows with them.
 PAIRS_COMPARED = 300_000
 BLOCK = 1 << 17
-
-
-@dataclass(frozen=True)
-class LabelFactors:
-    """Which TFs have targets in common: a logistic factorisation of the training labels, TFs × targets.
-
-    The logit of a pair is ``a[TF] + b[target] + u[TF] · v[target]``. Two estimates are averaged, because they err
-    differently: the mean under variational Bayes, in which few strong factors remain, and the most probable values under a stronger prior,
-    which leaves many weak ones. How strong the priors are, and whether there are factors at all or only the two biases, is chosen by the likelihood of
-    the validation pairs. A TF or a gene without training pairs has no factors and the mean bias.
-
-    No expression, no graph and no embedding is seen, and nothing is drawn at random. ``rank`` is the largest number of
-    factors; 0 leaves the two biases.
-    """
-
-    rank: int = POINT_RANK
-
-    needs_expression: ClassVar[bool] = False
-    uses_embedding: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        check_integer("rank", self.rank, minimum=0)
-
-    def fit(
-        self,
-        task: LinkTask,
-        *,
-        rng: np.random.Generator,
-        device: Any = None,
-        progress: Progress | None = None,
-    ) -> FitResult:
-        """Factorise the training labels; validation pairs choose the priors."""
-        whole = LabelMatrix.of(task.train)
-        part, check = _part(whole, task.validation)
-
-        def loss(labels: LabelMatrix, check: Pairs, *estimates: Factors) -> float:
-            scores = FactorLinks.of(labels, estimates, task.n_genes).score(
-                check.sources, check.targets
-            )
-            return PlattCalibration.fit(scores, check.labels).loss
-
-        def mean(labels: LabelMatrix, rank: int, target_precision: float) -> Factors:
-            return factorise(
-                labels,
-                min(rank, MEAN_RANK),
-                precision=MEAN_PRECISION,
-                target_precision=target_precision,
-                variational=True,
-                n_iterations=MEAN_ITERATIONS,
-            )
-
-        def point(labels: LabelMatrix, precision: float, target_precision: float) -> Factors:
-            return factorise(
-                labels,
-                self.rank,
-                precision=precision,
-                target_precision=target_precision,
-                variational=False,
-                n_iterations=POINT_ITERATIONS,
-            )
-
-        def chosen(
-            fit: Callable[[LabelMatrix, float], Factors], choices: tuple[float, ...], *more: Factors
-        ) -> _Chosen:
-            fits = [fit(part, choice) for choice in choices]
-            best = int(np.argmin([loss(part, check, *more, estimate) for estimate in fits]))
-            of_part = fits[best]
-            return _Chosen(
-                choices[best], of_part, of_part if part is whole else fit(whole, choices[best])
-            )
-
-        estimates = [chosen(lambda labels, b: mean(labels, 0, b), TARGET_PRECISIONS).of_whole]
-        if self.rank:
-            first = chosen(lambda labels, b: mean(labels, self.rank, b), TARGET_PRECISIONS)
-            second = chosen(
-                lambda labels, p: point(labels, p, first.choice), POINT_PRECISIONS, first.of_part
-            )
-            both = [first.of_whole, second.of_whole]
-            # A part of the targets may be too little to find factors in that all of them show.
-            if loss(whole, task.validation, *both) < loss(whole, task.validation, *estimates):
-                estimates = both
-        return FitResult(FactorLinks.of(whole, estimates, task.n_genes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +99,90 @@ class FactorLinks:
             np.asarray(state["source_vectors"], np.float32),
             np.asarray(state["target_vectors"], np.float32),
         )
+
+
+@dataclass(frozen=True)
+class LabelFactors(LinkMethod):
+    """Which TFs have targets in common: a logistic factorisation of the training labels, TFs × targets.
+
+    The logit of a pair is ``a[TF] + b[target] + u[TF] · v[target]``. Two estimates are averaged, because they err
+    differently: the mean under variational Bayes, in which few strong factors remain, and the most probable values under a stronger prior,
+    which leaves many weak ones. How strong the priors are, and whether there are factors at all or only the two biases, is chosen by the likelihood of
+    the validation pairs. A TF or a gene without training pairs has no factors and the mean bias.
+
+    No expression, no graph and no embedding is seen, and nothing is drawn at random. ``rank`` is the largest number of
+    factors; 0 leaves the two biases.
+    """
+
+    rank: int = POINT_RANK
+
+    fitted: ClassVar[type[FactorLinks]] = FactorLinks
+    summary: ClassVar[str] = "null model: TFs with common targets, low-rank factors of the labels"
+    is_null: ClassVar[bool] = True
+    search_space: ClassVar[Mapping[str, Range]] = {"rank": Range(0, 64)}
+
+    def __post_init__(self) -> None:
+        check_integer("rank", self.rank, minimum=0)
+
+    def fit(
+        self,
+        task: LinkTask,
+        *,
+        rng: np.random.Generator,
+        device: Any = None,
+        progress: Progress | None = None,
+    ) -> FitResult:
+        """Factorise the training labels; validation pairs choose the priors."""
+        whole = LabelMatrix.of(task.train)
+        part, check = _part(whole, task.validation)
+
+        def loss(labels: LabelMatrix, check: Pairs, *estimates: Factors) -> float:
+            scores = FactorLinks.of(labels, estimates, task.n_genes).score(
+                check.sources, check.targets
+            )
+            return PlattCalibration.fit(scores, check.labels).loss
+
+        def mean(labels: LabelMatrix, rank: int, target_precision: float) -> Factors:
+            return factorise(
+                labels,
+                min(rank, MEAN_RANK),
+                precision=MEAN_PRECISION,
+                target_precision=target_precision,
+                variational=True,
+                n_iterations=MEAN_ITERATIONS,
+            )
+
+        def point(labels: LabelMatrix, precision: float, target_precision: float) -> Factors:
+            return factorise(
+                labels,
+                self.rank,
+                precision=precision,
+                target_precision=target_precision,
+                variational=False,
+                n_iterations=POINT_ITERATIONS,
+            )
+
+        def chosen(
+            fit: Callable[[LabelMatrix, float], Factors], choices: tuple[float, ...], *more: Factors
+        ) -> _Chosen:
+            fits = [fit(part, choice) for choice in choices]
+            best = int(np.argmin([loss(part, check, *more, estimate) for estimate in fits]))
+            of_part = fits[best]
+            return _Chosen(
+                choices[best], of_part, of_part if part is whole else fit(whole, choices[best])
+            )
+
+        estimates = [chosen(lambda labels, b: mean(labels, 0, b), TARGET_PRECISIONS).of_whole]
+        if self.rank:
+            first = chosen(lambda labels, b: mean(labels, self.rank, b), TARGET_PRECISIONS)
+            second = chosen(
+                lambda labels, p: point(labels, p, first.choice), POINT_PRECISIONS, first.of_part
+            )
+            both = [first.of_whole, second.of_whole]
+            # A part of the targets may be too little to find factors in that all of them show.
+            if loss(whole, task.validation, *both) < loss(whole, task.validation, *estimates):
+                estimates = both
+        return FitResult(FactorLinks.of(whole, estimates, task.n_genes))
 
 
 def _with_unseen(vectors: np.ndarray) -> np.ndarray:

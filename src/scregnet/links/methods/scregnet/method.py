@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,11 +17,12 @@ from scregnet.links.neural.dropout import Dropout
 from scregnet.links.neural.fusion import FUSIONS, CrossAttentionFusion
 from scregnet.links.neural.gnns import GNNS, REDUCTIONS, GraphNetwork
 from scregnet.links.neural.training import OPTIMIZERS, Training, train
-from scregnet.links.task import FitResult, LinkTask, Progress
+from scregnet.links.search.spaces import Choice, Given, Layers, Range
+from scregnet.links.task import FitResult, LinkMethod, LinkTask, Progress
 
 
 @dataclass(frozen=True)
-class ScRegNet:
+class ScRegNet(LinkMethod):
     """scRegNet (Kommu et al., bioRxiv 2024.12.16.628715), its equations 4 to 7.
 
     1. A graph network passes messages along the training edges, made symmetric; its node features are each gene's standardised
@@ -88,8 +89,28 @@ class ScRegNet:
     max_epochs: int = 300
     patience: int = 30
 
+    summary: ClassVar[str] = (
+        "frozen embedding and graph network, pair classifier (Kommu et al. 2025)"
+    )
+    fitted: ClassVar[type[AdditiveLinks]] = AdditiveLinks
     needs_expression: ClassVar[bool] = True
     uses_embedding: ClassVar[bool] = True
+    uses_torch: ClassVar[bool] = True
+    # The space of the authors' own search (their public repository, read on 2026-11-20). A
+    # hyper-parameter must follow those that it depends on.
+    search_space: ClassVar[Mapping[str, Any]] = {
+        "learning_rate": Range(1e-5, 1e-2, log=True),
+        "weight_decay": Range(1e-7, 1e-4, log=True),
+        "dropout": Range(0.1, 0.8),
+        "batch_size": Range(32, 256),
+        "optimizer": Choice(("adam", "rmsprop", "sgd")),
+        "gnn_dims": Given("gnn", ("gcn", "graphsage", "gat"), Layers(4, 256, depth=(1, 6))),
+        "mlp_dims": Layers(4, 256, depth=(1, 6)),
+        "gat_heads": Given("gnn", ("gat",), Layers(1, 8, depth="gnn_dims")),
+        "gat_reduction": Given("gnn", ("gat",), Choice(("concat", "mean"))),
+        "gat_negative_slope": Given("gnn", ("gat",), Range(0.01, 0.5)),
+    }
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {"no graph network": {"gnn": None}}
 
     def __post_init__(self) -> None:
         if self.gnn is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,11 +17,12 @@ from scregnet.links.methods.sctransnet.hard_negatives import DENSITIES, HardNega
 from scregnet.links.neural.fusion import FUSIONS, CrossAttentionFusion
 from scregnet.links.neural.knowledge_attention import KnowledgeAttention
 from scregnet.links.neural.training import OPTIMIZERS, Training, train
-from scregnet.links.task import FitResult, LinkTask, Progress
+from scregnet.links.search.spaces import Layers, Range
+from scregnet.links.task import FitResult, LinkMethod, LinkTask, Progress
 
 
 @dataclass(frozen=True)
-class ScTransNet:
+class ScTransNet(LinkMethod):
     """scTransNet (Kommu et al., arXiv:2407.18181), its sections 3.3, 3.4 and 4.2.
 
     1. A graph network passes messages along the training edges with attention over a gene's neighbours and the gene itself (equations 7 to 13). Node
@@ -91,8 +93,23 @@ class ScTransNet:
     max_epochs: int = 100
     patience: int = 100
 
+    summary: ClassVar[str] = (
+        "frozen embedding and attention over the known network, hard negatives (Kommu et al. 2024)"
+    )
+    fitted: ClassVar[type[BilinearLinks]] = BilinearLinks
     needs_expression: ClassVar[bool] = True
     uses_embedding: ClassVar[bool] = True
+    uses_torch: ClassVar[bool] = True
+    # The authors name no search. These ranges lie around their values and the defaults.
+    search_space: ClassVar[Mapping[str, Any]] = {
+        "learning_rate": Range(3e-4, 3e-2, log=True),
+        "weight_decay": Range(1e-5, 1e-2, log=True),
+        "dropout": Range(0.0, 0.6),
+        "graph_dims": Layers(16, 256, depth=(1, 3)),
+        "channel_dims": Layers(16, 256, depth=(1, 3)),
+        "type_dim": Range(4, 32),
+    }
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {"no graph network": {"graph_dims": ()}}
 
     def __post_init__(self) -> None:
         check_choice("fusion", self.fusion, FUSIONS)
