@@ -10,6 +10,7 @@ import pandas as pd
 from scregnet._logging import logger
 from scregnet._validate import listed
 from scregnet.links import VALIDATION_FRACTIONS, Pairs, Split, hold_out
+from scregnet.links.pairs.codes import pair_codes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -49,7 +50,7 @@ def read_split(
     if (source == target).any():
         msg = f"split: {int((source == target).sum())} pairs join a gene with itself, for example {adata.var_names[source[source == target][0]]!r}. Drop them."
         raise ValueError(msg)
-    pair = source.astype(np.int64) * adata.n_vars + target
+    pair = pair_codes(source, target, adata.n_vars)
     unique, first, times = np.unique(pair, return_index=True, return_counts=True)
     if len(unique) < len(pair):
         row = frame.iloc[first[times > 1][0]]
@@ -143,9 +144,7 @@ def left_out(split: Split, network: Network | None, genes: pd.Index) -> pd.DataF
     sources, targets = np.zeros(0, np.int64), np.zeros(0, np.int64)
     if network is not None:
         labelled = [getattr(split, part) for part in PARTS]
-        used = np.concatenate(
-            [pairs.sources.astype(np.int64) * n + pairs.targets for pairs in labelled]
-        )
-        rest = ~np.isin(network.sources.astype(np.int64) * n + network.targets, used)
+        used = np.concatenate([pair_codes(pairs.sources, pairs.targets, n) for pairs in labelled])
+        rest = ~np.isin(pair_codes(network.sources, network.targets, n), used)
         sources, targets = network.sources[rest], network.targets[rest]
     return pd.DataFrame({"source": names[sources], "target": names[targets]}, dtype=object)
