@@ -14,6 +14,7 @@ from scregnet._genes.network import read_network
 from scregnet._logging import logger
 from scregnet._validate import check_choice, check_interval, listed
 from scregnet.links import NEGATIVES, SPLITS, Pairs, Split, choose_negatives, hold_out, split_pairs
+from scregnet.links.pairs.codes import pair_codes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -223,7 +224,7 @@ def read_split(
             f"{loop!r}. Drop them."
         )
         raise ValueError(msg)
-    pair = source.astype(np.int64) * adata.n_vars + target
+    pair = pair_codes(source, target, adata.n_vars)
     unique, first, times = np.unique(pair, return_index=True, return_counts=True)
     if len(unique) < len(pair):
         row = frame.iloc[first[times > 1][0]]
@@ -322,10 +323,8 @@ def _unlabelled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the edges that are among the labelled pairs of no part."""
     labelled = [getattr(parts, part) for part in PARTS]
-    used = np.concatenate(
-        [pairs.sources.astype(np.int64) * n_genes + pairs.targets for pairs in labelled]
-    )
-    rest = ~np.isin(sources.astype(np.int64) * n_genes + targets, used)
+    used = np.concatenate([pair_codes(pairs.sources, pairs.targets, n_genes) for pairs in labelled])
+    rest = ~np.isin(pair_codes(sources, targets, n_genes), used)
     return sources[rest], targets[rest]
 
 

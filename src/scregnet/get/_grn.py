@@ -12,6 +12,7 @@ from scregnet._anndata.access import check_names, resolve
 from scregnet._anndata.slots import fitted, network, regulators
 from scregnet._docs import doc
 from scregnet._validate import check_integer, check_interval, listed
+from scregnet.links.pairs.codes import pair_codes
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -188,7 +189,7 @@ def _lookup(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return for links (gene positions) whether they are known edges and the code of their split."""
     pairs = results["pairs"]
-    wanted = rows.astype(np.int64) * len(names) + columns
+    wanted = pair_codes(rows, columns, len(names))
     in_prior = np.zeros(len(rows), dtype=bool)
     split = np.full(len(rows), SPLITS.index("none"), dtype=np.int8)
     known, pair = _match(wanted, pairs, names)
@@ -207,7 +208,7 @@ def _match(
     sources = names.get_indexer(pd.Index(pairs["source"].to_numpy(dtype=object)))
     targets = names.get_indexer(pd.Index(pairs["target"].to_numpy(dtype=object)))
     present = np.flatnonzero((sources >= 0) & (targets >= 0))
-    codes = sources[present].astype(np.int64) * len(names) + targets[present]
+    codes = pair_codes(sources[present], targets[present], len(names))
     present = present[np.argsort(codes, kind="stable")]
     codes = np.sort(codes)
     if not len(codes):

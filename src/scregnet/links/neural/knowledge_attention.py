@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from scregnet.links.neural.sparse_graph import SparseGraph
+from scregnet.links.pairs.codes import pair_codes
 
 NODE_TYPES = ("target", "TF", "TF and target")
 RELATIONS = ("regulates", "is regulated by", "regulate each other", "self")
@@ -37,11 +38,9 @@ class KnowledgeGraph(SparseGraph):
         n = len(is_tf)
         super().__init__(edges, n, self_loops=True)
         sender, receiver = self.sender.numpy(), self.receiver.numpy()
-        known = edges[0].astype(np.int64) * n + edges[1]
-        regulates, regulated = (
-            np.isin(sender * n + receiver, known),
-            np.isin(receiver * n + sender, known),
-        )
+        known = pair_codes(edges[0], edges[1], n)
+        regulates = np.isin(pair_codes(sender, receiver, n), known)
+        regulated = np.isin(pair_codes(receiver, sender, n), known)
         relation = np.select(
             [sender == receiver, regulates & regulated, regulates], [3, 2, 0], default=1
         )

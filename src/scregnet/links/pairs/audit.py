@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scregnet.links.pairs.codes import decode_pairs, pair_codes
+
 if TYPE_CHECKING:
     from scregnet.links.task import Pairs
 
@@ -59,10 +61,12 @@ def audit_pairs(
     """
     parts = {"train": train, "validation": validation, "test": test}
     parts = {name: pairs for name, pairs in parts.items() if len(pairs)}
-    keys = {name: _keys(pairs.sources, pairs.targets, n_genes) for name, pairs in parts.items()}
+    keys = {
+        name: pair_codes(pairs.sources, pairs.targets, n_genes) for name, pairs in parts.items()
+    }
     edges = [keys[name][pairs.labels] for name, pairs in parts.items()]
     if known is not None:
-        edges.append(_keys(*known, n_genes))
+        edges.append(pair_codes(*known, n_genes))
     edge_keys = np.unique(np.concatenate(edges))
     return [
         *_labels(parts),
@@ -72,14 +76,10 @@ def audit_pairs(
         *_edges_as_negatives(parts, keys, edge_keys),
         *_training_edges_as_negatives(parts, keys),
         *_reverse_edges(parts, keys, n_genes),
-        *_tfs_without_edges(parts, np.unique(edge_keys // n_genes)),
+        *_tfs_without_edges(parts, np.unique(decode_pairs(edge_keys, n_genes)[0])),
         *_class_ratio(parts),
         *_shared_genes(parts),
     ]
-
-
-def _keys(sources: np.ndarray, targets: np.ndarray, n_genes: int) -> np.ndarray:
-    return sources.astype(np.int64) * n_genes + targets
 
 
 def _share(count: int, total: int) -> float:
@@ -201,7 +201,7 @@ def _reverse_edges(
     for name, pairs in parts.items():
         if name == "train":
             continue
-        reverse = np.isin(_keys(pairs.targets, pairs.sources, n_genes), trained)
+        reverse = np.isin(pair_codes(pairs.targets, pairs.sources, n_genes), trained)
         n_edges, n_others = int(reverse[pairs.labels].sum()), int(reverse[~pairs.labels].sum())
         edges, others = (
             _share(n_edges, pairs.n_positive),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scregnet._validate import check_choice
+from scregnet.links.pairs.codes import find_codes, pair_codes
 from scregnet.links.pairs.reciprocity import is_reciprocal
 from scregnet.links.task import Pairs, Split
 
@@ -90,7 +91,7 @@ def match_degrees(pairs: Pairs, *, rng: np.random.Generator) -> tuple[Pairs, np.
     The pairs that are kept, and for each the number of its foursome.
     """
     width = int(pairs.targets.max(initial=0)) + 1
-    codes = pairs.sources.astype(np.int64) * width + pairs.targets
+    codes = pair_codes(pairs.sources, pairs.targets, width)
     others = np.flatnonzero(~pairs.labels)
     others = others[np.argsort(codes[others])]
     ordered = codes[others]
@@ -104,7 +105,7 @@ def match_degrees(pairs: Pairs, *, rng: np.random.Generator) -> tuple[Pairs, np.
         one, two = np.array_split(order[: len(order) // 2 * 2], 2)
         cross = np.stack(
             [
-                _find(ordered, pairs.sources[a].astype(np.int64) * width + pairs.targets[b])
+                find_codes(ordered, pair_codes(pairs.sources[a], pairs.targets[b], width))
                 for a, b in ((one, two), (two, one))
             ]
         )
@@ -121,9 +122,3 @@ def match_degrees(pairs: Pairs, *, rng: np.random.Generator) -> tuple[Pairs, np.
     number = np.full(len(pairs), -1)
     number[kept] = np.arange(len(kept))[:, None]
     return pairs.take(number >= 0), number[number >= 0]
-
-
-def _find(ordered: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Positions of values in an ascending array, ``-1`` where they are not there."""
-    place = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
-    return np.where(ordered[place] == wanted, place, -1)

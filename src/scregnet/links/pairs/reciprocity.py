@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scregnet.links.pairs.codes import find_codes, pair_codes
 from scregnet.links.task import Pairs
 
 LEAST_EXCESS = 0.2
@@ -18,11 +19,10 @@ def reverses(pairs: Pairs) -> np.ndarray:
     is_source[pairs.sources] = is_target[pairs.targets] = True
     # Most pairs end at a gene that regulates nothing: they need not be sorted.
     both = np.flatnonzero(is_source[pairs.targets] & is_target[pairs.sources])
-    code = pairs.sources[both].astype(np.int64) * n + pairs.targets[both]
+    code = pair_codes(pairs.sources[both], pairs.targets[both], n)
     both, code = both[order := np.argsort(code)], code[order]
-    wanted = pairs.targets[both].astype(np.int64) * n + pairs.sources[both]
-    found = np.minimum(np.searchsorted(code, wanted), len(code) - 1)
-    there = code[found] == wanted
+    found = find_codes(code, pair_codes(pairs.targets[both], pairs.sources[both], n))
+    there = found >= 0
     place[both[there]] = both[found[there]]
     return place
 
