@@ -23,25 +23,16 @@ class CellGroup:
     name: str | None = None
     """The category; ``None`` for all cells."""
 
-    groupby: str | None = None
     rows: np.ndarray | None = None
     """Positions of the cells; ``None`` for all."""
 
-    def params(self) -> dict[str, str]:
-        """What ``uns`` records of the group."""
-        if self.groupby is None or self.name is None:
-            return {}
-        return {"groupby": self.groupby, "group": self.name}
 
-
-def cell_groups(adata: AnnData, groupby: str | None, key: str) -> list[CellGroup]:
-    """Return one group for each category of ``adata.obs[groupby]``; without it one of all cells."""
-    if groupby is None:
-        return [CellGroup(key)]
+def cell_groups(adata: AnnData, groupby: str, key: str) -> list[CellGroup]:
+    """Return one group of cells for each category of ``adata.obs[groupby]``."""
     names, codes = groups_of(adata, groupby)
     keys = group_keys(key, names)
     return [
-        CellGroup(keys[code], name, groupby, np.flatnonzero(codes == code))
+        CellGroup(keys[code], name, np.flatnonzero(codes == code))
         for code, name in enumerate(names)
     ]
 

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._logging import logger
-from scregnet.tl._fit.fit import METRIC_COLUMNS, fit_links
-from scregnet.tl._fit.judge import judge_nulls
+from scregnet.tl._fit.fit import METRIC_COLUMNS, fit_links, judge_nulls
 from scregnet.tl._fit.task import FitOptions, device_of, make_task
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._progress import progress_bar
 from scregnet.links import LinkMethod, get_method
-from scregnet.tl._fit.fit import Fit, fit_links
-from scregnet.tl._fit.judge import Verdict, judge_nulls
+from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls
 from scregnet.tl._fit.task import FitOptions, check_method_params, device_of, make_task
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def fit_grn(
         top_n_targets=top_n_targets,
         random_state=random_state,
     )
-    groups = cell_groups(data, groupby, key)
+    groups = [CellGroup(key)] if groupby is None else cell_groups(data, groupby, key)
     place = device_of(device, chosen)
     # 2. The labelled pairs.
     labelled = labelled_pairs(
@@ -171,7 +170,9 @@ def fit_grn(
         varp[group.key], deviations = fit.network(candidates, data.n_vars)
         if deviations is not None:
             varp[f"{group.key}_sd"] = deviations
-        params = {**common, **record, "best_epoch": fit.best_epoch(), **group.params()}
+        params = {**common, **record, "best_epoch": fit.best_epoch()}
+        if groupby is not None:
+            params |= {"groupby": groupby, "group": group.name}
         uns[group.key] = {"varp_key": group.key, "params": params, **fit.to_uns(data.var_names)}
         fit.log(group.key)
     if groupby is not None:
@@ -242,14 +243,14 @@ def _fit_group(
     task, record = make_task(
         data, method, labelled.parts, options, rows=group.rows, group=group.name
     )
+    fit = partial(fit_links, name, method, task, labelled, options, nulls, device=device)
     n_epochs = getattr(method, "max_epochs", 0)
+    if not n_epochs:
+        return fit(), record
     total = options.n_models * n_epochs
     with progress_bar(f"fit {group.key}", total, show=show_progress_bar) as bar:
         progress = None if bar is None else partial(_member_progress, bar, n_epochs)
-        fit = fit_links(
-            name, method, task, labelled, options, nulls, device=device, progress=progress
-        )
-    return fit, record
+        return fit(progress=progress), record
 
 
 def _member_progress(bar: Progress, n_epochs: int, number: int) -> Progress:

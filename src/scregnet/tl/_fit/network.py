@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
-from scregnet.tl._fit.judge import scored
-
 if TYPE_CHECKING:
     from scregnet.links import EnsembleLinks, FittedLinks, PlattCalibration
 
@@ -56,6 +54,14 @@ def all_links(
         return network, None
     parts = (_joined(deviations, np.float32), where.copy(), indptr.copy())
     return network, sp.csr_matrix(parts, shape=shape)
+
+
+def scored(
+    links: FittedLinks | EnsembleLinks, sources: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return scores, and for an ensemble the standard deviation of the members' probabilities."""
+    both = getattr(links, "score_and_sd", None)
+    return (links.score(sources, targets), None) if both is None else both(sources, targets)
 
 
 def _kept(
