@@ -248,7 +248,7 @@ def test_the_default_split_is_that_of_pp_split(adata, net):
 def test_defaults_are_those_of_the_options():
     import inspect
 
-    from scregnet._anndata.split import SplitOptions
+    from scregnet._genes.split import SplitOptions
     from scregnet.tl._fit.task import FitOptions
 
     for function, options in ((sr.tl.fit_grn, FitOptions()), (sr.pp.split, SplitOptions())):

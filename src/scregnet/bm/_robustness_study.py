@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import check_names, resolve
-from scregnet._anndata.split import LabelledPairs, labelled_pairs
 from scregnet._docs import doc
+from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
 from scregnet._validate import check_choice, check_integer, check_interval
 from scregnet.bm._studies import SET_BY_THE_STUDY, Study

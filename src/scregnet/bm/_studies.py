@@ -14,7 +14,7 @@ from scregnet.tl._fit.task import FitOptions, device_of, make_task
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from scregnet._anndata.split import LabelledPairs
+    from scregnet._genes.split import LabelledPairs
     from scregnet.links import LinkMethod
 
 SET_BY_THE_STUDY = ("n_bootstrap", "threshold", "top_n_targets", "random_state")

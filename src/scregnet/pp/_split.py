@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from scregnet._anndata.access import check_names, resolve, write
-from scregnet._anndata.split import KEY, PARTS, SplitOptions, pairs_of_prior
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
+from scregnet._genes.split import KEY, PARTS, SplitOptions, pairs_of_prior
 from scregnet._logging import logger
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import numpy as np
 
 from scregnet._anndata.access import check_names, flags, resolve, write
 from scregnet._anndata.groups import CellGroup, cell_groups
-from scregnet._anndata.split import LabelledPairs, labelled_pairs
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
+from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import check_names, resolve, write
-from scregnet._anndata.split import labelled_pairs
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
+from scregnet._genes.split import labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import progress_bar
 from scregnet._validate import check_integer, check_interval

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scregnet._anndata.split import PARTS, LabelledPairs, pairs_frame
+from scregnet._genes.split import PARTS, LabelledPairs, pairs_frame
 from scregnet._logging import logger
 from scregnet.links import LinkTask, PlattCalibration, get_method, null_models
 from scregnet.metrics import bootstrap, evaluate

@@ -17,7 +17,7 @@ from scregnet.links import LinkMethod, LinkTask, Split, get_method, method_class
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from scregnet._anndata.split import LabelledPairs
+    from scregnet._genes.split import LabelledPairs
 
 
 @dataclass(frozen=True, kw_only=True)
