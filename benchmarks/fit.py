@@ -48,6 +48,9 @@ BATCHES: tuple[dict[str, Any], ...] = (
     {"batch_size": 2048, "learning_rate": 3e-3},
 )
 """Options of the loops and of the package; scregnet's default first."""
+PUBLISHED = "loop, labels of all pairs built again for every item"
+KEPT = "loop, labels kept"
+PACKAGE = "scregnet"
 N_TFS, N_TFS_WITH_EDGES, N_GENES, N_EDGES, N_CELLS = 1600, 1200, 20_000, 40_000, 300
 Times = list[tuple[float, float]]
 
@@ -200,20 +203,15 @@ def epochs_part(adata: AnnData, rounds: int, n_epochs: int) -> None:
     import torch
 
     task = read_task(adata, adata.uns["splits"]["official"])
-    published, kept, package = (
-        "loop, labels of all pairs built again for every item",
-        "loop, labels kept",
-        "scregnet",
-    )
     rows = [
-        (options["batch_size"], name) for options in BATCHES for name in (published, kept, package)
+        (options["batch_size"], name) for options in BATCHES for name in (PUBLISHED, KEPT, PACKAGE)
     ]
     taken: dict[tuple[int, str], Times] = {row: [] for row in rows}
     auroc: dict[tuple[int, str], list[float]] = {row: [] for row in rows}
     loops = {
-        (options["batch_size"], name): Loop(task, rebuild=name == published, **options)
+        (options["batch_size"], name): Loop(task, rebuild=name == PUBLISHED, **options)
         for options in BATCHES
-        for name in (published, kept)
+        for name in (PUBLISHED, KEPT)
     }
     for row, loop in loops.items():
         start = time.perf_counter()
@@ -228,22 +226,31 @@ def epochs_part(adata: AnnData, rounds: int, n_epochs: int) -> None:
         for options in BATCHES:
             times, _, _ = ours(task, rounds, **options)
             # The first epoch also makes the network. The whole fit below counts that.
-            taken[options["batch_size"], package] += times[1:] or times
+            taken[options["batch_size"], PACKAGE] += times[1:] or times
     at = {row: medians(t) for row, t in taken.items()}
     whole: dict[tuple[int, str], float] = {}
     for options in BATCHES:
         size = options["batch_size"]
-        while len(auroc[size, kept]) < n_epochs:
-            auroc[size, kept].append(loops[size, kept].epoch())
+        while len(auroc[size, KEPT]) < n_epochs:
+            auroc[size, KEPT].append(loops[size, KEPT].epoch())
         # The loops differ only by their random numbers, so one is trained to the end for both.
-        auroc[size, published] = auroc[size, kept]
-        for name in (published, kept):
+        auroc[size, PUBLISHED] = auroc[size, KEPT]
+        for name in (PUBLISHED, KEPT):
             whole[size, name] = at[size, name][0] * len(auroc[size, name])
-        _, auroc[size, package], (whole[size, package], _) = ours(task, None, **options)
-    first_row = rows[0]
-    goal = max(auroc[first_row]) - 0.001
+        _, auroc[size, PACKAGE], (whole[size, PACKAGE], _) = ours(task, None, **options)
     sizes = f"{len(task.train):,} training pairs, {task.n_genes:,} genes"
     print(f"\n### An epoch: mESC, {sizes}, {torch.get_num_threads()} threads\n")
+    print_epochs(at, auroc, whole)
+
+
+def print_epochs(
+    at: dict[tuple[int, str], tuple[float, float]],
+    auroc: dict[tuple[int, str], list[float]],
+    whole: dict[tuple[int, str], float],
+) -> None:
+    """Print the table of epochs: times ``at``, validation AUROC and time of the whole training."""
+    first_row = next(iter(at))
+    goal = max(auroc[first_row]) - 0.001
     columns = [
         "batches",
         "",
@@ -260,21 +267,21 @@ def epochs_part(adata: AnnData, rounds: int, n_epochs: int) -> None:
     ]
     columns += ["s to the end"]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
-    for row in rows:
+    for row in at:
         size, name = row
         wall, processor = at[row]
         first = next(
             (number for number, figure in enumerate(auroc[row], start=1) if figure >= goal), None
         )
         ratios = [
-            at[other][1] / processor for other in ((size, published), (size, kept), first_row)
+            at[other][1] / processor for other in ((size, PUBLISHED), (size, KEPT), first_row)
         ]
         shown = " | ".join(f"{ratio:.1f}" for ratio in ratios)
         print(
             f"| {size:,} | {name} | {wall:.3f} | {processor:.3f} | {shown} "
             f"| {max(auroc[row]):.4f} | {len(auroc[row])} "
             f"| {'–' if first is None else f'{first * processor:.1f} (epoch {first})'} "
-            f"| {whole[row]:,.1f}{' (extrapolated)' if row in loops else ''} |"
+            f"| {whole[row]:,.1f}{' (extrapolated)' if name != PACKAGE else ''} |"
         )
 
 

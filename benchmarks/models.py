@@ -282,8 +282,8 @@ def work(todo: list[Run], codes: dict[str, str], arguments: argparse.Namespace) 
             raise
 
 
-def main() -> None:
-    """Do the fits that the cache lacks, then write the page."""
+def read_arguments() -> argparse.Namespace:
+    """Read the command line."""
     from scregnet.links import LINK_METHODS
 
     parser = argparse.ArgumentParser(
@@ -322,7 +322,14 @@ def main() -> None:
     parser.add_argument(
         "--only-page", action="store_true", help="no fits; write the page from the cache"
     )
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Do the fits that the cache lacks, then write the page."""
+    from scregnet.links import LINK_METHODS
+
+    arguments = read_arguments()
     codes = {method: code_of(method) for method in LINK_METHODS}
     rows = read_cache(arguments.cache)
     done = select(rows, codes, stale=arguments.keep_stale)

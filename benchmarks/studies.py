@@ -107,8 +107,18 @@ def ablation_of_targets(adata: Any, n_seeds: int, **options: Any) -> pd.DataFram
     return pd.concat(tables, ignore_index=True)
 
 
-def main() -> None:
-    """Do both studies for every method, then write figures and tables."""
+def write_tables(parts: dict[str, str], page: Path) -> None:
+    """Replace the tables between the marks of the page."""
+    text = page.read_text()
+    for name, table in parts.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    page.write_text(text)
+
+
+def read_arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -119,7 +129,12 @@ def main() -> None:
     parser.add_argument("--redo", action="store_true")
     parser.add_argument("--cache", type=Path, default=ROOT / "data" / "studies")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results" / "studies.md")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Do both studies for every method, then write figures and tables."""
+    arguments = read_arguments()
     mpl.use("agg")
     file = np.load(arguments.vectors, allow_pickle=False)
     adata = sr.datasets.beeline("hESC", 500, path=arguments.folder)
@@ -161,12 +176,7 @@ def main() -> None:
         "ablation of targets": ablation_table({"joint": targets}),
         "robustness": robustness_table(noise),
     }
-    text = arguments.page.read_text()
-    for name, table in parts.items():
-        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
-    arguments.page.write_text(text)
+    write_tables(parts, arguments.page)
 
 
 if __name__ == "__main__":
