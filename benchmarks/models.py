@@ -139,7 +139,7 @@ def draws(data: str, folder: Path, seeds: Iterable[int]) -> Iterator[tuple[str, 
 
 def runs(arguments: argparse.Namespace) -> list[Run]:
     """List the requested fits, ordered by seed, so that a stopped run has some of everything."""
-    from scregnet.links import NULL_MODELS, get_method
+    from scregnet.links import get_method, null_models
 
     vectors = {(data, name): path for data, name, path in arguments.embedding}
     wanted: dict[Run, None] = {}
@@ -155,7 +155,7 @@ def runs(arguments: argparse.Namespace) -> list[Run]:
             for draw, seed in here:
                 for method in arguments.methods:
                     # A null model gives the same result with every seed.
-                    fixed = method in NULL_MODELS and split == "pairs"
+                    fixed = method in null_models() and split == "pairs"
                     embeddings = [
                         *arguments.embeddings,
                         *(name for at, name in vectors if at == data),

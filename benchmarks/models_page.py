@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scregnet.links import LINK_METHODS, NULL_MODELS
+from scregnet.links import LINK_METHODS, null_models
 
 METRICS = {
     "auroc": "AUROC",
@@ -52,6 +52,7 @@ PUBLISHED = {
 }
 # The palette of Okabe and Ito, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442", "#D55E00")
+NULL_MODELS = null_models()
 NULL_LINES = tuple(zip(NULL_MODELS, ("--", ":"), strict=False))
 PAPERS = (("scRegNet", "black"), ("scTransNet", "white"))
 DIAMOND = {"marker": "D", "markersize": 4, "color": "black"}

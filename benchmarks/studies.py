@@ -82,31 +82,6 @@ def robustness_table(frame: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def ablation_of_targets(adata: Any, n_seeds: int, **options: Any) -> pd.DataFrame:
-    """Study ``joint`` on held-out targets; each seed draws a split and starts the fits."""
-    tables = []
-    for seed in range(n_seeds):
-        sr.pp.split(
-            adata,
-            adata.uns["network"],
-            kind="targets",
-            test_fraction=HELD_OUT,
-            random_state=seed,
-        )
-        tables.append(
-            sr.bm.ablation_study(
-                adata,
-                adata.uns["network"],
-                method="joint",
-                split="split",
-                n_seeds=1,
-                random_state=seed,
-                **options,
-            )
-        )
-    return pd.concat(tables, ignore_index=True)
-
-
 def write_tables(parts: dict[str, str], page: Path) -> None:
     """Replace the tables between the marks of the page."""
     text = page.read_text()
@@ -138,8 +113,10 @@ def main() -> None:
     mpl.use("agg")
     file = np.load(arguments.vectors, allow_pickle=False)
     adata = sr.datasets.beeline("hESC", 500, path=arguments.folder)
-    embedding = pd.DataFrame(file["emb"], index=file["genes"])
-    common: dict[str, Any] = {"split": adata.uns["splits"]["official"], "embedding": embedding}
+    common: dict[str, Any] = {
+        "split": adata.uns["splits"]["official"],
+        "embedding": pd.DataFrame(file["emb"], index=file["genes"]),
+    }
     ablations, noises = {}, []
     for method in METHODS:
         ablations[method] = study(
@@ -159,9 +136,12 @@ def main() -> None:
             )
         )
         draw_ablation(ablations[method], arguments.page.with_name(f"ablation-{method}.png"))
+    # The study draws this split again for each seed, with the same settings.
+    sr.pp.split(adata, adata.uns["network"], kind="targets", test_fraction=HELD_OUT)
+    options = dict(common, split="split")
     targets = study(
         arguments.cache / f"ablation-joint-targets-{arguments.seeds}.csv",
-        lambda: ablation_of_targets(adata, arguments.seeds, embedding=embedding),
+        lambda: sr.bm.ablation_study(adata, method="joint", n_seeds=arguments.seeds, **options),
         redo=arguments.redo,
     )
     draw_ablation(targets, arguments.page.with_name("ablation-joint-targets.png"))
