@@ -1,6 +1,7 @@
-"""Whether training on the cells at hand helps: loss beside null models, and the links that a fit with the embedding finds.
+"""Does training on your own cells help: the loss of the models, and the links found with them.
 
-Simulated data, no weights needed. Writes the tables of ``docs/results/finetune.md`` to standard output (about half an hour on one core)::
+Simulated data, no weights needed. Prints the tables of ``docs/results/finetune.md``, in about half
+an hour on one core::
 
     python benchmarks/finetune.py runs
 """
@@ -30,11 +31,12 @@ HOW = {
     "geneformer": {"max_epochs": 60, "patience": 8, "learning_rate": 3e-3},
     "scbert": {"max_epochs": 20, "patience": 8, "learning_rate": 1e-3},
 }
+METHOD = "scregnet"
 METRICS = ["auroc", "auprc", "epr", "per_tf_auroc", "per_tf_auprc"]
 
 
 def untrained(adata: AnnData, model: str) -> core.MaskedModel:
-    """The model as training with seed 0 finds it."""
+    """Build the model with the weights from which training with seed 0 starts."""
     cells = CellStream(
         [CellBlock(b, np.zeros(b.shape[0], dtype=np.int64)) for _, b in blocks(adata, None)],
         adata.n_obs,
@@ -46,7 +48,10 @@ def untrained(adata: AnnData, model: str) -> core.MaskedModel:
 
 
 def rank_null(model: GeneformerTraining, n_bins: int = 10) -> float:
-    """Loss of the null model that knows how frequent a gene is at a rank (tenths of a cell), on the same hidden positions."""
+    """Compute the loss of the null model "frequency by rank" on the same hidden positions.
+
+    It knows how frequent each gene is in each tenth of the ranks of a cell.
+    """
     train, validation = core._split(len(model.lengths), 0.1, 0)
 
     def tenths(batch: core.MaskedBatch) -> np.ndarray:
@@ -68,7 +73,7 @@ def rank_null(model: GeneformerTraining, n_bins: int = 10) -> float:
 
 
 def train(adata: AnnData, model: str, folder: Path) -> dict[str, object]:
-    """Train and embed, before and after; return the figures of the training."""
+    """Train a model, embed with it before and after, and return its losses."""
     start = untrained(adata, model)
     (folder / f"{model}_untrained").mkdir(parents=True, exist_ok=True)
     start.write(folder / f"{model}_untrained")
@@ -94,7 +99,7 @@ def train(adata: AnnData, model: str, folder: Path) -> dict[str, object]:
     return {
         "model": model,
         "before training": params["initial_loss"],
-        "each gene's frequency": params["baseline_loss"],
+        "frequency": params["baseline_loss"],
         "frequency by rank": rank_null(start) if isinstance(start, GeneformerTraining) else np.nan,
         "trained": params["best_loss"],
         "best epoch": params["best_epoch"],
@@ -102,32 +107,32 @@ def train(adata: AnnData, model: str, folder: Path) -> dict[str, object]:
 
 
 def links(adata: AnnData) -> pd.DataFrame:
-    """Figures of fits on test pairs, every embedding and seed; every seed draws a split of its own."""
+    """Fit with every embedding and seed, and return the test metrics; each seed draws a split."""
     embeddings = ["none", "svd", *(f"{model}{end}" for model in HOW for end in ("_untrained", ""))]
     rows = []
     for seed in SEEDS:
+        sr.pp.split(adata, adata.uns["network"], random_state=seed)
         for name in embeddings:
             sr.tl.fit_grn(
                 adata,
                 adata.uns["network"],
+                method=METHOD,
+                split="split",
                 embedding=None if name == "none" else name,
                 random_state=seed,
                 device="cpu",
                 show_progress_bar=False,
             )
             table = sr.get.metrics(adata).query("split == 'test'")
-            rows.append(table[table["model"] == "scregnet"].assign(embedding=name, seed=seed))
-            if name == "none":
-                rows.append(
-                    table[table["model"] == "degree"].assign(
-                        embedding="(degree, null model)", seed=seed
-                    )
-                )
+            rows.append(table[table["model"] == METHOD].assign(embedding=name, seed=seed))
+        # The null model uses no embedding, so one fit per seed has its metrics.
+        null = table[table["model"] == "degree"]
+        rows.append(null.assign(embedding="(null model: degree)", seed=seed))
     return pd.concat(rows)
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
-    """A frame as a Markdown table."""
+    """Format a frame as a Markdown table."""
     rows = [
         list(frame.columns),
         ["---"] * frame.shape[1],
