@@ -31,15 +31,15 @@ CHANCE = {"auroc": 0.5, "per_tf_auroc": 0.5}
 def check_frame(
     study: str, frame: object, needed: Sequence[str], *, groupby: str | None, metrics: Sequence[str]
 ) -> pd.DataFrame:
-    """Return ``frame`` if it is one of ``sr.tl.<study>`` with the given metrics, else raise."""
+    """Return ``frame`` if it is one of ``sr.bm.<study>`` with the given metrics, else raise."""
     if not isinstance(frame, pd.DataFrame):
-        msg = f"frame must be the frame that sr.tl.{study} returns, got {type(frame).__name__}."
+        msg = f"frame must be the frame that sr.bm.{study} returns, got {type(frame).__name__}."
         raise TypeError(msg)
     wanted = [*needed, *([] if groupby is None else [groupby])]
     missing = [column for column in wanted if column not in frame]
     if missing or len(frame) == 0:
         what = f"lacks the columns {listed(missing)}" if missing else "is empty"
-        msg = f"frame {what}; it must be what sr.tl.{study} returns{'' if groupby is None else ' and hold the column that groupby names'}."
+        msg = f"frame {what}; it must be what sr.bm.{study} returns{'' if groupby is None else ' and hold the column that groupby names'}."
         raise ValueError(msg)
     if isinstance(metrics, str) or len(metrics) == 0:
         msg = f"metrics must be a sequence of names such as ('auroc', 'auprc'), got {metrics!r}."
