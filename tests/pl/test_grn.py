@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import FancyArrowPatch
 
 import scregnet as sr
+from scregnet.pl import _layout
 from scregnet.pl._layout import LAYOUTS
 
 
@@ -170,6 +171,18 @@ def test_the_seed_settles_the_layout(fitted_adata):
 
     np.testing.assert_array_equal(places(0), places(0))
     assert np.abs(places(0) - places(1)).max() > 5
+
+
+def test_the_layout_does_not_depend_on_the_session():
+    import networkx as nx
+
+    # Sets of text are ordered anew in every session; a part of less than half of the nodes showed it.
+    graph = nx.DiGraph([("TF", f"G{i}") for i in range(4)] + [("A", f"B{i}") for i in range(9)])
+    large, small = _layout._components(graph.to_undirected())
+    assert list(large) == sorted(large)
+    assert list(small) == ["G0", "G1", "G2", "G3", "TF"]
+    assert large.number_of_edges() == 9
+    assert small.number_of_edges() == 4
 
 
 def test_shell_puts_tfs_inside_and_bipartite_left(fitted_adata):

@@ -33,12 +33,7 @@ def positions(
     if layout in FIGURES:
         place = _whole(undirected, tfs, layout)
     else:
-        parts = sorted(
-            nx.connected_components(undirected), key=lambda part: (-len(part), min(part))
-        )
-        boxes = [
-            _component(undirected.subgraph(sorted(part)), layout, rng, aspect) for part in parts
-        ]
+        boxes = [_component(part, layout, rng, aspect) for part in _components(undirected)]
         place = _pack(boxes, aspect)
     return np.array([place[node] for node in nodes], dtype=float)
 
@@ -77,6 +72,22 @@ def _columns(graph: nx.Graph, tfs: list[str], others: list[str]) -> dict[str, np
         )
     x = dict.fromkeys(tfs, 0.0) | dict.fromkeys(others, 1.0)
     return {node: np.array([x[node], height[node]]) for node in graph}
+
+
+def _components(graph: nx.Graph) -> list[nx.Graph]:
+    """Return the connected parts of a graph, the largest first, their nodes in sorted order."""
+    import networkx as nx
+
+    parts = sorted(nx.connected_components(graph), key=lambda part: (-len(part), min(part)))
+    found = []
+    for part in parts:
+        # graph.subgraph() may go through its nodes in the order of a set, which changes from
+        # session to session, and the layout of a component depends on the order of its nodes.
+        component = nx.Graph()
+        component.add_nodes_from(sorted(part))
+        component.add_edges_from(edge for edge in graph.edges if edge[0] in part)
+        found.append(component)
+    return found
 
 
 def _component(
