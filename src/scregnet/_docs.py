@@ -29,7 +29,8 @@ random_state
     Seed. The same seed, data and machine give the same result."""
 _device = """\
 device
-    Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:<index>"`` or ``"mps"``; ``None`` takes ``sr.settings.device``."""
+    Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:<index>"`` or ``"mps"``; ``None``
+    takes ``sr.settings.device``."""
 _progress = """\
 show_progress_bar
     Show a progress bar; ``None`` takes ``sr.settings.progress_bar``."""
@@ -40,27 +41,41 @@ _prior = """\
 prior
     The known network. One of
 
-    - a frame with columns ``source``, ``target`` and, optional, ``weight`` (decoupler's form), or with the columns
-      ``TF``/``target``/``importance``, ``Gene1``/``Gene2``/``EdgeWeight`` or ``regulator``/``target``;
+    - a frame with columns ``source``, ``target`` and, optional, ``weight`` (decoupler's form), or
+      with the columns ``TF``/``target``/``importance``, ``Gene1``/``Gene2``/``EdgeWeight`` or
+      ``regulator``/``target``;
     - a directed :class:`networkx.DiGraph` whose edges run from regulator to target;
     - a key of ``adata.varp``;
-    - a matrix of shape (n_vars, n_vars) in the order of ``adata.var_names`` (row = regulator, column = target);
+    - a matrix of shape (n_vars, n_vars) in the order of ``adata.var_names`` (row = regulator,
+      column = target);
     - a frame regulators × targets with gene names on both axes."""
-_plot = """\
+_split = """\
+split
+    Labelled pairs to use: ``"train"``, ``"validation"`` or ``"test"``."""
+_metrics = """\
+metrics
+    Metrics to draw, as the column ``metric`` of ``frame`` names them."""
+_ax = """\
 ax
-    Axes to draw on; ``None`` makes a figure.
+    Axes to draw on; ``None`` makes a figure."""
+_two_axes = """\
+ax
+    Two axes to draw on; ``None`` makes a figure."""
+_figure = """\
 figsize
     Width and height of a new figure in inches.
 dpi
     Resolution of a new figure; ``None`` takes matplotlib's.
 show
-    Show the figure; ``None`` shows it in an interactive session unless ``ax``, ``save`` or ``return_fig`` is given.
+    Show the figure; ``None`` shows it in an interactive session unless ``ax``, ``save`` or
+    ``return_fig`` is given.
 save
     Path to write the figure to.
 return_fig
     Return the figure."""
 _plot_returns = """\
-The :class:`~matplotlib.figure.Figure` if ``return_fig``, the :class:`~matplotlib.axes.Axes` if ``show=False``, else ``None``."""
+The :class:`~matplotlib.figure.Figure` if ``return_fig``, the :class:`~matplotlib.axes.Axes` (an
+array where there are several) if ``show=False``, else ``None``."""
 
 _processor = DocstringProcessor(
     adata=_adata,
@@ -73,11 +88,15 @@ _processor = DocstringProcessor(
     progress=_progress,
     key=_key,
     prior=_prior,
-    plot=_plot,
+    split=_split,
+    metrics=_metrics,
+    ax=_ax,
+    two_axes=_two_axes,
+    figure=_figure,
     plot_returns=_plot_returns,
 )
 
 
 def doc(function: _F) -> _F:
-    """Fill ``%(name)s`` in a docstring with the shared descriptions; a name at the start of a line keeps its indentation."""
+    """Fill ``%(name)s`` in a docstring with the shared descriptions, indented as their line is."""
     return _processor.dedent(function)

@@ -100,6 +100,7 @@ def build_fitted(
         "params": {
             "method": method,
             "best_epoch": -1 if method == "degree" else 23,
+            "label_frequency": 1.0,
             "random_state": seed,
         },
         "metrics": pd.DataFrame(metrics, columns=["model", "split", "metric", "value"]),

@@ -99,7 +99,8 @@ def grn(
     font_size
         Size of the labels in points; ``None`` takes 0.75 of matplotlib's ``font.size``.
     %(mod)s
-    %(plot)s
+    %(ax)s
+    %(figure)s
 
     Returns
     -------
