@@ -49,6 +49,19 @@ prior
     - a matrix of shape (n_vars, n_vars) in the order of ``adata.var_names`` (row = regulator,
       column = target);
     - a frame regulators × targets with gene names on both axes."""
+_links = """\
+sources
+    Regulators to keep, one name or several; ``None`` keeps all.
+targets
+    Target genes to keep, one name or several; ``None`` keeps all.
+threshold
+    Lowest probability of a link, between 0 and 1.
+top_n
+    Number of links to keep in total, the most probable of those that pass all other filters.
+top_n_targets
+    Number of links to keep per TF, the most probable ones.
+new_only
+    Leave out the known edges."""
 _split = """\
 split
     Labelled pairs to use: ``"train"``, ``"validation"`` or ``"test"``."""
@@ -88,6 +101,7 @@ _processor = DocstringProcessor(
     progress=_progress,
     key=_key,
     prior=_prior,
+    links=_links,
     split=_split,
     metrics=_metrics,
     ax=_ax,

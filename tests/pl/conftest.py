@@ -106,6 +106,7 @@ def build_fitted(
         "metrics": pd.DataFrame(metrics, columns=["model", "split", "metric", "value"]),
         "history": history.iloc[:0] if method == "degree" else history,
         "pairs": pairs,
+        "left_out": pairs.loc[:, ["source", "target"]].iloc[:0],
         "model": {"genes": np.array(genes, dtype=object)},
     }
     return adata

@@ -9,9 +9,10 @@ import scregnet as sr
 
 
 def test_picture(fitted_adata):
-    ax = sr.pl.calibration(fitted_adata, n_bins=5, color="red", show=False)
+    ax = sr.pl.calibration(fitted_adata, n_bins=5, palette="red", show=False)
     assert len(ax.patches) == 5
     assert sum(bar.get_height() for bar in ax.patches) == pytest.approx(1)
+    assert ax.containers[1].lines[0].get_color() == "red"
     texts = {text.get_text() for text in ax.get_legend().get_texts()}
     assert texts == {"perfect", "share of pairs", "share that is true"}
     n_test = (fitted_adata.uns["grn"]["pairs"]["split"] == "test").sum()

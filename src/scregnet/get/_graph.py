@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import regulators
 from scregnet._docs import doc
-from scregnet.get._grn import select_links
+from scregnet.get._select import select_links
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -27,42 +27,36 @@ def graph(
     targets: str | Sequence[str] | None = None,
     threshold: float | None = None,
     top_n: int | None = None,
+    top_n_targets: int | None = None,
     new_only: bool = False,
     mod: str = "rna",
 ) -> nx.DiGraph:
-    """Return the links of a fitted network as a directed graph whose edges run from regulator to target.
+    """Return the links of a fitted network as a directed graph, from regulators to targets.
+
+    Without a filter, every candidate TF has an edge to every gene.
 
     Parameters
     ----------
     %(adata)s
     %(key)s
-    sources
-        Regulators to keep, one name or several; ``None`` keeps all.
-    targets
-        Target genes to keep, one name or several; ``None`` keeps all.
-    threshold
-        Least probability of a link that is kept, between 0 and 1. Without ``threshold`` and ``top_n`` every candidate
-        TF is linked to every gene that was kept in the fit.
-    top_n
-        Number of links to keep, the most probable ones of those that pass everything else.
-    new_only
-        Leave out the links that are labelled positive, that is, those of the prior.
+    %(links)s
     %(mod)s
 
     Returns
     -------
     Graph with the genes that have a link as nodes.
 
-    - Edge attributes are those of :func:`scregnet.get.grn`: ``weight`` (probability), ``in_prior`` and ``split``.
-    - Node attribute ``is_tf``: whether the gene is a candidate TF of the network or marked in ``adata.var["is_tf"]``,
-      also where only links that end at it were kept.
+    - Edge attributes are those of :func:`scregnet.get.grn`: ``weight`` (probability),
+      ``in_prior`` and ``split``.
+    - Node attribute ``is_tf``: whether the gene is a candidate TF of the network or marked in
+      ``adata.var["is_tf"]``, also if the graph has no edge that starts at it.
 
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or ``sources`` or ``targets`` are not in ``adata.var_names``.
+        There is no fitted network named ``key``, or a name is not in ``adata.var_names``.
     ValueError
-        A name in ``sources`` is not a candidate TF of the network, or ``threshold`` or ``top_n`` is out of range.
+        A name in ``sources`` is not a candidate TF of the network, or a number is out of range.
 
     Examples
     --------
@@ -79,6 +73,7 @@ def graph(
         targets=targets,
         threshold=threshold,
         top_n=top_n,
+        top_n_targets=top_n_targets,
         new_only=new_only,
     )
     return to_graph(frame, adata.var_names[regulators(adata, key)])

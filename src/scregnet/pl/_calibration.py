@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +12,7 @@ from scregnet import get
 from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import fitted
 from scregnet._docs import doc
-from scregnet.pl._figure import PALETTE, finish, panels
+from scregnet.pl._figure import colours, finish, panels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,7 @@ def calibration(
     key: str = "grn",
     split: Literal["train", "validation", "test"] = "test",
     n_bins: int = 10,
-    color: str = PALETTE[0],
+    palette: str | Sequence[str] | None = None,
     mod: str = "rna",
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
@@ -49,8 +50,8 @@ def calibration(
     %(split)s
     n_bins
         Number of bins of equal width between 0 and 1.
-    color
-        Colour of the points.
+    palette
+        Colour of the points: one name, or the first of several.
     %(mod)s
     %(ax)s
     %(figure)s
@@ -75,8 +76,9 @@ def calibration(
     """
     adata = resolve(adata, mod)
     bins = get.calibration(adata, key=key, split=split, n_bins=n_bins)
+    (colour,) = colours(palette, ["points"], "kinds of points")
     (one,) = axes = panels(ax, 1, figsize=figsize, dpi=dpi, default_size=(4.4, 4.4))
-    _draw(one, bins, color)
+    _draw(one, bins, colour)
     label_frequency = float(fitted(adata, key)["params"]["label_frequency"])
     one.set_xlabel("Probability" if label_frequency == 1 else "Probability of being in the prior")
     n_pairs = bins["n_pairs"].sum()

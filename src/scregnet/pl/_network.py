@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from scregnet._validate import check_choice, listed
 from scregnet.pl._labels import place_labels
 from scregnet.pl._layout import FIGURES, positions, spread
 
@@ -14,26 +16,41 @@ if TYPE_CHECKING:
     import networkx as nx
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.patches import FancyArrowPatch
     from matplotlib.text import Annotation
 
+# Line widths in points of the least and of the most probable link.
 _WIDTHS = (0.5, 1.7)
 _DASHES = (0, (3.5, 1.8))
+_COLOURS = {"TF": "#0072B2", "target": "#F2C75C", "known": "#6E6E6E", "new": "#D55E00"}
 
 
 @dataclass(frozen=True)
 class Style:
-    """Colours, and sizes in points."""
+    """Colours by what they mark, and sizes in points."""
 
-    tf_color: str
-    target_color: str
-    known_color: str
-    new_color: str
+    colours: Mapping[str, str]
     node_size: float
     font_size: float
 
     @property
     def tf_size(self) -> float:
         return 1.4 * self.node_size
+
+
+def network_colours(palette: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the colours of nodes and links, those of ``palette`` in place of the usual ones."""
+    if palette is None:
+        return dict(_COLOURS)
+    if not isinstance(palette, Mapping):
+        msg = (
+            f"palette must be a mapping with the names {listed(_COLOURS)}, such as "
+            f"{{'new': 'red'}}, got {palette!r}."
+        )
+        raise TypeError(msg)
+    for name in palette:
+        check_choice("palette", name, _COLOURS)
+    return {**_COLOURS, **palette}
 
 
 def draw_network(
@@ -172,10 +189,6 @@ def _draw_edges(
     ends: tuple[float, float],
     layout: str,
 ) -> None:
-    from matplotlib.patches import FancyArrowPatch
-    from matplotlib.path import Path
-    from matplotlib.transforms import ScaledTranslation
-
     index = {node: i for i, node in enumerate(graph)}
     # Weak ones first, so that the strong ones lie on top.
     for source, target, link in sorted(
@@ -183,34 +196,48 @@ def _draw_edges(
     ):
         i, j = index[source], index[target]
         width = _width(link["weight"], ends)
+        kind = "known" if link["in_prior"] else "new"
         look: dict[str, Any] = {
             "arrowstyle": "-|>,head_length=0.5,head_width=0.25",
             "mutation_scale": 6 + 1.5 * width,
             "linewidth": width,
-            "linestyle": "-" if link["in_prior"] else _DASHES,
-            "color": style.known_color if link["in_prior"] else style.new_color,
-            "gid": f"{'known' if link['in_prior'] else 'new'}:{source}->{target}",
+            "linestyle": "-" if kind == "known" else _DASHES,
+            "color": style.colours[kind],
+            "gid": f"{kind}:{source}->{target}",
             "zorder": 1,
         }
         if i == j:
-            r = radius[i]
-            loop = np.array([(-0.4, 1.0), (-2.6, 4.2), (2.6, 4.2), (0.5, 1.2)]) * r / 72
-            # matplotlib's stubs ask for an affine; any transform that places a point will do.
-            place = ScaledTranslation(points[i, 0], points[i, 1], cast("Any", ax.transData))
-            transform = ax.figure.dpi_scale_trans + place
-            codes = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
-            patch = FancyArrowPatch(path=Path(loop, codes), transform=transform, **look)
-        else:
-            gap = points[j] - points[i]
-            patch = FancyArrowPatch(
-                tuple(points[i]),
-                tuple(points[j]),
-                shrinkA=_border(radius[i], gap, square=is_tf[i]),
-                shrinkB=_border(radius[j], gap, square=is_tf[j]) + 1,
-                connectionstyle=f"arc3,rad={_bend(gap, layout, both_ways=graph.has_edge(target, source))}",
-                **look,
-            )
-        ax.add_patch(patch)
+            ax.add_patch(_loop(ax, points[i], radius[i], look))
+            continue
+        gap = points[j] - points[i]
+        bend = _bend(gap, layout, both_ways=graph.has_edge(target, source))
+        look |= {
+            "shrinkA": _border(radius[i], gap, square=is_tf[i]),
+            # One point more, so that the tip does not touch the node.
+            "shrinkB": _border(radius[j], gap, square=is_tf[j]) + 1,
+            "connectionstyle": f"arc3,rad={bend}",
+        }
+        ax.add_patch(_arrow(points[i], points[j], look))
+
+
+def _arrow(start: np.ndarray, end: np.ndarray, look: dict[str, Any]) -> FancyArrowPatch:
+    from matplotlib.patches import FancyArrowPatch
+
+    return FancyArrowPatch(tuple(start), tuple(end), **look)
+
+
+def _loop(ax: Axes, point: np.ndarray, radius: float, look: dict[str, Any]) -> FancyArrowPatch:
+    """Return the arrow from a node to itself: a Bézier curve above the node, in its radii."""
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path
+    from matplotlib.transforms import ScaledTranslation
+
+    loop = np.array([(-0.4, 1.0), (-2.6, 4.2), (2.6, 4.2), (0.5, 1.2)]) * radius / 72
+    # matplotlib's stubs ask for an affine; any transform that places a point will do.
+    place = ScaledTranslation(point[0], point[1], cast("Any", ax.transData))
+    transform = ax.figure.dpi_scale_trans + place
+    codes = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
+    return FancyArrowPatch(path=Path(loop, codes), transform=transform, **look)
 
 
 def _bend(gap: np.ndarray, layout: str, *, both_ways: bool) -> float:
@@ -229,17 +256,14 @@ def _border(radius: float, direction: np.ndarray, *, square: bool) -> float:
 
 
 def _draw_nodes(ax: Axes, style: Style, points: np.ndarray, is_tf: np.ndarray) -> None:
-    kinds = (
-        ("target", ~is_tf, "o", style.node_size, style.target_color),
-        ("TF", is_tf, "s", style.tf_size, style.tf_color),
-    )
-    for label, mask, marker, size, colour in kinds:
+    kinds = (("target", ~is_tf, "o", style.node_size), ("TF", is_tf, "s", style.tf_size))
+    for label, mask, marker, size in kinds:
         if mask.any():
             ax.scatter(
                 points[mask, 0],
                 points[mask, 1],
                 s=size**2,
-                c=colour,
+                c=style.colours[label],
                 marker=marker,
                 edgecolors="white",
                 linewidths=0.8,
@@ -250,62 +274,58 @@ def _draw_nodes(ax: Axes, style: Style, points: np.ndarray, is_tf: np.ndarray) -
 
 
 def _legend(graph: nx.DiGraph, style: Style, ends: tuple[float, float]) -> list[Artist]:
-    """Handles for what is in the picture, and nothing else."""
-    import matplotlib as mpl
-    from matplotlib.lines import Line2D
-
+    """Return handles for what is in the picture, and for nothing else."""
     kinds = {is_tf for _, is_tf in graph.nodes(data="is_tf")}
     known = {in_prior for *_, in_prior in graph.edges(data="in_prior")}
-    weights = [weight for *_, weight in graph.edges(data="weight")]
     handles: list[Artist] = []
-    node: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "white", "markeredgewidth": 0.8}
     if True in kinds:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                marker="s",
-                color=style.tf_color,
-                markersize=style.tf_size,
-                label="TF",
-                **node,
-            )
-        )
+        handles.append(_node_handle("TF", "s", style.tf_size, style))
     if False in kinds:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                marker="o",
-                color=style.target_color,
-                markersize=style.node_size,
-                label="target",
-                **node,
-            )
-        )
+        handles.append(_node_handle("target", "o", style.node_size, style))
     middle = float(np.mean(_WIDTHS))
     if True in known:
-        handles.append(
-            Line2D([], [], color=style.known_color, linewidth=middle, label="known link")
-        )
+        handles.append(_line_handle("known link", middle, style.colours["known"]))
     if False in known:
-        handles.append(
-            Line2D(
-                [], [], color=style.new_color, linewidth=middle, linestyle=_DASHES, label="new link"
-            )
-        )
-    shown = dict.fromkeys(_rounded(value) for value in (max(weights), min(weights)))
-    for text, value in zip(shown, (max(weights), min(weights)), strict=False):
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=mpl.rcParams["text.color"],
-                linewidth=_width(value, ends),
-                label=f"probability {text}",
-            )
-        )
-    return handles
+        handles.append(_line_handle("new link", middle, style.colours["new"], linestyle=_DASHES))
+    return [*handles, *_width_handles(graph, ends)]
+
+
+def _width_handles(graph: nx.DiGraph, ends: tuple[float, float]) -> list[Artist]:
+    """Return handles for the width of the most and of the least probable link."""
+    import matplotlib as mpl
+
+    weights = [weight for *_, weight in graph.edges(data="weight")]
+    colour = mpl.rcParams["text.color"]
+    # By their text: two probabilities that read the same get one handle.
+    shown: dict[str, float] = {}
+    for value in (max(weights), min(weights)):
+        shown.setdefault(_rounded(value), value)
+    return [
+        _line_handle(f"probability {text}", _width(value, ends), colour)
+        for text, value in shown.items()
+    ]
+
+
+def _node_handle(label: str, marker: str, size: float, style: Style) -> Artist:
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [],
+        [],
+        linestyle="none",
+        marker=marker,
+        markersize=size,
+        color=style.colours[label],
+        markeredgecolor="white",
+        markeredgewidth=0.8,
+        label=label,
+    )
+
+
+def _line_handle(label: str, width: float, colour: str, linestyle: Any = "-") -> Artist:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=colour, linewidth=width, linestyle=linestyle, label=label)
 
 
 def _rounded(probability: float) -> str:
