@@ -62,6 +62,11 @@ top_n_targets
     Number of links to keep per TF, the most probable ones.
 new_only
     Leave out the known edges."""
+_gene_symbols = """\
+gene_symbols
+    Column of ``adata.var`` with the names to show and to look up; ``None`` takes
+    ``adata.var_names``. A gene whose name is missing there, or is also that of another gene, goes
+    by its name in ``adata.var_names``."""
 _split = """\
 split
     Labelled pairs to use: ``"train"``, ``"validation"`` or ``"test"``."""
@@ -102,6 +107,7 @@ _processor = DocstringProcessor(
     key=_key,
     prior=_prior,
     links=_links,
+    gene_symbols=_gene_symbols,
     split=_split,
     metrics=_metrics,
     ax=_ax,

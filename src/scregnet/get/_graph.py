@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import regulators
 from scregnet._docs import doc
+from scregnet.get._names import shown_names
 from scregnet.get._select import select_links
 
 if TYPE_CHECKING:
     import networkx as nx
-    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from mudata import MuData
@@ -29,6 +29,7 @@ def graph(
     top_n: int | None = None,
     top_n_targets: int | None = None,
     new_only: bool = False,
+    gene_symbols: str | None = None,
     mod: str = "rna",
 ) -> nx.DiGraph:
     """Return the links of a fitted network as a directed graph, from regulators to targets.
@@ -40,6 +41,7 @@ def graph(
     %(adata)s
     %(key)s
     %(links)s
+    %(gene_symbols)s
     %(mod)s
 
     Returns
@@ -54,7 +56,7 @@ def graph(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or a name is not in ``adata.var_names``.
+        There is no fitted network named ``key``, or a name is of no gene or of several.
     ValueError
         A name in ``sources`` is not a candidate TF of the network, or a number is out of range.
 
@@ -75,21 +77,22 @@ def graph(
         top_n=top_n,
         top_n_targets=top_n_targets,
         new_only=new_only,
+        gene_symbols=gene_symbols,
     )
-    return to_graph(frame, adata.var_names[regulators(adata, key)])
+    return to_graph(adata, key, frame, gene_symbols)
 
 
-def to_graph(frame: pd.DataFrame, tfs: pd.Index | np.ndarray) -> nx.DiGraph:
-    """Return the graph of a frame of links; ``tfs`` are the names that get ``is_tf``."""
+def to_graph(adata: AnnData, key: str, links: pd.DataFrame, gene_symbols: str | None) -> nx.DiGraph:
+    """Return the graph of some links of a fitted network, its nodes marked as TFs or not."""
     import networkx as nx
 
     network = nx.DiGraph()
-    # Python's own numbers and strings: numpy scalars would break networkx's writers (GraphML, JSON).
-    columns = (frame[name].tolist() for name in ("source", "target", "weight", "in_prior", "split"))
+    # Python's own numbers and strings: networkx's writers (GraphML, JSON) fail on numpy's.
+    columns = (links[name].tolist() for name in ("source", "target", "weight", "in_prior", "split"))
     network.add_edges_from(
         (source, target, {"weight": weight, "in_prior": in_prior, "split": split})
         for source, target, weight, in_prior, split in zip(*columns, strict=True)
     )
-    marked = set(tfs)
-    nx.set_node_attributes(network, {node: node in marked for node in network}, "is_tf")
+    tfs = set(shown_names(adata, gene_symbols)[regulators(adata, key)])
+    nx.set_node_attributes(network, {node: node in tfs for node in network}, "is_tf")
     return network

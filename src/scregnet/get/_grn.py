@@ -26,6 +26,7 @@ def grn(
     top_n: int | None = None,
     top_n_targets: int | None = None,
     new_only: bool = False,
+    gene_symbols: str | None = None,
     mod: str = "rna",
 ) -> pd.DataFrame:
     """Return the links of a fitted network, most probable first.
@@ -37,11 +38,12 @@ def grn(
     %(adata)s
     %(key)s
     %(links)s
+    %(gene_symbols)s
     %(mod)s
 
     Returns
     -------
-    Frame with one row per link, sorted by falling probability, ties by name:
+    Frame with one row per link, sorted by falling probability, ties by ``adata.var_names``:
 
     - ``source``: name of the regulator, a row of ``adata.varp[key]``;
     - ``target``: name of the regulated gene, a column of ``adata.varp[key]``;
@@ -52,7 +54,7 @@ def grn(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or a name is not in ``adata.var_names``.
+        There is no fitted network named ``key``, or a name is of no gene or of several.
     ValueError
         A name in ``sources`` is not a candidate TF of the network, or a number is out of range.
 
@@ -72,5 +74,6 @@ def grn(
         top_n=top_n,
         top_n_targets=top_n_targets,
         new_only=new_only,
+        gene_symbols=gene_symbols,
     )
     return frame

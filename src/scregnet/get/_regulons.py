@@ -25,6 +25,7 @@ def regulons(
     top_n: int | None = None,
     top_n_targets: int | None = None,
     new_only: bool = False,
+    gene_symbols: str | None = None,
     mod: str = "rna",
 ) -> dict[str, list[str]]:
     """Return the target genes of each TF, most probable first.
@@ -34,6 +35,7 @@ def regulons(
     %(adata)s
     %(key)s
     %(links)s
+    %(gene_symbols)s
     %(mod)s
 
     Returns
@@ -44,7 +46,7 @@ def regulons(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or a name is not in ``adata.var_names``.
+        There is no fitted network named ``key``, or a name is of no gene or of several.
     ValueError
         A name in ``sources`` is not a candidate TF of the network, or a number is out of range.
 
@@ -64,6 +66,7 @@ def regulons(
         top_n=top_n,
         top_n_targets=top_n_targets,
         new_only=new_only,
+        gene_symbols=gene_symbols,
     )
     by_source = frame.groupby("source", sort=False, observed=True)["target"]
     return {str(source): part.tolist() for source, part in by_source}

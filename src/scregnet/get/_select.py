@@ -13,6 +13,7 @@ from scregnet._anndata.access import check_names
 from scregnet._anndata.slots import fitted, network, regulators
 from scregnet._anndata.split import PARTS
 from scregnet._validate import check_integer, check_interval, listed
+from scregnet.get._names import find_genes, shown_names
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -45,6 +46,7 @@ def select_links(
     top_n: int | None = None,
     top_n_targets: int | None = None,
     new_only: bool = False,
+    gene_symbols: str | None = None,
 ) -> tuple[pd.DataFrame, int]:
     """Return the frame of :func:`scregnet.get.grn`, and how many links there were before a cut.
 
@@ -53,7 +55,10 @@ def select_links(
     results = fitted(adata, key)
     check_names(adata)
     _check_numbers(threshold, top_n, top_n_targets)
-    links = _stored(adata, key, *_chosen(adata, key, sources, targets))
+    shown = shown_names(adata, gene_symbols)
+    rows = find_genes("sources", sources, adata, gene_symbols, shown)
+    columns = find_genes("targets", targets, adata, gene_symbols, shown)
+    links = _stored(adata, key, _tfs(adata, key, rows, shown), columns)
     if threshold is not None:
         # Compared in the precision in which probabilities are stored: 0.9 passes 0.9.
         links = links.take(links.weights >= np.float32(threshold))
@@ -63,7 +68,15 @@ def select_links(
     if top_n_targets is not None:
         links = links.take(_first_of_each_source(links, top_n_targets))
     links = links.take(_first(links.weights, top_n))
-    return _frame(links, results, adata.var_names), n_found
+    frame = pd.DataFrame(
+        {
+            "source": shown.take(links.rows),
+            "target": shown.take(links.columns),
+            "weight": links.weights,
+        }
+    )
+    in_prior, split = _labels(links, results, adata.var_names)
+    return frame.assign(in_prior=in_prior, split=split), n_found
 
 
 def _check_numbers(threshold: float | None, top_n: int | None, top_n_targets: int | None) -> None:
@@ -74,53 +87,25 @@ def _check_numbers(threshold: float | None, top_n: int | None, top_n_targets: in
             check_integer(argument, value, minimum=1)
 
 
-def _chosen(
-    adata: AnnData,
-    key: str,
-    sources: str | Sequence[str] | None,
-    targets: str | Sequence[str] | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of the regulators and of the targets to keep."""
-    names = adata.var_names
-    rows, columns = _positions("sources", sources, names), _positions("targets", targets, names)
+def _tfs(adata: AnnData, key: str, rows: np.ndarray | None, shown: pd.Index) -> np.ndarray:
+    """Return the regulators to keep: those named, which must be candidate TFs, or all of them."""
     is_tf = regulators(adata, key)
     if rows is None:
-        rows = np.flatnonzero(is_tf)
-    elif not is_tf[rows].all():
-        wrong, tfs = names[rows[~is_tf[rows]]], names[is_tf]
+        return np.flatnonzero(is_tf)
+    if not is_tf[rows].all():
+        wrong, tfs = shown[rows[~is_tf[rows]]], shown[is_tf]
         msg = (
             f"sources: {listed(wrong)} not among the {len(tfs)} candidate TFs of the network: "
             f"{listed(tfs)}."
         )
         raise ValueError(msg)
-    return rows, np.arange(len(names)) if columns is None else columns
+    return rows
 
 
-def _positions(
-    argument: str, wanted: str | Sequence[str] | None, names: pd.Index
-) -> np.ndarray | None:
-    """Turn gene names into positions, each once, or raise ``KeyError`` for unknown names."""
-    if wanted is None:
-        return None
-    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
-    if not wanted:
-        msg = f"{argument} is empty; name at least one gene, or give None for all."
-        raise ValueError(msg)
-    positions = names.get_indexer(pd.Index(wanted))
-    missing = [name for name, position in zip(wanted, positions, strict=True) if position < 0]
-    if missing:
-        folded = {str(name).casefold(): name for name in names}
-        close = [folded[str(name).casefold()] for name in missing if str(name).casefold() in folded]
-        hint = (
-            f" Did you mean {listed(close)}?" if close else f" They look like {listed(names[:3])}."
-        )
-        msg = f"{argument}: {listed(missing)} not in adata.var_names.{hint}"
-        raise KeyError(msg)
-    return np.unique(positions)
-
-
-def _stored(adata: AnnData, key: str, rows: np.ndarray, columns: np.ndarray) -> _Links:
-    """Return the links of some rows and columns, ordered by the names of their genes."""
+def _stored(adata: AnnData, key: str, rows: np.ndarray, columns: np.ndarray | None) -> _Links:
+    """Return the links of some rows and columns, ordered by ``adata.var_names``."""
+    if columns is None:
+        columns = np.arange(adata.n_vars)
     # In the order of names, a stable sort by probability alone breaks ties by name.
     rank = np.empty(adata.n_vars, dtype=np.int64)
     rank[np.argsort(adata.var_names.to_numpy())] = np.arange(adata.n_vars)
@@ -151,23 +136,10 @@ def _first(weights: np.ndarray, n: int | None) -> np.ndarray:
     return candidates[np.argsort(-weights[candidates], kind="stable")[:n]]
 
 
-def _frame(links: _Links, results: Mapping[str, Any], names: pd.Index) -> pd.DataFrame:
-    in_prior, split = _labels(links, results, names)
-    return pd.DataFrame(
-        {
-            "source": names.take(links.rows),
-            "target": names.take(links.columns),
-            "weight": links.weights,
-            "in_prior": in_prior,
-            "split": pd.Categorical.from_codes(split, categories=pd.Index(_SPLITS)),
-        }
-    )
-
-
 def _labels(
     links: _Links, results: Mapping[str, Any], names: pd.Index
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each link whether it is a known edge, and the code of its split."""
+) -> tuple[np.ndarray, pd.Categorical[str]]:
+    """Return for each link whether it is a known edge, and its split."""
     pairs = results["pairs"]
     in_prior = np.zeros(len(links), dtype=bool)
     split = np.full(len(links), _SPLITS.index("none"), dtype=np.int8)
@@ -175,7 +147,7 @@ def _labels(
     in_prior[known] = pairs["label"].to_numpy()[pair] == 1
     split[known] = pd.Categorical(pairs["split"], categories=list(_SPLITS)).codes[pair]
     in_prior[_match(links, results["left_out"], names)[0]] = True
-    return in_prior, split
+    return in_prior, pd.Categorical.from_codes(split, categories=pd.Index(_SPLITS))
 
 
 def _match(links: _Links, pairs: pd.DataFrame, names: pd.Index) -> tuple[np.ndarray, np.ndarray]:

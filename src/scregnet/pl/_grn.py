@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import regulators
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._validate import check_choice
@@ -41,6 +40,7 @@ def grn(
     top_n: int | None = 50,
     top_n_targets: int | None = None,
     new_only: bool = False,
+    gene_symbols: str | None = None,
     mod: str = "rna",
     layout: str = "spring",
     random_state: int | None = 0,
@@ -67,6 +67,7 @@ def grn(
     %(adata)s
     %(key)s
     %(links)s
+    %(gene_symbols)s
     %(mod)s
     layout
         ``"spring"``, ``"kamada_kawai"``, ``"circular"``, ``"shell"`` (TFs inside) or
@@ -94,7 +95,7 @@ def grn(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or a name is not in ``adata.var_names``.
+        There is no fitted network named ``key``, or a name is of no gene or of several.
     ValueError
         No link passes the filters, more than 5,000 do, or an argument is out of range.
 
@@ -114,6 +115,7 @@ def grn(
     graph = _selected(
         resolve(adata, mod),
         key,
+        gene_symbols,
         sources=sources,
         targets=targets,
         threshold=threshold,
@@ -132,9 +134,9 @@ def grn(
     return finish([one], given=ax is not None, show=show, save=save, return_fig=return_fig)
 
 
-def _selected(adata: AnnData, key: str, **filters: Any) -> nx.DiGraph:
+def _selected(adata: AnnData, key: str, gene_symbols: str | None, **filters: Any) -> nx.DiGraph:
     """Return the graph to draw, and log how many links it leaves out."""
-    links, n_found = select_links(adata, key, **filters)
+    links, n_found = select_links(adata, key, gene_symbols=gene_symbols, **filters)
     if len(links) == 0:
         given = ", ".join(
             f"{name}={value!r}"
@@ -161,7 +163,7 @@ def _selected(adata: AnnData, key: str, **filters: Any) -> nx.DiGraph:
         n_found - len(links),
         ", ".join(cuts) or "no limit",
     )
-    return to_graph(links, adata.var_names[regulators(adata, key)])
+    return to_graph(adata, key, links, gene_symbols)
 
 
 def _named(graph: nx.DiGraph, *, labels: bool | Sequence[str]) -> np.ndarray:
