@@ -37,6 +37,13 @@ show_progress_bar
 _key = """\
 key
     Name of the fitted network: the ``key_added`` of :func:`scregnet.tl.fit_grn`."""
+_group = """\
+group
+    Group of cells to read, for a fit with ``groupby``."""
+_groups = """\
+group
+    Group of cells to read, for a fit with ``groupby``; ``None`` reads all, each by itself, and adds
+    a first column ``group``."""
 _prior = """\
 prior
     The known network. One of
@@ -105,6 +112,8 @@ _processor = DocstringProcessor(
     device=_device,
     progress=_progress,
     key=_key,
+    group=_group,
+    groups=_groups,
     prior=_prior,
     links=_links,
     gene_symbols=_gene_symbols,

@@ -103,13 +103,36 @@ def build_fitted(
             "label_frequency": 1.0,
             "random_state": seed,
         },
-        "metrics": pd.DataFrame(metrics, columns=["model", "split", "metric", "value"]),
+        "metrics": pd.DataFrame(metrics, columns=["model", "split", "metric", "value"]).assign(
+            low=np.nan, high=np.nan
+        ),
         "history": history.iloc[:0] if method == "degree" else history,
         "pairs": pairs,
         "left_out": pairs.loc[:, ["source", "target"]].iloc[:0],
         "model": {"genes": np.array(genes, dtype=object)},
     }
     return adata
+
+
+def build_grouped(groups=("B", "CD4+/T")):
+    """Return an AnnData as fit_grn leaves it with ``groupby``: one network per group."""
+    adata = build_fitted(key="grn_B", seed=0)
+    other = build_fitted(key="grn_CD4+_T", seed=1)
+    adata.varp["grn_CD4+_T"] = other.varp["grn_CD4+_T"]
+    adata.uns["grn_CD4+_T"] = other.uns["grn_CD4+_T"]
+    adata.uns["grn_CD4+_T"]["params"]["best_epoch"] = 30
+    adata.uns["grn"] = {
+        "groupby": "cell_type",
+        "groups": np.array(groups, dtype=object),
+        "keys": np.array(["grn_B", "grn_CD4+_T"], dtype=object),
+        "params": {},
+    }
+    return adata
+
+
+@pytest.fixture
+def grouped_adata():
+    return build_grouped()
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted
+from scregnet._anndata.slots import fitted, read_groups
 from scregnet._anndata.split import PARTS
 from scregnet._docs import doc
 from scregnet._validate import check_choice, check_integer
@@ -26,6 +27,7 @@ def calibration(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     split: Literal["train", "validation", "test"] = "test",
     n_bins: int = 10,
     mod: str = "rna",
@@ -39,6 +41,7 @@ def calibration(
     ----------
     %(adata)s
     %(key)s
+    %(groups)s
     %(split)s
     n_bins
         Number of bins of equal width between 0 and 1.
@@ -57,7 +60,7 @@ def calibration(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``.
+        There is no fitted network named ``key``, or no such ``group``.
     ValueError
         The split has no labelled pairs, or ``n_bins`` is below 2.
 
@@ -70,7 +73,13 @@ def calibration(
     """
     check_choice("split", split, PARTS)
     check_integer("n_bins", n_bins, minimum=2)
-    results = fitted(resolve(adata, mod), key)
+    data = resolve(adata, mod)
+    return read_groups(
+        data, key, group, lambda member: _calibration(fitted(data, member), split, n_bins)
+    )
+
+
+def _calibration(results: Mapping[str, Any], split: str, n_bins: int) -> pd.DataFrame:
     pairs = results["pairs"]
     part = pairs[pairs["split"] == split]
     if len(part) == 0:

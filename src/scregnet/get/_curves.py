@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted, nulls
+from scregnet._anndata.slots import fitted, nulls, read_groups
 from scregnet._anndata.split import PARTS
 from scregnet._docs import doc
 from scregnet._validate import check_choice
@@ -24,6 +25,7 @@ def curves(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     split: Literal["train", "validation", "test"] = "test",
     mod: str = "rna",
 ) -> pd.DataFrame:
@@ -33,6 +35,7 @@ def curves(
     ----------
     %(adata)s
     %(key)s
+    %(groups)s
     %(split)s
     %(mod)s
 
@@ -50,7 +53,7 @@ def curves(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``.
+        There is no fitted network named ``key``, or no such ``group``.
     ValueError
         The split has no labelled pairs, or pairs of one label only.
 
@@ -63,7 +66,11 @@ def curves(
     >>> precise = table.query("curve == 'precision_recall' and model == 'degree' and y >= 0.5")
     """
     check_choice("split", split, PARTS)
-    results = fitted(resolve(adata, mod), key)
+    data = resolve(adata, mod)
+    return read_groups(data, key, group, lambda member: _curves(fitted(data, member), split))
+
+
+def _curves(results: Mapping[str, Any], split: str) -> pd.DataFrame:
     pairs, method = results["pairs"], str(results["params"]["method"])
     part = pairs[pairs["split"] == split]
     label = part["label"].to_numpy() == 1
@@ -78,12 +85,14 @@ def curves(
     frames = [
         curve
         for model, column in columns.items()
-        for curve in _curves(model, label, part[column].to_numpy())
+        for curve in _curves_of(model, label, part[column].to_numpy())
     ]
     return pd.concat(frames, ignore_index=True)
 
 
-def _curves(model: str, label: np.ndarray, score: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _curves_of(
+    model: str, label: np.ndarray, score: np.ndarray
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     from sklearn.metrics import precision_recall_curve, roc_curve
 
     false_positive_rate, true_positive_rate, thresholds = roc_curve(label, score)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import regulators
+from scregnet._anndata.slots import key_of_group, regulators
 from scregnet._docs import doc
 from scregnet.get._names import shown_names
 from scregnet.get._select import select_links
@@ -23,6 +23,7 @@ def graph(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     sources: str | Sequence[str] | None = None,
     targets: str | Sequence[str] | None = None,
     threshold: float | None = None,
@@ -40,6 +41,7 @@ def graph(
     ----------
     %(adata)s
     %(key)s
+    %(group)s
     %(links)s
     %(gene_symbols)s
     %(mod)s
@@ -56,9 +58,11 @@ def graph(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or a name is of no gene or of several.
+        There is no fitted network named ``key`` or no such ``group``, or a name is of no gene or of
+        several.
     ValueError
-        A name in ``sources`` is not a candidate TF of the network, or a number is out of range.
+        A name in ``sources`` is not a candidate TF of the network, a number is out of range, or
+        ``key`` stands for several groups and ``group`` is not given.
 
     Examples
     --------
@@ -68,6 +72,7 @@ def graph(
     >>> hubs = dict(sr.get.graph(adata, threshold=0.5).out_degree())
     """
     adata = resolve(adata, mod)
+    key = key_of_group(adata, key, group)
     frame, _ = select_links(
         adata,
         key,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scregnet._anndata.access import resolve
+from scregnet._anndata.slots import read_groups
 from scregnet._docs import doc
 from scregnet.get._select import select_links
 
@@ -20,6 +21,7 @@ def grn(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     sources: str | Sequence[str] | None = None,
     targets: str | Sequence[str] | None = None,
     threshold: float | None = None,
@@ -37,6 +39,7 @@ def grn(
     ----------
     %(adata)s
     %(key)s
+    %(groups)s
     %(links)s
     %(gene_symbols)s
     %(mod)s
@@ -54,7 +57,8 @@ def grn(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or a name is of no gene or of several.
+        There is no fitted network named ``key`` or no such ``group``, or a name is of no gene or of
+        several.
     ValueError
         A name in ``sources`` is not a candidate TF of the network, or a number is out of range.
 
@@ -65,15 +69,20 @@ def grn(
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> net = sr.get.grn(adata, threshold=0.5, top_n_targets=100)
     """
-    frame, _ = select_links(
-        resolve(adata, mod),
-        key,
-        sources=sources,
-        targets=targets,
-        threshold=threshold,
-        top_n=top_n,
-        top_n_targets=top_n_targets,
-        new_only=new_only,
-        gene_symbols=gene_symbols,
-    )
-    return frame
+    data = resolve(adata, mod)
+
+    def read(member: str) -> pd.DataFrame:
+        frame, _ = select_links(
+            data,
+            member,
+            sources=sources,
+            targets=targets,
+            threshold=threshold,
+            top_n=top_n,
+            top_n_targets=top_n_targets,
+            new_only=new_only,
+            gene_symbols=gene_symbols,
+        )
+        return frame
+
+    return read_groups(data, key, group, read)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted
+from scregnet._anndata.slots import fitted, read_groups
 from scregnet._docs import doc
 
 if TYPE_CHECKING:
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
 
 
 @doc
-def history(adata: AnnData | MuData, *, key: str = "grn", mod: str = "rna") -> pd.DataFrame:
+def history(
+    adata: AnnData | MuData, *, key: str = "grn", group: str | None = None, mod: str = "rna"
+) -> pd.DataFrame:
     """Return losses and validation metrics of a fitted network by epoch.
 
     Parameters
     ----------
     %(adata)s
     %(key)s
+    %(groups)s
     %(mod)s
 
     Returns
@@ -39,7 +43,7 @@ def history(adata: AnnData | MuData, *, key: str = "grn", mod: str = "rna") -> p
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``.
+        There is no fitted network named ``key``, or no such ``group``.
 
     Examples
     --------
@@ -50,7 +54,11 @@ def history(adata: AnnData | MuData, *, key: str = "grn", mod: str = "rna") -> p
     >>> len(sr.get.history(adata))
     5
     """
-    results = fitted(resolve(adata, mod), key)
+    data = resolve(adata, mod)
+    return read_groups(data, key, group, lambda member: _history(fitted(data, member)))
+
+
+def _history(results: Mapping[str, Any]) -> pd.DataFrame:
     table: pd.DataFrame = results["history"].reset_index(drop=True)
     best = np.atleast_1d(results["params"]["best_epoch"])
     # A single fit has no column `model`: its one best epoch holds for all rows.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scregnet._anndata.access import resolve
+from scregnet._anndata.slots import key_of_group
 from scregnet._docs import doc
 from scregnet.get._select import select_links
 
@@ -19,6 +20,7 @@ def regulons(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     sources: str | Sequence[str] | None = None,
     targets: str | Sequence[str] | None = None,
     threshold: float | None = 0.5,
@@ -34,6 +36,7 @@ def regulons(
     ----------
     %(adata)s
     %(key)s
+    %(group)s
     %(links)s
     %(gene_symbols)s
     %(mod)s
@@ -46,9 +49,11 @@ def regulons(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or a name is of no gene or of several.
+        There is no fitted network named ``key`` or no such ``group``, or a name is of no gene or of
+        several.
     ValueError
-        A name in ``sources`` is not a candidate TF of the network, or a number is out of range.
+        A name in ``sources`` is not a candidate TF of the network, a number is out of range, or
+        ``key`` stands for several groups and ``group`` is not given.
 
     Examples
     --------
@@ -57,9 +62,10 @@ def regulons(
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sets = sr.get.regulons(adata, threshold=0.5, top_n_targets=100)
     """
+    adata = resolve(adata, mod)
     frame, _ = select_links(
-        resolve(adata, mod),
-        key,
+        adata,
+        key_of_group(adata, key, group),
         sources=sources,
         targets=targets,
         threshold=threshold,

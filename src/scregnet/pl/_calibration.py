@@ -10,7 +10,7 @@ import numpy as np
 
 from scregnet import get
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted
+from scregnet._anndata.slots import fitted, key_of_group
 from scregnet._docs import doc
 from scregnet.pl._figure import colours, finish, panels
 
@@ -27,6 +27,7 @@ def calibration(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     split: Literal["train", "validation", "test"] = "test",
     n_bins: int = 10,
     palette: str | Sequence[str] | None = None,
@@ -47,6 +48,7 @@ def calibration(
     ----------
     %(adata)s
     %(key)s
+    %(group)s
     %(split)s
     n_bins
         Number of bins of equal width between 0 and 1.
@@ -63,9 +65,10 @@ def calibration(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``.
+        There is no fitted network named ``key``, or no such ``group``.
     ValueError
-        The split has no labelled pairs, or ``n_bins`` is below 2.
+        The split has no labelled pairs, ``n_bins`` is below 2, or ``key`` stands for several
+        groups and ``group`` is not given.
 
     Examples
     --------
@@ -75,6 +78,7 @@ def calibration(
     >>> sr.pl.calibration(adata)
     """
     adata = resolve(adata, mod)
+    key = key_of_group(adata, key, group)
     bins = get.calibration(adata, key=key, split=split, n_bins=n_bins)
     (colour,) = colours(palette, ["points"], "kinds of points")
     (one,) = axes = panels(ax, 1, figsize=figsize, dpi=dpi, default_size=(4.4, 4.4))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scregnet._anndata.access import resolve
+from scregnet._anndata.slots import key_of_group
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._validate import check_choice
@@ -34,6 +35,7 @@ def grn(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     sources: str | Sequence[str] | None = None,
     targets: str | Sequence[str] | None = None,
     threshold: float | None = None,
@@ -66,6 +68,7 @@ def grn(
     ----------
     %(adata)s
     %(key)s
+    %(group)s
     %(links)s
     %(gene_symbols)s
     %(mod)s
@@ -95,9 +98,11 @@ def grn(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or a name is of no gene or of several.
+        There is no fitted network named ``key`` or no such ``group``, or a name is of no gene or of
+        several.
     ValueError
-        No link passes the filters, more than 5,000 do, or an argument is out of range.
+        No link passes the filters, more than 5,000 do, an argument is out of range, or ``key``
+        stands for several groups and ``group`` is not given.
 
     Examples
     --------
@@ -112,9 +117,10 @@ def grn(
     if font_size is None:
         font_size = 0.75 * float(mpl.rcParams["font.size"])
     style = Style(network_colours(palette), node_size, font_size)
+    adata = resolve(adata, mod)
     graph = _selected(
-        resolve(adata, mod),
-        key,
+        adata,
+        key_of_group(adata, key, group),
         gene_symbols,
         sources=sources,
         targets=targets,

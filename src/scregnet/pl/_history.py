@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scregnet import get
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted
+from scregnet._anndata.slots import fitted, key_of_group
 from scregnet._docs import doc
 from scregnet.pl._figure import colours, finish, panels
 
@@ -30,6 +30,7 @@ def history(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     palette: Sequence[str] | None = None,
     mod: str = "rna",
     ax: Sequence[Axes] | None = None,
@@ -47,6 +48,7 @@ def history(
     ----------
     %(adata)s
     %(key)s
+    %(group)s
     palette
         Two colours: of training loss and AUROC, and of validation loss and AUPRC.
     %(mod)s
@@ -60,9 +62,10 @@ def history(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``.
+        There is no fitted network named ``key``, or no such ``group``.
     ValueError
-        The method is not trained in epochs, or ``palette`` or ``ax`` does not fit.
+        The method is not trained in epochs, ``palette`` or ``ax`` does not fit, or ``key`` stands
+        for several groups and ``group`` is not given.
 
     Examples
     --------
@@ -73,6 +76,7 @@ def history(
     >>> sr.pl.history(adata)
     """
     adata = resolve(adata, mod)
+    key = key_of_group(adata, key, group)
     table = get.history(adata, key=key)
     if len(table) == 0:
         method = str(fitted(adata, key)["params"]["method"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scregnet import get
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted
+from scregnet._anndata.slots import fitted, key_of_group
 from scregnet._docs import doc
 from scregnet.pl._figure import colours, finish, panels
 
@@ -26,6 +26,7 @@ def metrics(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     split: Literal["train", "validation", "test"] = "test",
     palette: Sequence[str] | None = None,
     mod: str = "rna",
@@ -45,6 +46,7 @@ def metrics(
     ----------
     %(adata)s
     %(key)s
+    %(group)s
     %(split)s
     palette
         Colours of the method and of the null models, in the order of the legend.
@@ -59,9 +61,10 @@ def metrics(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``.
+        There is no fitted network named ``key``, or no such ``group``.
     ValueError
-        The split has no pairs or pairs of one label only, or ``palette`` or ``ax`` does not fit.
+        The split has no pairs or pairs of one label only, ``palette`` or ``ax`` does not fit, or
+        ``key`` stands for several groups and ``group`` is not given.
 
     Examples
     --------
@@ -71,6 +74,7 @@ def metrics(
     >>> sr.pl.metrics(adata)
     """
     adata = resolve(adata, mod)
+    key = key_of_group(adata, key, group)
     table = get.curves(adata, key=key, split=split)
     models = table["model"].unique().tolist()
     colour = dict(zip(models, colours(palette, models, "models"), strict=True))
