@@ -39,11 +39,11 @@ key
     Name of the fitted network: the ``key_added`` of :func:`scregnet.tl.fit_grn`."""
 _group = """\
 group
-    Group of cells to read, for a fit with ``groupby``."""
+    Group of cells to read; needed if the network was fitted with ``groupby``."""
 _groups = """\
 group
-    Group of cells to read, for a fit with ``groupby``; ``None`` reads all, each by itself, and adds
-    a first column ``group``."""
+    Group of cells to read, if the network was fitted with ``groupby``. ``None`` reads all groups,
+    one by one, and puts a column ``group`` first."""
 _prior = """\
 prior
     The known network. One of
@@ -79,7 +79,7 @@ split
     Labelled pairs to use: ``"train"``, ``"validation"`` or ``"test"``."""
 _metrics = """\
 metrics
-    Metrics to draw, as the column ``metric`` of ``frame`` names them."""
+    Metrics to draw."""
 _ax = """\
 ax
     Axes to draw on; ``None`` makes a figure."""
@@ -87,10 +87,8 @@ _two_axes = """\
 ax
     Two axes to draw on; ``None`` makes a figure."""
 _figure = """\
-figsize
-    Width and height of a new figure in inches.
-dpi
-    Resolution of a new figure; ``None`` takes matplotlib's.
+figsize, dpi
+    Size in inches and resolution of a new figure.
 show
     Show the figure; ``None`` shows it in an interactive session unless ``ax``, ``save`` or
     ``return_fig`` is given.

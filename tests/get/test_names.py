@@ -12,7 +12,7 @@ from scregnet.get._names import shown_names
 
 @pytest.fixture
 def by_id(fitted_adata):
-    """Genes by an id in ``var_names`` and by their symbol in a column, and the id of each symbol."""
+    """Genes with ids as ``var_names`` and their symbols in a column."""
     symbols = fitted_adata.var_names.to_numpy(dtype=object)
     ids = pd.Index([f"ENSG{i:03d}" for i in range(len(symbols))])
     to_id = dict(zip(symbols, ids, strict=True))

@@ -1,4 +1,4 @@
-"""An AnnData as fit_grn leaves it, made by hand: heavy-tailed truth, probabilities that follow the labels."""
+"""A fitted AnnData, made by hand: heavy-tailed degrees, probabilities that follow the labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def build_fitted(
     method: str = "scregnet",
     key: str = "grn",
 ):
-    """Return a fitted AnnData; the first TFs have the most targets, a few targets most regulators."""
+    """Return a fitted AnnData; the first TFs have most targets, a few targets most regulators."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     rng = np.random.default_rng(seed)
@@ -142,7 +142,7 @@ def fitted_adata():
 
 @pytest.fixture(autouse=True)
 def no_figure_left():
-    """Every figure that a test asked for is closed; the plots themselves leave none that nobody asked for."""
+    """Close the figures that a test made."""
     plt.close("all")
     yield
     plt.close("all")

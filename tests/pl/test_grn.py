@@ -126,7 +126,7 @@ def test_legend_says_what_is_drawn(fitted_adata):
     assert sr.pl.grn(fitted_adata, legend=False, show=False).get_legend() is None
 
 
-def test_legend_lies_beside_the_network(fitted_adata):
+def test_legend_lies_next_to_the_network(fitted_adata):
     ax = sr.pl.grn(fitted_adata, show=False)
     boxes = _boxes(ax)
     legend = ax.get_legend().get_window_extent()
@@ -177,7 +177,8 @@ def test_the_seed_settles_the_layout(fitted_adata):
 def test_the_layout_does_not_depend_on_the_session():
     import networkx as nx
 
-    # Sets of text are ordered anew in every session; a part of less than half of the nodes showed it.
+    # The order of a set of names changes from session to session. It showed in components with
+    # less than half of the nodes.
     graph = nx.DiGraph([("TF", f"G{i}") for i in range(4)] + [("A", f"B{i}") for i in range(9)])
     large, small = _layout._components(graph.to_undirected())
     assert list(large) == sorted(large)

@@ -114,7 +114,7 @@ def network(adata: AnnData, key: str) -> sp.csr_matrix:
 
 
 def regulators(adata: AnnData, key: str) -> np.ndarray:
-    """Return the mask of the genes that are TFs: those with links and, if there, ``var["is_tf"]``."""
+    """Return the mask of the TFs: genes with links, and those marked in ``var["is_tf"]``."""
     mask = np.diff(network(adata, key).indptr) > 0
     if "is_tf" in adata.var:
         mask |= adata.var["is_tf"].to_numpy(dtype=bool)

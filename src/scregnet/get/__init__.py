@@ -1,4 +1,4 @@
-"""Read back: the network as a frame or graph, the metrics as a frame, the models that there are."""
+"""Read results back: the network as a frame or graph, its evaluation and training, the models."""
 
 from __future__ import annotations
 

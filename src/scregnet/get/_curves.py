@@ -47,7 +47,7 @@ def curves(
     - ``curve``: ``"roc"`` or ``"precision_recall"``;
     - ``x``: false positive rate of ``"roc"``, recall of ``"precision_recall"``;
     - ``y``: true positive rate of ``"roc"``, precision of ``"precision_recall"``;
-    - ``threshold``: lowest probability of the pairs counted as edges; infinite where there are none;
+    - ``threshold``: lowest probability of the pairs counted as edges, infinite for no pairs;
     - ``area``: AUROC or AUPRC (average precision), the same in all rows of a curve.
 
     Raises

@@ -57,10 +57,9 @@ def grn(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key`` or no such ``group``, or a name is of no gene or of
-        several.
+        ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
     ValueError
-        A name in ``sources`` is not a candidate TF of the network, or a number is out of range.
+        A source is not a candidate TF, or a number is out of range.
 
     Examples
     --------

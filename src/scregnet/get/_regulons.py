@@ -49,11 +49,9 @@ def regulons(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key`` or no such ``group``, or a name is of no gene or of
-        several.
+        ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
     ValueError
-        A name in ``sources`` is not a candidate TF of the network, a number is out of range, or
-        ``key`` stands for several groups and ``group`` is not given.
+        A source is not a candidate TF, ``group`` is missing, or a number is out of range.
 
     Examples
     --------

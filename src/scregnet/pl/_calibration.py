@@ -67,8 +67,7 @@ def calibration(
     KeyError
         There is no fitted network named ``key``, or no such ``group``.
     ValueError
-        The split has no labelled pairs, ``n_bins`` is below 2, or ``key`` stands for several
-        groups and ``group`` is not given.
+        The split has no labelled pairs, ``n_bins`` is below 2, or ``group`` is missing.
 
     Examples
     --------

@@ -17,7 +17,8 @@ from scregnet.get._graph import to_graph
 from scregnet.get._select import select_links
 from scregnet.pl._figure import finish, panels
 from scregnet.pl._layout import LAYOUTS
-from scregnet.pl._network import Style, draw_network, network_colours
+from scregnet.pl._network import draw_network
+from scregnet.pl._style import Style, network_colours
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -61,8 +62,7 @@ def grn(
 ) -> Figure | Axes | None:
     """Draw the most probable links of a fitted network.
 
-    TFs are squares, other genes circles. Known links are solid, new ones dashed. Arrows run from
-    regulators to targets; wider ones are more probable.
+    TFs are squares. New links are dashed. Wider arrows are more probable links.
 
     Parameters
     ----------
@@ -73,21 +73,17 @@ def grn(
     %(gene_symbols)s
     %(mod)s
     layout
-        ``"spring"``, ``"kamada_kawai"``, ``"circular"``, ``"shell"`` (TFs inside) or
-        ``"bipartite"`` (TFs on the left).
+        ``"spring"``, ``"kamada_kawai"``, ``"circular"``, ``"shell"`` or ``"bipartite"``.
     %(random_state)s
     labels
-        ``True`` labels all nodes, ``False`` none; or the names of the genes to label.
-    legend
-        Explain shapes, colours and widths.
-    title
-        Title of the axes.
+        Label all nodes, none, or the genes with these names.
+    legend, title
+        Whether to explain shapes, colours and widths; title of the axes.
     palette
         Colours of ``"TF"``, ``"target"``, ``"known"`` and ``"new"``, or of some of them.
-    node_size
-        Diameter of a target in points; the squares of TFs are 1.4 times as wide.
-    font_size
-        Size of the labels in points; ``None`` takes 0.75 of matplotlib's ``font.size``.
+    node_size, font_size
+        Diameter of targets (TFs are 1.4 times as wide) and size of labels in points;
+        ``font_size=None`` takes 0.75 of matplotlib's.
     %(ax)s
     %(figure)s
 
@@ -98,11 +94,9 @@ def grn(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key`` or no such ``group``, or a name is of no gene or of
-        several.
+        ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
     ValueError
-        No link passes the filters, more than 5,000 do, an argument is out of range, or ``key``
-        stands for several groups and ``group`` is not given.
+        No link passes the filters, more than 5,000 do, or an argument is missing or out of range.
 
     Examples
     --------

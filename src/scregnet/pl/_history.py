@@ -64,8 +64,8 @@ def history(
     KeyError
         There is no fitted network named ``key``, or no such ``group``.
     ValueError
-        The method is not trained in epochs, ``palette`` or ``ax`` does not fit, or ``key`` stands
-        for several groups and ``group`` is not given.
+        The method is not trained in epochs, ``palette`` or ``ax`` does not fit, or ``group`` is
+        missing.
 
     Examples
     --------

@@ -64,7 +64,7 @@ def metrics(
         There is no fitted network named ``key``, or no such ``group``.
     ValueError
         The split has no pairs or pairs of one label only, ``palette`` or ``ax`` does not fit, or
-        ``key`` stands for several groups and ``group`` is not given.
+        ``group`` is missing.
 
     Examples
     --------
