@@ -357,8 +357,11 @@ def test_one_network_a_group_on_the_same_pairs(adata, net):
         KeyError, match="embedding='svd' was made for the groups.*fit with the same groupby"
     ):
         sr.tl.fit_grn(adata, net, **QUICK)
-    with pytest.raises(KeyError, match=f"one network per group.*key={first!r}"):
-        sr.get.grn(adata)
+    assert sr.get.grn(adata, top_n=3)["group"].tolist() == [
+        group for group in groups for _ in "123"
+    ]
+    with pytest.raises(ValueError, match=f"one network per group.*group=, of {groups[0]!r}"):
+        sr.get.graph(adata)
 
 
 @pytest.mark.filterwarnings("ignore:From 0.4:FutureWarning")
