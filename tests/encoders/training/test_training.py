@@ -15,8 +15,10 @@ from scregnet.encoders.geneformer.encoder import GeneformerEncoder
 from scregnet.encoders.geneformer.training import GeneformerTraining, vocabulary_of
 from scregnet.encoders.scbert.training import ScBertTraining
 from scregnet.encoders.training import loop as pretraining
-from scregnet.encoders.training.loop import IGNORED, MaskedBatch, TrainOptions
-from scregnet.encoders.training.run import Progress, RunFolder
+from scregnet.encoders.training.loop import TrainOptions
+from scregnet.encoders.training.protocol import IGNORED, MaskedBatch
+from scregnet.encoders.training.record import RunRecord
+from scregnet.encoders.training.run import RunFolder
 from scregnet.encoders.weights.files import locate
 
 SIZES = {"n_layers": 1, "hidden_size": 8, "n_heads": 2}
@@ -233,7 +235,7 @@ def test_a_damaged_record_is_told(tmp_path):
     (tmp_path / "finetune.json").write_text("{")
     with pytest.raises(ValueError, match="is not the record of a run"):
         RunFolder(tmp_path, {"a": 1}, 0)
-    progress = Progress(1, 1, 1.0, 1.0, 1.0)
+    progress = RunRecord(1, 1, 1.0, 1.0, 1.0)
     (tmp_path / "finetune.json").write_text(
         json.dumps({"params": {}, "progress": vars(progress), "digest": "x"})
     )
@@ -249,7 +251,7 @@ def test_a_run_without_seed_gets_one_and_keeps_it(tmp_path):
         "digest": "x",
         "last": "",
         "best": "",
-        "progress": vars(Progress(1, 1, 1.0, 1.0, 1.0)),
+        "progress": vars(RunRecord(1, 1, 1.0, 1.0, 1.0)),
     }
     (tmp_path / "finetune.json").write_text(json.dumps(record))
     assert RunFolder(tmp_path, {"a": 1}, None).seed == run.seed

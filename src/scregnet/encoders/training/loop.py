@@ -6,22 +6,21 @@ Everything that is drawn is a function of the seed, the epoch and the step, so a
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from scregnet._device import autocast, own_randomness, resolve_device, seed_torch, torch_threads
 from scregnet._logging import logger
-from scregnet.encoders.training.run import Progress, RunFolder
+from scregnet.encoders.training.record import RunRecord
 
-IGNORED = -100
-"""Label of positions that are not to be predicted."""
+if TYPE_CHECKING:
+    from scregnet.encoders.training.protocol import MaskedBatch, MaskedModel
+    from scregnet.encoders.training.run import RunFolder
 
 # What a random generator is for: kept apart, so that one more draw of a kind changes no other.
 _SPLIT, _ORDER, _MASK, _DROPOUT, _VALIDATION = range(5)
@@ -47,70 +46,7 @@ class TrainOptions:
     progress: bool = False
 
 
-@dataclass(frozen=True)
-class MaskedBatch:
-    """Cells with some positions hidden, as rectangular arrays, cells × positions.
-
-    ``inputs`` (int64) is what the model sees, ``mask`` (bool) is ``False`` at padding, ``labels`` (int64) is what it should predict
-    and :data:`IGNORED` elsewhere.
-    """
-
-    inputs: np.ndarray
-    mask: np.ndarray
-    labels: np.ndarray
-
-    @property
-    def n_masked(self) -> int:
-        """Positions to predict."""
-        return int((self.labels != IGNORED).sum())
-
-    def parts(self, size: int) -> Iterator[MaskedBatch]:
-        """Yield ``size`` cells at a time, without the padding that they do not need."""
-        for start in range(0, len(self.inputs), size):
-            rows = slice(start, start + size)
-            width = int(self.mask[rows].sum(axis=1).max())
-            yield MaskedBatch(
-                self.inputs[rows, :width], self.mask[rows, :width], self.labels[rows, :width]
-            )
-
-
-class MaskedModel(ABC):
-    """A model in training: its network, the cells as tokens, how they are masked, and its files."""
-
-    network: torch.nn.Module
-    lengths: np.ndarray
-    """Positions of every cell that has any (int64)."""
-
-    @abstractmethod
-    def masked(self, cells: np.ndarray, rng: np.random.Generator) -> MaskedBatch:
-        """Return cells with some positions hidden."""
-
-    @abstractmethod
-    def loss(self, batch: MaskedBatch, device: torch.device) -> torch.Tensor:
-        """Return the cross-entropy (natural logarithm) summed over the hidden positions."""
-
-    @abstractmethod
-    def frequencies(self, cells: np.ndarray) -> Callable[[MaskedBatch], float]:
-        """Return the null model that knows only how frequent each answer is in ``cells``: a function like :meth:`loss`."""
-
-    @abstractmethod
-    def state(self) -> dict[str, torch.Tensor]:
-        """Return the tensors of the network under their published names."""
-
-    @abstractmethod
-    def load(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take back what :meth:`state` returned."""
-
-    @abstractmethod
-    def digest(self) -> str:
-        """Return a hash of the cells' tokens and the vocabulary."""
-
-    @abstractmethod
-    def write(self, folder: Path) -> None:
-        """Write weights, configuration and dictionaries in the layout that the encoder reads."""
-
-
-def train(model: MaskedModel, options: TrainOptions, run: RunFolder) -> Progress:
+def train(model: MaskedModel, options: TrainOptions, run: RunFolder) -> RunRecord:
     """Train until the validation loss has not fallen for ``patience`` epochs; the best epoch's weights stay.
 
     Parameters
@@ -160,7 +96,7 @@ def train(model: MaskedModel, options: TrainOptions, run: RunFolder) -> Progress
                 batch.n_masked for batch in batches
             )
             initial = validate()
-            progress = Progress(
+            progress = RunRecord(
                 n_train=len(training),
                 n_validation=len(validation),
                 baseline_loss=baseline,
@@ -307,7 +243,7 @@ def _schedule(step: int, n_steps: int, warmup_fraction: float) -> float:
     return (n_steps - step) / max(n_steps - warmup, 1)
 
 
-def _bar(options: TrainOptions, n_steps: int, progress: Progress) -> Any:
+def _bar(options: TrainOptions, n_steps: int, progress: RunRecord) -> Any:
     from tqdm.auto import tqdm
 
     return tqdm(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from scregnet.encoders.protocol import CellStream
-    from scregnet.encoders.training.loop import MaskedModel
+    from scregnet.encoders.training.protocol import MaskedModel
 
 TRAININGS = {
     "geneformer": "scregnet.encoders.geneformer.training:GeneformerTraining",
