@@ -1,109 +1,28 @@
-"""Names of encoders: which class stands behind a name, and which checkpoints it has."""
+"""The encoders by name."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scregnet._validate import check_choice, listed
-from scregnet.encoders.weights.checkpoints import (
-    GENEFORMER,
-    SCBERT,
-    SCFOUNDATION,
-    SCGPT,
-    Checkpoint,
-)
+from scregnet.encoders.entry import EncoderEntry
+from scregnet.encoders.geneformer.entry import GENEFORMER
+from scregnet.encoders.scbert.entry import SCBERT
+from scregnet.encoders.scfoundation.entry import SCFOUNDATION
+from scregnet.encoders.scgpt.entry import SCGPT
+from scregnet.encoders.svd import SVD
 from scregnet.encoders.weights.files import locate
 
 if TYPE_CHECKING:
     from scregnet.encoders.protocol import GeneEncoder
-
-
-@dataclass(frozen=True)
-class EncoderEntry:
-    """An encoder's name, its class (or ``"module:Class"``, imported when first used), and what is known about it.
-
-    ``licence`` is the code's, ``weights_licence`` that of the weights; ``gene_ids`` says by which ids the model finds genes.
-    """
-
-    name: str
-    target: str | type
-    description: str = ""
-    reference: str = ""
-    licence: str = ""
-    weights_licence: str = ""
-    gene_ids: str = ""
-    checkpoints: Mapping[str, Checkpoint] = field(default_factory=dict)
-    default_variant: str | None = None
-
-    def load_class(self) -> Any:
-        """Import and return the encoder's class."""
-        if not isinstance(self.target, str):
-            return self.target
-        module, _, name = self.target.partition(":")
-        return getattr(import_module(module), name)
+    from scregnet.encoders.weights.checkpoints import Checkpoint
 
 
 _ENTRIES: dict[str, EncoderEntry] = {
-    entry.name: entry
-    for entry in (
-        EncoderEntry(
-            name="geneformer",
-            target="scregnet.encoders.geneformer.encoder:GeneformerEncoder",
-            description="BERT over genes ranked by scaled expression",
-            reference="Theodoris et al. 2023, doi:10.1038/s41586-023-06139-9",
-            licence="Apache-2.0",
-            weights_licence="Apache-2.0",
-            gene_ids="human Ensembl ids or symbols",
-            checkpoints=GENEFORMER,
-            # 41 MB and six layers: the one that a laptop without a GPU can run.
-            default_variant="V1-10M",
-        ),
-        EncoderEntry(
-            name="scbert",
-            target="scregnet.encoders.scbert.encoder:ScBertEncoder",
-            description="Performer over all genes, expression in bins",
-            reference="Yang et al. 2022, doi:10.1038/s42256-022-00534-z",
-            licence="GPL-3.0",
-            weights_licence="GPL-3.0",
-            gene_ids="human symbols",
-            checkpoints=SCBERT,
-            default_variant="panglao",
-        ),
-        EncoderEntry(
-            name="scfoundation",
-            target="scregnet.encoders.scfoundation.encoder:ScFoundationEncoder",
-            description="Encoder of expressed genes and decoder of all, expression as continuous values",
-            reference="Hao et al. 2024, doi:10.1038/s41592-024-02305-7",
-            licence="Apache-2.0",
-            weights_licence="scFoundation License: non-commercial research only, no redistribution",
-            gene_ids="human symbols",
-            checkpoints=SCFOUNDATION,
-            default_variant="100M",
-        ),
-        EncoderEntry(
-            name="scgpt",
-            target="scregnet.encoders.scgpt.encoder:ScGptEncoder",
-            description="Transformer over expressed genes, expression in bins within the cell",
-            reference="Cui et al. 2024, doi:10.1038/s41592-024-02201-0",
-            licence="MIT",
-            weights_licence="MIT (no other terms are published)",
-            gene_ids="human symbols; Ensembl ids with Geneformer's gene_name_id_dict beside the weights",
-            checkpoints=SCGPT,
-            default_variant="whole-human",
-        ),
-        EncoderEntry(
-            name="svd",
-            target="scregnet.encoders.svd:SvdEncoder",
-            description="Gene loadings of a truncated SVD of log-normalised counts; no weights",
-            reference="Halko, Martinsson and Tropp 2011, doi:10.1137/090771806",
-            gene_ids="any",
-        ),
-    )
+    entry.name: entry for entry in (GENEFORMER, SCBERT, SCFOUNDATION, SCGPT, SVD)
 }
 
 

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from scregnet._logging import logger
 from scregnet._validate import check_integer
+from scregnet.encoders.entry import EncoderEntry
 from scregnet.encoders.protocol import CellStream, Embedding, EmbedOptions, GeneVectors
 
 TARGET_SUM = 1e4
@@ -107,3 +108,12 @@ def _gene_vectors(matrix: sp.csr_matrix, width: int, seed: int) -> GeneVectors:
     # A gene without a single count has a zero column; what the solver leaves there is rounding.
     vectors[~covered] = 0
     return GeneVectors(vectors=vectors, covered=covered, n_cells=n_cells)
+
+
+SVD = EncoderEntry(
+    name="svd",
+    target=SvdEncoder,
+    description="Gene loadings of a truncated SVD of log-normalised counts; no weights",
+    reference="Halko, Martinsson and Tropp 2011, doi:10.1137/090771806",
+    gene_ids="any",
+)

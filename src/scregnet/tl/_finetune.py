@@ -164,16 +164,14 @@ def finetune(
     source = resolve(adata, mod)
     check_names(source)
 
-    from scregnet.encoders.training.models import build, plan
+    from scregnet.encoders.training.models import plan
 
-    located, sizes, start = plan(
-        model, weights, n_layers=n_layers, hidden_size=hidden_size, n_heads=n_heads
-    )
+    start = plan(model, weights, n_layers=n_layers, hidden_size=hidden_size, n_heads=n_heads)
     name = model.partition(":")[0]
     key = f"finetune_{name}" if key_added is None else key_added
     check_key(key)
     if learning_rate is None:
-        learning_rate = 1e-3 if located is None else 5e-5
+        learning_rate = 1e-3 if start.weights is None else 5e-5
     check_interval("learning_rate", learning_rate, 0, 1, closed="neither")
     schedule: dict[str, Any] = {
         "max_epochs": max_epochs,
@@ -192,14 +190,14 @@ def finetune(
     folder = Path(output).expanduser()
     params = {
         "model": name,
-        **start,
+        **start.record,
         **schedule,
         "gradient_accumulation_steps": gradient_accumulation_steps,
     }
     run = RunFolder(folder, params, random_state)
     genes, ids = genes_of(source, gene_ids, orthologues)
     cells = CellStream(_Cells(source, layer, counts), source.n_obs, counts=counts)
-    training = build(model, located, sizes, cells, genes, run.seed)
+    training = start.build(cells, genes, run.seed)
     run.begin(training.digest())
     progress = run.progress
     if progress is None or not run.finished:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from scregnet.encoders.protocol import CellStream, GeneMatch
+    from scregnet.encoders.weights.files import Weights
+
 IGNORED = -100
 """Label of positions that are not to be predicted; torch's own value for this."""
 
@@ -50,6 +53,29 @@ class MaskedModel(ABC):
     network: torch.nn.Module
     lengths: np.ndarray
     """Positions of every cell that has any (int64)."""
+
+    @classmethod
+    @abstractmethod
+    def from_scratch(
+        cls,
+        cells: CellStream,
+        genes: np.ndarray,
+        *,
+        n_layers: int,
+        hidden_size: int,
+        n_heads: int,
+        seed: int,
+    ) -> MaskedModel:
+        """Make a network with random weights, and the vocabulary of the genes of the data."""
+
+    @classmethod
+    @abstractmethod
+    def from_weights(cls, weights: Weights) -> MaskedModel:
+        """Read network, head and vocabulary from their files."""
+
+    @abstractmethod
+    def read(self, cells: CellStream, genes: np.ndarray) -> GeneMatch:
+        """Turn the cells into tokens and keep them; leave out cells without any."""
 
     @abstractmethod
     def masked(self, cells: np.ndarray, rng: np.random.Generator) -> MaskedBatch:
