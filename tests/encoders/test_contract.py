@@ -30,9 +30,6 @@ class MeanAndVariance:
                 n_cells[group] += part.shape[0]
                 first[group] += np.asarray(part.sum(axis=0)).ravel()
                 second[group] += np.asarray(part.power(2).sum(axis=0)).ravel()
-        if not first.any():
-            msg = f"none of the {cells.n_cells} cells has a count"
-            raise ValueError(msg)
         groups = tuple(
             GeneVectors(np.stack([a, b], axis=1).astype(np.float32) / max(n, 1), a > 0, int(n))
             for a, b, n in zip(first, second, n_cells, strict=True)

@@ -119,8 +119,10 @@ def test_one_cell_and_one_gene(counts):
 
 
 def test_no_counts_at_all():
-    with pytest.raises(ValueError, match="none of the 3 cells"):
-        run(np.zeros((3, 4)))
+    (group,) = run(np.zeros((3, 4))).groups
+    assert group.n_cells == 0
+    assert not group.covered.any()
+    np.testing.assert_array_equal(group.vectors, np.zeros((4, 1)))
 
 
 @pytest.mark.parametrize(("value", "error"), [(0, ValueError), (2.5, TypeError), (True, TypeError)])

@@ -104,7 +104,12 @@ class GeneEncoder(Protocol):
     """Ways of pooling over cells that the encoder offers; empty for one that does not pool."""
 
     def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
-        """Return one vector per gene and group; ``genes`` are the ids of the matrix columns as the user has them."""
+        """Return one vector per gene and group.
+
+        ``genes`` are the ids of the matrix columns as the user has them. An encoder that does not
+        find enough of them raises ``ValueError``. A group of which no cell can be used has zeros
+        and ``n_cells=0``; the caller raises if that is so for all groups.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:

@@ -61,10 +61,8 @@ class SvdEncoder:
             sp.vstack(part, format="csr") if part else sp.csr_matrix((0, len(genes)))
             for part in parts
         ]
-        most_cells = max(matrix.shape[0] for matrix in matrices)
-        if most_cells == 0:
-            msg = f"none of the {cells.n_cells} cells has a value above zero."
-            raise ValueError(msg)
+        # One component at least, of zeros: that no cell can be used is for the caller to say.
+        most_cells = max(1, *(matrix.shape[0] for matrix in matrices))
         width = min(self.n_components, len(genes), most_cells)
         if width < self.n_components:
             logger.info(

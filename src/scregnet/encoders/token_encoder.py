@@ -165,9 +165,6 @@ class TokenEncoder(ABC):
                     bar.update(len(block.groups) - n_encoded)
                     n_cells += len(block.groups)
         partial.done()
-        if pooler.n_cells.sum() == 0:
-            msg = f"none of the {cells.n_cells} cells has a value above zero in any of the {int(match.known.sum())} genes that the model knows."
-            raise ValueError(msg)
         pooled, seen = pooler.result()
         groups = tuple(
             _per_gene(pooled[g], seen[g], match, int(pooler.n_cells[g]))

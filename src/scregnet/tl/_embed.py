@@ -189,6 +189,8 @@ def embed(
     stream = CellStream(cells, len(cells.rows), len(keys), counts)
     embedding = encoder.embed(stream, genes, options)
     _check_result(entry.name, embedding, len(keys), len(genes))
+    cells.finish()
+    _check_used(entry.name, embedding, cells)
     described = encoder.describe()
     params = {
         "model": entry.name,
@@ -233,8 +235,16 @@ class _Cells:
     rows: np.ndarray
     totals: np.ndarray = field(init=False)
     n_empty: int = field(init=False)
+    complete: bool = field(init=False)
+
+    def finish(self) -> None:
+        """Read all cells unless that was done: an encoder may need no cells, or not all of them."""
+        if not self.complete:
+            for _ in self:
+                pass
 
     def __iter__(self) -> Iterator[CellBlock]:
+        self.complete = False
         self.totals = np.zeros(self.adata.n_vars)
         self.n_empty = 0
         for positions, block in blocks(self.adata, self.layer, rows=self.rows):
@@ -242,6 +252,7 @@ class _Cells:
             self.totals += np.asarray(block.sum(axis=0)).ravel()
             self.n_empty += int((np.diff(block.indptr) == 0).sum())
             yield CellBlock(block, self.codes[positions])
+        self.complete = True
 
     def _check(self, block: sp.csr_matrix) -> None:
         where = "adata.X" if self.layer is None else f"adata.layers[{self.layer!r}]"
@@ -288,6 +299,18 @@ def _check_result(name: str, embedding: Embedding, n_groups: int, n_genes: int) 
             fault = "vectors that are not zero for genes that are not covered"
     if fault:
         msg = f"model={name!r} returned {fault}."
+        raise ValueError(msg)
+
+
+def _check_used(name: str, embedding: Embedding, cells: _Cells) -> None:
+    """Raise ``ValueError`` unless the model could use a cell."""
+    n_cells, n_genes = len(cells.rows), len(embedding.known)
+    if cells.n_empty == n_cells or not any(group.n_cells for group in embedding.groups):
+        msg = (
+            f"none of the {n_cells} cells could be used by model={name!r}: {cells.n_empty} are "
+            f"empty, and the others have no counts, or too few, in the "
+            f"{int(embedding.known.sum())} of {n_genes} genes that the model knows."
+        )
         raise ValueError(msg)
 
 
