@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scregnet._validate import check_choice, listed
 from scregnet.encoders.entry import EncoderEntry
 from scregnet.encoders.geneformer.entry import GENEFORMER
+from scregnet.encoders.parameters import builder, parameters_of
 from scregnet.encoders.scbert.entry import SCBERT
 from scregnet.encoders.scfoundation.entry import SCFOUNDATION
 from scregnet.encoders.scgpt.entry import SCGPT
@@ -150,16 +150,16 @@ def create(model: str, *, weights: str | Path | None = None, **parameters: Any) 
     """
     entry, variant, named = find(model)
     encoder = entry.load_class()
-    build = getattr(encoder, "from_weights", None)
-    takes = list(inspect.signature(build or encoder).parameters)[1 if build else 0 :]
+    build, takes_weights = builder(encoder)
+    takes = [parameter.name for parameter in parameters_of(encoder)]
     if unknown := [name for name in parameters if name not in takes]:
         msg = f"model={entry.name!r} takes no parameter {listed(unknown)}; its parameters: {listed(takes)}."
         raise TypeError(msg)
-    if build is None:
+    if not takes_weights:
         if weights is not None:
             msg = f"model={entry.name!r} has no weights; leave weights= out."
             raise ValueError(msg)
-        return encoder(**parameters)
+        return build(**parameters)
     located = locate(
         entry.name, encoder.roles, entry.checkpoints, variant=variant, named=named, folder=weights
     )
