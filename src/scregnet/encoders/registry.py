@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scregnet._validate import check_choice, listed
 from scregnet.encoders.entry import EncoderEntry
@@ -20,10 +20,20 @@ if TYPE_CHECKING:
     from scregnet.encoders.protocol import GeneEncoder
     from scregnet.encoders.weights.checkpoints import Checkpoint
 
+# What scregnet.encoders.GeneEncoder asks for.
+_MEMBERS = ("poolings", "embed", "describe")
 
 _ENTRIES: dict[str, EncoderEntry] = {
     entry.name: entry for entry in (GENEFORMER, SCBERT, SCFOUNDATION, SCGPT, SVD)
 }
+
+
+class Found(NamedTuple):
+    """An encoder as the user named it: ``named`` says whether the variant was in the name."""
+
+    entry: EncoderEntry
+    variant: str | None
+    named: bool
 
 
 def names() -> list[str]:
@@ -42,6 +52,7 @@ def register(
     gene_ids: str = "",
     checkpoints: Mapping[str, Checkpoint] | None = None,
     default_variant: str | None = None,
+    training: str | type | None = None,
     overwrite: bool = False,
 ) -> None:
     """Give an encoder a name that ``sr.tl.embed(adata, model=name)`` knows.
@@ -49,19 +60,18 @@ def register(
     Parameters
     ----------
     name
-        Name; also the default slot name in AnnData.
+        Name; also the default name of the slots in AnnData.
     encoder
-        A class that satisfies :class:`scregnet.encoders.GeneEncoder`, or ``"module:Class"`` to import it when first used.
-    description, reference
-        One line each, for people.
+        A :class:`~scregnet.encoders.GeneEncoder` class, or ``"module:Class"`` to import when used.
+    description, reference, gene_ids
+        One line each for ``sr.get.models()``: what it is, its paper, by which ids it finds genes.
     licence, weights_licence
         Licence of the code, and of the weights.
-    gene_ids
-        Which ids the encoder finds genes by.
-    checkpoints
-        Published weights by variant, fetched on first use; the class then has ``roles`` and ``from_weights``.
-    default_variant
-        Variant that the bare name stands for.
+    checkpoints, default_variant
+        Published weights by variant, fetched on first use, and the variant that the bare name
+        means. The class then has ``roles`` and ``from_weights``.
+    training
+        A class that trains the model, for :func:`scregnet.tl.finetune`.
     overwrite
         Replace an encoder of that name.
 
@@ -72,17 +82,9 @@ def register(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from scregnet.encoders import Embedding, GeneVectors, register
-    >>> class MeanExpression:
-    ...     poolings = ()
-    ...     def describe(self):
-    ...         return {}
-    ...     def embed(self, cells, genes, options):
-    ...         total = sum(np.asarray(block.matrix.sum(axis=0)).ravel() for block in cells)
-    ...         vectors = (total / cells.n_cells).astype(np.float32)[:, None]
-    ...         return Embedding((GeneVectors(vectors, total > 0, cells.n_cells),), np.ones(len(genes), bool))
-    >>> register("mean_expression", MeanExpression, overwrite=True)
+    >>> from scregnet.encoders import register
+    >>> from scregnet.encoders.svd import SvdEncoder
+    >>> register("my_svd", SvdEncoder, description="the same by another name", overwrite=True)
     """
     if not name or ":" in name or "/" in name:
         msg = f"name={name!r} must not be empty nor contain ':' or '/'."
@@ -102,6 +104,7 @@ def register(
         gene_ids=gene_ids,
         checkpoints=dict(checkpoints or {}),
         default_variant=default_variant,
+        training=training,
     )
 
 
@@ -110,21 +113,24 @@ def entries() -> tuple[EncoderEntry, ...]:
     return tuple(_ENTRIES.values())
 
 
-def find(model: str) -> tuple[EncoderEntry, str | None, bool]:
-    """Return the entry of ``"name"`` or ``"name:variant"``, the variant, and whether the user named it."""
+def find(model: str) -> Found:
+    """Return the encoder that ``"name"`` or ``"name:variant"`` means."""
     if not isinstance(model, str):
-        msg = f"model must be a string, got {type(model).__name__}; valid names: {listed(_ENTRIES, 30)}."
+        msg = (
+            f"model must be a string, got {type(model).__name__}; "
+            f"valid names: {listed(_ENTRIES, 30)}."
+        )
         raise TypeError(msg)
     name, colon, variant = model.partition(":")
     check_choice("model", name, _ENTRIES)
     entry = _ENTRIES[name]
     if not colon:
-        return entry, entry.default_variant, False
+        return Found(entry, entry.default_variant, named=False)
     if not entry.checkpoints:
         msg = f"model={name!r} has no variants, but {variant!r} was asked for."
         raise ValueError(msg)
     check_choice(f"the variant in model='{name}:...'", variant, entry.checkpoints)
-    return entry, variant, True
+    return Found(entry, variant, named=True)
 
 
 def create(model: str, *, weights: str | Path | None = None, **parameters: Any) -> GeneEncoder:
@@ -135,7 +141,8 @@ def create(model: str, *, weights: str | Path | None = None, **parameters: Any) 
     model
         ``"name"`` or ``"name:variant"``.
     weights
-        Local folder with the weights, or the weight file itself with the model's other files beside it; ``None`` takes the hub's.
+        Folder with the model's files, or the weight file itself with the other files next to it.
+        ``None`` takes the published ones.
     parameters
         The encoder's own parameters.
 
@@ -144,23 +151,39 @@ def create(model: str, *, weights: str | Path | None = None, **parameters: Any) 
     ValueError
         If the name or variant is unknown, or ``weights`` is given to a model that has none.
     TypeError
-        If the encoder does not take a parameter.
+        If the encoder does not take a parameter, or its class is no encoder.
     FileNotFoundError
-        If the weights are not there; the message tells how to get them.
+        If the weights are not there; the message says how to get them.
     """
     entry, variant, named = find(model)
     encoder = entry.load_class()
     build, takes_weights = builder(encoder)
     takes = [parameter.name for parameter in parameters_of(encoder)]
     if unknown := [name for name in parameters if name not in takes]:
-        msg = f"model={entry.name!r} takes no parameter {listed(unknown)}; its parameters: {listed(takes)}."
+        msg = (
+            f"model={entry.name!r} takes no parameter {listed(unknown)}; "
+            f"its parameters: {listed(takes)}."
+        )
         raise TypeError(msg)
-    if not takes_weights:
-        if weights is not None:
-            msg = f"model={entry.name!r} has no weights; leave weights= out."
-            raise ValueError(msg)
-        return build(**parameters)
-    located = locate(
-        entry.name, encoder.roles, entry.checkpoints, variant=variant, named=named, folder=weights
-    )
-    return build(located, **parameters)
+    if weights is not None and not takes_weights:
+        msg = f"model={entry.name!r} has no weights; leave weights= out."
+        raise ValueError(msg)
+    if takes_weights:
+        located = locate(
+            entry.name,
+            encoder.roles,
+            entry.checkpoints,
+            variant=variant,
+            named=named,
+            folder=weights,
+        )
+        made = build(located, **parameters)
+    else:
+        made = build(**parameters)
+    if missing := [member for member in _MEMBERS if not hasattr(made, member)]:
+        msg = (
+            f"model={entry.name!r} is no encoder: {type(made).__name__} lacks {listed(missing)}; "
+            "see scregnet.encoders.GeneEncoder."
+        )
+        raise TypeError(msg)
+    return made
