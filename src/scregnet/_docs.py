@@ -18,6 +18,21 @@ mod
 _layer = """\
 layer
     Key of ``adata.layers`` with the matrix to use; ``None`` takes ``adata.X``."""
+_cells = f"""\
+{_layer}
+counts
+    Demand raw counts. ``False`` takes any non-negative values as they are, such as log-normalised
+    ones.
+gene_ids
+    Column of ``adata.var`` with the ids that the model knows genes by; ``None`` takes
+    ``adata.var_names``.
+orthologues
+    Human genes for those of another organism: a frame with the columns ``mouse`` and ``human``, a
+    mapping, or ``"upper"`` for upper-cased symbols. ``None`` changes no id."""
+_precision = """\
+precision
+    Number format of the model: ``"float32"``, ``"bfloat16"`` (CUDA only), or ``"auto"``, which
+    takes bfloat16 where model and GPU allow it."""
 _key_added = """\
 key_added
     Name of the slots that are written; ``None`` takes the name given below."""
@@ -104,6 +119,9 @@ _processor = DocstringProcessor(
     adata=_adata,
     mod=_mod,
     layer=_layer,
+    cells=_cells,
+    precision=_precision,
+    run="\n".join((_device, _random_state, _progress, _copy, _mod)),
     key_added=_key_added,
     copy=_copy,
     random_state=_random_state,

@@ -79,6 +79,18 @@ def test_one_line_registers_an_encoder(clean):
     assert isinstance(create("constant"), SvdEncoder)
 
 
+def test_a_class_that_is_no_encoder_is_told(clean):
+    class Half:
+        def embed(self, cells, genes, options):
+            raise NotImplementedError
+
+    register("half", Half)
+    with pytest.raises(
+        TypeError, match="model='half' is no encoder: Half lacks 'poolings', 'describe'; see"
+    ):
+        create("half")
+
+
 @pytest.mark.parametrize("name", ["", "a:b", "a/b"])
 def test_names_that_cannot_be(clean, name):
     with pytest.raises(ValueError, match="must not"):

@@ -1,4 +1,4 @@
-"""Batches by tokens, and runs that end early and are taken up."""
+"""Batches by tokens, and runs that are stopped and continue."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_a_folder_that_cannot_be_written_to_does_not_end_the_run(tmp_path, at_on
     got = embed(Tabled(), cells(), partial_sums=tmp_path / "file" / "embed")
     np.testing.assert_array_equal(vectors(got), vectors(embed(Tabled(), cells())))
     assert [r.getMessage() for r in log.records if "was not written" in r.getMessage()][1:] == []
-    assert "cannot be taken up" in log.text
+    assert "cannot be continued" in log.text
 
 
 def test_short_runs_write_nothing(tmp_path):

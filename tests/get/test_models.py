@@ -112,6 +112,109 @@ def test_types():
     assert table.index.equals(pd.RangeIndex(len(table)))
 
 
+def test_a_page_has_what_is_needed_to_run_the_model():
+    card = sr.get.models("geneformer")
+    assert card.model == "geneformer"
+    assert card.variants["variant"].tolist() == list(registry.find("geneformer")[0].checkpoints)
+    assert card.files.set_index("role")["required"].to_dict() == {
+        "config": True,
+        "weights": True,
+        "tokens": True,
+        "medians": True,
+        "mapping": False,
+        "symbols": False,
+    }
+    assert card.files["file"][1] == "model.safetensors or pytorch_model.bin"
+    parameters = card.parameters.set_index("name")
+    assert parameters["default"].to_dict() == {"hidden_layer": -1, "attention": "sdpa"}
+    assert "second to last" in parameters.loc["hidden_layer", "description"]
+    assert (card.poolings, card.trainable) == (("mean",), True)
+    assert (card.licence_code, card.licence_weights) == ("Apache-2.0", "Apache-2.0")
+
+
+def test_a_page_reads_well():
+    text = repr(sr.get.models("geneformer"))
+    for line in (
+        "geneformer: BERT over genes ranked by scaled expression",
+        "Theodoris et al. 2023, doi:10.1038/s41586-023-06139-9",
+        "gene ids   human Ensembl ids or symbols",
+        "pooling    mean",
+        "trainable  yes, with sr.tl.finetune",
+        "code       Apache-2.0",
+        "Variants",
+        "  V1-10M (default): 256 wide, 6 layers, 45 MB, https://huggingface.co/ctheodoris/Geneformer",
+        "Files in the folder weights=",
+        "  weights: model.safetensors or pytorch_model.bin",
+        "  mapping: ensembl_mapping_dict*.pkl or ensembl_mapping_dict*.json (optional)",
+        "Parameters",
+        "  hidden_layer=-1",
+        "  attention='sdpa'",
+    ):
+        assert line in text.splitlines(), line
+    assert "``" not in text
+    assert ":func:" not in text
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_model_has_a_page_on_which_each_parameter_is_described(name):
+    card = sr.get.models(name)
+    entry = registry.find(name)[0]
+    assert (card.model, card.description) == (name, entry.description)
+    assert len(card.variants) == len(entry.checkpoints)
+    assert card.about.split("\n\n")[0].endswith(".")
+    for parameter in card.parameters.itertuples():
+        assert parameter.description.endswith("."), parameter.name
+        assert f"  {parameter.name}={parameter.default!r}" in repr(card).splitlines()
+
+
+def test_a_model_without_weights_and_an_unknown_one():
+    card = sr.get.models("svd")
+    assert card.parameters["default"].tolist() == [64]
+    assert len(card.variants) == len(card.files) == 0
+    assert card.poolings == ()
+    assert "Variants" not in repr(card)
+    with pytest.raises(ValueError, match="model='scgbt' is not known.*Did you mean 'scgpt'"):
+        sr.get.models("scgbt")
+
+
+def test_the_page_of_an_encoder_of_the_users_own(own):
+    class Bare:
+        poolings = ()
+
+    class Documented:
+        """Count things.
+
+        Parameters
+        ----------
+        first, second
+            Both are :func:`needed <len>`, and ``"x"``
+            is a value.
+        """
+
+        poolings = ("mean",)
+
+        def __init__(self, first, second=None, *, third=2.5):
+            pass
+
+    register("bare", Bare)
+    register("documented", Documented, description="counts")
+    assert repr(sr.get.models("bare")).startswith("bare:\n\n")
+    card = sr.get.models("documented")
+    assert card.about == "Count things."
+    assert card.parameters["name"].tolist() == ["first", "second", "third"]
+    assert card.parameters["description"].tolist() == [
+        'Both are needed, and "x" is a value.'
+    ] * 2 + [""]
+    assert repr(card).endswith(
+        """Parameters
+  first
+    Both are needed, and "x" is a value.
+  second=None
+    Both are needed, and "x" is a value.
+  third=2.5"""
+    )
+
+
 def test_no_model_is_imported():
     code = "import sys, scregnet as sr; sr.get.models(); assert not {'torch', 'transformers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

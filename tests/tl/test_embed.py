@@ -371,6 +371,44 @@ def test_an_encoder_that_breaks_its_promise_is_named(adata, spy, monkeypatch, an
     assert untouched(adata)
 
 
+def test_no_cell_could_be_used(adata, spy, monkeypatch):
+    unused = GeneVectors(np.zeros((20, 1), dtype=np.float32), np.zeros(20, dtype=bool), 0)
+    monkeypatch.setattr(
+        spy, "answer", staticmethod(lambda vectors, known: Embedding((unused,), known))
+    )
+    with pytest.raises(
+        ValueError,
+        match="none of the 60 cells could be used by model='spy': 1 are empty.*18 of 20 genes",
+    ):
+        sr.tl.embed(adata, "spy")
+    assert untouched(adata)
+
+
+def test_an_encoder_that_reads_no_cells_is_reported_on_all_of_them(monkeypatch):
+    class Fixed:
+        poolings = ()
+
+        def describe(self):
+            return {}
+
+        def embed(self, cells, genes, options):
+            every = np.ones(len(genes), dtype=bool)
+            vectors = np.eye(len(genes), dtype=np.float32)
+            return Embedding((GeneVectors(vectors, every, cells.n_cells),), genes != "1")
+
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    register("fixed", Fixed)
+    counts = np.zeros((3000, 2), dtype=np.float32)
+    counts[2000:, 0], counts[2000:, 1] = 3, 1
+    adata = ad.AnnData(counts)
+    sr.tl.embed(adata, "fixed")
+    params = adata.uns["fixed"]["params"]
+    assert (params["n_cells"], params["n_cells_empty"]) == (3000, 2000)
+    assert params["share_known"] == 0.75
+    with pytest.raises(ValueError, match="none of the 2000 cells could be used"):
+        sr.tl.embed(adata[:2000].copy(), "fixed")
+
+
 def test_coverage_is_logged(adata, spy, caplog):
     with caplog.at_level("INFO", logger="scregnet"):
         sr.tl.embed(adata, "spy")

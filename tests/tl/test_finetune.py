@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import scregnet as sr
-from scregnet.encoders.training import loop as pretraining
-from scregnet.encoders.training import run as pretraining_run
+from scregnet.encoders.training import run as run_folder
+from scregnet.encoders.training.loop import Trainer
 
 SMALL = {
     "n_layers": 2,
@@ -48,7 +48,7 @@ class Killed(Exception):
 
 def kill_after(monkeypatch, steps):
     """Let training die after so many steps."""
-    step, taken = pretraining._step, []
+    step, taken = Trainer.step, []
 
     def dying(*args):
         if len(taken) == steps:
@@ -56,7 +56,7 @@ def kill_after(monkeypatch, steps):
         taken.append(1)
         return step(*args)
 
-    monkeypatch.setattr(pretraining, "_step", dying)
+    monkeypatch.setattr(Trainer, "step", dying)
     return taken
 
 
@@ -131,7 +131,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained, tmp_path, monkeypatch
 def test_a_run_killed_while_it_writes_goes_on(trained, tmp_path, monkeypatch):
     model, adata, whole = trained
     adata = adata.copy()
-    write, calls = pretraining_run.write_json, []
+    write, calls = run_folder.write_json, []
 
     def dying(path, content):
         calls.append(path)
@@ -140,7 +140,7 @@ def test_a_run_killed_while_it_writes_goes_on(trained, tmp_path, monkeypatch):
         write(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pretraining_run, "write_json", dying)
+        patch.setattr(run_folder, "write_json", dying)
         with pytest.raises(Killed):
             train(adata, model, tmp_path / "run")
     train(adata, model, tmp_path / "run")
@@ -210,11 +210,11 @@ def test_training_beats_the_null_model_where_there_is_something_to_learn(
 def test_the_best_epoch_is_kept_and_patience_ends_it(adata, tmp_path, monkeypatch):
     losses, states = iter([5.0, 4.0, 3.0, 3.5, 3.0, 1.0]), []
 
-    def validate(model, *_):
-        states.append({name: value.clone() for name, value in model.state().items()})
+    def validate(trainer):
+        states.append({name: value.clone() for name, value in trainer.model.state().items()})
         return next(losses)
 
-    monkeypatch.setattr(pretraining, "_mean_loss", validate)
+    monkeypatch.setattr(Trainer, "validation_loss", validate)
     entry = train(adata, "geneformer", tmp_path / "run", max_epochs=20, patience=2)
     assert entry["history"]["validation_loss"].tolist() == [4.0, 3.0, 3.5, 3.0]
     assert entry["params"]["best_epoch"] == 1
@@ -227,7 +227,7 @@ def test_training_that_does_not_help_leaves_the_weights_and_says_so(
     adata, tmp_path, monkeypatch, caplog
 ):
     losses = iter([1.0, 2.0])
-    monkeypatch.setattr(pretraining, "_mean_loss", lambda *_: next(losses))
+    monkeypatch.setattr(Trainer, "validation_loss", lambda *_: next(losses))
     entry = train(adata, "geneformer", tmp_path / "run", max_epochs=1)
     assert entry["params"]["best_epoch"] == -1
     assert entry["params"]["best_loss"] == 1.0

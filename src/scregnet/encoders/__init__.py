@@ -1,4 +1,7 @@
-"""Gene encoders: expression in, one vector per gene out. The core: knows no AnnData, and imports no model until it is used."""
+"""Gene encoders: expression in, one vector per gene out.
+
+Part of the core: knows no AnnData, and imports a model only when it is used.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the gene ids of the data to those of a model: the one place where ids are compared."""
+"""From the gene ids of the data to those of a model. Ids are compared nowhere else."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ def is_ensembl(name: str) -> bool:
 
 def unversioned(name: str) -> str:
     """Return an Ensembl id in upper case and without its version; any other id as it is."""
-    # Symbols of clones hold a dot as well (RP11-34P13.7): there it is part of the name.
+    # In the symbol of a clone (RP11-34P13.7) the dot is part of the name.
     return name.upper().partition(".")[0] if is_ensembl(name) else name
 
 
 @dataclass(frozen=True)
 class GeneIds:
-    """The genes that a model knows, and the ways from the ids of the data to them.
+    """The genes that a model knows, and how ids of the data are mapped to them.
 
-    An encoder makes one when it is built and answers :meth:`~scregnet.encoders.token_encoder.TokenEncoder.match` with it::
+    An encoder makes one when it is built, and uses it in
+    :meth:`~scregnet.encoders.token_encoder.TokenEncoder.match`::
 
-        self.gene_ids = GeneIds("scBERT", {symbol: i for i, symbol in enumerate(order)}, kind="symbol")
+        tokens = {symbol: position for position, symbol in enumerate(order)}
+        self.gene_ids = GeneIds("scBERT", tokens, kind="symbol")
         ...
         def match(self, genes):
             return self.gene_ids.match(genes)
 
-    The match's ``tokens`` are then the values of ``tokens`` here (ids of a vocabulary, positions in a gene list), ascending,
-    and ``match.collapse(matrix)`` sums the columns that mean the same gene. Mouse genes are none of its business: they are
-    brought to human ids beforehand, by ``to_human``, if the user says so.
+    The ``tokens`` of a match are values of ``tokens``, ascending. Genes of other organisms are
+    unknown here: :func:`to_human` maps them beforehand, if the user asks for it.
 
     Parameters
     ----------
@@ -54,9 +55,9 @@ class GeneIds:
     kind
         What the keys of ``tokens`` are: ``"ensembl"`` ids or ``"symbol"``.
     symbols
-        Human gene symbols to Ensembl ids, where the model comes with them.
+        Human gene symbols to Ensembl ids, if the model comes with them.
     aliases
-        Ensembl ids to their current form; where it is given, ids outside it are unknown.
+        Ensembl ids to their current form. If given, ids outside it are unknown.
     """
 
     model: str
@@ -66,11 +67,12 @@ class GeneIds:
     aliases: Mapping[str, str] | None = None
 
     def match(self, genes: np.ndarray) -> GeneMatch:
-        """Find the genes of the data, told from the ids themselves: symbols and Ensembl ids may be mixed.
+        """Find the genes of the data. Symbols and Ensembl ids may be mixed.
 
-        A symbol counts as it is written; failing that, and if it is all upper case, without regard to case (data sets that
-        upper-case symbols turn ``C1orf112`` into ``C1ORF112``). Symbols in another case, such as mouse ``Gata1``, are not
-        taken for human ones. An id of Ensembl's form counts in upper case and without its version.
+        A symbol is looked up as it is written. If it is unknown and all upper case, case is
+        ignored: data sets with upper-case symbols turn ``C1orf112`` into ``C1ORF112``. Symbols in
+        another case, such as mouse ``Gata1``, are never taken for human ones. Ensembl ids are
+        looked up in upper case and without version.
 
         Raises
         ------
@@ -83,6 +85,7 @@ class GeneIds:
         if not known.any():
             raise ValueError(self._no_match(genes))
         by_ensembl = int(sum(is_ensembl(name) for name in genes[known]))
+        # A slot for each token that occurs; two genes with one token share its slot.
         tokens, found[known] = np.unique(found[known], return_inverse=True)
         return GeneMatch(
             slots=found,
@@ -109,7 +112,8 @@ class GeneIds:
 
     @cached_property
     def _upper(self) -> dict[str, str]:
-        """What an upper-cased symbol stands for; the first of a kind counts."""
+        """The key that an upper-cased symbol means."""
+        # Reversed, so that the first of several symbols that differ only in case counts.
         names = (
             self.symbols or {} if self.kind == "ensembl" else {name: name for name in self.tokens}
         )
@@ -117,33 +121,54 @@ class GeneIds:
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        """The key of ``tokens`` that an Ensembl id stands for, in a vocabulary of symbols."""
+        """The key of ``tokens`` that an Ensembl id means, in a vocabulary of symbols."""
         named = {
             gene: symbol
             for symbol, gene in reversed(list((self.symbols or {}).items()))
             if symbol in self.tokens
         }
-        # Genes without a symbol stand in vocabularies of symbols under their Ensembl id, often with a version.
+        # Vocabularies of symbols have genes without a symbol under their Ensembl id, often with a
+        # version.
         return named | {
             unversioned(name): name for name in reversed(list(self.tokens)) if is_ensembl(name)
         }
 
     def _no_match(self, genes: np.ndarray) -> str:
-        """Say what the ids look like and what to do about it."""
+        """Say what the ids look like, and what to do about it."""
         kind = "Ensembl ids" if self.kind == "ensembl" else "gene symbols"
-        start = f"none of the {len(genes)} genes ({listed(genes, 3)}) is in {self.model}'s vocabulary of human {kind}."
-        other = [unversioned(name) for name in genes if is_ensembl(name)]
-        if other and not all(name.startswith("ENSG") for name in other):
-            return f"{start} They look like Ensembl ids of another organism: give a table of orthologues with orthologues=."
-        if other and self.kind == "symbol" and self.symbols is None:
-            return f"{start} They are Ensembl ids: name the column of adata.var that holds gene symbols with gene_ids=."
+        start = (
+            f"none of the {len(genes)} genes ({listed(genes, 3)}) is in {self.model}'s vocabulary "
+            f"of human {kind}."
+        )
+        ensembl = [unversioned(name) for name in genes if is_ensembl(name)]
+        return f"{start} {self._advice(ensembl, genes)}"
+
+    def _advice(self, ensembl: list[str], genes: np.ndarray) -> str:
+        if ensembl and not all(name.startswith("ENSG") for name in ensembl):
+            return (
+                "They look like Ensembl ids of another organism: give a table of orthologues with "
+                "orthologues=."
+            )
+        if ensembl and self.kind == "symbol" and self.symbols is None:
+            return (
+                "They are Ensembl ids: name the column of adata.var that holds gene symbols with "
+                "gene_ids=."
+            )
         if self.kind == "ensembl" and self.symbols is None:
-            return f"{start} Name the column of adata.var that holds Ensembl ids with gene_ids=, or put gene_name_id_dict*.pkl beside the weights so that symbols can be looked up."
+            return (
+                "Name the column of adata.var that holds Ensembl ids with gene_ids=, or put "
+                "gene_name_id_dict*.pkl into the folder of the weights so that "
+                "symbols can be looked up."
+            )
         if any(name.upper() in self._upper for name in genes):
-            return f"{start} They look like mouse symbols: give a table of orthologues with orthologues=, or, if you accept that rule, upper-case them with orthologues='upper'."
+            return (
+                "They look like mouse symbols: give a table of orthologues with orthologues=, or, "
+                "if you accept that rule, upper-case them with orthologues='upper'."
+            )
         return (
-            f"{start} Name the column of adata.var that holds human gene symbols or Ensembl ids with gene_ids=; for genes "
-            "of another organism give a table of orthologues with orthologues=."
+            "Name the column of adata.var that holds human gene symbols or Ensembl ids with "
+            "gene_ids=; for genes of another organism give a table of orthologues with "
+            "orthologues=."
         )
 
 
@@ -152,20 +177,23 @@ def to_human(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Return the human ids of another organism's genes, and what was done for the record.
 
+    Of several human genes, the one with the same name is taken, ignoring case. If there is none,
+    the gene is ambiguous and left out. Several genes of the data may have the same human one.
+
     Parameters
     ----------
     genes
         Ids as the user has them.
     orthologues
-        ``"upper"`` upper-cases symbols. A mapping gives an id, or several, for every id; a frame does so with columns
-        ``mouse`` and ``human``, or with its only two columns. Symbols must be as in the data; versions of Ensembl ids do
-        not count. Of several human genes the one with the same name is taken (without regard to case); where there is
-        none, the gene is ambiguous and left out. Several genes of the data may have the same human one.
+        ``"upper"`` upper-cases symbols. A mapping gives an id, or several, for every id. A frame
+        does so with the columns ``mouse`` and ``human``, or with its only two columns. Symbols must
+        be as in the data; versions of Ensembl ids are ignored.
 
     Returns
     -------
-    Ids with empty text for genes without an orthologue, and the record: ``orthologues`` (``"upper"`` or ``"table"``),
-    ``n_orthologues`` (genes that have one; with ``"upper"`` those that changed) and ``n_ambiguous``.
+    Ids, with empty text for genes without an orthologue; and the record: ``orthologues``
+    (``"upper"`` or ``"table"``), ``n_orthologues`` (genes that have one; with ``"upper"`` those
+    that changed) and ``n_ambiguous``.
 
     Raises
     ------
@@ -184,11 +212,23 @@ def to_human(
         check_choice("orthologues", orthologues, ("upper",))
         human = [name if is_ensembl(name) else name.upper() for name in genes]
         changed = sum(a != b for a, b in zip(genes, human, strict=True))
-        return np.array(human, dtype=str), {
-            "orthologues": "upper",
-            "n_orthologues": changed,
-            "n_ambiguous": 0,
-        }
+        record = {"orthologues": "upper", "n_orthologues": changed, "n_ambiguous": 0}
+        return np.array(human, dtype=str), record
+    found = _looked_up(genes, orthologues)
+    human = []
+    for name, targets in zip(genes, found, strict=True):
+        same = [target for target in targets if target.upper() == name.upper()]
+        human.append(targets[0] if len(targets) == 1 else same[0] if same else "")
+    several = [len(targets) > 1 for targets in found]
+    return np.array(human, dtype=str), {
+        "orthologues": "table",
+        "n_orthologues": sum(name != "" for name in human),
+        "n_ambiguous": sum(name == "" and many for name, many in zip(human, several, strict=True)),
+    }
+
+
+def _looked_up(genes: np.ndarray, orthologues: pd.DataFrame | Mapping[str, Any]) -> list[list[str]]:
+    """Return the human genes of every gene of the data, in the order of the table."""
     table: dict[str, list[str]] = {}
     for name, target in _pairs(orthologues):
         targets = table.setdefault(unversioned(name), [])
@@ -196,19 +236,13 @@ def to_human(
             targets.append(target)
     found = [table.get(unversioned(name), []) for name in genes]
     if not any(found):
-        msg = f"orthologues= has none of the {len(genes)} genes ({listed(genes, 3)}); it has {listed(table, 3)}. Its ids must be of the kind that adata.var_names, or the column named with gene_ids=, has."
+        msg = (
+            f"orthologues= has none of the {len(genes)} genes ({listed(genes, 3)}); it has "
+            f"{listed(table, 3)}. Its ids must be of the kind that adata.var_names, or the column "
+            "named with gene_ids=, has."
+        )
         raise ValueError(msg)
-    human = []
-    for name, targets in zip(genes, found, strict=True):
-        same = [target for target in targets if target.upper() == name.upper()]
-        human.append(targets[0] if len(targets) == 1 else same[0] if same else "")
-    return np.array(human, dtype=str), {
-        "orthologues": "table",
-        "n_orthologues": sum(name != "" for name in human),
-        "n_ambiguous": sum(
-            name == "" and len(targets) > 1 for name, targets in zip(human, found, strict=True)
-        ),
-    }
+    return found
 
 
 def _pairs(orthologues: pd.DataFrame | Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -221,7 +255,10 @@ def _pairs(orthologues: pd.DataFrame | Mapping[str, Any]) -> list[tuple[str, str
         if len(columns) < 2:
             columns = list(orthologues.columns)
         if len(columns) != 2:
-            msg = f"orthologues= must have the columns 'mouse' and 'human', or two columns in that order; it has {listed(orthologues.columns)}."
+            msg = (
+                "orthologues= must have the columns 'mouse' and 'human', or two columns in that "
+                f"order; it has {listed(orthologues.columns)}."
+            )
             raise ValueError(msg)
         kept = orthologues[columns].dropna()
         pairs = zip(kept.iloc[:, 0], kept.iloc[:, 1], strict=True)

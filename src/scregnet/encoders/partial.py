@@ -1,4 +1,4 @@
-"""Partial sums of a long run, kept on disk: a run that was killed goes on from them and ends in the same numbers."""
+"""Partial sums of a long run, on disk: a run that was stopped continues to the same numbers."""
 
 from __future__ import annotations
 
@@ -22,15 +22,21 @@ if TYPE_CHECKING:
     from scregnet.encoders.protocol import CellBlock, CellStream
 
 INTERVAL = 60.0
-"""Seconds of work between two savings, at least."""
+"""Least seconds between two savings."""
+# Saving takes at most one in so many parts of the time.
 _SHARE = 20
-# The file's layout and what its numbers mean: a file of another form is not read.
+# The layout of the file and the meaning of its numbers. It is part of the name of the file, so a
+# file of another form is never read.
 _FORM = 1
 
 
 @dataclass(frozen=True)
 class Place:
-    """A point of a run: ``blocks`` blocks of cells were begun, ``batches`` batches of the last of them are in the sums."""
+    """A point of a run.
+
+    ``blocks`` blocks of cells were begun, and ``batches`` batches of the last of them are in the
+    sums. ``cells`` are done, those before the last block included.
+    """
 
     blocks: int = 0
     batches: int = 0
@@ -38,15 +44,16 @@ class Place:
 
 
 class PartialSums:
-    """Saves the sums of a pooler every so often, at most a twentieth of the time, and takes up a run that ended early.
+    """Saves the sums of a pooler now and then, and continues a run that was stopped.
 
-    A file is named after everything that the sums depend on but the cells. What was read of those, values and order, is
-    hashed on the way and compared when the run is taken up: the cells before the point are read again, not computed again.
+    The file is named after everything that the sums depend on, except the cells. The cells are
+    hashed as they are read, values and order. A run that continues reads the cells before its
+    point again, compares the hash, and does not compute them again.
 
     Parameters
     ----------
     folder
-        Where files are kept; ``None`` neither saves nor takes up anything.
+        Where files are; ``None`` neither saves nor continues anything.
     key
         What the sums depend on, as plain values.
     """
@@ -61,7 +68,10 @@ class PartialSums:
     def take_up(
         self, cells: CellStream, pooler: StreamingPooler
     ) -> tuple[Iterator[CellBlock], Place]:
-        """Return the blocks that are left, the last one begun first, and the point in them; fill the pooler with the sums so far."""
+        """Return the blocks to read, and the point where to continue; fill the pooler.
+
+        The first block is the last one that was begun.
+        """
         saved = self._load()
         if saved is not None:
             place = Place(*(int(number) for number in saved.pop("place")))
@@ -77,7 +87,8 @@ class PartialSums:
                 logger.info("going on from cell %d of %d", place.cells, cells.n_cells)
                 return self._again(last, blocks), place
             logger.warning(
-                "partial sums of an earlier run do not belong to these cells; starting from the first cell"
+                "partial sums of an earlier run do not belong to these cells; "
+                "starting from the first cell"
             )
             self._hash = hashlib.blake2b(digest_size=16)
         return self._reading(iter(cells)), Place()
@@ -98,7 +109,7 @@ class PartialSums:
             self._hash.update(array.tobytes())
 
     def save(self, pooler: StreamingPooler, place: Place) -> None:
-        """Save the sums if it is time to; a disk that cannot be written to is told once."""
+        """Save the sums if it is time to; a disk that cannot be written to gives one warning."""
         if self._path is None or time.monotonic() < self._next:
             return
         begun = time.monotonic()
@@ -107,6 +118,7 @@ class PartialSums:
             "digest": np.frombuffer(self._hash.digest(), dtype=np.uint8),
             **pooler.state(),
         }
+        # Written under another name first: a run that is killed now leaves the former file whole.
         part = self._path.with_name(f"{self._path.stem}.{os.getpid()}.part")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +127,7 @@ class PartialSums:
             part.replace(self._path)
         except OSError as error:
             logger.warning(
-                "this run cannot be taken up if it ends early: %s was not written (%s)",
+                "this run cannot be continued if it is stopped: %s was not written (%s)",
                 self._path,
                 error,
             )

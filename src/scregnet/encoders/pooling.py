@@ -1,4 +1,4 @@
-"""Pool the vectors that a gene has in single cells into one vector per gene, in constant memory."""
+"""Pool a gene's vectors in single cells into one vector, in constant memory."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ POOLINGS = ("mean", "mean_all", "attentive")
 class StreamingPooler:
     r"""Weighted mean per gene and group over the cells in which the model gave the gene a vector.
 
-    For gene :math:`g`, :math:`z_g = \sum_c w_{cg} h_{cg} / \sum_c w_{cg}`, the sums running over the cells of the group for which
-    the encoder returned a vector of the gene: with ``"mean"`` those that express it, with ``"mean_all"`` and ``"attentive"`` all. With
+    For gene :math:`g`, :math:`z_g = \sum_c w_{cg} h_{cg} / \sum_c w_{cg}`. The sums run over the
+    cells :math:`c` of the group for which the encoder returned a vector :math:`h_{cg}`: with
+    ``"mean"`` those that express the gene, with ``"mean_all"`` and ``"attentive"`` all. With
     ``"attentive"`` the :math:`w_{cg}` are the weights that the model gave, else 1.
-    Sums are float64, so the order and grouping of cells into batches do not show in float32; memory is
-    ``n_groups × n_slots × dimension`` doubles however many cells pass.
+
+    Sums are float64. So in float32 neither the order of cells nor their division into batches
+    matters. Memory is ``n_groups × n_slots × dimension`` doubles, whatever the number of cells.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ class StreamingPooler:
     pooling
         ``"mean"``, ``"mean_all"`` or ``"attentive"``.
     device
-        Where to accumulate. Apple's MPS has no float64: sums are kept on the CPU then.
+        Where to add up. On Apple's MPS, which has no float64, it is the CPU.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class StreamingPooler:
         if pooling not in POOLINGS:
             msg = f"pooling={pooling!r} is not known; valid values: {', '.join(POOLINGS)}."
             raise ValueError(msg)
+        # Groups one after the other: group g has the rows g * n_slots to (g + 1) * n_slots.
         where = torch.device("cpu") if device is None or device.type == "mps" else device
         self.pooling = pooling
         self.n_groups = n_groups
@@ -85,7 +88,10 @@ class StreamingPooler:
         return {**sums, "n_cells": self.n_cells}
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> bool:
-        """Go on from the sums of :meth:`state`; ``False``, and nothing changed, if they are another pooler's."""
+        """Continue from the sums of :meth:`state`.
+
+        Return ``False``, and change nothing, if they are those of another pooler.
+        """
         own = self.state()
         if state.keys() != own.keys() or any(
             (state[name].shape, state[name].dtype) != (value.shape, value.dtype)
@@ -98,8 +104,12 @@ class StreamingPooler:
         return True
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return pooled vectors, float32 (n_groups, n_slots, dimension), and in how many cells each gene was seen (n_groups, n_slots)."""
+        """Return pooled vectors, and in how many cells each gene was seen.
+
+        They are float32 (n_groups, n_slots, dimension) and int64 (n_groups, n_slots).
+        """
         shape = (self.n_groups, self.n_slots)
+        # A gene that was never seen has sum and weight 0: its vector is 0, not NaN.
         pooled = self._sums / self._weights.clamp_min(torch.finfo(torch.float64).tiny)[:, None]
         return (
             pooled.float().cpu().numpy().reshape(*shape, -1),

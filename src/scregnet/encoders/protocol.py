@@ -1,4 +1,4 @@
-"""What every gene encoder promises, and the small objects that travel between an encoder and its caller."""
+"""What every encoder promises, and the objects that travel between an encoder and its caller."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class CellBlock:
     """Some cells of the data.
 
-    ``matrix`` is CSR, cells × all genes, float64, non-negative, without explicit zeros; ``groups`` holds the group code
-    (``0`` to ``n_groups - 1``) of every cell; ``counts`` tells whether the values are raw counts, as a :class:`CellStream` says
-    of all its blocks.
+    ``matrix`` is CSR, cells × all genes: float64, non-negative, without explicit zeros. ``groups``
+    holds the group code of every cell, ``0`` to ``n_groups - 1``. ``counts`` says whether the
+    values are raw counts, as the :class:`CellStream` does for all its blocks.
     """
 
     matrix: sp.csr_matrix
@@ -31,9 +31,10 @@ class CellBlock:
 
 @dataclass(frozen=True)
 class CellStream:
-    """All cells of one run, block by block; only one block is in memory at a time, and every iteration starts anew.
+    """All cells of one run, block by block.
 
-    ``counts`` tells whether values are raw counts (``True``) or were log-normalised by the user (``False``).
+    Only one block is in memory at a time. Every iteration starts anew. ``counts`` says whether the
+    values are raw counts; if not, the user has log-normalised them.
     """
 
     blocks: Iterable[CellBlock]
@@ -49,8 +50,8 @@ class CellStream:
 class EmbedOptions:
     """How to run: everything that is neither data nor a property of the model.
 
-    ``batch_size`` is the most cells that a model reads at once, ``None`` as many as make a good number of tokens; ``partial_sums``
-    the folder where a long run keeps what it has so far, ``None`` for a run that cannot be taken up.
+    ``batch_size`` is the most cells that a model reads at once; ``None`` lets the encoder choose.
+    ``partial_sums`` is the folder where a long run saves its sums; ``None`` saves none.
     """
 
     pooling: str = "mean"
@@ -64,10 +65,10 @@ class EmbedOptions:
 
 @dataclass(frozen=True)
 class GeneVectors:
-    """One vector per gene of the data for one group of cells.
+    """One vector per gene of the data, for one group of cells.
 
-    ``vectors`` is float32 (n_genes, dimension), zero where ``covered`` (bool, n_genes) is ``False``; ``n_cells`` is the
-    number of cells that took part.
+    ``vectors`` is float32 (n_genes, dimension), zero where ``covered`` (bool, n_genes) is
+    ``False``. ``n_cells`` is the number of cells that took part.
     """
 
     vectors: np.ndarray
@@ -77,9 +78,9 @@ class GeneVectors:
 
 @dataclass(frozen=True)
 class Embedding:
-    """What an encoder returns: one :class:`GeneVectors` per group, the genes it knows, and what it did to match them.
+    """What an encoder returns: one :class:`GeneVectors` per group, and the genes that it knows.
 
-    ``report`` holds plain values (numbers and strings) for the record.
+    ``known`` is bool (n_genes). ``report`` holds plain values (numbers and strings) for the record.
     """
 
     groups: tuple[GeneVectors, ...]
@@ -91,20 +92,35 @@ class Embedding:
 class GeneEncoder(Protocol):
     """Expression in, one vector per gene out.
 
-    Any class with these three members is an encoder: :func:`scregnet.encoders.register` gives it a name and
-    ``sr.tl.embed(adata, model=name)`` runs it. Models that read one cell at a time derive from
-    :class:`scregnet.encoders.token_encoder.TokenEncoder`, which brings :meth:`embed`; models that need the matrix as a
-    whole, such as ``svd``, write :meth:`embed` themselves.
+    Any class with these three members is an encoder. :func:`scregnet.encoders.register` gives it a
+    name, and ``sr.tl.embed(adata, model=name)`` runs it. Models that read one cell at a time derive
+    from :class:`scregnet.encoders.token_encoder.TokenEncoder`, which has :meth:`embed`.
 
-    A class that has a class method ``from_weights(weights, **parameters)`` gets the located weight files
-    (:class:`scregnet.encoders.weights.files.Weights`); any other is called with the parameters alone.
+    A class with a class method ``from_weights(weights, **parameters)`` gets the located weight
+    files (:class:`scregnet.encoders.weights.files.Weights`). Any other is called with the
+    parameters alone.
+
+    An encoder promises:
+
+    - The same cells, genes and options give the same vectors.
+    - Neither the batch size nor the order of cells or genes matters, beyond rounding. Vectors that
+      are not pooled may be rotated, as those of an SVD are.
+    - The vectors of a group depend on the cells of that group alone.
+    - One cell, or one gene, is enough.
+    - If it pools over cells, a gene that no cell expresses is not covered with ``"mean"``.
+    - The user's random state stays as it is.
     """
 
     poolings: tuple[str, ...]
-    """Ways of pooling over cells that the encoder offers; empty for one that does not pool."""
+    """Values of ``pooling`` that it accepts; empty for an encoder that does not pool."""
 
     def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
-        """Return one vector per gene and group; ``genes`` are the ids of the matrix columns as the user has them."""
+        """Return one vector per gene and group.
+
+        ``genes`` are the ids of the matrix columns as the user has them. An encoder that finds none
+        of them raises ``ValueError``. A group of which no cell can be used has ``n_cells=0``; the
+        caller raises if that is so for all groups.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -116,9 +132,9 @@ class GeneEncoder(Protocol):
 class GeneMatch:
     """Which genes of the data a vocabulary knows.
 
-    A slot is a gene of the vocabulary that the data has at least once: ``slots`` (int64, n_genes) is the slot of every gene
-    of the data, ``-1`` where it is unknown, and ``tokens`` (int64, n_slots) the vocabulary's own id of every slot, ascending.
-    Genes of the data that share a slot are summed.
+    A slot is a gene of the vocabulary that the data have at least once. ``slots`` (int64, n_genes)
+    is the slot of every gene of the data, ``-1`` where it is unknown. ``tokens`` (int64, n_slots)
+    is the vocabulary's own id of every slot, ascending. Genes that share a slot are summed.
     """
 
     slots: np.ndarray
@@ -131,23 +147,28 @@ class GeneMatch:
         return self.slots >= 0
 
     def collapse(self, matrix: sp.csr_matrix) -> sp.csr_matrix:
-        """Return cells × slots: unknown genes left out, genes with the same slot summed, columns ascending in every row."""
+        """Return cells × slots: unknown genes left out, genes with the same slot summed.
+
+        Columns are ascending in every row.
+        """
         columns = np.flatnonzero(self.known)
         gather = sp.csr_matrix(
             (np.ones(len(columns)), (columns, self.slots[columns])),
             shape=(len(self.slots), len(self.tokens)),
         )
         collapsed = sp.csr_matrix(matrix @ gather)
+        # A product of sparse matrices leaves them in any order.
         collapsed.sort_indices()
         return collapsed
 
 
 @dataclass(frozen=True)
 class CellTokens:
-    """Token sequences of the cells of one block, one after the other: cell ``i`` has positions ``indptr[i]`` to ``indptr[i + 1]``.
+    """Token sequences of the cells of one block, one after the other.
 
-    ``slots`` is the gene slot of each position, ``-1`` for special tokens; ``values`` are expression values for models that
-    read them. A cell without tokens has an empty sequence.
+    Cell ``i`` has positions ``indptr[i]`` to ``indptr[i + 1]``; a cell without tokens has none.
+    ``slots`` is the gene slot of each position, ``-1`` for special tokens. ``values`` are
+    expression values, for models that read them.
     """
 
     indptr: np.ndarray
@@ -158,10 +179,12 @@ class CellTokens:
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Some cells as rectangular arrays, cells × positions, right-padded: ``mask`` is ``True`` at real tokens.
+    """Some cells as rectangular arrays, cells × positions, padded at the right.
 
-    ``slots`` is ``-1`` at padding and special tokens; ``cells`` are the rows of the cells in their block. ``match`` tells models
-    that give every gene of the vocabulary a vector, expressed or not, what the slots are; ``pooling`` which vectors are wanted.
+    ``mask`` is ``True`` at real tokens. ``slots`` is ``-1`` at padding and special tokens.
+    ``cells`` are the rows of the cells in their block. ``match`` says what the slots are, for
+    models that give a vector to genes that are not expressed. ``pooling`` says which vectors are
+    wanted.
     """
 
     cells: np.ndarray
@@ -177,9 +200,10 @@ class TokenBatch:
 class Encoded:
     """A model's answer to a :class:`TokenBatch`, as torch tensors.
 
-    ``hidden`` is float (cells, positions, dimension), ``slots`` int64 (cells, positions) with ``-1`` for positions that are no
-    gene, ``weights`` float (cells, positions) where the model gives pooling weights. The positions are those that take part in the
-    batch's pooling and need not be those of its tokens: with ``"mean"`` the genes that the cell expresses, with ``"mean_all"`` and
+    ``hidden`` is float (cells, positions, dimension). ``slots`` is int64 (cells, positions), ``-1``
+    for positions that are no gene. ``weights`` is float (cells, positions), where the model gives
+    pooling weights. The positions are those that take part in the pooling, and need not be those of
+    the tokens: with ``"mean"`` the genes that the cell expresses, with ``"mean_all"`` and
     ``"attentive"`` every gene that has a slot.
     """
 

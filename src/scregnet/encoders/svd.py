@@ -1,4 +1,4 @@
-"""``model="svd"``: gene loadings of a truncated SVD; needs no weights and runs anywhere."""
+"""``model="svd"``: gene loadings of a truncated SVD, without weights."""
 
 from __future__ import annotations
 
@@ -10,27 +10,33 @@ import scipy.sparse as sp
 
 from scregnet._logging import logger
 from scregnet._validate import check_integer
+from scregnet.encoders.entry import EncoderEntry
 from scregnet.encoders.protocol import CellStream, Embedding, EmbedOptions, GeneVectors
 
+# Counts per cell after scaling, as is usual for log-normalised counts.
 TARGET_SUM = 1e4
+# Power iterations of the randomised solver. More than scikit-learn's own 4 or 7, so that the
+# vectors are closer to those of the exact decomposition.
+_N_ITERATIONS = 10
 
 
 class SvdEncoder:
-    r"""Scaled gene loadings of a truncated singular value decomposition of log-normalised counts.
+    """Scaled gene loadings of a truncated singular value decomposition of log-normalised counts.
 
-    Counts are brought to 10,000 per cell and :math:`\log(1 + x)` is taken; with :math:`X = U S V^\top` over the :math:`n`
-    cells that have counts, the vectors are :math:`V S / \sqrt{n}`. So the inner product of two genes' vectors is close to
-    their mean product over cells, whatever the number of cells, and faint genes have short vectors. The matrix is not
-    centred: it stays sparse, and the first component carries the mean expression of genes. Each component's sign is such
-    that its largest loading is positive.
+    Counts are scaled to 10,000 per cell, and log(1 + x) is taken. With ``X = U S V'`` over the n
+    cells that have counts, the vectors are ``V S / sqrt(n)``. So the inner product of two genes'
+    vectors is close to the mean of their product over cells, whatever the number of cells. Genes
+    with low expression have short vectors.
 
-    The log-normalised matrix of all cells is held in memory (sparse).
+    The matrix is not centred: it stays sparse, and the first component holds the mean expression.
+    The sign of each component makes its largest loading positive. The log-normalised matrix of all
+    cells is in memory, as a sparse matrix.
 
     Parameters
     ----------
     n_components
-        Width of the vectors. Where there are fewer genes, or no group with as many cells, the width is that number and the
-        log says so; a group with fewer cells than the width has zeros in the components that it lacks.
+        Width of the vectors. It is smaller if there are fewer genes, or if no group has that many
+        cells. A group with fewer cells than the width has zeros in the components that it lacks.
     """
 
     poolings: tuple[str, ...] = ()
@@ -49,7 +55,7 @@ class SvdEncoder:
         }
 
     def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
-        """Return loadings per gene and group; a gene is covered where a cell of the group has it."""
+        """Return loadings per gene and group; a gene that a cell of the group has is covered."""
         parts: list[list[sp.csr_matrix]] = [[] for _ in range(cells.n_groups)]
         for block in cells:
             matrix = _log_normalise(block.matrix) if cells.counts else block.matrix
@@ -60,10 +66,8 @@ class SvdEncoder:
             sp.vstack(part, format="csr") if part else sp.csr_matrix((0, len(genes)))
             for part in parts
         ]
-        most_cells = max(matrix.shape[0] for matrix in matrices)
-        if most_cells == 0:
-            msg = f"none of the {cells.n_cells} cells has a value above zero."
-            raise ValueError(msg)
+        # At least one component, of zeros: the caller raises if no cell can be used.
+        most_cells = max(1, *(matrix.shape[0] for matrix in matrices))
         width = min(self.n_components, len(genes), most_cells)
         if width < self.n_components:
             logger.info(
@@ -80,6 +84,7 @@ class SvdEncoder:
 
 def _log_normalise(counts: sp.csr_matrix) -> sp.csr_matrix:
     totals = np.asarray(counts.sum(axis=1)).ravel()
+    # Not divided by zero in empty cells.
     scale = TARGET_SUM / np.where(totals > 0, totals, 1.0)
     return sp.csr_matrix(
         (
@@ -99,11 +104,21 @@ def _gene_vectors(matrix: sp.csr_matrix, width: int, seed: int) -> GeneVectors:
     rank = min(width, n_cells)
     if rank > 0:
         _, singular, loadings = randomized_svd(
-            matrix, rank, n_iter=10, random_state=seed, flip_sign=False
+            matrix, rank, n_iter=_N_ITERATIONS, random_state=seed, flip_sign=False
         )
+        # An SVD leaves the sign of a component open.
         largest = loadings[np.arange(rank), np.abs(loadings).argmax(axis=1)]
         vectors[:, :rank] = (loadings * (np.sign(largest) * singular / np.sqrt(n_cells))[:, None]).T
     covered = matrix.getnnz(axis=0) > 0
-    # A gene without a single count has a zero column; what the solver leaves there is rounding.
+    # The column of a gene without counts is zero. The solver leaves rounding errors there.
     vectors[~covered] = 0
     return GeneVectors(vectors=vectors, covered=covered, n_cells=n_cells)
+
+
+SVD = EncoderEntry(
+    name="svd",
+    target=SvdEncoder,
+    description="Gene loadings of a truncated SVD of log-normalised counts; no weights",
+    reference="Halko, Martinsson and Tropp 2011, doi:10.1137/090771806",
+    gene_ids="any",
+)

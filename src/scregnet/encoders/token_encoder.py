@@ -1,4 +1,4 @@
-"""The part that all token models share: batches of cells of like length, encoding, pooling."""
+"""What all token models share: batches of cells of like length, encoding, pooling."""
 
 from __future__ import annotations
 
@@ -27,16 +27,19 @@ from scregnet.encoders.protocol import (
     TokenBatch,
 )
 
-# Enough to keep the processor busy; more would only need more memory.
+# Enough to keep the device busy; more would only need more memory.
 _MAX_TOKENS = {"cpu": 8192, "mps": 8192, "cuda": 65536}
 
 
 class TokenEncoder(ABC):
     """Base of models that turn one cell at a time into token vectors.
 
-    A subclass says which genes it knows (:meth:`match`), how cells become tokens (:meth:`tokenise`), what the model makes of
-    a batch (:meth:`encode`) and where it lives (:meth:`to`). Cells of a block are sorted by length and cut into batches of about as
-    many tokens, so little of a batch is padding; the pooled result depends neither on the batch size nor on the order of cells.
+    A subclass says which genes it knows (:meth:`match`), how cells become tokens
+    (:meth:`tokenise`), what the model makes of a batch (:meth:`encode`) and how it moves to a
+    device (:meth:`to`).
+
+    Cells of a block are sorted by length and cut into batches of about as many tokens, so a batch
+    has little padding. The result depends neither on the batch size nor on the order of cells.
     """
 
     poolings: tuple[str, ...] = ("mean",)
@@ -47,11 +50,17 @@ class TokenEncoder(ABC):
     half_precision: bool = False
     """Whether ``precision="auto"`` may compute in half precision."""
     max_tokens: int | None = None
-    """Tokens that a batch has at most, padding included, and where every gene gets a vector those; ``None`` for no limit."""
+    """Most tokens of a batch, padding included; ``None`` for no limit.
+
+    Where every gene gets a vector, a cell counts as at least that many tokens.
+    """
 
     @abstractmethod
     def match(self, genes: np.ndarray) -> GeneMatch:
-        """Find the genes of the data in the vocabulary; raise ``ValueError`` naming the likely cause where there is none."""
+        """Find the genes of the data in the vocabulary.
+
+        Raise ``ValueError`` that names the likely cause if there is none.
+        """
 
     @abstractmethod
     def tokenise(self, block: CellBlock, match: GeneMatch) -> CellTokens:
@@ -72,9 +81,13 @@ class TokenEncoder(ABC):
     def batches(
         self, block: CellBlock, match: GeneMatch, batch_size: int, *, pooling: str = "mean"
     ) -> Iterator[TokenBatch]:
-        """Yield the cells of a block that have tokens as padded batches, longest cells first, of at most ``batch_size`` cells each."""
+        """Yield the cells of a block that have tokens as padded batches, longest cells first.
+
+        A batch has at most ``batch_size`` cells.
+        """
         tokens = self.tokenise(block, match)
         lengths = np.diff(tokens.indptr)
+        # Stable, so that the batches are the same in every run.
         order = np.argsort(-lengths, kind="stable")
         order = order[lengths[order] > 0]
         every_gene = 0 if pooling == "mean" else len(match.tokens)
@@ -82,43 +95,46 @@ class TokenEncoder(ABC):
         while start < len(order):
             n_cells = batch_size
             if self.max_tokens is not None:
-                n_cells = min(
-                    n_cells, max(self.max_tokens // max(lengths[order[start]], every_gene), 1)
-                )
+                # The first cell is the longest: all others are padded to it.
+                width = max(lengths[order[start]], every_gene)
+                n_cells = min(n_cells, max(self.max_tokens // width, 1))
             cells = order[start : start + n_cells]
             start += n_cells
-            mask = np.arange(lengths[cells[0]]) < lengths[cells][:, None]
-            source = (tokens.indptr[cells][:, None] + np.arange(mask.shape[1]))[mask]
-            ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
-            ids[mask] = tokens.ids[source]
-            slots = np.full(mask.shape, -1, dtype=np.int64)
-            slots[mask] = tokens.slots[source]
-            values = None
-            if tokens.values is not None:
-                values = np.zeros(mask.shape, dtype=np.float32)
-                values[mask] = tokens.values[source]
-            yield TokenBatch(
-                cells=cells,
-                ids=ids,
-                slots=slots,
-                mask=mask,
-                values=values,
-                match=match,
-                pooling=pooling,
-            )
+            yield self._padded(tokens, cells, match, pooling)
+
+    def _padded(
+        self, tokens: CellTokens, cells: np.ndarray, match: GeneMatch, pooling: str
+    ) -> TokenBatch:
+        """Return some cells, the longest first, as rectangular arrays."""
+        lengths = np.diff(tokens.indptr)[cells]
+        mask = np.arange(lengths[0]) < lengths[:, None]
+        source = (tokens.indptr[cells][:, None] + np.arange(mask.shape[1]))[mask]
+        ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
+        ids[mask] = tokens.ids[source]
+        slots = np.full(mask.shape, -1, dtype=np.int64)
+        slots[mask] = tokens.slots[source]
+        values = None
+        if tokens.values is not None:
+            values = np.zeros(mask.shape, dtype=np.float32)
+            values[mask] = tokens.values[source]
+        return TokenBatch(
+            cells=cells,
+            ids=ids,
+            slots=slots,
+            mask=mask,
+            values=values,
+            match=match,
+            pooling=pooling,
+        )
 
     def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
         """Stream the cells through the model once and pool per gene and group."""
-        from tqdm.auto import tqdm
-
         if options.batch_size is not None:
             check_integer("batch_size", options.batch_size, minimum=1)
         check_choice("pooling", options.pooling, self.poolings)
         device = resolve_device(options.device)
-        wanted = (
-            options.precision if self.half_precision or options.precision != "auto" else "float32"
-        )
-        precision, computing = autocast(wanted, device)
+        automatic = options.precision == "auto" and not self.half_precision
+        precision, computing = autocast("float32" if automatic else options.precision, device)
         match = self.match(genes)
         pooler = StreamingPooler(
             cells.n_groups,
@@ -128,54 +144,51 @@ class TokenEncoder(ABC):
             device=device,
         )
         self.to(device)
-        self.max_tokens = None
-        batch_size = options.batch_size
-        if batch_size is None:
-            self.max_tokens = _MAX_TOKENS[device.type]
-            batch_size = self.max_tokens
+        self.max_tokens = _MAX_TOKENS[device.type] if options.batch_size is None else None
         partial = PartialSums(
             options.partial_sums, self._run_key(cells, match, options, precision, device)
         )
         with torch_threads(), torch.inference_mode(), computing():
-            blocks, place = partial.take_up(cells, pooler)
-            n_blocks, skip, n_cells = max(place.blocks - 1, 0), place.batches, place.cells
-            title = type(self).__name__.removesuffix("Encoder")
-            with tqdm(
-                total=cells.n_cells,
-                initial=n_cells,
-                desc=title,
-                unit="cell",
-                disable=not options.progress,
-            ) as bar:
-                for block in blocks:
-                    n_blocks += 1
-                    n_encoded = 0
-                    batches = enumerate(
-                        self.batches(block, match, batch_size, pooling=options.pooling), start=1
-                    )
-                    for number, batch in batches:
-                        n_encoded += len(batch.cells)
-                        if number <= skip:
-                            n_cells -= len(batch.cells)
-                            continue
-                        pooler.add(self.encode(batch), block.groups[batch.cells])
-                        bar.update(len(batch.cells))
-                        partial.save(pooler, Place(n_blocks, number, n_cells + n_encoded))
-                    skip = 0
-                    bar.update(len(block.groups) - n_encoded)
-                    n_cells += len(block.groups)
+            self._pool(cells, match, pooler, partial, options)
         partial.done()
-        if pooler.n_cells.sum() == 0:
-            msg = f"none of the {cells.n_cells} cells has a value above zero in any of the {int(match.known.sum())} genes that the model knows."
-            raise ValueError(msg)
         pooled, seen = pooler.result()
         groups = tuple(
             _per_gene(pooled[g], seen[g], match, int(pooler.n_cells[g]))
             for g in range(cells.n_groups)
         )
-        return Embedding(
-            groups=groups, known=match.known, report={**match.report, "precision": precision}
-        )
+        report = {**match.report, "precision": precision}
+        return Embedding(groups=groups, known=match.known, report=report)
+
+    def _pool(
+        self,
+        cells: CellStream,
+        match: GeneMatch,
+        pooler: StreamingPooler,
+        partial: PartialSums,
+        options: EmbedOptions,
+    ) -> None:
+        """Encode all cells, or those that an earlier run has left, and add them to the sums."""
+        # Without a number of cells, only max_tokens limits a batch.
+        batch_size = self.max_tokens or options.batch_size or 1
+        blocks, place = partial.take_up(cells, pooler)
+        n_before = place.cells
+        title = type(self).__name__.removesuffix("Encoder")
+        with _bar(title, cells.n_cells, place.cells, options) as bar:
+            for number, block in enumerate(blocks, start=max(place.blocks, 1)):
+                n_encoded = 0
+                batches = self.batches(block, match, batch_size, pooling=options.pooling)
+                for n_batches, batch in enumerate(batches, start=1):
+                    n_encoded += len(batch.cells)
+                    if number == place.blocks and n_batches <= place.batches:
+                        # In the sums, and in the number of cells, of the earlier run.
+                        n_before -= len(batch.cells)
+                        continue
+                    pooler.add(self.encode(batch), block.groups[batch.cells])
+                    bar.update(len(batch.cells))
+                    partial.save(pooler, Place(number, n_batches, n_before + n_encoded))
+                # Cells without tokens are in no batch.
+                bar.update(len(block.groups) - n_encoded)
+                n_before += len(block.groups)
 
     def _run_key(
         self,
@@ -185,22 +198,12 @@ class TokenEncoder(ABC):
         precision: str,
         device: torch.device,
     ) -> dict[str, Any]:
-        """Return what the sums depend on, the cells themselves left out."""
+        """Return what the sums depend on, except the cells themselves."""
         if options.partial_sums is None:
             return {}
-        described = hashlib.blake2b(repr(sorted(self.describe().items())).encode(), digest_size=16)
-        for array in (match.slots, match.tokens):
-            described.update(array.tobytes())
-        for name, value in sorted(vars(self).items()):
-            if isinstance(value, torch.nn.Module):
-                for key, tensor in value.state_dict().items():
-                    described.update(f"{name}.{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                    described.update(
-                        tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
-                    )
         return {
             "encoder": f"{type(self).__module__}.{type(self).__qualname__}",
-            "model": described.hexdigest(),
+            "model": self._digest(match),
             "cells": [cells.n_cells, cells.n_groups, cells.counts],
             "options": [
                 options.pooling,
@@ -212,9 +215,32 @@ class TokenEncoder(ABC):
             "versions": {name: version(name) for name in ("scregnet", "numpy", "torch")},
         }
 
+    def _digest(self, match: GeneMatch) -> str:
+        """Return a hash of the model, its weights included, and of the genes."""
+        digest = hashlib.blake2b(repr(sorted(self.describe().items())).encode(), digest_size=16)
+        for array in (match.slots, match.tokens):
+            digest.update(array.tobytes())
+        for name, value in sorted(vars(self).items()):
+            if not isinstance(value, torch.nn.Module):
+                continue
+            for key, tensor in value.state_dict().items():
+                digest.update(f"{name}.{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                # As bytes: NumPy has no bfloat16.
+                content = tensor.detach().cpu().reshape(-1).view(torch.uint8)
+                digest.update(content.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _bar(title: str, n_cells: int, n_done: int, options: EmbedOptions) -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm(
+        total=n_cells, initial=n_done, desc=title, unit="cell", disable=not options.progress
+    )
+
 
 def _per_gene(pooled: np.ndarray, seen: np.ndarray, match: GeneMatch, n_cells: int) -> GeneVectors:
-    """Spread the vectors of slots over the genes of the data; genes that share a slot share its vector."""
+    """Give every gene of the data the vector of its slot; genes may share a slot."""
     covered = match.known & (seen[match.slots] > 0)
     vectors = np.zeros((len(match.slots), pooled.shape[1]), dtype=np.float32)
     vectors[covered] = pooled[match.slots[covered]]

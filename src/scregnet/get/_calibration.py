@@ -10,8 +10,8 @@ import pandas as pd
 
 from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import fitted, read_groups
-from scregnet._anndata.split import PARTS
 from scregnet._docs import doc
+from scregnet._genes.split import PARTS
 from scregnet._validate import check_choice, check_integer
 
 if TYPE_CHECKING:

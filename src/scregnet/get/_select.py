@@ -11,7 +11,7 @@ import pandas as pd
 
 from scregnet._anndata.access import check_names
 from scregnet._anndata.slots import fitted, network, regulators
-from scregnet._anndata.split import PARTS
+from scregnet._genes.split import PARTS
 from scregnet._validate import check_integer, check_interval, listed
 from scregnet.get._names import find_genes, shown_names
 from scregnet.links.pairs.codes import find_codes, pair_codes

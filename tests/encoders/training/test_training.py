@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -14,9 +13,10 @@ from scregnet.encoders import CellBlock, CellStream
 from scregnet.encoders.geneformer.encoder import GeneformerEncoder
 from scregnet.encoders.geneformer.training import GeneformerTraining, vocabulary_of
 from scregnet.encoders.scbert.training import ScBertTraining
-from scregnet.encoders.training import loop as pretraining
-from scregnet.encoders.training.loop import IGNORED, MaskedBatch, TrainOptions
-from scregnet.encoders.training.run import Progress, RunFolder
+from scregnet.encoders.training.loop import Trainer, TrainOptions, _order, _schedule
+from scregnet.encoders.training.protocol import IGNORED, MaskedBatch
+from scregnet.encoders.training.record import RunRecord
+from scregnet.encoders.training.run import RunFolder
 from scregnet.encoders.weights.files import locate
 
 SIZES = {"n_layers": 1, "hidden_size": 8, "n_heads": 2}
@@ -198,9 +198,10 @@ def test_batches_of_a_step_have_the_gradient_of_the_step(name, request, monkeypa
     start = {key: value.clone() for key, value in model.state().items()}
     moved = []
     for size in (20, 6):
-        options = TrainOptions(1, 1, size, 1, 1.0, 0.0, 0.0, 0.1, 10)
-        optimizer = torch.optim.SGD(model.network.parameters(), lr=1.0)
-        pretraining._step(model, optimizer, batch, options, 0, 0, torch.device("cpu"), nullcontext)
+        options = TrainOptions(1, 1, size, 1, 1.0, 0.0, 0.0, 0.1, 10, device="cpu")
+        trainer = Trainer(model, options, seed=0)
+        trainer.optimizer = torch.optim.SGD(model.network.parameters(), lr=1.0)
+        trainer.step(batch, 0)
         moved.append({key: value.clone() for key, value in model.state().items()})
         model.load(start)
     assert not torch.allclose(moved[0][key := next(iter(start))], start[key])
@@ -211,7 +212,7 @@ def test_batches_of_a_step_have_the_gradient_of_the_step(name, request, monkeypa
 def test_every_cell_comes_once_an_epoch_among_cells_of_like_length():
     lengths = np.random.default_rng(0).integers(5, 500, 1003)
     cells = np.arange(3, 1003)
-    orders = [pretraining._order(cells, lengths, 16, seed=7, epoch=epoch) for epoch in (0, 0, 1)]
+    orders = [_order(cells, lengths, 16, seed=7, epoch=epoch) for epoch in (0, 0, 1)]
     for order in orders:
         np.testing.assert_array_equal(np.sort(order), cells)
     np.testing.assert_array_equal(orders[0], orders[1])
@@ -221,19 +222,19 @@ def test_every_cell_comes_once_an_epoch_among_cells_of_like_length():
 
 
 def test_learning_rate_rises_then_falls():
-    rates = [pretraining._schedule(step, 100, 0.1) for step in range(100)]
+    rates = [_schedule(step, 100, 0.1) for step in range(100)]
     assert rates.index(max(rates)) == 10
     assert max(rates) == 1
     assert rates[0] == pytest.approx(1 / 11)
     assert rates[-1] == pytest.approx(1 / 90)
-    assert pretraining._schedule(0, 1, 0.0) == 1
+    assert _schedule(0, 1, 0.0) == 1
 
 
 def test_a_damaged_record_is_told(tmp_path):
     (tmp_path / "finetune.json").write_text("{")
     with pytest.raises(ValueError, match="is not the record of a run"):
         RunFolder(tmp_path, {"a": 1}, 0)
-    progress = Progress(1, 1, 1.0, 1.0, 1.0)
+    progress = RunRecord(1, 1, 1.0, 1.0, 1.0)
     (tmp_path / "finetune.json").write_text(
         json.dumps({"params": {}, "progress": vars(progress), "digest": "x"})
     )
@@ -249,7 +250,7 @@ def test_a_run_without_seed_gets_one_and_keeps_it(tmp_path):
         "digest": "x",
         "last": "",
         "best": "",
-        "progress": vars(Progress(1, 1, 1.0, 1.0, 1.0)),
+        "progress": vars(RunRecord(1, 1, 1.0, 1.0, 1.0)),
     }
     (tmp_path / "finetune.json").write_text(json.dumps(record))
     assert RunFolder(tmp_path, {"a": 1}, None).seed == run.seed

@@ -8,7 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
-from scregnet.encoders.weights.checkpoints import GENEFORMER
+from scregnet.encoders.geneformer.checkpoints import CHECKPOINTS
 from scregnet.encoders.weights.pickles import read_dictionary
 
 
@@ -120,7 +120,7 @@ def test_first_family_style_golden_files(shared):
 @pytest.mark.shared
 def test_published_dictionaries(shared):
     folder = shared / "data" / "vocab"
-    published = {file.role: file for file in GENEFORMER["V1-10M"].files}
+    published = {file.role: file for file in CHECKPOINTS["V1-10M"].files}
     paths = {
         "tokens": folder / "geneformer_v1" / "token_dictionary.pkl",
         "medians": folder / "geneformer_v1" / "gene_median_dictionary.pkl",

@@ -15,7 +15,7 @@ from scregnet.encoders.gene_ids import is_ensembl, unversioned
 from scregnet.encoders.geneformer.encoder import GeneformerEncoder, read_config
 from scregnet.encoders.geneformer.tokens import MAX_LENGTH, PAD, GeneformerVocabulary
 from scregnet.encoders.protocol import CellStream, GeneMatch
-from scregnet.encoders.training.loop import IGNORED, MaskedBatch, MaskedModel
+from scregnet.encoders.training.protocol import IGNORED, MaskedBatch, MaskedModel
 from scregnet.encoders.training.run import write_json, write_tensors
 from scregnet.encoders.weights.files import Weights, check_state, read_state
 

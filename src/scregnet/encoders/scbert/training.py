@@ -15,7 +15,7 @@ import torch
 from scregnet._validate import listed
 from scregnet.encoders.scbert.encoder import TARGET_SUM, ScBertEncoder
 from scregnet.encoders.scbert.network import ScBertNetwork, ScBertSizes
-from scregnet.encoders.training.loop import IGNORED, MaskedBatch, MaskedModel
+from scregnet.encoders.training.protocol import IGNORED, MaskedBatch, MaskedModel
 from scregnet.encoders.training.run import write_json, write_tensors
 
 if TYPE_CHECKING:

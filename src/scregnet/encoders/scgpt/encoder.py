@@ -305,9 +305,6 @@ class ScGptEncoder(TokenEncoder):
         for block in cells:
             present = np.diff(match.collapse(block.matrix).indptr) > 0
             n_cells += np.bincount(block.groups[present], minlength=cells.n_groups)
-        if not n_cells.any():
-            msg = f"none of the {cells.n_cells} cells has a value above zero in any of the {int(match.known.sum())} genes that the model knows."
-            raise ValueError(msg)
         device = self.network.genes.weight.device
         with torch.inference_mode():
             rows = (

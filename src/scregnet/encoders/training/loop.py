@@ -1,37 +1,42 @@
 """Masked training of token models on the user's own cells: the loop that all models share.
 
-Everything that is drawn is a function of the seed, the epoch and the step, so a run that was killed goes on as if it had not been.
+All random draws depend only on the seed, the epoch and the step. So a run that was stopped
+continues as if it had not been.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from scregnet._device import autocast, own_randomness, resolve_device, seed_torch, torch_threads
 from scregnet._logging import logger
-from scregnet.encoders.training.run import Progress, RunFolder
+from scregnet.encoders.training.record import RunRecord
 
-IGNORED = -100
-"""Label of positions that are not to be predicted."""
+if TYPE_CHECKING:
+    from scregnet.encoders.training.protocol import MaskedBatch, MaskedModel
+    from scregnet.encoders.training.run import RunFolder
 
-# What a random generator is for: kept apart, so that one more draw of a kind changes no other.
+# Each purpose has a generator of its own, so that a further draw for one changes no other.
 _SPLIT, _ORDER, _MASK, _DROPOUT, _VALIDATION = range(5)
-# Steps within which cells are sorted by length, so that a batch holds cells of like length.
+# Cells are sorted by length within so many steps. More would mean less padding, but also batches
+# that are less random.
 _WINDOW = 32
+# Gradients are scaled down to this norm, as is usual for transformers.
+_MAX_NORM = 1.0
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How to train; ``batch_size`` cells are in the device's memory at once, ``accumulate`` batches make one step."""
+    """How to train.
+
+    ``batch_size`` cells are in the device's memory at once; ``accumulate`` batches make one step.
+    """
 
     max_epochs: int
     patience: int
@@ -46,72 +51,16 @@ class TrainOptions:
     device: str | None = None
     progress: bool = False
 
-
-@dataclass(frozen=True)
-class MaskedBatch:
-    """Cells with some positions hidden, as rectangular arrays, cells × positions.
-
-    ``inputs`` (int64) is what the model sees, ``mask`` (bool) is ``False`` at padding, ``labels`` (int64) is what it should predict
-    and :data:`IGNORED` elsewhere.
-    """
-
-    inputs: np.ndarray
-    mask: np.ndarray
-    labels: np.ndarray
-
     @property
-    def n_masked(self) -> int:
-        """Positions to predict."""
-        return int((self.labels != IGNORED).sum())
-
-    def parts(self, size: int) -> Iterator[MaskedBatch]:
-        """Yield ``size`` cells at a time, without the padding that they do not need."""
-        for start in range(0, len(self.inputs), size):
-            rows = slice(start, start + size)
-            width = int(self.mask[rows].sum(axis=1).max())
-            yield MaskedBatch(
-                self.inputs[rows, :width], self.mask[rows, :width], self.labels[rows, :width]
-            )
+    def step_size(self) -> int:
+        """Cells of one step."""
+        return self.batch_size * self.accumulate
 
 
-class MaskedModel(ABC):
-    """A model in training: its network, the cells as tokens, how they are masked, and its files."""
+def train(model: MaskedModel, options: TrainOptions, run: RunFolder) -> RunRecord:
+    """Train until the validation loss has not fallen for ``patience`` epochs.
 
-    network: torch.nn.Module
-    lengths: np.ndarray
-    """Positions of every cell that has any (int64)."""
-
-    @abstractmethod
-    def masked(self, cells: np.ndarray, rng: np.random.Generator) -> MaskedBatch:
-        """Return cells with some positions hidden."""
-
-    @abstractmethod
-    def loss(self, batch: MaskedBatch, device: torch.device) -> torch.Tensor:
-        """Return the cross-entropy (natural logarithm) summed over the hidden positions."""
-
-    @abstractmethod
-    def frequencies(self, cells: np.ndarray) -> Callable[[MaskedBatch], float]:
-        """Return the null model that knows only how frequent each answer is in ``cells``: a function like :meth:`loss`."""
-
-    @abstractmethod
-    def state(self) -> dict[str, torch.Tensor]:
-        """Return the tensors of the network under their published names."""
-
-    @abstractmethod
-    def load(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take back what :meth:`state` returned."""
-
-    @abstractmethod
-    def digest(self) -> str:
-        """Return a hash of the cells' tokens and the vocabulary."""
-
-    @abstractmethod
-    def write(self, folder: Path) -> None:
-        """Write weights, configuration and dictionaries in the layout that the encoder reads."""
-
-
-def train(model: MaskedModel, options: TrainOptions, run: RunFolder) -> Progress:
-    """Train until the validation loss has not fallen for ``patience`` epochs; the best epoch's weights stay.
+    The model ends with the weights of the best epoch.
 
     Parameters
     ----------
@@ -120,7 +69,7 @@ def train(model: MaskedModel, options: TrainOptions, run: RunFolder) -> Progress
     options
         How to train.
     run
-        The folder of the run; a run that is there is continued.
+        The folder of the run. A run that is there is continued.
 
     Raises
     ------
@@ -129,142 +78,167 @@ def train(model: MaskedModel, options: TrainOptions, run: RunFolder) -> Progress
     ValueError
         If there are too few cells.
     """
-    device = resolve_device(options.device)
-    _, half = autocast(options.precision, device)
-    training, validation = _split(len(model.lengths), options.validation_fraction, run.seed)
-    size = options.batch_size * options.accumulate
-    n_steps = math.ceil(len(training) / size)
-    model.network.to(device)
-    named = {
-        name: tensor for name, tensor in model.network.named_parameters() if tensor.requires_grad
-    }
-    # Biases and norms are not shrunk, as is usual for transformers.
-    groups = [
-        {
-            "params": [tensor for tensor in named.values() if tensor.ndim > 1],
-            "weight_decay": options.weight_decay,
-        },
-        {"params": [tensor for tensor in named.values() if tensor.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=options.learning_rate)
-
-    def validate() -> float:
-        return _mean_loss(model, validation, size, options.batch_size, run.seed, device, half)
-
-    with torch_threads(), own_randomness(device):
-        progress = run.load(model, optimizer, named)
-        if progress is None:
-            null = model.frequencies(training)
-            batches = list(_validation_batches(model, validation, size, run.seed))
-            baseline = sum(null(batch) for batch in batches) / sum(
-                batch.n_masked for batch in batches
-            )
-            initial = validate()
-            progress = Progress(
-                n_train=len(training),
-                n_validation=len(validation),
-                baseline_loss=baseline,
-                initial_loss=initial,
-                best_loss=initial,
-            )
-            run.keep_best(model, progress)
-        with _bar(options, n_steps, progress) as bar:
-            while progress.epoch < options.max_epochs and progress.stale < options.patience:
-                order = _order(training, model.lengths, size, run.seed, progress.epoch)
-                model.network.train()
-                while progress.step < n_steps:
-                    cells = order[progress.step * size : (progress.step + 1) * size]
-                    batch = model.masked(
-                        cells, _generator(run.seed, _MASK, progress.epoch, progress.step)
-                    )
-                    done = progress.epoch * n_steps + progress.step
-                    for group in optimizer.param_groups:
-                        group["lr"] = options.learning_rate * _schedule(
-                            done, n_steps * options.max_epochs, options.warmup_fraction
-                        )
-                    progress.loss_sum += _step(
-                        model, optimizer, batch, options, run.seed, done, device, half
-                    )
-                    progress.n_masked += batch.n_masked
-                    progress.step += 1
-                    bar.update()
-                    if progress.step % options.checkpoint_steps == 0 and progress.step < n_steps:
-                        run.save(model, optimizer, named, progress)
-                progress.end_epoch(validate())
-                if progress.stale == 0:
-                    run.keep_best(model, progress)
-                bar.set_postfix(
-                    {"validation loss": f"{progress.history[-1]['validation_loss']:.4f}"},
-                    refresh=False,
-                )
-                run.save(model, optimizer, named, progress)
-        run.load_best(model, progress)
+    trainer = Trainer(model, options, run.seed)
+    with torch_threads(), own_randomness(trainer.device):
+        record = run.load(model, trainer.optimizer, trainer.named)
+        if record is None:
+            record = trainer.start()
+            run.keep_best(model, record)
+        with _bar(options, trainer.n_steps, record) as bar:
+            while record.epoch < options.max_epochs and record.stale < options.patience:
+                _train_epoch(trainer, record, run, bar)
+                record.end_epoch(trainer.validation_loss())
+                if record.stale == 0:
+                    run.keep_best(model, record)
+                loss = record.history[-1]["validation_loss"]
+                bar.set_postfix({"validation loss": f"{loss:.4f}"}, refresh=False)
+                run.save(model, trainer.optimizer, trainer.named, record)
+        run.load_best(model, record)
         model.network.to("cpu").eval()
-    if progress.best_epoch < 0:
+    if record.best_epoch < 0:
         logger.warning(
-            "training did not lower the validation loss (%.4f): the weights are those it started from",
-            progress.best_loss,
+            "training did not lower the validation loss (%.4f): the weights are the initial ones",
+            record.best_loss,
         )
-    return progress
+    return record
 
 
-def _step(
-    model: MaskedModel,
-    optimizer: torch.optim.Optimizer,
-    batch: MaskedBatch,
-    options: TrainOptions,
-    seed: int,
-    done: int,
-    device: torch.device,
-    half: Callable[[], AbstractContextManager],
-) -> float:
-    """Take one step; return the summed loss."""
-    optimizer.zero_grad(set_to_none=True)
-    total = 0.0
-    for number, part in enumerate(batch.parts(options.batch_size)):
-        if part.n_masked == 0:
-            continue
-        seed_torch(int(_generator(seed, _DROPOUT, done, number).integers(2**62)), device)
-        with half():
-            loss = model.loss(part, device)
-        # Over the positions of the whole step: how it is divided into batches does not change the gradient.
-        (loss / batch.n_masked).backward()
-        total += float(loss.detach())
-    if not math.isfinite(total):
-        msg = f"the training loss is no longer finite at step {done}: lower learning_rate (now {options.learning_rate})."
-        raise RuntimeError(msg)
-    torch.nn.utils.clip_grad_norm_(model.network.parameters(), 1.0)
-    optimizer.step()
-    return total
+def _train_epoch(trainer: Trainer, record: RunRecord, run: RunFolder, bar: Any) -> None:
+    """Take the steps of an epoch that are left, and save checkpoints on the way."""
+    order = trainer.order(record.epoch)
+    trainer.model.network.train()
+    while record.step < trainer.n_steps:
+        batch = trainer.batch(order, record.epoch, record.step)
+        record.loss_sum += trainer.step(batch, record.epoch * trainer.n_steps + record.step)
+        record.n_masked += batch.n_masked
+        record.step += 1
+        bar.update()
+        # The end of an epoch has a checkpoint of its own, after validation.
+        due = record.step % trainer.options.checkpoint_steps == 0
+        if due and record.step < trainer.n_steps:
+            run.save(trainer.model, trainer.optimizer, trainer.named, record)
 
 
-def _mean_loss(
-    model: MaskedModel,
-    cells: np.ndarray,
-    size: int,
-    batch_size: int,
-    seed: int,
-    device: torch.device,
-    half: Callable[[], AbstractContextManager],
-) -> float:
-    """Loss per hidden position, hidden at the same places every time."""
-    model.network.eval()
-    total, n_masked = 0.0, 0
-    with torch.inference_mode():
-        for batch in _validation_batches(model, cells, size, seed):
-            for part in batch.parts(batch_size):
-                with half():
-                    total += float(model.loss(part, device))
-            n_masked += batch.n_masked
-    return total / n_masked
+class Trainer:
+    """A model with its optimiser and its training and validation cells.
+
+    Parameters
+    ----------
+    model
+        The model. It is moved to the device.
+    options
+        How to train.
+    seed
+        Seed of all draws.
+
+    Raises
+    ------
+    ValueError
+        If there are too few cells.
+    """
+
+    def __init__(self, model: MaskedModel, options: TrainOptions, seed: int) -> None:
+        self.model = model
+        self.options = options
+        self.seed = seed
+        self.device = resolve_device(options.device)
+        _, self._half = autocast(options.precision, self.device)
+        self.training, self.validation = _split(
+            len(model.lengths), options.validation_fraction, seed
+        )
+        self.n_steps = math.ceil(len(self.training) / options.step_size)
+        model.network.to(self.device)
+        self.named = {
+            name: tensor
+            for name, tensor in model.network.named_parameters()
+            if tensor.requires_grad
+        }
+        self.optimizer: torch.optim.Optimizer = _optimizer(list(self.named.values()), options)
+
+    def start(self) -> RunRecord:
+        """Return the record of a run before its first step: the losses of null model and model."""
+        null = self.model.frequencies(self.training)
+        batches = list(self._validation_batches())
+        baseline = sum(null(batch) for batch in batches) / sum(batch.n_masked for batch in batches)
+        initial = self.validation_loss()
+        return RunRecord(
+            n_train=len(self.training),
+            n_validation=len(self.validation),
+            baseline_loss=baseline,
+            initial_loss=initial,
+            best_loss=initial,
+        )
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the training cells in the order of an epoch."""
+        size = self.options.step_size
+        return _order(self.training, self.model.lengths, size, self.seed, epoch)
+
+    def batch(self, order: np.ndarray, epoch: int, step: int) -> MaskedBatch:
+        """Return the cells of a step with some positions hidden."""
+        size = self.options.step_size
+        cells = order[step * size : (step + 1) * size]
+        return self.model.masked(cells, _generator(self.seed, _MASK, epoch, step))
+
+    def step(self, batch: MaskedBatch, done: int) -> float:
+        """Take one step after ``done`` others; return the loss summed over the hidden positions."""
+        n_steps = self.n_steps * self.options.max_epochs
+        share = _schedule(done, n_steps, self.options.warmup_fraction)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.learning_rate * share
+        self.optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        for number, part in enumerate(batch.parts(self.options.batch_size)):
+            if part.n_masked == 0:
+                continue
+            drawn = _generator(self.seed, _DROPOUT, done, number).integers(2**62)
+            seed_torch(int(drawn), self.device)
+            with self._half():
+                loss = self.model.loss(part, self.device)
+            # Divided by the positions of the whole step: then the gradient does not depend on how
+            # the step is divided into batches.
+            (loss / batch.n_masked).backward()
+            total += float(loss.detach())
+        if not math.isfinite(total):
+            msg = (
+                f"the training loss is no longer finite at step {done}: lower learning_rate "
+                f"(now {self.options.learning_rate})."
+            )
+            raise RuntimeError(msg)
+        torch.nn.utils.clip_grad_norm_(self.model.network.parameters(), _MAX_NORM)
+        self.optimizer.step()
+        return total
+
+    def validation_loss(self) -> float:
+        """Return the loss per hidden position; the same positions are hidden every time."""
+        self.model.network.eval()
+        total, n_masked = 0.0, 0
+        with torch.inference_mode():
+            for batch in self._validation_batches():
+                for part in batch.parts(self.options.batch_size):
+                    with self._half():
+                        total += float(self.model.loss(part, self.device))
+                n_masked += batch.n_masked
+        return total / n_masked
+
+    def _validation_batches(self) -> Iterator[MaskedBatch]:
+        size, cells = self.options.step_size, self.validation
+        # Longest first: cells of like length need little padding.
+        ordered = cells[np.argsort(-self.model.lengths[cells], kind="stable")]
+        for number, start in enumerate(range(0, len(ordered), size)):
+            rng = _generator(self.seed, _VALIDATION, number)
+            yield self.model.masked(ordered[start : start + size], rng)
 
 
-def _validation_batches(
-    model: MaskedModel, cells: np.ndarray, size: int, seed: int
-) -> Iterator[MaskedBatch]:
-    ordered = cells[np.argsort(-model.lengths[cells], kind="stable")]
-    for number, start in enumerate(range(0, len(ordered), size)):
-        yield model.masked(ordered[start : start + size], _generator(seed, _VALIDATION, number))
+def _optimizer(tensors: list[torch.Tensor], options: TrainOptions) -> torch.optim.Optimizer:
+    # Biases and norms are not decayed, as is usual for transformers.
+    matrices = [tensor for tensor in tensors if tensor.ndim > 1]
+    others = [tensor for tensor in tensors if tensor.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": options.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=options.learning_rate)
 
 
 def _generator(seed: int, *purpose: int) -> np.random.Generator:
@@ -276,8 +250,9 @@ def _split(n_cells: int, fraction: float, seed: int) -> tuple[np.ndarray, np.nda
     n_validation = round(n_cells * fraction)
     if n_validation < 1 or n_validation >= n_cells:
         msg = (
-            f"too few cells: {n_cells} have genes of the vocabulary, of which validation_fraction={fraction} leaves "
-            f"{n_validation} for validation and {n_cells - n_validation} for training; both need at least one."
+            f"too few cells: {n_cells} have genes of the vocabulary. "
+            f"validation_fraction={fraction} leaves {n_validation} for validation and "
+            f"{n_cells - n_validation} for training; both need at least one."
         )
         raise ValueError(msg)
     drawn = _generator(seed, _SPLIT).permutation(n_cells)
@@ -294,25 +269,26 @@ def _order(cells: np.ndarray, lengths: np.ndarray, size: int, seed: int, epoch: 
     drawn = np.concatenate(
         [window[np.argsort(-lengths[window], kind="stable")] for window in windows]
     )
+    # Steps in random order, else each window would begin with its longest cells.
     n_full = len(drawn) // size
     full = drawn[: n_full * size].reshape(n_full, size)[rng.permutation(n_full)]
     return np.concatenate([full.ravel(), drawn[n_full * size :]])
 
 
 def _schedule(step: int, n_steps: int, warmup_fraction: float) -> float:
-    """Rise linearly over the warm-up, then fall linearly towards zero."""
+    """Return the share of the highest learning rate: a linear rise, then a linear fall to zero."""
     warmup = warmup_fraction * n_steps
     if step < warmup:
         return (step + 1) / (warmup + 1)
     return (n_steps - step) / max(n_steps - warmup, 1)
 
 
-def _bar(options: TrainOptions, n_steps: int, progress: Progress) -> Any:
+def _bar(options: TrainOptions, n_steps: int, record: RunRecord) -> Any:
     from tqdm.auto import tqdm
 
     return tqdm(
         total=n_steps * options.max_epochs,
-        initial=progress.epoch * n_steps + progress.step,
+        initial=record.epoch * n_steps + record.step,
         desc="training",
         unit="step",
         disable=not options.progress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,50 +13,15 @@ import numpy as np
 
 from scregnet._logging import logger
 from scregnet._validate import listed
+from scregnet.encoders.training.record import RunRecord
 
 if TYPE_CHECKING:
     import torch
 
-    from scregnet.encoders.training.loop import MaskedModel
+    from scregnet.encoders.training.protocol import MaskedModel
 
 RECORD = "finetune.json"
 CHECKPOINT = "finetune_checkpoint"
-
-
-@dataclass
-class Progress:
-    """How far a run has come; numbers only.
-
-    ``epoch`` and ``step`` are the next ones; ``stale`` counts the epochs since the best one; ``loss_sum`` and ``n_masked`` belong to
-    the epoch under way; ``best_epoch`` is ``-1`` while no epoch is better than the start.
-    """
-
-    n_train: int
-    n_validation: int
-    baseline_loss: float
-    initial_loss: float
-    best_loss: float
-    best_epoch: int = -1
-    epoch: int = 0
-    step: int = 0
-    stale: int = 0
-    loss_sum: float = 0.0
-    n_masked: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    def end_epoch(self, validation_loss: float) -> None:
-        """Note an epoch's figures and turn to the next."""
-        self.history.append(
-            {
-                "epoch": self.epoch,
-                "train_loss": self.loss_sum / self.n_masked,
-                "validation_loss": validation_loss,
-            }
-        )
-        self.stale += 1
-        if validation_loss < self.best_loss:
-            self.best_loss, self.best_epoch, self.stale = validation_loss, self.epoch, 0
-        self.epoch, self.step, self.loss_sum, self.n_masked = self.epoch + 1, 0, 0.0, 0
 
 
 class RunFolder:
@@ -110,9 +75,9 @@ class RunFolder:
         return bool(self._record.get("finished"))
 
     @property
-    def progress(self) -> Progress | None:
+    def progress(self) -> RunRecord | None:
         """How far the run in the folder has come."""
-        return Progress(**self._record["progress"]) if "progress" in self._record else None
+        return RunRecord(**self._record["progress"]) if "progress" in self._record else None
 
     def begin(self, digest: str) -> None:
         """Raise ``ValueError`` unless a run that is there saw the same cells; ``digest`` identifies them."""
@@ -126,7 +91,7 @@ class RunFolder:
         model: MaskedModel,
         optimizer: torch.optim.Optimizer,
         named: Mapping[str, torch.Tensor],
-    ) -> Progress | None:
+    ) -> RunRecord | None:
         """Bring model and optimiser to the last checkpoint; ``None`` where there is none."""
         progress = self.progress
         if progress is None:
@@ -150,7 +115,7 @@ class RunFolder:
         model: MaskedModel,
         optimizer: torch.optim.Optimizer,
         named: Mapping[str, torch.Tensor],
-        progress: Progress,
+        progress: RunRecord,
     ) -> None:
         """Write a checkpoint."""
         tensors = {f"model.{name}": tensor for name, tensor in model.state().items()}
@@ -160,7 +125,7 @@ class RunFolder:
         self._write(f"last-{progress.epoch}-{progress.step}", tensors)
         self._point("last", f"last-{progress.epoch}-{progress.step}", progress)
 
-    def keep_best(self, model: MaskedModel, progress: Progress) -> None:
+    def keep_best(self, model: MaskedModel, progress: RunRecord) -> None:
         """Keep the weights as the best so far; the record points to them from the next :meth:`save` on."""
         name = f"best-{progress.best_epoch}"
         self._write(name, model.state())
@@ -168,11 +133,11 @@ class RunFolder:
         if "last" not in self._record:
             self._point("last", "", progress)
 
-    def load_best(self, model: MaskedModel, progress: Progress) -> None:
+    def load_best(self, model: MaskedModel, progress: RunRecord) -> None:
         """Give the model the weights of the best epoch."""
         model.load(self._tensors(f"best-{progress.best_epoch}"))
 
-    def finish(self, model: MaskedModel, progress: Progress) -> None:
+    def finish(self, model: MaskedModel, progress: RunRecord) -> None:
         """Write the model's files and remove the checkpoints."""
         model.write(self.folder)
         self._record |= {"progress": asdict(progress), "finished": True}
@@ -197,7 +162,7 @@ class RunFolder:
             return {}
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            Progress(**record["progress"])
+            RunRecord(**record["progress"])
             if not {"params", "digest", "last", "best"} <= record.keys():
                 raise KeyError(*sorted({"params", "digest", "last", "best"} - record.keys()))
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
@@ -219,7 +184,7 @@ class RunFolder:
         folder.mkdir(parents=True, exist_ok=True)
         write_tensors(folder / f"{name}.safetensors", tensors)
 
-    def _point(self, kind: str, name: str, progress: Progress) -> None:
+    def _point(self, kind: str, name: str, progress: RunRecord) -> None:
         """Let the record point to new tensors, then remove those that it no longer names."""
         self._record |= {kind: name, "progress": asdict(progress)}
         self._write_record()

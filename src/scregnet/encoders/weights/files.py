@@ -1,4 +1,4 @@
-"""Find the files of a model: a local folder, or the hub with revision, size and hash pinned."""
+"""Find and read the files of a model: in a folder, or on the hub at a fixed revision."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Role:
-    """A file that a model needs: the names under which it is found in a folder, in order of preference."""
+    """A file that a model needs, and its possible names in a folder, the preferred one first."""
 
     name: str
     patterns: tuple[str, ...]
@@ -58,27 +58,21 @@ def locate(
     variant
         The variant to use.
     named
-        Whether the user named the variant: files of a local folder are then checked against that checkpoint's hashes.
+        Whether the user named the variant. The files of a folder must then have its hashes.
     folder
-        Local folder: the files side by side, or the hub repository's own tree; or the file with the weights itself, the others beside
-        it. ``None`` fetches from the hub.
+        The files in one folder; or a copy of the hub repository's own tree; or the file with the
+        weights itself, with the others next to it. ``None`` fetches from the hub.
 
     Raises
     ------
     FileNotFoundError
-        If files are missing; the message tells the ways to get them.
+        If files are missing; the message says how to get them.
     ValueError
-        If a file is not what the checkpoint's hash says.
+        If a file is not the published one although ``named``.
     """
     checkpoint = checkpoints.get(variant) if variant is not None else None
     if folder is None:
-        if checkpoint is None:
-            msg = f"model={model!r} has no published weights; name a folder with weights=."
-            raise FileNotFoundError(msg)
-        if not checkpoint.hub_id:
-            msg = f"model={model!r} needs weights=: its weights are on no hub from which they may be fetched."
-            raise FileNotFoundError(msg + _ways(model, checkpoint))
-        return _from_hub(model, variant or "", checkpoint)
+        return _published(model, variant or "", checkpoint)
     path = Path(folder).expanduser()
     if not path.exists():
         msg = f"weights={str(folder)!r} is not there." + _ways(model, checkpoint)
@@ -88,20 +82,46 @@ def locate(
     else:
         files = _tree(path, checkpoint) or _side_by_side(path, roles, model, checkpoint)
     if named and checkpoint is not None:
-        for wanted in checkpoint.files:
-            if wanted.role in files:
-                verify(files[wanted.role], wanted)
-        record = _hub_record(variant or "", checkpoint)
-        # Some publishers give no hash; the record says what was used all the same.
-        if "weights_sha256" not in record:
-            record["weights_sha256"] = sha256(files["weights"])
+        record = _verified_record(files, variant or "", checkpoint)
     else:
-        digest = sha256(files["weights"])
-        record = {"variant": "custom", "weights_sha256": digest}
-        for name, known in checkpoints.items():
-            if digest in {file.sha256 for file in known.files}:
-                record = _hub_record(name, known)
+        record = _recognised_record(files, checkpoints)
     return Weights(files=files, record={**record, "weights": str(path)})
+
+
+def _published(model: str, variant: str, checkpoint: Checkpoint | None) -> Weights:
+    if checkpoint is None:
+        msg = f"model={model!r} has no published weights; name a folder with weights=."
+        raise FileNotFoundError(msg)
+    if not checkpoint.hub_id:
+        msg = f"model={model!r} needs weights=: no hub has its weights."
+        raise FileNotFoundError(msg + _ways(model, checkpoint))
+    return _from_hub(model, variant, checkpoint)
+
+
+def _verified_record(
+    files: Mapping[str, Path], variant: str, checkpoint: Checkpoint
+) -> dict[str, Any]:
+    """Return the record of the variant, after checking the files against its hashes."""
+    for wanted in checkpoint.files:
+        if wanted.role in files:
+            verify(files[wanted.role], wanted)
+    record = _hub_record(variant, checkpoint)
+    # Some publishers give no hash. The record still says which file was used.
+    if "weights_sha256" not in record:
+        record["weights_sha256"] = sha256(files["weights"])
+    return record
+
+
+def _recognised_record(
+    files: Mapping[str, Path], checkpoints: Mapping[str, Checkpoint]
+) -> dict[str, Any]:
+    """Return the record of the variant that has these weights, or that of the user's own."""
+    digest = sha256(files["weights"])
+    record = {"variant": "custom", "weights_sha256": digest}
+    for variant, known in checkpoints.items():
+        if digest in {file.sha256 for file in known.files}:
+            record = _hub_record(variant, known)
+    return record
 
 
 def sha256(path: Path) -> str:
@@ -117,12 +137,16 @@ def verify(path: Path, wanted: WeightFile) -> None:
     if not found and (digest := sha256(path)) != wanted.sha256:
         found = f"sha256 {digest} instead of {wanted.sha256}"
     if found:
-        msg = f"{path} is not the published {wanted.path}: {found}. It is truncated or changed: delete it and get it again; for weights of your own name the model without its variant."
+        msg = (
+            f"{path} is not the published {wanted.path}: {found}. It is truncated or changed: "
+            "delete it and get it again. For weights of your own name the model without its "
+            "variant."
+        )
         raise ValueError(msg)
 
 
 def read_checkpoint(path: Path) -> Any:
-    """Read a ``.safetensors`` file, or any other with torch's reader that runs no code, whatever it holds."""
+    """Read a ``.safetensors`` file, or any other with torch's reader that runs no code."""
     import pickle
 
     import torch
@@ -135,7 +159,7 @@ def read_checkpoint(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError:
         raise
-    # torch meets a cut-off archive with any of these, OSError among them.
+    # For a cut-off archive torch raises any of these, even OSError.
     except (
         SafetensorError,
         pickle.UnpicklingError,
@@ -144,12 +168,18 @@ def read_checkpoint(path: Path) -> Any:
         OSError,
         ValueError,
     ) as error:
-        msg = f"{path} was not read: {str(error).splitlines()[0] if str(error) else type(error).__name__}. It is truncated, damaged, or carries more than tensors."
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        msg = (
+            f"{path} was not read: {cause}. It is truncated, damaged, or carries more than tensors."
+        )
         raise ValueError(msg) from error
 
 
 def read_state(path: Path, *, container: str | None = None) -> dict[str, torch.Tensor]:
-    """Read the tensors of a file; ``container`` is the key under which a training checkpoint keeps them, if the file is one."""
+    """Read the tensors of a file.
+
+    ``container`` is the key under which a training checkpoint has them, if the file is one.
+    """
     import torch
 
     state = read_checkpoint(path)
@@ -166,7 +196,7 @@ def read_state(path: Path, *, container: str | None = None) -> dict[str, torch.T
 def check_state(
     path: Path, state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
 ) -> None:
-    """Raise ``ValueError`` listing the tensors of a file that are missing, unexpected or of another shape than the model's."""
+    """Raise ``ValueError`` unless a file has exactly the tensors of the model, in their shapes."""
     faults = []
     if missing := [key for key in expected if key not in state]:
         faults.append(f"missing: {listed(missing)}")
@@ -193,7 +223,7 @@ def _hub_record(variant: str, checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _tree(folder: Path, checkpoint: Checkpoint | None) -> dict[str, Path]:
-    """Return the files if ``folder`` is a copy of the hub repository's own tree of folders, else nothing."""
+    """Return the files if ``folder`` is a copy of the hub repository's own tree, else none."""
     if (
         checkpoint is None
         or not checkpoint.hub_id
@@ -213,6 +243,7 @@ def _side_by_side(
     *,
     weights: Path | None = None,
 ) -> dict[str, Path]:
+    """Return the files of one folder by role; each role takes the first name that is there."""
     files: dict[str, Path] = {} if weights is None else {"weights": weights}
     missing = []
     for role in roles:
@@ -221,7 +252,10 @@ def _side_by_side(
         for pattern in role.patterns:
             found = sorted(path for path in folder.glob(pattern) if path.is_file())
             if len(found) > 1:
-                msg = f"weights={str(folder)!r} holds several files for {pattern!r}: {listed(path.name for path in found)}. Leave one."
+                msg = (
+                    f"weights={str(folder)!r} holds several files for {pattern!r}: "
+                    f"{listed(path.name for path in found)}. Leave one."
+                )
                 raise ValueError(msg)
             if found:
                 files[role.name] = found[0]
@@ -249,6 +283,7 @@ def _from_hub(model: str, variant: str, checkpoint: Checkpoint) -> Weights:
             cache_dir=settings.cache_dir / "hub",
         )
         try:
+            # First without a request: a cached file needs no network.
             path = Path(fetch(local_files_only=True))
         except LocalEntryNotFoundError:
             logger.info("%s: fetching %s (%.1f MB)", model, wanted.path, wanted.size / 1e6)
@@ -256,11 +291,12 @@ def _from_hub(model: str, variant: str, checkpoint: Checkpoint) -> Weights:
                 path = Path(fetch())
             except (HfHubHTTPError, OSError) as error:
                 msg = (
-                    f"the weights of model='{model}:{variant}' are not on this machine and {checkpoint.hub_id} could not "
-                    f"be reached ({type(error).__name__})." + _ways(model, checkpoint)
+                    f"the weights of model='{model}:{variant}' are not on this machine and "
+                    f"{checkpoint.hub_id} could not be reached ({type(error).__name__})."
+                    + _ways(model, checkpoint)
                 )
                 raise FileNotFoundError(msg) from error
-        # The cache links to the file: the message must name what has to be deleted.
+        # The cache holds a link to the file. A message must name the file itself, to be deleted.
         verify(path.resolve(), wanted)
         files[wanted.role] = path
     return Weights(files=files, record={**_hub_record(variant, checkpoint), "weights": "hub"})
@@ -277,6 +313,7 @@ def _ways(model: str, checkpoint: Checkpoint | None) -> str:
         "\nWays to get them:\n"
         f"  1. Run once with internet access: {checkpoint.size / 1e6:.0f} MB are fetched from "
         f"https://huggingface.co/{checkpoint.hub_id} and kept in {settings.cache_dir / 'hub'}.\n"
-        f"  2. Put these files of {checkpoint.hub_id}, revision {checkpoint.revision}, into one folder and name it with weights=:\n"
+        f"  2. Put these files of {checkpoint.hub_id}, revision {checkpoint.revision}, into one "
+        "folder and name it with weights=:\n"
         f"{names}" + (f"\n{checkpoint.source}" if checkpoint.source else "")
     )

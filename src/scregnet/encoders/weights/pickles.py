@@ -1,4 +1,4 @@
-"""Read gene dictionaries, pickled or JSON, without running anything that a file may carry."""
+"""Read gene dictionaries, pickled or JSON, without running code that a file may carry."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+# numpy 2 renamed its modules; files have either name.
 _SCALAR = {
     ("numpy.core.multiarray", "scalar"),
     ("numpy._core.multiarray", "scalar"),
@@ -18,7 +19,7 @@ _DTYPE = {("numpy", "dtype")}
 
 
 class _Dtype:
-    """Stands in for ``numpy.dtype`` while a file is read: takes plain numbers only."""
+    """Replaces ``numpy.dtype`` while a file is read; accepts plain numbers only."""
 
     def __init__(self, code: str, *_: bool) -> None:
         self.dtype = np.dtype(code)
@@ -35,11 +36,12 @@ def _number(dtype: _Dtype, data: bytes) -> int | float:
 
 
 class _Restricted(pickle.Unpickler):
-    """Knows two names, numpy's scalar and dtype, and gives its own stand-ins for them; refuses every other."""
+    """Replaces two names, numpy's scalar and dtype, by its own classes, and refuses all others."""
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         if (module, name) in _SCALAR:
-            # A fresh function each time: whatever a file does to the object that it gets, ours stays as it is.
+            # A new function each time: whatever a file does to the object that it gets, ours stays
+            # as it is.
             return lambda dtype, data: _number(dtype, data)
         if (module, name) in _DTYPE:
             return _Dtype
@@ -50,9 +52,9 @@ class _Restricted(pickle.Unpickler):
 def read_dictionary(path: Path) -> dict[str, Any]:
     """Return a dictionary of gene ids from a pickle or JSON file.
 
-    Only a flat dictionary from strings to strings or numbers is read. Of Python's names a pickle may use two, those of
-    numpy's scalars and their type, in which Geneformer's first dictionaries keep their numbers; with any other name, which
-    could run code, the file is refused before it is used.
+    Only a flat dictionary from strings to strings or numbers is read. A pickle may use two names of
+    Python, those of numpy's scalars and their type: Geneformer's first dictionaries hold their
+    numbers so. Any other name could run code, so the file is refused before it is used.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ def read_dictionary(path: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the file is damaged, holds something else, or wants to use another name.
+        If the file is damaged, holds something else, or uses another name.
     """
     try:
         if path.suffix == ".json":
@@ -84,7 +86,10 @@ def read_dictionary(path: Path) -> dict[str, Any]:
         UnicodeDecodeError,
         ValueError,
     ) as error:
-        msg = f"{path} was not read: it holds {error}, which a gene dictionary does not need, or it is damaged. Get it again from its source."
+        msg = (
+            f"{path} was not read: it holds {error}, which a gene dictionary does not need, or it "
+            "is damaged. Get it again from its source."
+        )
         raise ValueError(msg) from error
     if type(content) is not dict or not all(
         type(key) is str and type(value) in (str, int, float) for key, value in content.items()
