@@ -69,8 +69,10 @@ def score_links(
     data = resolve(adata, mod)
     key = key_of_group(data, key, group)
     model = fitted(data, key)["model"]
-    given = isinstance(pairs, pd.DataFrame)
-    frame = pairs.copy() if given else pd.DataFrame(list(pairs), columns=["source", "target"])
+    if isinstance(pairs, pd.DataFrame):
+        frame = pairs.copy()
+    else:
+        frame = pd.DataFrame(list(pairs), columns=["source", "target"])
     missing = [column for column in ("source", "target") if column not in frame]
     if missing:
         msg = f"pairs lacks the columns {listed(missing)}; it has {listed(frame.columns)}."
