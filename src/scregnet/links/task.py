@@ -110,7 +110,7 @@ class LinkMethod(Protocol):
     """Class of the fitted links. Its ``from_state`` reads what a file holds."""
 
     is_null: ClassVar[bool] = False
-    """Whether it is a null model: it sees no expression and no embedding, and every fit reports it."""
+    """Whether it is a null model. It sees no expression and no embedding; every fit reports it."""
 
     needs_expression: ClassVar[bool] = False
     """Whether the task must have ``expression`` and ``summary``."""
@@ -119,7 +119,7 @@ class LinkMethod(Protocol):
     """Whether the task may have an ``embedding``."""
 
     uses_torch: ClassVar[bool] = False
-    """Whether ``fit`` gets a torch device; else ``device`` is ``None`` and torch is not imported."""
+    """Whether ``fit`` gets a torch device; else ``device`` is ``None``, and torch stays out."""
 
     search_space: ClassVar[Mapping[str, Any]] = {}
     """Hyper-parameters that :func:`scregnet.tl.tune_grn` searches by default."""
