@@ -4,7 +4,8 @@ import torch
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 from torch_geometric.utils import to_undirected
 
-from scregnet.links.neural.gnns import GNNS, GraphNetwork
+from scregnet.links.neural.gnns import GraphNetwork
+from scregnet.links.neural.options import GNNS
 
 N_GENES, N_FEATURES = 30, 11
 GENES = torch.tensor([4, 0, 29, 17])

@@ -3,14 +3,44 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from scregnet._validate import check_integer, check_interval
 
-FUSIONS = ("concat", "cross_attention")
-"""How a method may join its representations; concatenation needs no module."""
+if TYPE_CHECKING:
+    from scregnet.links.neural.options import Fusion
+
+
+def make_fusion(
+    options: Fusion, left_dim: int, right_dim: int
+) -> Concatenation | CrossAttentionFusion:
+    """Return the module that joins two representations; its ``out_dim`` is the width it gives."""
+    if options.fusion == "concat":
+        return Concatenation(left_dim + right_dim)
+    return CrossAttentionFusion(
+        left_dim,
+        right_dim,
+        options.fusion_dim,
+        n_tokens=options.fusion_tokens,
+        heads=options.fusion_heads,
+        n_layers=options.fusion_layers,
+        dropout=options.dropout,
+    )
+
+
+class Concatenation(nn.Module):
+    """Join two representations of the same genes as they are, the left one first."""
+
+    def __init__(self, out_dim: int) -> None:
+        super().__init__()
+        self.out_dim = out_dim
+
+    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """Join row by row."""
+        return torch.cat([left, right], dim=1)
 
 
 class CrossAttentionFusion(nn.Module):
@@ -75,6 +105,7 @@ class CrossAttentionFusion(nn.Module):
         for name, value in numbers.items():
             check_integer(name, value, minimum=2 if name == "n_tokens" else 1)
         check_interval("dropout", dropout, 0, 1, closed="left")
+        self.out_dim = out_dim
         # All tokens together are as wide as the result, rounded up so that the heads divide a token.
         width = heads * math.ceil(out_dim / (2 * n_tokens * heads))
         self.left_tokens = _Tokens(left_dim, n_tokens, width)

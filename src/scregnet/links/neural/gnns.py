@@ -12,9 +12,6 @@ from torch import nn
 from scregnet.links.neural.dropout import Dropout
 from scregnet.links.neural.sparse_graph import SparseGraph
 
-GNNS = ("gcn", "graphsage", "gat")
-REDUCTIONS = ("concat", "mean")
-
 
 class GraphNetwork(nn.Module):
     """Representations of genes from messages along known edges; layers of torch-geometric, ReLU and dropout between them.
