@@ -81,6 +81,19 @@ def test_values_and_gradients_are_those_of_the_plain_layers(kind, dims, heads, r
         )
 
 
+@pytest.mark.parametrize("kind, dims, heads, reduction", CASES)
+def test_a_seed_gives_the_weights_of_the_plain_layers(kind, dims, heads, reduction):
+    features, edges = problem()
+    torch.manual_seed(3)
+    network = GraphNetwork(kind, features, edges, dims, heads=heads, reduction=reduction)
+    state = torch.get_rng_state()
+    torch.manual_seed(3)
+    plain = plain_stack(kind, dims, heads, reduction, 0.2)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, weight in plain.state_dict().items():
+        assert torch.equal(network.convolutions.state_dict()[name], weight), name
+
+
 @pytest.mark.parametrize("kind", GNNS)
 def test_as_many_layers_reach_as_many_edges_away(kind):
     # A chain of genes: what gene 5 holds comes to gene 2 by three layers, not by two.
