@@ -20,7 +20,7 @@ from scregnet.links.neural.sparse_graph import SparseGraph
 # - Sums over neighbours in the first layer are computed once, as the node features never change.
 # - A network of one layer computes the genes that are asked for, no others.
 # An epoch of scRegNet takes 0.3 to 0.4 of the time with one layer and 0.7 with two; with "gat",
-# where only the first holds, half of it (processor time, hESC with 500 genes, one thread).
+# where only the first holds, 0.5 to 0.7 (processor time, hESC with 500 genes, one thread).
 #
 # Layers of torch-geometric draw their weights twice, in the linear maps and then once more. So do
 # these: a seed gives the same weights.
