@@ -139,12 +139,13 @@ def _panel(ax: Axes, table: pd.DataFrame, metric: str, layout: _Layout) -> None:
             values = here.loc[here["variant"] == name, "value"].to_numpy(float)
             if len(values) == 0:
                 continue
-            x, label = layout.place(i, j), name if i == 0 and not layout.single else None
+            # The legend takes the first of several bars with the same label.
+            x, label = layout.place(i, j), None if layout.single else name
             ends += _bar(
                 ax, x, layout.bar, values, bottom, colour=colour, label=label, large=layout.single
             )
         extent = None if layout.single else (i - 0.45, i + 0.45)
-        _null_lines(ax, layout.rows_of(nulls, group), null_names, extent, labelled=i == 0)
+        _null_lines(ax, layout.rows_of(nulls, group), null_names, extent)
     low, high = np.nanmin(ends), np.nanmax(ends)
     # Room above for the numbers on the bars; below only where a value lies under the bars' start.
     ax.set_ylim(low - (0.04 * (high - low) if low < bottom else 0), high + 0.14 * (high - bottom))
@@ -233,8 +234,6 @@ def _null_lines(
     nulls: pd.DataFrame,
     names: list[str],
     extent: tuple[float, float] | None,
-    *,
-    labelled: bool,
 ) -> None:
     """Draw a line for each null model: across the panel, or across one group of bars."""
     for name, line in zip(names, cycle(_NULL_LINES), strict=False):
@@ -243,7 +242,7 @@ def _null_lines(
             continue
         # Versions on other pairs have other null models; the line is that of the first version.
         value = float(rows.loc[rows["variant"] == rows["variant"].iloc[0], "value"].mean())
-        label = f"null model: {name.replace('_', ' ')}" if labelled else None
+        label = f"null model: {name.replace('_', ' ')}"
         style: dict[str, Any] = {"color": "0.2", "linestyle": line, "linewidth": 1.3, "zorder": 3}
         if extent is None:
             ax.axhline(value, label=label, **style)
