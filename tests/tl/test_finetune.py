@@ -370,7 +370,7 @@ def test_lost_checkpoint(adata, tmp_path, monkeypatch):
             train(adata, "geneformer", tmp_path / "run")
     for path in (tmp_path / "run" / "finetune_checkpoint").iterdir():
         path.unlink()
-    with pytest.raises(FileNotFoundError, match="the run cannot go on"):
+    with pytest.raises(FileNotFoundError, match="the run cannot continue"):
         train(adata, "geneformer", tmp_path / "run")
 
 
