@@ -14,20 +14,21 @@ if TYPE_CHECKING:
 
 
 def resolve_device(device: str | None) -> torch.device:
-    """Return the torch device for ``device``; ``"auto"`` takes an accelerator where there is one, a named one that is absent raises."""
+    """Return the torch device for ``device``; ``None`` takes ``settings.device``.
+
+    ``"auto"`` takes an accelerator if there is one. A named device that is absent raises
+    ``ValueError``.
+    """
     import torch
 
     from scregnet._settings import settings
 
     name = str(settings.device if device is None else device)
     if name == "auto":
-        name = (
-            "cuda"
-            if torch.cuda.is_available()
-            else "mps"
-            if torch.backends.mps.is_available()
-            else "cpu"
-        )
+        if torch.cuda.is_available():
+            name = "cuda"
+        else:
+            name = "mps" if torch.backends.mps.is_available() else "cpu"
         logger.info("device: %s", name)
         return torch.device(name)
     msg = f"device={name!r} is not a device; use 'auto', 'cpu', 'cuda', 'cuda:<index>' or 'mps'."
@@ -38,7 +39,10 @@ def resolve_device(device: str | None) -> torch.device:
     if found.type not in ("cpu", "cuda", "mps"):
         raise ValueError(msg)
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        msg = f"device={name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices. Use device='auto' or 'cpu'."
+        msg = (
+            f"device={name!r} is not there: torch sees {torch.cuda.device_count()} CUDA devices. "
+            "Use device='auto' or 'cpu'."
+        )
         raise ValueError(msg)
     if found.type == "mps" and not torch.backends.mps.is_available():
         msg = "device='mps' is not there on this machine. Use device='auto' or 'cpu'."
@@ -48,7 +52,7 @@ def resolve_device(device: str | None) -> torch.device:
 
 @contextmanager
 def torch_threads() -> Iterator[None]:
-    """Use ``settings.n_jobs`` CPU threads of torch inside the ``with`` block; -1 leaves torch's own choice."""
+    """Use ``settings.n_jobs`` CPU threads inside the ``with`` block; -1 keeps torch's choice."""
     import torch
 
     from scregnet._settings import settings
@@ -67,13 +71,15 @@ def autocast(
 ) -> tuple[str, Callable[[], AbstractContextManager]]:
     """Return the precision that ``precision`` means on a device, and a context that computes in it.
 
-    Half precision is for CUDA; ``"auto"`` takes bfloat16 where CUDA has it in hardware and float32 everywhere else.
+    Half precision needs CUDA. ``"auto"`` takes bfloat16 if the GPU has it in hardware, else
+    float32.
     """
     import torch
 
     check_choice("precision", precision, ("auto", "float32", "bfloat16", "float16"))
     cuda = device.type == "cuda"
     if precision == "auto":
+        # Emulated bfloat16 would be slower than float32.
         precision = (
             "bfloat16"
             if cuda and torch.cuda.is_bf16_supported(including_emulation=False)
@@ -82,14 +88,17 @@ def autocast(
     if precision == "float32":
         return precision, nullcontext
     if not cuda:
-        msg = f"precision={precision!r} needs a CUDA device, but the device is {device.type!r}; use 'auto' or 'float32'."
+        msg = (
+            f"precision={precision!r} needs a CUDA device, but the device is {device.type!r}; use "
+            "'auto' or 'float32'."
+        )
         raise ValueError(msg)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float16
     return precision, lambda: torch.autocast("cuda", dtype=dtype)
 
 
 def own_randomness(device: torch.device) -> AbstractContextManager[None]:
-    """Put the generators of the CPU and of ``device`` back to the user's state at the end of the ``with`` block."""
+    """Restore the user's random state of the CPU and of ``device`` after the ``with`` block."""
     import torch
 
     if device.type == "cpu":
@@ -98,7 +107,10 @@ def own_randomness(device: torch.device) -> AbstractContextManager[None]:
 
 
 def seed_torch(seed: int, device: torch.device) -> None:
-    """Seed only the generators that :func:`own_randomness` puts back; ``torch.manual_seed`` would seed every device's."""
+    """Seed the generators that :func:`own_randomness` restores, and no other.
+
+    ``torch.manual_seed`` would seed those of every device.
+    """
     import torch
 
     torch.default_generator.manual_seed(seed)

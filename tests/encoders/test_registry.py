@@ -130,7 +130,8 @@ def test_published_checkpoints_are_complete():
         )
         tokens = {425590: 20275, 788424: 25426}[checkpoint.files[2].size]
         positions = {20275: 4096, 25426: 2048}[tokens]
-        # float32: a table of tokens, one of positions, and per layer four square matrices and two with the inner width.
+        # float32: a table of tokens, one of positions, and per layer four square matrices and two
+        # with the inner width.
         inner = (
             4 * checkpoint.dimension
             if checkpoint.dimension in (768, 1152)
@@ -147,7 +148,8 @@ def test_published_checkpoints_are_complete():
 def test_nothing_heavy_is_imported_before_it_is_used():
     code = (
         "import sys, scregnet.encoders; "
-        "print([name for name in ('torch', 'transformers', 'sklearn', 'huggingface_hub', 'safetensors') if name in sys.modules])"
+        "heavy = ('torch', 'transformers', 'sklearn', 'huggingface_hub', 'safetensors'); "
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -25,7 +25,10 @@ N_GENES, N_CELLS = 12, 47
 
 
 class Tabled(TokenEncoder):
-    """The vector of a gene in a cell: the gene's row of a table times its value; counts the cells that it encodes."""
+    """The vector of a gene in a cell is the gene's row of a table times its value.
+
+    Counts the cells that it encodes.
+    """
 
     poolings = ("mean", "mean_all")
     dimension = 3

@@ -216,5 +216,8 @@ def test_the_page_of_an_encoder_of_the_users_own(own):
 
 
 def test_no_model_is_imported():
-    code = "import sys, scregnet as sr; sr.get.models(); assert not {'torch', 'transformers'} & set(sys.modules)"
+    code = (
+        "import sys, scregnet as sr; sr.get.models(); "
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""Cells of any number pass through ``tl.embed`` in the same memory, from any form, and a run that ended early goes on."""
+"""``tl.embed`` takes any number of cells in any form in the same memory; stopped runs continue."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def test_ten_times_the_cells_take_no_more_memory(form, tmp_path):
     # What the matrix takes, for scale: the whole of it must not have been in memory.
     whole = 20_000 * N_GENES * 0.3 * 12
     if form == "csr":
-        # A position, a group and the like for each cell, 38 bytes, and up to 0.3 MB that depend on when Python collects its
-        # garbage; a cell's counts take 1,400 bytes.
+        # A position, a group and the like for each cell, 38 bytes, and up to 0.3 MB that depend on
+        # when Python collects its garbage. A cell's counts take 1,400 bytes.
         assert peaks[1] - peaks[0] < 100 * 18_000
         assert peaks[1] < 0.5 * whole
     else:

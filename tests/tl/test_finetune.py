@@ -161,7 +161,7 @@ def test_a_finished_run_is_not_trained_again(trained, monkeypatch):
 
 
 def test_training_goes_on_from_a_trained_folder(trained, tmp_path):
-    """The same cells and seed hold out the same cells and hide the same positions: the first loss is the last one's best."""
+    """The same cells and seed hide the same positions: the first loss is the last one's best."""
     model, adata, folder = trained
     own = {
         name: value
@@ -190,7 +190,7 @@ def test_training_goes_on_from_a_trained_folder(trained, tmp_path):
 def test_training_beats_the_null_model_where_there_is_something_to_learn(
     model, low, high, tmp_path
 ):
-    """Four kinds of cells, each with six genes of its own: others are low, for Geneformer absent."""
+    """Four kinds of cells, each with six genes of its own; others are low, or absent."""
     rng = np.random.default_rng(0)
     level = low + np.kron(np.eye(4), np.full((50, 6), high - low))
     adata = ad.AnnData(rng.poisson(level).astype(np.float32))
@@ -370,7 +370,7 @@ def test_lost_checkpoint(adata, tmp_path, monkeypatch):
             train(adata, "geneformer", tmp_path / "run")
     for path in (tmp_path / "run" / "finetune_checkpoint").iterdir():
         path.unlink()
-    with pytest.raises(FileNotFoundError, match="the run cannot go on"):
+    with pytest.raises(FileNotFoundError, match="the run cannot continue"):
         train(adata, "geneformer", tmp_path / "run")
 
 
@@ -417,7 +417,7 @@ def test_scbert_without_its_head_or_with_an_odd_configuration(adata, tmp_path):
 
 
 def test_scbert_counts_are_scaled_as_in_training(trained, tmp_path):
-    """Bins depend on what counts are scaled to: without the configuration the vectors are others."""
+    """Bins depend on what counts are scaled to: without configuration the vectors are others."""
     model, adata, folder = trained
     if model != "scbert":
         pytest.skip("only scBERT scales counts")

@@ -1,4 +1,4 @@
-"""The ids of the genes of an AnnData as a model is given them."""
+"""The ids of the genes of an AnnData, as a model gets them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ def genes_of(
     gene_ids: str | None,
     orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return the ids of genes as text, human where orthologues are given, and what was done for the record.
+    """Return the ids of the genes as text, and what was done for the record.
 
-    A gene without an id, or without an orthologue, has empty text. Raises ``KeyError`` where ``gene_ids`` is no column.
+    With ``orthologues`` they are human ids. A gene without an id, or without an orthologue, has
+    empty text. Raise ``KeyError`` if ``gene_ids`` is no column.
     """
     if gene_ids is None:
         genes = adata.var_names.to_numpy(dtype=object).astype(str)
@@ -31,7 +32,10 @@ def genes_of(
         column = adata.var[gene_ids]
         genes = column.astype(object).where(column.notna(), "").to_numpy(dtype=object).astype(str)
     else:
-        msg = f"gene_ids={gene_ids!r} is not a column of adata.var; it has {listed(adata.var.columns)}."
+        msg = (
+            f"gene_ids={gene_ids!r} is not a column of adata.var; it has "
+            f"{listed(adata.var.columns)}."
+        )
         raise KeyError(msg)
     if orthologues is None:
         return genes, {"gene_ids": gene_ids, "orthologues": None}
@@ -43,7 +47,8 @@ def genes_of(
         )
     else:
         logger.info(
-            "orthologues: %d of %d genes have a human one; %d are left out, having several and none of the same name",
+            "orthologues: %d of %d genes have a human one; %d are left out because they have "
+            "several and none of the same name",
             *(record["n_orthologues"], len(genes), record["n_ambiguous"]),
         )
     return human, {"gene_ids": gene_ids, **record}

@@ -38,7 +38,7 @@ FACTORS = {
     "spread": lambda rng, n: rng.lognormal(0, 1.5, n),
     "all alike": lambda rng, n: np.full(n, 2.5),
     "few": lambda rng, n: rng.choice([0.3, 0.7, 1.1], n),
-    # Thirds and sevenths: the same quotient is reached by several counts, each with its own rounding.
+    # Thirds and sevenths: several counts reach the same quotient, each with its own rounding.
     "quotients": lambda rng, n: rng.integers(1, 12, n) / rng.choice([3.0, 7.0, 11.0], n),
     "a hair apart": lambda rng, n: 1.7 * (1 + np.arange(n) * 2.0**-50),
     "farther apart than the key is fine": lambda rng, n: 1.7 * (1 + rng.permutation(n) * 2.0**-39),

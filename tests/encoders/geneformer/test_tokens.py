@@ -204,7 +204,7 @@ def test_golden_quirks(golden):
         [],
     ]
 
-    # Upstream gives a gene that has two columns of the same name two tokens; here its counts are summed.
+    # Upstream gives a gene with two columns of the same name two tokens; here they are summed.
     twice = quirks["literal_duplicate_not_collapsed"]
     assert as_lists(tokenise(voc, twice["columns"], twice["counts"])) == [
         [2, 6, 4, 5, 3],

@@ -38,7 +38,7 @@ def x():
 
 
 def explicit(attention: FavorAttention, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """One cell by the published formulas, with every matrix formed, in float64: the result and the attention matrices."""
+    """One cell by the published formulas, every matrix formed, in float64; result and attention."""
     state = {name: value.double() for name, value in attention.state_dict().items()}
     q, k, v = (
         (x.double() @ state[f"{part}.weight"].T + state[f"{part}.bias"])

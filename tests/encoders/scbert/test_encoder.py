@@ -35,7 +35,7 @@ class Golden:
         )
 
     def pooled(self, pooling, batch_size=4):
-        """Pooled vectors of the genes in reference order, zero where the data lack the gene, and the mask."""
+        """Pooled vectors in reference order, zero where the data lack the gene, and the mask."""
         options = EmbedOptions(pooling=pooling, batch_size=batch_size, device="cpu")
         result = self.encoder.embed(CellStream([self.block], 6), self.genes, options).groups[0]
         order = [
@@ -107,7 +107,7 @@ def test_golden_residual_stream_after_every_layer(golden):
 
 @pytest.mark.shared
 def test_golden_attention_matrix_and_its_column_sums(golden):
-    """The matrix is what the attention makes of the identity as values; the encoder itself never forms it."""
+    """The matrix is what the attention makes of the identity as values; no encoder forms it."""
     network = golden.encoder.network
     total = 0
     with torch.inference_mode():
@@ -184,11 +184,12 @@ def folder(scbert_folder, tmp_path):
 
 
 def test_bins_by_hand(encoder):
-    # Total 10,000, so a count is its own normalised value: log2(1 + x) is 1 at 1, 2 at 3, 3 at 7, 4 at 15, 5 at 31.
+    # Total 10,000, so a count is its own normalised value: log2(1 + x) is 1 at 1, 2 at 3, 3 at 7,
+    # 4 at 15, 5 at 31.
     counts = [1, 2, 3, 6, 7, 14, 15, 30, 31, 32, 500]
     row = sp.csr_matrix(np.array([[*counts, 10_000 - sum(counts)]], dtype=float))
     assert encoder.bins(row).tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 5, 5]
-    # Three times the depth: the bins stay, and what was one count in 30,000 shares bin 0 with nothing at all.
+    # Three times the depth: the bins stay, and one count in 30,000 shares bin 0 with none at all.
     assert encoder.bins(row * 3).tolist() == encoder.bins(row).tolist()
     assert encoder.bins(sp.csr_matrix([[1.0, 29_999.0]])).tolist() == [0, 5]
     assert encoder.bins(sp.csr_matrix([[0.4, 1.0, 2.9, 7.0]]), normalised=True).tolist() == [

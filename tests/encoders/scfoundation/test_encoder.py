@@ -27,7 +27,7 @@ def block_of(matrix, *, counts=True) -> CellBlock:
 
 
 def per_cell(encoder, block, genes, *, batch_size=3, pooling="mean_all") -> np.ndarray:
-    """The vectors of single cells, cells × genes of the vocabulary × width; NaN where there is none."""
+    """The vectors of single cells, cells × genes of the vocabulary × width; NaN for none."""
     match = encoder.match(genes)
     result = np.full((block.matrix.shape[0], encoder.n_genes, encoder.dimension), np.nan)
     with torch.inference_mode():
@@ -225,7 +225,7 @@ def test_a_list_of_that_length_in_another_order_is_called_out(write_wide, caplog
 
 
 def plain_forward(state, values, target, source):
-    """The specification once more, in float64 and as plainly as can be: one cell, dense values in, all gene vectors out."""
+    """The specification written plainly, in float64: values of one cell in, all vectors out."""
     state = {name: value.double() for name, value in state.items()}
 
     def dense(name, x):
@@ -281,7 +281,10 @@ def plain_forward(state, values, target, source):
 def test_single_cells_follow_the_specification(
     scfoundation_folder, make_scfoundation_state, counts, genes, target_resolution
 ):
-    """Also where T is not above zero (f0.02 and a-1.7, in some cells): the encoder does not read it, the decoder does."""
+    """Also where T is not above zero (f0.02 and a-1.7, in some cells).
+
+    The encoder does not read it there, the decoder does.
+    """
     encoder = create(
         "scfoundation", weights=scfoundation_folder, target_resolution=target_resolution
     )
@@ -314,7 +317,7 @@ def test_values_depths_and_totals(scfoundation_folder):
     match = encoder.match(genes)
     block = block_of([[3, 1000, 0, 4], [0, 50, 1, 0], [0, 9, 0, 0], [1, 0, 5, 0]])
     tokens = encoder.tokenise(block, match)
-    # The second cell has a total of 1 over the model's genes and the third of 0: neither has a depth to speak of.
+    # The second and third cell have totals of 1 and 0 over the model's genes: neither has a depth.
     assert np.diff(tokens.indptr).tolist() == [3, 0, 0, 4]
     assert tokens.ids.tolist() == [7, 43, 44, 2, 7, 43, 44]
     assert tokens.slots.tolist() == [1, -1, -1, 0, 1, -1, -1]
@@ -487,7 +490,8 @@ def test_tensors_that_do_not_fit_are_listed(own):
         create("scfoundation", weights=damaged(own, change))
     message = str(caught.value)
     for part in (
-        "missing: 'encoder.transformer_encoder.1.self_attn.in_proj_bias', 'decoder.performer.net.layers.0.0.fn.fast_attention.projection_matrix'",
+        "missing: 'encoder.transformer_encoder.1.self_attn.in_proj_bias', "
+        "'decoder.performer.net.layers.0.0.fn.fast_attention.projection_matrix'",
         "unexpected: 'encoder.transformer_encoder.2.norm1.weight'",
         "'pos_emb.weight (45, 12) instead of (46, 12)'",
     ):

@@ -34,7 +34,7 @@ def tokens_of(encoder, counts, genes):
 
 
 def bounds(values, n_bins=51):
-    """The rule of the specification for one cell, written out: lowest and highest bin that a value may have."""
+    """The specification for one cell, written out: lowest and highest bin that a value may have."""
     edges = np.quantile(values, np.linspace(0, 1, n_bins - 1))
     high = np.digitize(values, edges)
     return np.minimum(np.digitize(values, edges, right=True) + 1, high), high
@@ -294,11 +294,25 @@ def test_every_spelling_of_the_tensors(own, scgpt_folder, scgpt_tensors, genes, 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"transformer_encoder.layers.1.self_attn.Wqkv.bias": None, "encoder.enc_norm.weight": None}, "missing: 'encoder.enc_norm.weight', 'transformer_encoder.layers.1.self_attn.in_proj_bias'"),
-        ({"transformer_encoder.layers.2.norm1.bias": torch.zeros(12)}, "unexpected: 'transformer_encoder.layers.2.norm1.bias'"),
-        ({"value_encoder.linear1.weight": torch.zeros(12, 2)}, r"another shape: value_encoder.linear1.weight \(12, 2\) instead of \(12, 1\)|value_encoder.linear1.weight"),
+        (
+            {
+                "transformer_encoder.layers.1.self_attn.Wqkv.bias": None,
+                "encoder.enc_norm.weight": None,
+            },
+            "missing: 'encoder.enc_norm.weight', "
+            "'transformer_encoder.layers.1.self_attn.in_proj_bias'",
+        ),
+        (
+            {"transformer_encoder.layers.2.norm1.bias": torch.zeros(12)},
+            "unexpected: 'transformer_encoder.layers.2.norm1.bias'",
+        ),
+        (
+            {"value_encoder.linear1.weight": torch.zeros(12, 2)},
+            r"another shape: value_encoder.linear1.weight \(12, 2\) instead of \(12, 1\)"
+            r"|value_encoder.linear1.weight",
+        ),
     ],
-)  # fmt: skip
+)
 def test_tensors_that_do_not_fit_are_listed(own, scgpt_tensors, change, message):
     state = {key: value for key, value in (scgpt_tensors | change).items() if value is not None}
     torch.save(state, own / "best_model.pt")
@@ -531,7 +545,8 @@ def test_golden_tokens_and_bins(golden, seed):
     cells, tokens, _ = tokens_of(encoder, inputs["counts"].astype(float), genes)
     for i, cell in enumerate(cells):
         length = int((~inputs["padding_mask"][i]).sum())
-        # The golden tokens follow the columns of the data, these the vocabulary: the model knows no order.
+        # The golden tokens follow the columns of the data, these the vocabulary. The model knows no
+        # order.
         by_token = {
             token: (low, high)
             for token, low, high in zip(

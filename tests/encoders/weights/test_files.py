@@ -27,7 +27,7 @@ ROLES = {
 
 @pytest.fixture
 def published(monkeypatch, own_folder, tmp_path):
-    """``geneformer:tiny``: ``own_folder`` as if it were on the hub, and a stand-in for the hub's client."""
+    """``geneformer:tiny``: ``own_folder`` as if it were on the hub, with a fake of its client."""
     files = tuple(
         WeightFile(
             role, f"folder/{name}", digest(own_folder / name), (own_folder / name).stat().st_size

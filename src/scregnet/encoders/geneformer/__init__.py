@@ -1,3 +1,3 @@
-"""Geneformer."""
+"""Geneformer: tokens, network, training, and where its weights are."""
 
 from __future__ import annotations

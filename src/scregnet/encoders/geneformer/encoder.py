@@ -1,6 +1,7 @@
 """Geneformer: a BERT that reads a cell as its genes, ranked by scaled expression.
 
-Theodoris et al. 2023, Transfer learning enables predictions in network biology, doi:10.1038/s41586-023-06139-9.
+Theodoris et al. 2023, Transfer learning enables predictions in network biology,
+doi:10.1038/s41586-023-06139-9.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from transformers import BertModel
 
+# Parts of published files that gene vectors do not need.
 _HEADS = ("cls.", "classifier.", "pooler.")
 
 
@@ -32,16 +34,21 @@ def _dictionary(name: str) -> tuple[str, str]:
 
 
 class GeneformerEncoder(TokenEncoder):
-    """Contextual gene embeddings of Geneformer, first (V1, 30M cells) and second (V2, 95M and 104M cells) family.
+    """Contextual gene embeddings of Geneformer.
+
+    A cell is its genes, ranked by their count over their median in the training data. Family V1
+    was trained on 30 million cells and reads at most 2,048 genes of a cell. Family V2 was trained
+    on 95 or 104 million cells and reads at most 4,096.
 
     Parameters
     ----------
     network
         The encoder stack, cut after the layer that is wanted.
     vocabulary
-        Tokens, medians and the ways to Ensembl ids.
+        Tokens, medians, and the dictionaries of ids.
     hidden_layer
-        The layer that ``network`` ends with, counted as upstream does: ``0`` is the last, ``-1`` the second to last.
+        The layer that ``network`` ends with, counted as upstream does: ``0`` is the last, ``-1``
+        the second to last.
     record
         Where the weights came from.
     """
@@ -89,10 +96,11 @@ class GeneformerEncoder(TokenEncoder):
         weights
             The located files.
         hidden_layer
-            Layer whose vectors are taken, counted as upstream does: ``-1`` (upstream's default) is the second to last,
-            ``0`` the last, ``-n_layers`` the input embedding.
+            Layer whose vectors are taken, counted as upstream does: ``-1`` (upstream's default) is
+            the second to last, ``0`` the last, ``-n_layers`` the input embedding.
         attention
-            PyTorch's fused attention over cells without padding (``"sdpa"``), or the plain form of it (``"eager"``).
+            ``"sdpa"`` is PyTorch's fused attention, over cells without padding. ``"eager"`` is the
+            plain form of it.
 
         Raises
         ------
@@ -126,6 +134,8 @@ class GeneformerEncoder(TokenEncoder):
                 input_ids=torch.as_tensor(batch.ids, device=device), attention_mask=mask
             )
             return Encoded(hidden=hidden.last_hidden_state, slots=slots)
+        # Cells one after the other, without padding: one sequence to the network, but attention
+        # stays within each cell.
         positions = np.broadcast_to(np.arange(batch.mask.shape[1]), batch.mask.shape)
         tokens = self.network(
             input_ids=torch.as_tensor(batch.ids[batch.mask], device=device)[None],
@@ -164,12 +174,15 @@ def _read_network(
     config = BertConfig.from_dict(read_config(config_file, vocabulary))
     n_layers = config.num_hidden_layers
     if not (isinstance(hidden_layer, int) and -n_layers <= hidden_layer <= 0):
-        msg = f"hidden_layer={hidden_layer!r} must be an integer from {-n_layers} (input embedding) to 0 (last layer)."
+        msg = (
+            f"hidden_layer={hidden_layer!r} must be an integer from {-n_layers} (input embedding) "
+            "to 0 (last layer)."
+        )
         raise ValueError(msg)
     if attention == "sdpa":
         packed.register_packed_attention()
     config._attn_implementation = packed.NAME if attention == "sdpa" else attention
-    # Initial values are drawn from torch's global generator, which is the user's.
+    # Initial values are drawn from torch's global generator, whose state is the user's.
     with torch.random.fork_rng(devices=[]):
         network = BertModel(config, add_pooling_layer=False)
     state = {}
@@ -179,12 +192,13 @@ def _read_network(
             state[name] = value.float()
     check_state(weights_file, state, network.state_dict())
     network.load_state_dict(state)
+    # Layers above the one that is wanted would be computed in vain.
     network.encoder.layer = network.encoder.layer[: n_layers + hidden_layer]
     return network
 
 
 def read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
-    """Return the configuration after checking that it is a BERT of Geneformer's kind for this vocabulary."""
+    """Return the configuration, after checking that it is that of a BERT for this vocabulary."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -201,13 +215,15 @@ def read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
         msg = f"{path} is not the configuration of a BERT: it lacks {listed(missing)}."
         raise ValueError(msg)
     if config.get("model_type", "bert") != "bert":
-        msg = f"{path} is the configuration of a {config['model_type']!r} model; Geneformer is 'bert'."
+        kind = config["model_type"]
+        msg = f"{path} is the configuration of a {kind!r} model; Geneformer is 'bert'."
         raise ValueError(msg)
     n_tokens = max(vocabulary.tokens.values()) + 1
     if config["vocab_size"] != n_tokens:
         msg = (
-            f"{path} has vocab_size {config['vocab_size']}, but the token dictionary (family {vocabulary.family}) has "
-            f"{n_tokens} tokens: weights and dictionaries belong to different models."
+            f"{path} has vocab_size {config['vocab_size']}, but the token dictionary (family "
+            f"{vocabulary.family}) has {n_tokens} tokens: weights and dictionaries belong to "
+            "different models."
         )
         raise ValueError(msg)
     return config

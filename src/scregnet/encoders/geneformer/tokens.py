@@ -1,4 +1,4 @@
-"""Geneformer's vocabulary and rank-value tokens."""
+"""Geneformer's vocabulary, and how a cell becomes tokens."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ MAX_LENGTH = {"V1": 2048, "V2": 4096}
 
 @dataclass(frozen=True)
 class GeneformerVocabulary:
-    """Token of every gene (human Ensembl id), its median over the training corpus, and the ways to an Ensembl id.
+    """Token of every gene (human Ensembl id), and its median over the training corpus.
 
-    ``mapping`` brings Ensembl ids to their current form; where it is given, ids outside it are unknown, as upstream.
-    ``symbols`` brings gene symbols to Ensembl ids. Both may be ``None``.
+    ``mapping`` maps Ensembl ids to their current form. If given, ids outside it are unknown, as
+    upstream has it. ``symbols`` maps gene symbols to Ensembl ids. Both may be ``None``.
     """
 
     tokens: Mapping[str, int]
@@ -41,7 +41,10 @@ class GeneformerVocabulary:
             msg = "the token dictionary must give every gene its own non-negative integer."
             raise ValueError(msg)
         if PAD not in self.tokens or (CLS in self.tokens) != (EOS in self.tokens):
-            msg = f"the token dictionary must hold {PAD!r}, and {CLS!r} and {EOS!r} together or not at all."
+            msg = (
+                f"the token dictionary must hold {PAD!r}, and {CLS!r} and {EOS!r} together or not "
+                "at all."
+            )
             raise ValueError(msg)
         if bad := [gene for gene, median in self.medians.items() if not 0 < median < np.inf]:
             msg = f"the median dictionary holds values that are not above zero: {listed(bad)}."
@@ -54,7 +57,7 @@ class GeneformerVocabulary:
 
     @classmethod
     def read(cls, files: Mapping[str, Path]) -> GeneformerVocabulary:
-        """Read the dictionaries from the files with roles tokens, medians and, optional, mapping and symbols."""
+        """Read the files of the roles tokens and medians and, if there, mapping and symbols."""
         mapping, symbols = (
             {key: str(value) for key, value in read_dictionary(files[role]).items()}
             if role in files
@@ -72,7 +75,7 @@ class GeneformerVocabulary:
 
     @cached_property
     def gene_ids(self) -> GeneIds:
-        """The genes that have a token and a median, and the ways to them."""
+        """The genes that have a token and a median, and how ids are mapped to them."""
         return GeneIds(
             "Geneformer",
             {gene: token for gene, token in self.tokens.items() if gene in self.medians},
@@ -82,7 +85,7 @@ class GeneformerVocabulary:
         )
 
     def match(self, genes: np.ndarray) -> GeneMatch:
-        """Find genes in the vocabulary by Ensembl id or symbol; raise ``ValueError`` if there is none."""
+        """Find genes by Ensembl id or symbol; raise ``ValueError`` if there is none."""
         return self.gene_ids.match(genes)
 
     def tokenise(
@@ -90,12 +93,13 @@ class GeneformerVocabulary:
     ) -> CellTokens:
         """Rank the genes of every cell by scaled expression.
 
-        The value of a gene is its count over the cell's total (all genes of the matrix, known or not), times 10,000, over
-        the gene's median. Genes with counts are ordered by value, highest first; equal values by token id, so that the
-        order of genes in the data does not matter. ``<cls>`` and ``<eos>`` surround the genes where the vocabulary has them;
-        genes that do not fit ``max_length`` are cut off. A cell without known genes gets no token at all.
+        The value of a gene is ``count / total * 10,000 / median``, with the total over all genes of
+        the matrix, known or not. Genes with counts are ordered by value, highest first. Equal
+        values are ordered by token id, so that the order of genes in the data does not matter.
+        ``<cls>`` and ``<eos>`` enclose the genes if the vocabulary has them. Genes that exceed
+        ``max_length`` are cut off. A cell without known genes gets no token.
         """
-        # Compiling takes a second or two, once: not at import.
+        # Imported here: numba takes a while to import, and only this function needs it.
         from scregnet.encoders.geneformer.ranking import rank_genes
 
         lead = int(CLS in self.tokens)
@@ -105,6 +109,7 @@ class GeneformerVocabulary:
             margin=lead,
             n_threads=n_threads,
         )
+        # The margins are free for the special tokens.
         if lead:
             filled_cells = np.flatnonzero(np.diff(indptr))
             ids[indptr[filled_cells]] = self.tokens[CLS]

@@ -1,4 +1,4 @@
-"""Masked-gene training of Geneformer: a hidden token is to be told from the other genes of the cell and their ranks."""
+"""Masked-gene training of Geneformer: predict a gene from the other genes and their ranks."""
 
 from __future__ import annotations
 
@@ -23,26 +23,30 @@ if TYPE_CHECKING:
     from transformers import BertForMaskedLM
 
 MASK = "<mask>"
+# BERT's rule (Devlin et al. 2019), which Geneformer follows: of 15 % of the tokens, 80 % become
+# <mask>, 10 % a random gene, and 10 % stay.
 MASKED_SHARE = 0.15
 REPLACED, CHANGED = 0.8, 0.1
-"""Of the masked tokens: share that becomes ``<mask>``, and share that becomes a random gene; the rest stays."""
 
-# Read from the word embeddings, to which they are tied: no file needs them.
+# The same tensors as the word embeddings, so files do not have them.
 _TIED = "cls.predictions.decoder."
 
 
 class GeneformerTraining(MaskedModel):
-    """Geneformer with its head for masked genes, as it was pre-trained (Theodoris et al. 2023, doi:10.1038/s41586-023-06139-9).
+    """Geneformer with its head for masked genes, trained as it was pre-trained.
 
-    15 % of a cell's genes are to be predicted, at least one; of these 80 % are hidden, 10 % are replaced by a random gene and
-    10 % left as they are (BERT's rule). The cells' tokens are kept in memory: two or four bytes per gene and cell.
+    15 % of a cell's genes are to be predicted, at least one. Of these, 80 % are hidden, 10 % are
+    replaced by a random gene, and 10 % are left as they are. The cells' tokens are in memory, at
+    two or four bytes per gene and cell.
+
+    Theodoris et al. 2023, doi:10.1038/s41586-023-06139-9.
 
     Parameters
     ----------
     network
         BERT with its head.
     vocabulary
-        Tokens, medians and the ways to ids.
+        Tokens, medians, and the dictionaries of ids.
     """
 
     network: Any
@@ -64,8 +68,8 @@ class GeneformerTraining(MaskedModel):
     ) -> GeneformerTraining:
         """Make a network with random weights, and the vocabulary of the genes that the cells have.
 
-        A gene's median is that of its non-zero values over all cells, counts over the cell's total times 10,000. Genes that no
-        cell has are left out.
+        The median of a gene is taken over the cells that have it, of counts scaled to 10,000 per
+        cell. Genes that no cell has are left out.
         """
         from transformers import BertConfig, BertForMaskedLM
 
@@ -100,10 +104,13 @@ class GeneformerTraining(MaskedModel):
 
         vocabulary = GeneformerVocabulary.read(weights.files)
         if MASK not in vocabulary.tokens:
-            msg = f"{weights.files['tokens']} has no token {MASK!r}: the model cannot be trained on masked genes."
+            msg = (
+                f"{weights.files['tokens']} has no token {MASK!r}: the model cannot be trained on "
+                "masked genes."
+            )
             raise ValueError(msg)
         config = BertConfig.from_dict(read_config(weights.files["config"], vocabulary))
-        # Initial values are drawn from torch's global generator, which is the user's.
+        # Initial values are drawn from torch's global generator, whose state is the user's.
         with torch.random.fork_rng(devices=[]):
             network = BertForMaskedLM(config)
         model = cls(network, vocabulary)
@@ -119,9 +126,13 @@ class GeneformerTraining(MaskedModel):
         return model
 
     def read(self, cells: CellStream, genes: np.ndarray) -> GeneMatch:
-        """Tokenise the cells as the encoder does and keep the tokens; cells without known genes are left out."""
+        """Tokenise the cells as the encoder does, and keep the tokens.
+
+        Cells without known genes are left out.
+        """
         encoder = GeneformerEncoder(self.network.bert, self.vocabulary)
         match = encoder.match(genes)
+        # Half the memory where token ids fit.
         kind = np.uint16 if max(self.vocabulary.tokens.values()) < 2**16 else np.int32
         parts, lengths = [], []
         for block in cells:
@@ -153,7 +164,7 @@ class GeneformerTraining(MaskedModel):
         is_gene = mask & self._is_gene[ids]
         drawn = np.where(is_gene, rng.random(mask.shape), np.inf)
         chosen = drawn < MASKED_SHARE
-        # A cell of few genes may come off unmasked: it is asked for one.
+        # In a cell of few genes perhaps none was chosen. Then the lowest number is.
         chosen[np.arange(len(cells)), drawn.argmin(axis=1)] |= is_gene.any(axis=1)
         labels = np.where(chosen, ids, IGNORED)
         fate, other = rng.random(mask.shape), rng.choice(self._genes, mask.shape)
@@ -162,7 +173,11 @@ class GeneformerTraining(MaskedModel):
         return MaskedBatch(inputs=inputs, mask=mask, labels=labels)
 
     def loss(self, batch: MaskedBatch, device: torch.device) -> torch.Tensor:
-        """Return the summed cross-entropy; the head runs at hidden positions only, where all of its memory is."""
+        """Return the summed cross-entropy.
+
+        The head runs at the hidden positions only: its output, one number per gene of the
+        vocabulary, would need most of the memory.
+        """
         labels = torch.as_tensor(batch.labels, device=device)
         hidden = self.network.bert(
             input_ids=torch.as_tensor(batch.inputs, device=device),
@@ -173,7 +188,10 @@ class GeneformerTraining(MaskedModel):
         return torch.nn.functional.cross_entropy(logits.float(), labels[asked], reduction="sum")
 
     def frequencies(self, cells: np.ndarray) -> Callable[[MaskedBatch], float]:
-        """Return the null model that answers with each gene's share of all tokens, one added to each count."""
+        """Return the null model that answers with each gene's share of all tokens.
+
+        One is added to each count, so that no share is zero.
+        """
         tokens = np.concatenate(
             [self._ids[self._starts[cell] : self._starts[cell + 1]] for cell in cells]
         )
@@ -223,7 +241,7 @@ class GeneformerTraining(MaskedModel):
 
 
 def vocabulary_of(cells: CellStream, genes: np.ndarray) -> GeneformerVocabulary:
-    """Return a vocabulary of the genes that the cells have, under the ids that the reader will look them up by."""
+    """Return a vocabulary of the genes that the cells have, under the ids that readers look up."""
     ids = np.array([unversioned(name) for name in genes])
     slots = np.full(len(ids), -1, dtype=np.int64)
     # A gene without an id has empty text.
@@ -236,6 +254,7 @@ def vocabulary_of(cells: CellStream, genes: np.ndarray) -> GeneformerVocabulary:
         found.append(
             (values.indices, values.data / np.repeat(totals, np.diff(values.indptr)) * 1e4)
         )
+    # All values of a gene one after the other, for the median.
     columns = np.concatenate([indices for indices, _ in found])
     order = np.argsort(columns, kind="stable")
     ends = np.cumsum(np.bincount(columns, minlength=len(names)))[:-1]

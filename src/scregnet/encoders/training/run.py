@@ -1,4 +1,4 @@
-"""The folder of a training run: what identifies it, and checkpoints from which it goes on (safetensors and JSON, no pickle)."""
+"""The folder of a training run: what identifies the run, and checkpoints to continue from."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ CHECKPOINT = "finetune_checkpoint"
 
 
 class RunFolder:
-    """An output folder: ``finetune.json`` says what the run is and how far it has come, ``finetune_checkpoint/`` holds its tensors.
+    """The output folder of a run.
 
-    Tensors are complete on disk before the record points to them, so a kill at any moment leaves the former checkpoint or the
-    new one.
+    ``finetune.json`` says what the run is and how far it has come. ``finetune_checkpoint/`` holds
+    its tensors, as safetensors; no pickle. Tensors are complete on disk before the record names
+    them. So a kill at any moment leaves the former checkpoint or the new one.
 
     Parameters
     ----------
     folder
         The folder; need not be there.
     params
-        What the result depends on beside the cells, as plain values.
+        What the result depends on, except the cells, as plain values.
     random_state
         Seed; ``None`` takes that of the run in the folder, or a fresh one.
 
@@ -53,6 +54,7 @@ class RunFolder:
         if random_state is None:
             fresh = int(np.random.SeedSequence().generate_state(1)[0])
             random_state = self._record["params"]["random_state"] if self._record else fresh
+        # As JSON would give them back, so that they compare equal to those of a record.
         self.params = json.loads(json.dumps({**params, "random_state": random_state}))
         former = self._record.get("params", self.params)
         changed = [
@@ -61,7 +63,10 @@ class RunFolder:
             if former.get(key) != self.params.get(key)
         ]
         if changed:
-            msg = f"output={str(folder)!r} holds a run with {', '.join(changed)}: give the same arguments to go on with it, or name another folder."
+            msg = (
+                f"output={str(folder)!r} holds a run with {', '.join(changed)}: give the same "
+                "arguments to continue it, or name another folder."
+            )
             raise ValueError(msg)
 
     @property
@@ -80,9 +85,12 @@ class RunFolder:
         return RunRecord(**self._record["progress"]) if "progress" in self._record else None
 
     def begin(self, digest: str) -> None:
-        """Raise ``ValueError`` unless a run that is there saw the same cells; ``digest`` identifies them."""
+        """Raise ``ValueError`` if a run that is there saw cells of another ``digest``."""
         if self._record.get("digest", digest) != digest:
-            msg = f"output={str(self.folder)!r} holds a run on other cells or genes: name another folder."
+            msg = (
+                f"output={str(self.folder)!r} holds a run on other cells or genes: name another "
+                "folder."
+            )
             raise ValueError(msg)
         self._record |= {"params": self.params, "digest": digest}
 
@@ -92,7 +100,7 @@ class RunFolder:
         optimizer: torch.optim.Optimizer,
         named: Mapping[str, torch.Tensor],
     ) -> RunRecord | None:
-        """Bring model and optimiser to the last checkpoint; ``None`` where there is none."""
+        """Set model and optimiser to the last checkpoint; ``None`` if there is no run."""
         progress = self.progress
         if progress is None:
             return None
@@ -126,7 +134,7 @@ class RunFolder:
         self._point("last", f"last-{progress.epoch}-{progress.step}", progress)
 
     def keep_best(self, model: MaskedModel, progress: RunRecord) -> None:
-        """Keep the weights as the best so far; the record points to them from the next :meth:`save` on."""
+        """Keep the weights as the best so far; the record names them from the next save on."""
         name = f"best-{progress.best_epoch}"
         self._write(name, model.state())
         self._record["best"] = name
@@ -157,7 +165,10 @@ class RunFolder:
                 else []
             )
             if others:
-                msg = f"output={str(self.folder)!r} holds other files ({listed(others, 3)}); name a new or an empty folder."
+                msg = (
+                    f"output={str(self.folder)!r} holds other files ({listed(others, 3)}); name a "
+                    "new or an empty folder."
+                )
                 raise FileExistsError(msg)
             return {}
         try:
@@ -166,7 +177,10 @@ class RunFolder:
             if not {"params", "digest", "last", "best"} <= record.keys():
                 raise KeyError(*sorted({"params", "digest", "last", "best"} - record.keys()))
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-            msg = f"{path} is not the record of a run ({error}); name another folder, or delete this one."
+            msg = (
+                f"{path} is not the record of a run ({error}); name another folder, or delete this "
+                "one."
+            )
             raise ValueError(msg) from error
         return record
 
@@ -175,7 +189,10 @@ class RunFolder:
 
         path = self.folder / CHECKPOINT / f"{name}.safetensors"
         if not path.is_file():
-            msg = f"{path} is not there, but {RECORD} beside it names it: the run cannot go on. Delete {self.folder} to start anew."
+            msg = (
+                f"{path} is not there, but {RECORD} names it: the run cannot continue. Delete "
+                f"{self.folder} to start anew."
+            )
             raise FileNotFoundError(msg)
         return read_state(path)
 
@@ -185,7 +202,7 @@ class RunFolder:
         write_tensors(folder / f"{name}.safetensors", tensors)
 
     def _point(self, kind: str, name: str, progress: RunRecord) -> None:
-        """Let the record point to new tensors, then remove those that it no longer names."""
+        """Let the record name new tensors, then remove those that it no longer names."""
         self._record |= {kind: name, "progress": asdict(progress)}
         self._write_record()
         named = {f"{self._record[kind]}.safetensors" for kind in ("last", "best")}
@@ -198,7 +215,7 @@ class RunFolder:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write a ``.safetensors`` file that is there wholly or not at all."""
+    """Write a ``.safetensors`` file that is complete or not there at all."""
     from safetensors.torch import save_file
 
     unfinished = path.with_name(f"{path.name}.part")
@@ -209,7 +226,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a ``.json`` file that is there wholly or not at all."""
+    """Write a ``.json`` file that is complete or not there at all."""
     unfinished = path.with_name(f"{path.name}.part")
     unfinished.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
     unfinished.replace(path)

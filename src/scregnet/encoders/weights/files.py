@@ -93,7 +93,7 @@ def _published(model: str, variant: str, checkpoint: Checkpoint | None) -> Weigh
         msg = f"model={model!r} has no published weights; name a folder with weights=."
         raise FileNotFoundError(msg)
     if not checkpoint.hub_id:
-        msg = f"model={model!r} needs weights=: no hub has its weights."
+        msg = f"model={model!r} needs weights=: its weights are on no hub."
         raise FileNotFoundError(msg + _ways(model, checkpoint))
     return _from_hub(model, variant, checkpoint)
 
