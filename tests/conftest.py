@@ -14,7 +14,7 @@ mpl.use("Agg")
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The development data beside the repository; the test is skipped, saying so, where they are absent."""
+    """The development data next to the repository; without them the test is skipped."""
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not (folder / "data").is_dir():
         pytest.skip(f"development data are not at {folder}")

@@ -47,7 +47,7 @@ def test_the_network_holds_every_link_of_every_candidate_tf(fitted, net):
 
 
 def test_row_is_regulator_and_column_is_target(adata):
-    # TF001 regulates much and is regulated by nothing: its row must be high and its column must not exist.
+    # TF001 regulates much and nothing regulates it: its row is high and its column is empty.
     net = pd.DataFrame(
         {
             "source": ["TF001"] * 40 + ["TF002"] * 4,
@@ -281,7 +281,7 @@ class TestEmbedding:
     def test_what_is_wrong_is_said(self, fitted, net):
         with pytest.raises(
             KeyError,
-            match=r"embedding='geneformer' is not in adata.varm.*sr.tl.embed\(adata, model='geneformer'\) first",
+            match=r"'geneformer' is not in adata.varm.*sr.tl.embed\(adata, model='geneformer'\) first",
         ):
             sr.tl.fit_grn(fitted, net, embedding="geneformer")
         with pytest.raises(ValueError, match="none of its 2 rows is in adata.var_names"):

@@ -1,4 +1,4 @@
-"""What is hidden, what counts as a negative, the control of the embedding, and priors that are incomplete."""
+"""Splits, negatives, the control of the embedding, and priors that are incomplete."""
 
 import anndata as ad
 import numpy as np
@@ -250,7 +250,7 @@ class TestLabelFrequency:
                 .set_index("metric")["value"]
             )
         assert found[0.4]["auroc"] == found[1.0]["auroc"]
-        # The model with the ceiling is the true one here, so listed labels are predicted as well or better.
+        # The model with the ceiling is the true one here, so it predicts listed labels as well.
         assert found[0.4]["brier"] <= found[1.0]["brier"]
         assert found[0.4]["ece"] < 0.02
         bins = sr.pl.calibration(adata, show=False)

@@ -1,4 +1,4 @@
-"""Labels of test pairs reach nothing that is fitted; those of validation pairs reach choice and calibration only."""
+"""Test labels reach nothing that is fitted; validation labels choose and calibrate only."""
 
 from dataclasses import fields
 
@@ -9,7 +9,7 @@ import pytest
 import scregnet as sr
 from scregnet.links import LINK_METHODS, get_method
 
-# Whatever of these a method has is set, so that a method that is added is tested without a line here.
+# Set where a method has them, so that a new method is tested without a line here.
 SMALL = {"max_epochs": 3, "patience": 3, "gnn_dims": (8,), "mlp_dims": (8,), "batch_size": 512}
 QUIET = {"n_bootstrap": 0, "show_progress_bar": False, "device": "cpu"}
 
@@ -92,7 +92,7 @@ def test_a_prior_that_knows_the_test_edges_changes_nothing_either(data, kind):
     "name", [name for name in sorted(LINK_METHODS) if hasattr(get_method(name), "max_epochs")]
 )
 def test_labels_of_validation_pairs_change_no_training_step(data, name):
-    """A validation edge among the messages, the features or the batches would change the loss on the training pairs."""
+    """A validation edge in messages, features or batches would change the training loss."""
     adata, split = data
     honest, fooled = (
         sr.tl.fit_grn(adata, split=frame, method=name, copy=True, **small(name)).uns["grn"][

@@ -196,7 +196,7 @@ def test_failed_fits_are_recorded(adata, net, monkeypatch):
 
 
 def test_the_search_finds_what_is_better(adata, net):
-    # Shrunk by this much all rates are the same, and only one choice is left that tells pairs apart.
+    # Shrunk by this much all rates are equal, and only one choice tells pairs apart.
     space = {"pseudo_count": [1e12, 2e12, 3e12, 3.0]}
     sr.tl.tune_grn(adata, net, "degree", n_trials=12, space=space, show_progress_bar=False)
     trials = adata.uns["tune"]["trials"]
@@ -239,7 +239,7 @@ def test_timeout_ends_the_search(adata, net, monkeypatch):
 
     now = iter(range(1000))
     monkeypatch.setattr(module.time, "monotonic", lambda: next(now))
-    # Each trial looks at the clock four times here: once before it, twice around the fit, and so on.
+    # Each trial reads the clock four times here: once before it, twice around the fit, and so on.
     entry = tune(adata, net, timeout=5)
     assert 1 <= len(entry["trials"]) < 6
 

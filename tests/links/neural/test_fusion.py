@@ -11,7 +11,7 @@ def made(seed=0, **parameters):
 
 
 def by_hand(fusion, left, right):
-    """One gene at a time with torch's own attention layer; an absent side gives learned tokens and is not listened to."""
+    """One gene at a time with torch's own attention; an absent side gives learned tokens."""
     rows = []
     for one, other in zip(left, right, strict=True):
         sides = []

@@ -23,7 +23,7 @@ TEST = [(0, 13, 1), (0, 14, 0), (1, 14, 1), (1, 15, 0)]
 
 
 def by_published_rule(sources, targets, n_genes, rng):
-    """Split as the script for STRING networks does: its test negatives are drawn without a look at the training pairs."""
+    """Split as the script for STRING does: test negatives may be training pairs."""
     edges = np.stack([sources, targets], axis=1)[rng.permutation(len(sources))]
     cut = int(0.67 * len(edges))
     known = set(map(tuple, edges.tolist()))

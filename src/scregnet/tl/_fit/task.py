@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
-    """The arguments of :func:`scregnet.tl.fit_grn` that decide what comes out. The one list of them.
+    """The arguments of :func:`scregnet.tl.fit_grn` that decide the result: the one list of them.
 
-    The record in ``uns``, the studies and :func:`scregnet.get.tuned` all go by it.
+    The record in ``uns``, the studies and the search all go by it.
     """
 
     embedding: str | pd.DataFrame | None = "auto"
@@ -81,7 +81,7 @@ def read_keywords(
 
 
 def check_method_params(method: str, parameters: Iterable[str], function: Any) -> None:
-    """Raise ``TypeError`` for an unknown keyword; it may be meant for the function or the method."""
+    """Raise ``TypeError`` for an unknown keyword, with a hint from both lists of arguments."""
     own = [f.name for f in fields(method_class(method))]  # type: ignore[arg-type]
     taken = [
         name
