@@ -196,7 +196,7 @@ def test_ablations_of_the_paper(task_and_split):
     whole, no_graph, no_embedding = fit(task), fit(task, graph_dims=()), fit(bare(task))
     vectors = [result.links.target_vectors for result in (whole, no_graph, no_embedding)]
     assert all(np.isfinite(x).all() for x in vectors)
-    # Without a graph network, representations use neither the known edges nor the expression.
+    # Without graph network, neither known edges nor expression reach a representation.
     shuffled = LinkTask(
         task.n_genes, task.train, task.validation, task.expression[::-1].copy(), task.embedding
     )

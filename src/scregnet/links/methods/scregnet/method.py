@@ -65,6 +65,8 @@ class ScRegNet(LinkMethod):
         Stop after ``max_epochs``, or ``patience`` epochs without a better one on validation pairs.
     """
 
+    # One set of defaults for all data, where the paper tunes each on its test pairs. What else was
+    # tried is in docs/results/main_path.md, and for batch_size in docs/results/fit.md.
     gnn: str | None = "gcn"
     gnn_dims: tuple[int, ...] = (128,)
     gat_heads: int | tuple[int, ...] = 2

@@ -58,6 +58,8 @@ class ScTransNet(LinkMethod):
         Stop after ``max_epochs``, or ``patience`` epochs without a better one on validation pairs.
     """
 
+    # Section 4.2 names graph_dims, learning_rate and max_epochs. channel_dims, dropout and
+    # weight_decay were set on validation pairs of hESC and hHEP, one set for all data.
     graph_dims: tuple[int, ...] = (256, 128)
     type_dim: int = 16
     channel_dims: tuple[int, ...] = (128, 64)
@@ -73,7 +75,7 @@ class ScTransNet(LinkMethod):
     weight_decay: float = 3e-3
     batch_size: int | None = None
     max_epochs: int = 100
-    patience: int = 100
+    patience: int = 100  # never stops early, as the paper does not
 
     summary: ClassVar[str] = (
         "frozen embedding and attention over the known network, hard negatives (Kommu et al. 2024)"
