@@ -123,7 +123,7 @@ def test_a_run_that_was_killed_ends_in_the_same_numbers(tmp_path, at_once, log, 
     assert encoder.encoded == N_CELLS - 3 - done
     np.testing.assert_array_equal(vectors(again), vectors(whole))
     assert [group.n_cells for group in again.groups] == [group.n_cells for group in whole.groups]
-    assert "going on from cell" in log.text
+    assert "continuing from cell" in log.text
     assert list((tmp_path / "embed").iterdir()) == []
 
 

@@ -137,7 +137,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path, monkeypatch, caplog):
         with caplog.at_level("INFO", logger="scregnet"):
             np.testing.assert_array_equal(embed(adata), whole)
         assert Square.calls == total - total // 2 + 1
-        assert "going on from cell" in caplog.text
+        assert "continuing from cell" in caplog.text
         assert not saved.exists()
         # The counts of all cells were read, those of the first half too.
         assert adata.uns["square"]["params"]["n_cells_used"] == 3000

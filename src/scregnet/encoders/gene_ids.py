@@ -44,8 +44,7 @@ class GeneIds:
             return self.gene_ids.match(genes)
 
     The ``tokens`` of a match are values of ``tokens``, ascending. Genes of other organisms are
-    unknown here: :func:`~scregnet.encoders.gene_ids.to_human` maps them beforehand, if the user
-    asks for it.
+    unknown here: ``to_human`` maps them beforehand, if the user asks for it.
 
     Parameters
     ----------

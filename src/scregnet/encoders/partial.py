@@ -65,7 +65,7 @@ class PartialSums:
         self._hash = hashlib.blake2b(digest_size=16)
         self._next = time.monotonic() + INTERVAL
 
-    def take_up(
+    def resume(
         self, cells: CellStream, pooler: StreamingPooler
     ) -> tuple[Iterator[CellBlock], Place]:
         """Return the blocks to read, and the point where to continue; fill the pooler.
@@ -84,7 +84,7 @@ class PartialSums:
                     break
                 self._read(last)
             if last is not None and self._hash.digest() == digest and pooler.load_state(saved):
-                logger.info("going on from cell %d of %d", place.cells, cells.n_cells)
+                logger.info("continuing from cell %d of %d", place.cells, cells.n_cells)
                 return self._again(last, blocks), place
             logger.warning(
                 "partial sums of an earlier run do not belong to these cells; "

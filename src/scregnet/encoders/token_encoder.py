@@ -170,7 +170,7 @@ class TokenEncoder(ABC):
         """Encode all cells, or those that an earlier run has left, and add them to the sums."""
         # Without a number of cells, only max_tokens limits a batch.
         batch_size = self.max_tokens or options.batch_size or 1
-        blocks, place = partial.take_up(cells, pooler)
+        blocks, place = partial.resume(cells, pooler)
         n_before = place.cells
         title = type(self).__name__.removesuffix("Encoder")
         with _bar(title, cells.n_cells, place.cells, options) as bar:

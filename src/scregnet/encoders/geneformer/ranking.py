@@ -9,7 +9,7 @@ The algorithm:
 1. A count times the inverse factor of its gene is a positive double. Positive doubles sort like
    their bit patterns. The lowest bits are replaced by the code of the gene, so that one 64-bit key
    holds value and gene. Equal values then fall in the order of genes.
-2. Keys are dealt into buckets by their leading bits. Then neighbours are swapped until all are in
+2. Keys are put into buckets by their leading bits. Then neighbours are swapped until all are in
    order. Swapping vectorises, and after the buckets few rounds are left.
 3. The replaced bits make a key inexact. Cells with two neighbours that are closer than this error
    are sorted again by their exact values.

@@ -115,7 +115,7 @@ class RunFolder:
                         key: value if value.ndim == 0 else value.to(tensor.device)
                         for key, value in own.items()
                     }
-            logger.info("finetune: going on at epoch %d, step %d", progress.epoch, progress.step)
+            logger.info("finetune: continuing at epoch %d, step %d", progress.epoch, progress.step)
         return progress
 
     def save(
