@@ -3,7 +3,8 @@ import pytest
 
 from scregnet.links.methods.joint import features as pair_features
 from scregnet.links.methods.joint.features import GeneTable, PairFeatures, factor_vectors
-from scregnet.links.methods.joint.process import PairProcess, Variances, gene_features
+from scregnet.links.methods.joint.kernel import gene_features
+from scregnet.links.methods.joint.process import PairProcess, Variances
 
 TFS = np.array([1, 4, 6, 9])
 N_GENES = 24

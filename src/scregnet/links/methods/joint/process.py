@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.special import expit
 
 from scregnet.links.methods.joint.pairs import KnownPairs, from_state
@@ -17,7 +16,6 @@ from scregnet.links.methods.joint.pairs import KnownPairs, from_state
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-INDUCING, COMPONENTS = 1024, 256
 STEPS, SOLVER_STEPS, TOLERANCE = 20, 100, 1e-2
 # A smaller curvature leaves the step to rounding errors.
 LEAST_CURVATURE = 1e-3
@@ -270,65 +268,6 @@ class PairProcess:
     def logits(self, sources: np.ndarray) -> np.ndarray:
         """Logits of every pair of the given genes with all genes, float32 of shape (n_sources, n_genes)."""
         return np.float32(self.mean) + self.parts(sources).sum(0)
-
-
-def gene_features(
-    expression: np.ndarray,
-    summary: np.ndarray,
-    embedding: np.ndarray | None,
-    families: np.ndarray | None = None,
-    *,
-    family: float = 0.0,
-    first: np.ndarray,
-    rng: np.random.Generator,
-    n_inducing: int = INDUCING,
-    n_components: int = COMPONENTS,
-) -> np.ndarray:
-    """Features whose products are the kernel of genes, float32 of shape (n_genes, n_components), the largest first.
-
-    The kernel is a mean of the correlation of expression, an exponential of it, a Gaussian of mean, spread and detection rate, and, for genes that have a
-    vector, an exponential of the cosine of embeddings; genes of one family have ``family`` on top. Up to ``n_components`` genes the kernel is exact, beyond these are its leading components. Of
-    more than ``n_inducing`` genes the Nyström approximation by so many is taken: ``first`` (the TFs), or, if these are more than half as many, some of them, and
-    others at random. A thousandth is added to how like itself a gene is, for the sake of rounding.
-
-    Notes
-    -----
-    Williams and Seeger, Using the Nyström method to speed up kernel machines, NIPS (2000).
-    """
-    n_genes = len(summary)
-    if len(first) > n_inducing // 2:
-        first = np.sort(rng.permutation(first)[: n_inducing // 2])
-    others = np.setdiff1d(np.arange(n_genes), first)
-    inducing = np.concatenate([first, rng.permutation(others)])[:n_inducing]
-    kernel = _kernel(expression, summary, embedding, inducing)
-    if families is not None and family:
-        kernel += family * (families[:, None] == families[inducing])
-    root = np.linalg.cholesky(kernel[inducing].astype(np.float64) + 1e-3 * np.eye(len(inducing)))
-    features = solve_triangular(root, kernel.T.astype(np.float64), lower=True)
-    _, directions = np.linalg.eigh(features @ features.T)
-    return (features.T @ directions[:, ::-1][:, :n_components]).astype(np.float32)
-
-
-def _kernel(
-    expression: np.ndarray, summary: np.ndarray, embedding: np.ndarray | None, inducing: np.ndarray
-) -> np.ndarray:
-    unit = _unit(expression)
-    correlation = unit @ unit[inducing].T
-    spread = np.maximum(summary.std(0), 1e-6)
-    scaled = (summary - summary.mean(0)) / spread
-    size = (scaled**2).sum(1)
-    distance = np.maximum(size[:, None] + size[inducing] - 2 * scaled @ scaled[inducing].T, 0)
-    parts = [(0.5, correlation), (1.0, np.exp(2 * (correlation - 1))), (0.5, np.exp(-distance / 2))]
-    if embedding is not None and embedding.any():
-        there = np.any(embedding != 0, axis=1)
-        centred = _unit(np.where(there[:, None], embedding - embedding[there].mean(0), 0))
-        both = there[:, None] & there[None, inducing]
-        parts.append((1.0, np.where(both, np.exp(2 * (centred @ centred[inducing].T - 1)), 0)))
-    return sum(weight * part for weight, part in parts) / sum(weight for weight, _ in parts)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
 
 
 def _conjugate_gradients(
