@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from scregnet.links.methods.joint import features as pair_features
+from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.features import GeneTable, PairFeatures, factor_vectors
 from scregnet.links.methods.joint.kernel import gene_features
-from scregnet.links.methods.joint.process import PairProcess, Variances
+from scregnet.links.methods.joint.process import PairProcess
 
 TFS = np.array([1, 4, 6, 9])
 N_GENES = 24

@@ -11,11 +11,12 @@ import numpy as np
 
 from scregnet._settings import settings
 from scregnet._validate import check_integer, check_interval
+from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.features import N_COLUMNS, GeneTable, PairFeatures
 from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.kernel import gene_features
 from scregnet.links.methods.joint.pairs import KnownPairs, SparsePairs, known_pairs, sample_others
-from scregnet.links.methods.joint.process import EVERY, PairProcess, Variances
+from scregnet.links.methods.joint.process import EVERY, PairProcess
 from scregnet.links.methods.joint.trees import TreeTable
 from scregnet.links.search.spaces import Range
 from scregnet.links.task import FitResult, LinkMethod, LinkTask, Progress
