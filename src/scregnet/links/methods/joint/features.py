@@ -10,13 +10,19 @@ import numpy as np
 import scipy.sparse as sp
 
 from scregnet.links.methods.joint.process import EVERY, PairProcess
-from scregnet.links.methods.label_factors.factors import LabelMatrix, factorise
+from scregnet.links.methods.label_factors.factors import FactorPrior, LabelMatrix, factorise
 from scregnet.links.task import Pairs
 
 if TYPE_CHECKING:
     from scregnet.links.methods.joint.pairs import KnownPairs
 
 N_SHAPE, N_COLUMNS, N_NEIGHBOURS = 64, 16, 50
+# The middle of what the null model "label_factors" chooses from. Validation pairs are not used
+# here, so that they are fresh for the calibration.
+FACTOR_PRIORS = (
+    FactorPrior(8, precision=0.3, target_precision=2.0, variational=True, n_iterations=30),
+    FactorPrior(24, precision=6.0, target_precision=2.0, variational=False, n_iterations=20),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,14 +257,7 @@ def factor_vectors(pairs: KnownPairs) -> tuple[np.ndarray, np.ndarray]:
     matrix = LabelMatrix.of(
         Pairs(sources.astype(np.int32), targets.astype(np.int32), pairs.labels[pairs.known])
     )
-    estimates = [
-        factorise(
-            matrix, 8, precision=0.3, target_precision=2.0, variational=True, n_iterations=30
-        ),
-        factorise(
-            matrix, 24, precision=6.0, target_precision=2.0, variational=False, n_iterations=20
-        ),
-    ]
+    estimates = [factorise(matrix, prior) for prior in FACTOR_PRIORS]
     of_tfs = np.concatenate([e.source_vectors for e in estimates], axis=1)
     of_genes = np.concatenate([e.target_vectors for e in estimates], axis=1) / len(estimates)
     left, right = (np.zeros((n, of_tfs.shape[1]), np.float32) for n in pairs.shape)
