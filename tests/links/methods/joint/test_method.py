@@ -9,8 +9,8 @@ from threadpoolctl import threadpool_limits
 import scregnet as sr
 from scregnet import metrics
 from scregnet.links import LinkTask, Split, get_method, load_fitted, split_pairs
-from scregnet.links.methods.joint import pairs as known_pairs
 from scregnet.links.methods.joint.method import Joint
+from scregnet.links.methods.joint.pairs import DensePairs, SparsePairs
 
 N_TFS, N_GENES, N_MODULES = 18, 150, 3
 QUICK = {"n_trees": 60, "n_bags": 2, "n_forest_trees": 40}
@@ -285,6 +285,8 @@ def test_a_fitted_network_scores_the_same_after_a_file(tmp_path, n_models):
         ({"n_leaves": 1}, ValueError, "n_leaves must be at least 2"),
         ({"n_bags": 0}, ValueError, "n_bags must be at least 1"),
         ({"n_folds": 1}, ValueError, "n_folds must be at least 2"),
+        ({"max_pairs": 0}, ValueError, "max_pairs must be at least 1"),
+        ({"dense_cells": -1}, ValueError, "dense_cells must be at least 0"),
         ({"tf": 0}, ValueError, "tf must lie in"),
         *[
             ({name: -0.1}, ValueError, f"{name} must lie in")
@@ -325,40 +327,41 @@ def test_a_fit_that_tells_no_pair_from_another_is_refused():
         fit(task, tf=1e-9, n_forest_trees=0, **nothing)
 
 
+def fit_large(task, **more):
+    """A fit to a list of pairs, whatever its size."""
+    return fit(task, dense_cells=0, **more)
+
+
 class TestManyGenes:
     """Fits whose TFs × genes are too many for whole matrices, with few genes."""
-
-    @pytest.fixture(autouse=True)
-    def large(self, monkeypatch):
-        monkeypatch.setattr(known_pairs, "DENSE_CELLS", 0)
 
     @pytest.mark.parametrize("kind", ["pairs", "targets", "tfs", "both"])
     def test_scores_are_those_of_the_whole_matrix(self, by_kind, kind):
         task, _, small = by_kind[kind]
         pairs = every_pair(range(30))
-        links = fit(task, n_trees=0)
-        assert isinstance(small.features.process.pairs, known_pairs.DensePairs)
-        assert isinstance(links.features.process.pairs, known_pairs.SparsePairs)
+        links = fit_large(task, n_trees=0)
+        assert isinstance(small.features.process.pairs, DensePairs)
+        assert isinstance(links.features.process.pairs, SparsePairs)
         wanted = base(small, range(30)) if small.trees else small.score(*pairs)
         # The solver stops where rounding decides, maybe a step earlier.
         np.testing.assert_allclose(links.score(*pairs), wanted, atol=0.01)
 
     def test_of_folds_by_pair_the_ranking_is_as_good(self, by_kind):
         task, split, small = by_kind["pairs"]
-        assert per_tf(fit(task), split) == pytest.approx(per_tf(small, split), abs=0.03)
+        assert per_tf(fit_large(task), split) == pytest.approx(per_tf(small, split), abs=0.03)
 
     def test_a_seed_fixes_the_fit_and_another_gives_another(self, by_kind):
         task, split, _ = by_kind["pairs"]
         pairs = split.test.sources, split.test.targets
         first, again, other = (
-            fit(task, seed=seed, max_pairs=1200).score(*pairs) for seed in (0, 0, 1)
+            fit_large(task, seed=seed, max_pairs=1200).score(*pairs) for seed in (0, 0, 1)
         )
         np.testing.assert_array_equal(first, again)
         assert not np.array_equal(first, other)
 
     def test_a_pair_alone_has_the_score_that_it_has_among_all(self, by_kind):
         task, split, _ = by_kind["pairs"]
-        links = fit(task)
+        links = fit_large(task)
         sources, targets = split.test.sources, split.test.targets
         at = (sources * N_GENES + targets)[::10]
         alone = np.concatenate(
@@ -382,7 +385,7 @@ class TestManyGenes:
         max_pairs = n // 2
         assert max_pairs > 3 * n_edges
         for trees in (0, QUICK["n_trees"]):
-            whole, part = (fit(task, n_trees=trees, max_pairs=m) for m in (n, max_pairs))
+            whole, part = (fit_large(task, n_trees=trees, max_pairs=m) for m in (n, max_pairs))
             pairs = part.features.process.pairs
             assert len(pairs.labels) == max_pairs
             assert pairs.labels.sum() == n_edges
@@ -395,14 +398,14 @@ class TestManyGenes:
 
     def test_edges_are_never_left_out(self, by_kind):
         task, _, _ = by_kind["pairs"]
-        links = fit(task, n_trees=0, max_pairs=1)
+        links = fit_large(task, n_trees=0, max_pairs=1)
         labels = links.features.process.pairs.labels
         assert labels.sum() == task.train.n_positive
         assert len(labels) == 2 * task.train.n_positive
 
     def test_state_is_a_list_and_survives_a_file(self, by_kind, tmp_path):
         task, _, _ = by_kind["pairs"]
-        links = fit(task, max_pairs=1200)
+        links = fit_large(task, max_pairs=1200)
         state, n_known = links.state(), len(links.features.process.pairs.labels)
         assert links.offset < 0
         assert all(

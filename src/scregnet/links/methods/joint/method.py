@@ -15,7 +15,13 @@ from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.features import N_COLUMNS, GeneTable, PairFeatures
 from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.kernel import gene_features
-from scregnet.links.methods.joint.pairs import KnownPairs, SparsePairs, known_pairs, sample_others
+from scregnet.links.methods.joint.pairs import (
+    DENSE_CELLS,
+    KnownPairs,
+    SparsePairs,
+    known_pairs,
+    sample_others,
+)
 from scregnet.links.methods.joint.process import EVERY, PairProcess
 from scregnet.links.methods.joint.trees import TreeTable
 from scregnet.links.search.spaces import Range
@@ -149,6 +155,8 @@ class Joint(LinkMethod):
     max_pairs
         Training pairs above which, in fits of more than a million labelled TFs × genes, a random share of the non-edges is used, so many that there are ``max_pairs``
         pairs, though never fewer than edges. Where few are left a gene, it may have no label then.
+    dense_cells
+        Labelled TFs × genes up to which labels are a whole matrix.
     tf, target, target_smooth, own, similar, joint, joint_smooth
         Prior variances of the process (:class:`~scregnet.links.methods.joint.process.Variances`).
     family
@@ -162,6 +170,7 @@ class Joint(LinkMethod):
     n_folds: int = 5
     n_forest_trees: int = 200
     max_pairs: int = 250_000
+    dense_cells: int = DENSE_CELLS
     tf: float = Variances.tf
     target: float = Variances.target
     target_smooth: float = Variances.target_smooth
@@ -208,7 +217,13 @@ class Joint(LinkMethod):
         for name in ("n_trees", "n_forest_trees"):
             check_integer(name, getattr(self, name), minimum=0)
         check_interval("learning_rate", self.learning_rate, 0, 1, closed="right")
-        for name, least in (("n_leaves", 2), ("n_bags", 1), ("n_folds", 2), ("max_pairs", 1)):
+        for name, least in (
+            ("n_leaves", 2),
+            ("n_bags", 1),
+            ("n_folds", 2),
+            ("max_pairs", 1),
+            ("dense_cells", 0),
+        ):
             check_integer(name, getattr(self, name), minimum=least)
         check_interval("tf", self.tf, 0, np.inf, closed="neither")
         for name in (
@@ -234,8 +249,10 @@ class Joint(LinkMethod):
         if task.expression is None or task.summary is None:
             msg = "method='joint' needs expression of the genes and its summary (mean, standard deviation, detection rate); the task has none."
             raise ValueError(msg)
-        train, offset = sample_others(task.train, task.n_genes, self.max_pairs, rng)
-        tfs, pairs = known_pairs(train, task.n_genes)
+        train, offset = sample_others(
+            task.train, task.n_genes, self.max_pairs, rng, dense_cells=self.dense_cells
+        )
+        tfs, pairs = known_pairs(train, task.n_genes, dense_cells=self.dense_cells)
         kernel = gene_features(
             task.expression,
             task.summary,
