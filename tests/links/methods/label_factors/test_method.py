@@ -4,7 +4,14 @@ from scipy.special import expit
 
 import scregnet as sr
 from scregnet import metrics
-from scregnet.links import LinkTask, Pairs, PlattCalibration, get_method, split_pairs
+from scregnet.links import (
+    LinkTask,
+    Pairs,
+    PlattCalibration,
+    get_method,
+    load_fitted,
+    split_pairs,
+)
 from scregnet.links.methods.label_factors.factors import LabelMatrix, factorise
 from scregnet.links.methods.label_factors.method import (
     MEAN_RANK,
@@ -158,6 +165,25 @@ def test_four_pairs_are_enough():
     validation = Pairs(np.array([0, 1]), np.array([4, 4]), np.array([True, False]))
     scores = fit(LinkTask(6, train, validation)).score(np.array([0, 0, 0]), np.array([2, 3, 5]))
     assert scores[0] > scores[2] > scores[1]
+
+
+@pytest.mark.parametrize(
+    "name, change, why",
+    [
+        ("source_rows", lambda a: a + 1, "'source_rows' .* must lie between 0 and"),
+        ("target_rows", lambda a: a - 1, "'target_rows' .* must lie between 0 and"),
+        ("target_rows", lambda a: a[:-1], "'target_rows' .* must have the shape"),
+        ("source_rows", lambda a: a.astype(float), "'source_rows' .* must hold integers, found"),
+        ("target_vectors", lambda a: a[:, :-1], "'target_vectors' .* must have the shape"),
+        ("target_vectors", lambda a: a[:3], "'target_rows' .* must lie between 0 and"),
+        ("source_vectors", lambda a: a * np.nan, "'source_vectors' .* not finite"),
+    ],
+)
+def test_a_tampered_state_is_refused(name, change, why):
+    state = fit(make_task(strength=1.0)[0], rank=2).state()
+    load_fitted("label_factors", state)
+    with pytest.raises(ValueError, match=why):
+        load_fitted("label_factors", state | {name: change(state[name])})
 
 
 def test_bad_hyperparameters():

@@ -10,6 +10,7 @@ import numpy as np
 
 from scregnet._validate import check_integer
 from scregnet.links.calibration import PlattCalibration
+from scregnet.links.forms.saved import read_floats, read_integers
 from scregnet.links.methods.label_factors.factors import (
     FactorPrior,
     Factors,
@@ -78,13 +79,14 @@ class FactorLinks:
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> FactorLinks:
-        """The inverse of :meth:`state`."""
-        return cls(
-            np.asarray(state["source_rows"], np.int32),
-            np.asarray(state["target_rows"], np.int32),
-            np.asarray(state["source_vectors"], np.float32),
-            np.asarray(state["target_vectors"], np.float32),
+        """The inverse of :meth:`state`; raise ``ValueError`` if the arrays do not fit together."""
+        source_vectors = read_floats(state, "source_vectors", (None, None))
+        target_vectors = read_floats(state, "target_vectors", (None, source_vectors.shape[1]))
+        source_rows = read_integers(state, "source_rows", (None,), high=len(source_vectors) - 1)
+        target_rows = read_integers(
+            state, "target_rows", source_rows.shape, high=len(target_vectors) - 1
         )
+        return cls(source_rows, target_rows, source_vectors, target_vectors)
 
 
 @dataclass(frozen=True)
