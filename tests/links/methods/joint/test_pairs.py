@@ -90,7 +90,7 @@ def test_state_makes_an_equal_object(both):
     for pairs in both:
         state = pairs.state()
         assert all(isinstance(value, np.ndarray) for value in state.values())
-        again = from_state(state)
+        again = from_state(state, pairs.shape)
         assert type(again) is type(pairs)
         assert again.shape == pairs.shape
         np.testing.assert_array_equal(again.labels, pairs.labels)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from scregnet.links.forms.saved import State, read_floats, read_integers
 from scregnet.links.methods.joint.process import EVERY, PairProcess
 from scregnet.links.methods.label_factors.factors import FactorPrior, LabelMatrix, factorise
 from scregnet.links.task import Pairs
@@ -209,6 +210,13 @@ class PairFeatures:
             (nearness.ravel(), self.genes.neighbours.ravel(), indptr), (n_genes, n_genes)
         )
 
+    @property
+    def n_columns(self) -> int:
+        """Number of features that :meth:`rows` gives."""
+        # Two logits and six terms, seven columns of labels, the correlation, the factors.
+        n_of_pair = 2 + 6 + 7 + 1 + bool(self.tf_factors.shape[1])
+        return n_of_pair + 2 * self.genes.columns.shape[1]
+
     def rows(self, source: int, targets: np.ndarray | slice = EVERY) -> np.ndarray:
         """Return the features of the pairs of a gene with the targets, (n_targets, n_features).
 
@@ -283,17 +291,21 @@ class PairFeatures:
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> PairFeatures:
-        """The inverse of :meth:`state`."""
-        genes = GeneTable(*(np.asarray(state[f"gene_{f.name}"]) for f in fields(GeneTable)))
-        prefix = "process_"
-        process = {
-            name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)
-        }
-        arrays = (
-            np.asarray(state[name], np.float32) for name in ("left", "tf_factors", "target_factors")
+    def from_state(cls, state: State) -> PairFeatures:
+        """The inverse of :meth:`state`; raise ``ValueError`` if the arrays do not fit together."""
+        process = PairProcess.from_state(state, "process_")
+        n_tfs, n_genes = process.pairs.shape
+        neighbours = read_integers(state, "gene_neighbours", (n_genes, None), high=n_genes - 1)
+        genes = GeneTable(
+            read_floats(state, "gene_shape", (n_genes, None)),
+            read_floats(state, "gene_columns", (n_genes, None)),
+            neighbours,
+            read_floats(state, "gene_nearness", neighbours.shape),
         )
-        return cls(genes, PairProcess.from_state(process), *arrays)
+        left = read_floats(state, "left", process.pairs.known.shape)
+        tf_factors = read_floats(state, "tf_factors", (n_tfs, None))
+        target_factors = read_floats(state, "target_factors", (n_genes, tf_factors.shape[1]))
+        return cls(genes, process, left, tf_factors, target_factors)
 
 
 def factor_vectors(pairs: KnownPairs) -> tuple[np.ndarray, np.ndarray]:

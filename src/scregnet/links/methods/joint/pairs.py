@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from scregnet.links.forms.saved import (
+    State,
+    check_ascending,
+    read_bools,
+    read_integers,
+    refuse,
+)
+
 if TYPE_CHECKING:
     from scregnet.links.task import Pairs
 
@@ -229,11 +237,23 @@ def sample_others(
     return pairs.take(which), float(np.log(wanted / n_others))
 
 
-def from_state(state: dict[str, np.ndarray]) -> KnownPairs:
-    """The inverse of ``state()`` of either kind."""
-    labels = np.asarray(state["labels"], bool)
-    if "known" in state:
-        return DensePairs(labels, np.asarray(state["known"], bool))
-    return SparsePairs(
-        np.asarray(state["indptr"]), np.asarray(state["columns"]), labels, int(state["n_genes"])
-    )
+def from_state(state: State, shape: tuple[int, int], prefix: str = "") -> KnownPairs:
+    """The inverse of ``state()`` of either kind.
+
+    Raises ``ValueError`` unless the arrays are those of pairs of ``shape``, (n_tfs, n_genes).
+    """
+    if f"{prefix}known" in state:
+        labels, known = (
+            read_bools(state, f"{prefix}{name}", shape) for name in ("labels", "known")
+        )
+        return DensePairs(labels, known)
+    n_tfs, n_genes = shape
+    labels = read_bools(state, f"{prefix}labels", (None,))
+    n = len(labels)
+    columns = read_integers(state, f"{prefix}columns", (n,), high=n_genes - 1)
+    indptr = read_integers(state, f"{prefix}indptr", (n_tfs + 1,), high=n)
+    read_integers(state, f"{prefix}n_genes", (), low=n_genes, high=n_genes)
+    check_ascending(f"{prefix}indptr", indptr)
+    if indptr[0] != 0 or indptr[-1] != n:
+        refuse(f"{prefix}indptr", f"must run from 0 to {n}, found {indptr[0]} to {indptr[-1]}")
+    return SparsePairs(indptr, columns, labels, n_genes)

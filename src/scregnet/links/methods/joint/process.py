@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit
 
+from scregnet.links.forms.saved import State, check_ascending, read_floats, read_integers
 from scregnet.links.methods.joint.covariance import PairCovariance, Variances
 from scregnet.links.methods.joint.laplace import LogisticObjective, laplace_mode
 from scregnet.links.methods.joint.pairs import KnownPairs, from_state
@@ -224,25 +225,21 @@ class PairProcess:
         return arrays | {f"pairs_{name}": value for name, value in self.pairs.state().items()}
 
     @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> PairProcess:
-        """The inverse of :meth:`state`."""
-        features, weights, likeness = (
-            np.asarray(state[name], np.float32) for name in ("features", "weights", "likeness")
-        )
-        variances = Variances(*map(float, state["variances"]))
-        pairs = from_state(
-            {
-                name.removeprefix("pairs_"): state[name]
-                for name in state
-                if name.startswith("pairs_")
-            }
-        )
+    def from_state(cls, state: State, prefix: str = "") -> PairProcess:
+        """The inverse of :meth:`state`; raise ``ValueError`` if the arrays do not fit together."""
+        features = read_floats(state, f"{prefix}features", (None, None))
+        n_genes = len(features)
+        tfs = read_integers(state, f"{prefix}tfs", (None,), high=n_genes - 1, dtype=np.int64)
+        check_ascending(f"{prefix}tfs", tfs, strictly=True)
+        n_tfs = len(tfs)
+        pairs = from_state(state, (n_tfs, n_genes), f"{prefix}pairs_")
+        variances = read_floats(state, f"{prefix}variances", (len(fields(Variances)),), np.float64)
         return cls(
             features,
-            np.asarray(state["tfs"]),
+            tfs,
             pairs,
-            weights,
-            likeness,
-            float(state["mean"]),
-            variances,
+            read_floats(state, f"{prefix}weights", pairs.known.shape),
+            read_floats(state, f"{prefix}likeness", (n_tfs, n_tfs)),
+            float(read_floats(state, f"{prefix}mean", (), np.float64)),
+            Variances(*variances.tolist()),
         )
