@@ -281,7 +281,7 @@ class TestEmbedding:
     def test_what_is_wrong_is_said(self, fitted, net):
         with pytest.raises(
             KeyError,
-            match=r"'geneformer' is not in adata.varm.*sr.tl.embed\(adata, model='geneformer'\) first",
+            match=r"'geneformer' is not in adata.varm.*sr.tl.embed\(adata, model='geneformer'\)",
         ):
             sr.tl.fit_grn(fitted, net, embedding="geneformer")
         with pytest.raises(ValueError, match="none of its 2 rows is in adata.var_names"):

@@ -340,7 +340,10 @@ def _from_uns(data: AnnData, key: str) -> LabelledPairs:
         others = [name for name, value in data.uns.items() if _is_split(value)]
         how = f"kind={key!r}" if key in SPLITS else f"key_added={key!r}"
         hint = f"; or name one that is there: {listed(others)}" if others else ""
-        msg = f"split={key!r}: adata.uns[{key!r}] {found}. Call sr.pp.split(adata, {how}) first{hint}."
+        msg = (
+            f"split={key!r}: adata.uns[{key!r}] {found}. "
+            f"Call sr.pp.split(adata, {how}) first{hint}."
+        )
         raise KeyError(msg)
     # The pairs have validation pairs, so nothing is drawn here.
     parts = read_split(entry["pairs"], data, rng=np.random.default_rng(0))

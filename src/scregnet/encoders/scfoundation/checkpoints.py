@@ -21,13 +21,13 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         ),
         source=(
             "The code is under Apache-2.0. The weights are under the scFoundation License: for\n"
-            "non-commercial research only, not to be passed on. So this package neither carries nor\n"
-            "fetches them.\n"
+            "non-commercial research only, not to be passed on. So this package neither carries\n"
+            "nor fetches them.\n"
             "  1. models.ckpt: through the SharePoint link in the README of\n"
             "     https://github.com/biomap-research/scFoundation\n"
             "     By downloading it you accept the licence of the model.\n"
-            "  2. OS_scRNA_gene_index.19264.tsv, the genes in the order of its positions: in the same\n"
-            "     repository.\n"
+            "  2. OS_scRNA_gene_index.19264.tsv, the genes in the order of its positions: in the\n"
+            "     same repository.\n"
             "Put both into one folder and name it with weights=."
         ),
         url="https://github.com/biomap-research/scFoundation",

@@ -20,11 +20,12 @@ PSEUDO_COUNTS = (0.3, 1.0, 3.0, 10.0, 30.0)
 
 @dataclass(frozen=True)
 class Degree(LinkMethod):
-    """How often is this TF a regulator, how often is this gene a target: the logits of two rates, added.
+    """Add the logits of two rates: how often the TF is a source, and how often the gene a target.
 
-    The rates are counted over the training pairs, each shrunk to the overall rate by ``pseudo_count`` pairs; ``None`` chooses the
-    pseudo count that gives the validation pairs the highest likelihood, which makes the null model as strong as it can be. A TF or a gene without
-    training pairs has the overall rate. No expression, no graph, no embedding is seen.
+    Rates are counted over the training pairs and shrunk to the overall rate by ``pseudo_count``
+    pairs. ``None`` chooses the pseudo count of highest likelihood on the validation pairs, so that
+    the null model is as strong as it can be. A TF or a gene without training pairs gets the overall
+    rate. Expression, graph and embedding are not used.
     """
 
     pseudo_count: float | None = None

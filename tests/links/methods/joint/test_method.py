@@ -1,4 +1,4 @@
-"""Modules of genes that are regulated together: nothing that degrees tell, all that expression does."""
+"""Modules of genes that are regulated together: expression tells them, degrees do not."""
 
 import anndata as ad
 import numpy as np
@@ -17,7 +17,7 @@ QUICK = {"n_trees": 60, "n_bags": 2, "n_forest_trees": 40}
 
 
 def planted(kind, *, noise=1.0, seed=0):
-    """TFs prefer one of three modules; all TFs and all genes have the same number of edges, give or take chance."""
+    """TFs prefer one of three modules; all TFs and genes have about the same number of edges."""
     rng = np.random.default_rng(seed)
     module = np.arange(N_GENES) % N_MODULES
     chance = np.where(module[:N_TFS, None] == module, 0.7, 0.1)

@@ -70,7 +70,8 @@ class Joint(LinkMethod):
         Labelled TFs × genes above which a fit is large. Labels are then a list of pairs, and time
         and memory grow with the pairs.
     tf, target, target_smooth, own, similar, joint, joint_smooth
-        Prior variances of the process (:class:`~scregnet.links.methods.joint.covariance.Variances`).
+        Prior variances of the process
+        (:class:`~scregnet.links.methods.joint.covariance.Variances`).
     family
         Added to the similarity of genes of one family, by their symbols (``HOXB4``, ``HOXB13``).
         Genes of equal expression and embedding have similarity 1. 0 leaves families out.

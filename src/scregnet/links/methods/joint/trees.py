@@ -1,4 +1,4 @@
-"""Boosted trees as plain arrays: taken from LightGBM, checked when read back, summed by our loop."""
+"""Boosted trees as plain arrays: taken from LightGBM, checked when read, summed by our loop."""
 
 from __future__ import annotations
 
