@@ -1,15 +1,21 @@
-"""How fast, and in how much memory, cells become gene embeddings: tokens, encoding, streaming.
+"""Speed and memory of gene embeddings: tokens, encoding, streaming.
 
-Everything is measured beside a straightforward loop in the same run, alternating, with random weights of Geneformer's shapes::
+Every measurement alternates with a straightforward loop in the same run. The weights are random,
+of Geneformer's shapes::
 
-    python benchmarks/embed.py                        # all parts; some ten minutes on two CPU cores
+    python benchmarks/embed.py                        # all parts; ten minutes on two CPU cores
     python benchmarks/embed.py --parts tokens memory  # some of them
 
-The loops do what they are compared with, one cell at a time: rows of a sparse matrix, as the official tokeniser does; the same with
-SciPy's overhead taken out; a dense row with an array of medians; and a dense row with look-ups in dictionaries. For encoding:
-fixed batches of 16 cells in file order, padded to the longest, all layers computed. Figures are medians over the rounds, of wall time
-and of processor time; where other programs keep the machine busy, the ratios of processor time are the ones to read.
-The GPU part runs where CUDA is there, and says so where it is not.
+The loops for tokens work one cell at a time on
+
+- rows of a sparse matrix, as the official tokeniser does;
+- the same with SciPy's overhead taken out;
+- a dense row with an array of medians;
+- a dense row with look-ups in dictionaries.
+
+The loop for encoding reads fixed batches of 16 cells in file order, padded to the longest, and
+computes all layers. Figures are medians over the rounds, of wall time and of CPU time. On a busy
+machine, read the ratios of CPU time. The GPU part says that it was skipped where CUDA is missing.
 """
 
 from __future__ import annotations
@@ -35,13 +41,13 @@ SIZES = {
     "6 layers, 256 wide": {"layers": 6, "width": 256, "heads": 4, "inner": 512},
     "20 layers, 896 wide": {"layers": 20, "width": 896, "heads": 14, "inner": 1792},
     "12 layers, 768 wide": {"layers": 12, "width": 768, "heads": 12, "inner": 3072},
-    # So small that the network takes none of the time or memory that the cells are measured by.
+    # So small that the network hardly adds to the time and memory of the cells.
     "2 layers, 16 wide": {"layers": 2, "width": 16, "heads": 1, "inner": 16},
 }
 
 
 def dictionaries() -> tuple[dict[str, int], dict[str, float]]:
-    """Tokens and medians of a vocabulary of Geneformer V1's size."""
+    """Make tokens and medians of a vocabulary of Geneformer V1's size."""
     rng = np.random.default_rng(0)
     genes = [f"ENSG{number:011d}" for number in range(N_TOKENS - 2)]
     tokens = {"<pad>": 0, "<mask>": 1} | {gene: token for token, gene in enumerate(genes, start=2)}
@@ -49,14 +55,14 @@ def dictionaries() -> tuple[dict[str, int], dict[str, float]]:
 
 
 def gene_ids() -> np.ndarray:
-    """The data's genes: 20,000 of the vocabulary and 2,000 that it does not know, in no order."""
+    """Name the data's genes: 20,000 of the vocabulary and 2,000 unknown ones, shuffled."""
     rng = np.random.default_rng(1)
     known = [f"ENSG{number:011d}" for number in rng.choice(N_TOKENS - 2, 20_000, replace=False)]
     return rng.permutation([*known, *(f"ENSG{number:011d}" for number in range(900_000, 902_000))])
 
 
 def cells(n_cells: int, n_genes: int, low: int, high: int, seed: int = 0) -> sp.csr_matrix:
-    """Counts of cells with ``low`` to ``high`` genes each."""
+    """Draw counts of cells with ``low`` to ``high`` genes each."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(low, high + 1, n_cells)
     indices = np.concatenate(
@@ -69,7 +75,7 @@ def cells(n_cells: int, n_genes: int, low: int, high: int, seed: int = 0) -> sp.
 
 
 def write_model(folder: Path, size: str, positions: int) -> Path:
-    """A folder in the published layout with random weights."""
+    """Write a folder in the published layout with random weights."""
     import torch
     from safetensors.torch import save_file
     from transformers import BertConfig, BertModel
@@ -100,7 +106,7 @@ def write_model(folder: Path, size: str, positions: int) -> Path:
 
 
 def alternate(work: dict[str, Callable[[], Any]], rounds: int) -> dict[str, tuple[float, float]]:
-    """Median seconds of wall and of processor time of every piece of work, taken in turn."""
+    """Median seconds of wall and of CPU time of every function, called in turn."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in work}
     for _ in range(rounds):
         for name, function in work.items():
@@ -116,9 +122,8 @@ def alternate(work: dict[str, Callable[[], Any]], rounds: int) -> dict[str, tupl
 def table(title: str, n_cells: int, taken: dict[str, tuple[float, float]], ours: str) -> None:
     """Print cells per second, and how many times as many ours makes."""
     print(f"\n### {title}\n")
-    print(
-        f"| | cells/s | {ours}: times as many | cells per processor second | {ours}: times as many |"
-    )
+    more = f"{ours}: times as many"
+    print(f"| | cells/s | {more} | per CPU second | {more} |")
     print("|---|---|---|---|---|")
     for name, (wall, processor) in taken.items():
         ratios = [
@@ -134,7 +139,7 @@ def table(title: str, n_cells: int, taken: dict[str, tuple[float, float]], ours:
 def official_rows(
     matrix: sp.csr_matrix, tokens: np.ndarray, medians: np.ndarray
 ) -> list[np.ndarray]:
-    """Chunks of 512 cells scaled as a sparse matrix, then row by row: values, genes, sort."""
+    """Scale chunks of 512 cells as a sparse matrix, then sort row by row."""
     ranked = []
     for start in range(0, matrix.shape[0], 512):
         chunk = matrix[start : start + 512]
@@ -147,7 +152,7 @@ def official_rows(
 
 
 def lean_rows(matrix: sp.csr_matrix, tokens: np.ndarray, medians: np.ndarray) -> list[np.ndarray]:
-    """A loop over the arrays of the sparse matrix."""
+    """Loop over the arrays of the sparse matrix."""
     ranked = []
     for start, stop in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
         values, genes = matrix.data[start:stop], matrix.indices[start:stop]
@@ -156,7 +161,7 @@ def lean_rows(matrix: sp.csr_matrix, tokens: np.ndarray, medians: np.ndarray) ->
 
 
 def dense_rows(matrix: sp.csr_matrix, tokens: np.ndarray, medians: np.ndarray) -> list[np.ndarray]:
-    """One dense row at a time."""
+    """Rank one dense row at a time."""
     ranked = []
     for i in range(matrix.shape[0]):
         row = matrix[i].toarray().ravel()
@@ -169,7 +174,7 @@ def dense_rows(matrix: sp.csr_matrix, tokens: np.ndarray, medians: np.ndarray) -
 def looked_up_rows(
     matrix: sp.csr_matrix, names: list[str], tokens: dict[str, int], medians: dict[str, float]
 ) -> list[np.ndarray]:
-    """One dense row at a time, each expressed gene looked up by its name."""
+    """Rank one dense row at a time and look up each expressed gene by its name."""
     ranked = []
     for i in range(matrix.shape[0]):
         row = matrix[i].toarray().ravel()
@@ -181,7 +186,7 @@ def looked_up_rows(
 
 
 def tokens_part(n_cells: int, rounds: int) -> None:
-    """Tokenising, one thread and as many as torch has."""
+    """Time tokenising with one thread and with as many as torch has."""
     import torch
 
     from scregnet.encoders.geneformer.tokens import GeneformerVocabulary
@@ -192,7 +197,7 @@ def tokens_part(n_cells: int, rounds: int) -> None:
     match = vocabulary.match(names)
     for low, high in ((200, 2048), (1500, 1500)):
         matrix = cells(n_cells, len(names), low, high).astype(np.float64)
-        # The loops are given what is left of unknown genes to save them that work; ours gets the whole matrix.
+        # The loops get the known genes only, which saves them work. Ours gets the whole matrix.
         columns = np.flatnonzero(match.known)
         known = sp.csr_matrix(matrix[:, columns])
         tokens = match.tokens[match.slots[columns]]
@@ -229,7 +234,7 @@ def tokens_part(n_cells: int, rounds: int) -> None:
 def fixed_batches(
     network: Any, sequences: list[np.ndarray], sums: Any, seen: Any, device: str
 ) -> None:
-    """Encode in file order, sixteen cells at a time, padded to the longest; add up the vectors of every token."""
+    """Encode 16 cells at a time in file order, padded; add up the vectors of every token."""
     import torch
 
     for start in range(0, len(sequences), 16):
@@ -250,7 +255,7 @@ def fixed_batches(
 
 
 def encoding_part(n_cells: int, rounds: int) -> None:
-    """Encoding and pooling at Geneformer's smallest size."""
+    """Time encoding and pooling at Geneformer's smallest size."""
     import torch
     from safetensors.torch import load_file
     from transformers import BertConfig, BertModel
@@ -293,13 +298,12 @@ def encoding_part(n_cells: int, rounds: int) -> None:
         taken,
         "ours",
     )
-    print(
-        f"\nLargest difference of a number between the two: {np.abs(results['ours'] - results['loop']).max():.1e}"
-    )
+    difference = np.abs(results["ours"] - results["loop"]).max()
+    print(f"\nLargest difference of a number between the two: {difference:.1e}")
 
 
 def memory_part() -> None:
-    """Peak memory of ``sr.tl.embed`` on a backed file, each size in a process of its own."""
+    """Measure peak memory of ``sr.tl.embed`` on a backed file, one process per size."""
     peaks = {}
     with tempfile.TemporaryDirectory() as folder:
         path = write_model(Path(folder) / "model", "2 layers, 16 wide", 64)
@@ -314,9 +318,8 @@ def memory_part() -> None:
             command = [sys.executable, __file__, "--peak", str(file), str(path)]
             out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             peaks[n_cells] = (float(out), size)
-    print(
-        "\n### Peak memory of `sr.tl.embed` on a backed file\n\n| cells | file, MB | peak of the process, MB |\n|---|---|---|"
-    )
+    print("\n### Peak memory of `sr.tl.embed` on a backed file\n")
+    print("| cells | file, MB | peak of the process, MB |\n|---|---|---|")
     for n_cells, (peak, size) in peaks.items():
         print(f"| {n_cells:,} | {size:,.0f} | {peak:,.0f} |")
     small, large = peaks[2000][0], peaks[20_000][0]
@@ -333,7 +336,7 @@ def peak(file: str, weights: str) -> None:
     sr.tl.embed(adata, weights=weights, show_progress_bar=False, device="cpu", resume=False)
     status = Path("/proc/self/status")
     if status.exists():
-        # What getrusage tells on Linux is never less than the parent's peak was.
+        # On Linux, getrusage never reports less than the parent's peak.
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         print(int(line.split()[1]) / 2**10)
     else:
@@ -342,7 +345,7 @@ def peak(file: str, weights: str) -> None:
 
 
 def matrix_rate() -> float:
-    """Highest rate of a product of bfloat16 matrices on this GPU, in floating-point operations a second."""
+    """Measure the highest rate of bfloat16 matrix products on this GPU, operations per second."""
     import torch
 
     best = 0.0
@@ -360,14 +363,14 @@ def matrix_rate() -> float:
 
 
 def operations(size: str, length: int) -> float:
-    """Floating-point operations of one cell in the layers that the default ``hidden_layer`` needs."""
+    """Count the operations of one cell in the layers that the default ``hidden_layer`` needs."""
     shape = SIZES[size]
     width, inner = shape["width"], shape["inner"]
     return (shape["layers"] - 1) * length * (8 * width**2 + 4 * width * inner + 4 * length * width)
 
 
 def gpu_part(n_cells: int, rounds: int) -> None:
-    """Encoding in bfloat16 at the large sizes, as a share of what the GPU reaches on plain matrix products."""
+    """Time encoding in bfloat16 at the large sizes, as a share of the GPU's matrix rate."""
     import torch
 
     from scregnet.encoders import CellBlock, CellStream, EmbedOptions, create
@@ -376,9 +379,8 @@ def gpu_part(n_cells: int, rounds: int) -> None:
         print("\n### GPU\n\nSkipped: there is no CUDA device.")
         return
     rate = matrix_rate()
-    print(
-        f"\n### GPU ({torch.cuda.get_device_name()}, {rate / 1e12:,.0f} TFLOP/s on products of bfloat16 matrices)\n"
-    )
+    speed = f"{rate / 1e12:,.0f} TFLOP/s on products of bfloat16 matrices"
+    print(f"\n### GPU ({torch.cuda.get_device_name()}, {speed})\n")
     print("| size | tokens a cell | cells/s | share of the matrix rate |\n|---|---|---|---|")
     names = gene_ids()
     for size in ("20 layers, 896 wide", "12 layers, 768 wide"):
@@ -403,7 +405,7 @@ def gpu_part(n_cells: int, rounds: int) -> None:
 
 
 def main() -> None:
-    """Run the parts that were asked for."""
+    """Run the requested parts."""
     parser = argparse.ArgumentParser(description="Benchmarks of sr.tl.embed.")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--rounds", type=int, default=5)

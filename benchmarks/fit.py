@@ -1,17 +1,21 @@
-"""How fast a network is fitted, and how fast and in how much memory all its links are scored.
+"""Time of a fit, and time and memory of scoring all links.
 
 The first two parts read BEELINE's mESC data (TFs + 500 genes, scRegNet's own split)::
 
-    python benchmarks/fit.py epochs <folder with BEELINE data>  # an epoch, beside a straightforward loop
-    python benchmarks/fit.py fits <folder with BEELINE data>    # whole fits with defaults, every method
-    python benchmarks/fit.py scoring                              # 1,600 TFs x 20,000 genes, simulated
+    python benchmarks/fit.py epochs <folder with BEELINE data>  # an epoch, against a loop
+    python benchmarks/fit.py fits <folder with BEELINE data>    # whole fits, every method
+    python benchmarks/fit.py scoring                            # 1,600 TFs x 20,000 genes
 
-The loop is written as research code often is: a Dataset that builds each item in Python, a DataLoader, every gene represented anew for every batch. It
-trains the same network (widths, batches, optimiser, learning rate) on the same pairs and features. It is run twice: building the array of all labels
-again for every item, as scRegNet's published loader does, and keeping it. Loops and package take turns; figures are
-medians over the rounds, of wall time and of processor time. Where other programs keep the machine busy, those of processor time are the ones to read.
-All of it is done with two sizes of batches. The loop that keeps its labels then goes on (``--loop-epochs``), and the package's scregnet is fitted to its
-end: which validation AUROC each reaches, and when.
+The loop is written as research code often is: a Dataset that builds each item in Python, a
+DataLoader, and every gene represented anew for every batch. It trains the same network (widths,
+batches, optimiser, learning rate) on the same pairs and features. There are two loops. The first
+builds the array of all labels again for every item, as scRegNet's published loader does. The
+second keeps it.
+
+Loops and package take turns, with two batch sizes. Figures are medians over the rounds, of wall
+time and of CPU time. On a busy machine, read CPU time. The second loop then continues
+(``--loop-epochs``), and the package's scregnet is fitted to its end, to see which validation AUROC
+each reaches and when.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,29 +47,32 @@ BATCHES: tuple[dict[str, Any], ...] = (
     {"batch_size": 256, "learning_rate": 1e-3},
     {"batch_size": 2048, "learning_rate": 3e-3},
 )
-"""Of loops and package alike; scregnet's default first."""
+"""Options of the loops and of the package; scregnet's default first."""
+PUBLISHED = "loop, labels of all pairs built again for every item"
+KEPT = "loop, labels kept"
+PACKAGE = "scregnet"
 N_TFS, N_TFS_WITH_EDGES, N_GENES, N_EDGES, N_CELLS = 1600, 1200, 20_000, 40_000, 300
 Times = list[tuple[float, float]]
 
 
 def clock() -> tuple[float, float]:
-    """Seconds of wall and of processor time."""
+    """Seconds of wall and of CPU time."""
     return time.perf_counter(), time.process_time()
 
 
 def since(start: tuple[float, float]) -> tuple[float, float]:
-    """Seconds of wall and of processor time since ``start``."""
+    """Seconds of wall and of CPU time since ``start``."""
     now = clock()
     return now[0] - start[0], now[1] - start[1]
 
 
 def medians(times: Times) -> tuple[float, float]:
-    """Medians of wall and of processor time."""
+    """Medians of wall and of CPU time."""
     return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times)
 
 
 def read_task(adata: AnnData, split: pd.DataFrame) -> LinkTask:
-    """Training and validation pairs of a split with the expression of every gene, standardised."""
+    """Read training and validation pairs of a split, and standardise the expression of genes."""
     expression = np.asarray(adata.X, np.float32).T
     spread = expression.std(axis=1, keepdims=True)
     expression = (expression - expression.mean(axis=1, keepdims=True)) / np.where(
@@ -84,7 +92,7 @@ def read_task(adata: AnnData, split: pd.DataFrame) -> LinkTask:
 
 
 class Loop:
-    """The straightforward loop, an epoch at a time."""
+    """The straightforward loop, one epoch at a time."""
 
     def __init__(self, task: LinkTask, *, rebuild: bool, seed: int = 0, **options: Any) -> None:
         import torch
@@ -113,7 +121,7 @@ class Loop:
 
             def __getitem__(self, item: int) -> tuple[np.ndarray, np.ndarray]:
                 labels = self.labels() if rebuild else self.two_columns
-                # A copy: a view would keep the array of all labels alive until the batch is complete.
+                # A view would keep the array of all labels alive until the batch is complete.
                 return train[item, :2], labels[item].copy()
 
         class Network(nn.Module):
@@ -166,9 +174,10 @@ class Loop:
 def ours(
     task: LinkTask, n_epochs: int | None, seed: int = 0, **options: Any
 ) -> tuple[Times, list[float], tuple[float, float]]:
-    """Fit the package's scregnet; times and validation AUROC of the epochs, time of the whole.
+    """Fit the package's scregnet.
 
-    ``None`` epochs: to the end, which is when the patience is over.
+    ``n_epochs=None`` trains until the patience is over. Returns times and validation AUROC of the
+    epochs, and the time of the whole fit.
     """
     import torch
 
@@ -190,24 +199,19 @@ def ours(
 
 
 def epochs_part(adata: AnnData, rounds: int, n_epochs: int) -> None:
-    """An epoch of the package's scregnet beside both forms of the loop, with two sizes of batches, and how good each becomes."""
+    """Compare the package's scregnet with both loops, for two batch sizes."""
     import torch
 
     task = read_task(adata, adata.uns["splits"]["official"])
-    published, kept, package = (
-        "loop, labels of all pairs built again for every item",
-        "loop, labels kept",
-        "scregnet",
-    )
     rows = [
-        (options["batch_size"], name) for options in BATCHES for name in (published, kept, package)
+        (options["batch_size"], name) for options in BATCHES for name in (PUBLISHED, KEPT, PACKAGE)
     ]
     taken: dict[tuple[int, str], Times] = {row: [] for row in rows}
     auroc: dict[tuple[int, str], list[float]] = {row: [] for row in rows}
     loops = {
-        (options["batch_size"], name): Loop(task, rebuild=name == published, **options)
+        (options["batch_size"], name): Loop(task, rebuild=name == PUBLISHED, **options)
         for options in BATCHES
-        for name in (published, kept)
+        for name in (PUBLISHED, KEPT)
     }
     for row, loop in loops.items():
         start = time.perf_counter()
@@ -221,29 +225,37 @@ def epochs_part(adata: AnnData, rounds: int, n_epochs: int) -> None:
             taken[row].append(since(start_at))
         for options in BATCHES:
             times, _, _ = ours(task, rounds, **options)
-            # The first epoch also makes the network; the whole fit below counts that.
-            taken[options["batch_size"], package] += times[1:] or times
+            # The first epoch also makes the network. The whole fit below counts that.
+            taken[options["batch_size"], PACKAGE] += times[1:] or times
     at = {row: medians(t) for row, t in taken.items()}
     whole: dict[tuple[int, str], float] = {}
     for options in BATCHES:
         size = options["batch_size"]
-        while len(auroc[size, kept]) < n_epochs:
-            auroc[size, kept].append(loops[size, kept].epoch())
-        # The loops differ by their random numbers only: one trained to the end stands for both.
-        auroc[size, published] = auroc[size, kept]
-        for name in (published, kept):
+        while len(auroc[size, KEPT]) < n_epochs:
+            auroc[size, KEPT].append(loops[size, KEPT].epoch())
+        # The loops differ only by their random numbers, so one is trained to the end for both.
+        auroc[size, PUBLISHED] = auroc[size, KEPT]
+        for name in (PUBLISHED, KEPT):
             whole[size, name] = at[size, name][0] * len(auroc[size, name])
-        _, auroc[size, package], (whole[size, package], _) = ours(task, None, **options)
-    first_row = rows[0]
+        _, auroc[size, PACKAGE], (whole[size, PACKAGE], _) = ours(task, None, **options)
+    sizes = f"{len(task.train):,} training pairs, {task.n_genes:,} genes"
+    print(f"\n### An epoch: mESC, {sizes}, {torch.get_num_threads()} threads\n")
+    print_epochs(at, auroc, whole)
+
+
+def print_epochs(
+    at: dict[tuple[int, str], tuple[float, float]],
+    auroc: dict[tuple[int, str], list[float]],
+    whole: dict[tuple[int, str], float],
+) -> None:
+    """Print the table of epochs: times ``at``, validation AUROC and time of the whole training."""
+    first_row = next(iter(at))
     goal = max(auroc[first_row]) - 0.001
-    print(
-        f"\n### An epoch: mESC, {len(task.train):,} training pairs, {task.n_genes:,} genes, {torch.get_num_threads()} threads\n"
-    )
     columns = [
         "batches",
         "",
-        "s an epoch",
-        "processor s",
+        "s per epoch",
+        "CPU s",
         "first loop ÷ this, same batches",
         "second loop ÷ this",
     ]
@@ -251,42 +263,41 @@ def epochs_part(adata: AnnData, rounds: int, n_epochs: int) -> None:
         "first row ÷ this",
         "best validation AUROC",
         "in epochs",
-        f"processor s until it is {goal:.3f}",
+        f"CPU s until it is {goal:.3f}",
     ]
     columns += ["s to the end"]
     print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
-    for row in rows:
+    for row in at:
         size, name = row
         wall, processor = at[row]
         first = next(
             (number for number, figure in enumerate(auroc[row], start=1) if figure >= goal), None
         )
         ratios = [
-            at[other][1] / processor for other in ((size, published), (size, kept), first_row)
+            at[other][1] / processor for other in ((size, PUBLISHED), (size, KEPT), first_row)
         ]
+        shown = " | ".join(f"{ratio:.1f}" for ratio in ratios)
         print(
-            f"| {size:,} | {name} | {wall:.3f} | {processor:.3f} | {' | '.join(f'{ratio:.1f}' for ratio in ratios)} "
+            f"| {size:,} | {name} | {wall:.3f} | {processor:.3f} | {shown} "
             f"| {max(auroc[row]):.4f} | {len(auroc[row])} "
             f"| {'–' if first is None else f'{first * processor:.1f} (epoch {first})'} "
-            f"| {whole[row]:,.1f}{' (extrapolated)' if row in loops else ''} |"
+            f"| {whole[row]:,.1f}{' (extrapolated)' if name != PACKAGE else ''} |"
         )
 
 
 def fits_part(adata: AnnData, methods: list[str]) -> None:
-    """``sr.tl.fit_grn`` with defaults, from AnnData to all links written."""
+    """Time ``sr.tl.fit_grn`` with defaults, from AnnData to all links written."""
     import torch
 
-    # What is imported on first use is no part of a fit.
-    sr.tl.fit_grn(adata, split=adata.uns["splits"]["official"], method="scregnet", max_epochs=1)
+    split = adata.uns["splits"]["official"]
+    # A first fit imports what is imported on first use, which the times must not include.
+    sr.tl.fit_grn(adata, split=split, method="scregnet", max_epochs=1)
     print(f"\n### Whole fits with defaults: mESC, {torch.get_num_threads()} threads\n")
-    print(
-        "| method | s | processor s | epochs | test AUROC | test AUPRC | per-TF AUROC |\n|---|---|---|---|---|---|---|"
-    )
+    columns = ("method", "s", "CPU s", "epochs", "test AUROC", "test AUPRC", "per-TF AUROC")
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
     for method in methods:
         start = clock()
-        sr.tl.fit_grn(
-            adata, split=adata.uns["splits"]["official"], method=method, show_progress_bar=False
-        )
+        sr.tl.fit_grn(adata, split=split, method=method, show_progress_bar=False)
         wall, processor = since(start)
         figures = (
             sr.get.metrics(adata)
@@ -299,11 +310,14 @@ def fits_part(adata: AnnData, methods: list[str]) -> None:
 
 
 def simulated() -> tuple[AnnData, pd.DataFrame]:
-    """Sparse counts of 20,000 genes, 1,600 candidate TFs, and a network of the size of CollecTRI: 40,000 edges of 1,200 TFs."""
+    """Simulate sparse counts and a network of CollecTRI's size.
+
+    20,000 genes, 1,600 candidate TFs, 40,000 edges of 1,200 TFs.
+    """
     import anndata as ad
 
     rng = np.random.default_rng(0)
-    # A tenth of the entries is not zero; some genes are expressed a hundred times as much as others.
+    # A tenth of the entries is not zero. Genes differ fifty-fold in how often they are detected.
     density = 0.1 * rng.permutation(np.geomspace(0.1, 5, N_GENES))
     columns = [
         rng.choice(N_CELLS, size, replace=False)
@@ -325,53 +339,59 @@ def simulated() -> tuple[AnnData, pd.DataFrame]:
 
 
 def peak() -> float:
-    """Peak of the process's memory in GB."""
+    """Measure the peak of the process's memory in GB."""
     status = Path("/proc/self/status")
     if status.exists():
-        # What getrusage tells on Linux is never less than the parent's peak was.
+        # On Linux, getrusage never reports less than the parent's peak.
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 2**20
     unit = 2**30 if sys.platform == "darwin" else 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def score(method: str, keep: str, negatives: str) -> dict[str, float]:
-    """Fit, for a few epochs if there are epochs, and score every link of every candidate TF; what it took."""
-    from importlib import import_module
+def timed(place: Any, name: str, spent: dict[str, tuple[float, float]]) -> None:
+    """Replace a function of a class or module by one that records its time."""
+    original = getattr(place, name)
 
-    # Fit and scoring are timed where the call makes them; its other steps are not what is asked for here.
-    module: Any = import_module("scregnet.tl._fit_grn")
+    def call(*arguments: Any, **options: Any) -> Any:
+        start = clock()
+        result = original(*arguments, **options)
+        spent[name] = since(start)
+        return result
+
+    setattr(place, name, call)
+
+
+def limit(keep: str) -> dict[str, Any]:
+    """Read which links to keep: a whole number per TF, or a least probability."""
+    return {"threshold": float(keep)} if "." in keep else {"top_n_targets": int(keep)}
+
+
+def score(method: str, keep: str, negatives: str) -> dict[str, Any]:
+    """Fit, for a few epochs if there are epochs, and score every link of every candidate TF."""
+    # Fit and scoring are timed where the call makes them, apart from its other steps.
     spent: dict[str, tuple[float, float]] = {}
-
-    def timed(name: str) -> Any:
-        function = getattr(module, name)
-
-        def call(*arguments: Any, **options: Any) -> Any:
-            start = clock()
-            result = function(*arguments, **options)
-            spent[name] = since(start)
-            return result
-
-        return call
+    timed(type(get_method(method)), "fit", spent)
+    timed(import_module("scregnet.tl._fit.fit"), "all_links", spent)
 
     adata, network = simulated()
     short = {"max_epochs": 2} if hasattr(get_method(method), "max_epochs") else {}
     before, start = peak(), clock()
-    module.fit_members, module.all_links = timed("fit_members"), timed("all_links")
+    sr.pp.split(adata, network, negatives=negatives)
     sr.tl.fit_grn(
         adata,
         network,
         method=method,
-        negatives=negatives,
+        split="split",
         n_bootstrap=0,
-        keep=float(keep) if "." in keep else int(keep),
         show_progress_bar=False,
+        **limit(keep),
         **short,
     )
     whole = since(start)
     return {
         "links": adata.varp["grn"].nnz,
-        "fit": spent["fit_members"],
+        "fit": spent["fit"],
         "scoring": spent["all_links"],
         "whole": whole,
         "peak": peak(),
@@ -381,22 +401,22 @@ def score(method: str, keep: str, negatives: str) -> dict[str, float]:
 
 
 def scoring_part(methods: list[str], keeps: list[str], negatives: str) -> None:
-    """Time and peak memory of fit and scoring, each method in a process of its own."""
+    """Measure time and peak memory of fit and scoring, one process per method."""
     print(
         f"\n### Fit, and all links of {N_TFS:,} TFs × {N_GENES:,} genes; negatives {negatives!r}\n"
     )
     columns = [
         "method",
-        "keep",
+        "links kept",
         "links written",
         "fit, s",
-        "processor s",
+        "CPU s",
         "scoring, s",
-        "processor s",
+        "CPU s",
     ]
     columns += [
         "whole call, s",
-        "processor s",
+        "CPU s",
         "peak of the process, GB",
         "before the call, GB",
         "model, MB",
@@ -415,8 +435,9 @@ def scoring_part(methods: list[str], keeps: list[str], negatives: str) -> None:
                 keep,
             ]
             run = subprocess.run(command, check=False, capture_output=True, text=True)
+            kept = f"probability of at least {keep}" if "." in keep else f"{keep} per TF"
             if run.returncode:
-                print(f"| {method} | {keep} | failed: {run.stderr.strip().splitlines()[-1]} |")
+                print(f"| {method} | {kept} | failed: {run.stderr.strip().splitlines()[-1]} |")
                 continue
             r = json.loads(run.stdout)
             times = [
@@ -424,13 +445,13 @@ def scoring_part(methods: list[str], keeps: list[str], negatives: str) -> None:
             ]
             sizes = [f"{r['peak']:.2f}", f"{r['before']:.2f}", f"{r['state']:.0f}"]
             print(
-                f"| {' | '.join([method, keep, format(r['links'], ','), *times, *sizes])} |",
+                f"| {' | '.join([method, kept, format(r['links'], ','), *times, *sizes])} |",
                 flush=True,
             )
 
 
 def main() -> None:
-    """Run the part that was asked for."""
+    """Run the requested part."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -452,7 +473,7 @@ def main() -> None:
         "--negatives",
         choices=("sampled", "all"),
         default="sampled",
-        help="of the fits before scoring",
+        help="negatives of the fits before scoring",
     )
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

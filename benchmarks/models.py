@@ -1,12 +1,13 @@
-"""Every method on BEELINE's ChIP-seq networks: pairs, targets, TFs and both that were never labelled, five seeds.
+"""Compare all methods on BEELINE's ChIP-seq networks, on four kinds of held-out pairs, five seeds.
 
 One command makes ``docs/results/models.md`` and its figure::
 
     python benchmarks/models.py <folder with BEELINE data> --jobs 2
 
-Every fit is a line of the file named by ``--cache``, so a run that was stopped goes on where it was, and a new method adds its own fits
-only. A fit is done again when the code of its method, of the splits or of the metrics has changed since (``--keep-stale`` takes it as it is). Each process computes
-with one thread; figures do not depend on ``--jobs``, times do where processes share cores.
+Every fit is a line of the file named by ``--cache``. A stopped run therefore continues, and a new
+method adds only its own fits. A fit is repeated if the code of its method, of the splits or of the
+metrics has changed since (``--keep-stale`` keeps it). Each process uses one thread. Metrics do not
+depend on ``--jobs``; times do where processes share cores.
 """
 
 from __future__ import annotations
@@ -38,12 +39,15 @@ DATA = ("hESC-500", "hHEP-500", "mDC-500", "mESC-500", "mDC-1000")
 SPLITS = ("pairs", "targets", "tfs", "both")
 N_SEEDS = 5
 HELD_OUT = 0.25
-"""Share of the targets, of the TFs, or of both, that is held out for testing in the splits that are not drawn by pairs."""
+"""Share of the targets, the TFs, or both for testing, in splits that hold out genes."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One fit. ``draw`` names a split that comes with the data; where it is empty, ``seed`` draws the split as well as the fit."""
+    """One fit.
+
+    ``draw`` names a split that comes with the data. If it is empty, ``seed`` draws the split too.
+    """
 
     method: str
     data: str
@@ -53,13 +57,13 @@ class Run:
     embedding: str
 
     def key(self, code: str | None = None) -> str:
-        """What makes two fits the same."""
+        """Identify the fit: two fits with the same key are the same."""
         return json.dumps({**asdict(self), "code": code}, sort_keys=True)
 
 
 @cache
 def read_data(folder: str, name: str) -> AnnData:
-    """A data set with its singular-vector embedding; read once a process."""
+    """Read a data set and embed its genes by SVD; once per process."""
     import scregnet as sr
 
     cell_type, _, size = name.partition("-")
@@ -70,7 +74,7 @@ def read_data(folder: str, name: str) -> AnnData:
 
 @cache
 def read_vectors(path: str) -> Any:
-    """Gene vectors of a file with arrays ``genes`` and ``emb``."""
+    """Read gene vectors from a file with arrays ``genes`` and ``emb``."""
     import numpy as np
     import pandas as pd
 
@@ -79,7 +83,7 @@ def read_vectors(path: str) -> Any:
 
 
 def fit(run: Run, folder: str, path: str | None) -> dict[str, Any]:
-    """Do one fit and return its figures; a fit that its method refuses, such as a collapsed one, is a result as well."""
+    """Do one fit and return its metrics; a failed fit, such as a collapsed one, is a result too."""
     import scregnet as sr
 
     sr.settings.n_jobs = 1
@@ -87,22 +91,26 @@ def fit(run: Run, folder: str, path: str | None) -> dict[str, Any]:
     embedding = (
         read_vectors(path) if path is not None else "svd" if run.embedding == "svd" else None
     )
-    if run.split == "pairs":
-        options: dict[str, Any] = {"split": adata.uns["splits"][run.draw]}
-    else:
-        options = {"prior": adata.uns["network"], "split": run.split, "test_fraction": HELD_OUT}
+    prior = None if run.split == "pairs" else adata.uns["network"]
     wall, processor = time.perf_counter(), time.process_time()
     row: dict[str, Any] = {"error": ""}
     try:
+        if run.split == "pairs":
+            split: Any = adata.uns["splits"][run.draw]
+        else:
+            split = "split"
+            # Drawing the split belongs to the time of a fit, as it does for the default split.
+            sr.pp.split(adata, prior, kind=run.split, test_fraction=HELD_OUT, random_state=run.seed)
         sr.tl.fit_grn(
             adata,
+            prior,
             method=run.method,
+            split=split,
             embedding=embedding,
             n_bootstrap=0,
             device="cpu",
             random_state=run.seed,
             show_progress_bar=False,
-            **options,
         )
     except (RuntimeError, ValueError) as error:
         row["error"] = f"{type(error).__name__}: {error}"
@@ -115,7 +123,11 @@ def fit(run: Run, folder: str, path: str | None) -> dict[str, Any]:
 
 
 def draws(data: str, folder: Path, seeds: Iterable[int]) -> Iterator[tuple[str, int]]:
-    """Splits by pairs, with seeds: the official one with every seed; without one, ``sample1`` with every seed, and each sample with a seed of its own."""
+    """Yield the published splits by pairs, each with a seed of the fit.
+
+    The official split comes with every seed. Data without one have ``sample1`` with every seed,
+    and each sample with one seed.
+    """
     cell_type, _, size = data.partition("-")
     there = {place.name for place in (folder / cell_type / f"TFs+{size}" / "splits").iterdir()}
     if "official" in there:
@@ -126,8 +138,8 @@ def draws(data: str, folder: Path, seeds: Iterable[int]) -> Iterator[tuple[str, 
 
 
 def runs(arguments: argparse.Namespace) -> list[Run]:
-    """The fits that were asked for; seeds outermost, so that a run that was stopped has some of everything."""
-    from scregnet.links import NULL_MODELS, get_method
+    """List the requested fits, ordered by seed, so that a stopped run has some of everything."""
+    from scregnet.links import get_method, null_models
 
     vectors = {(data, name): path for data, name, path in arguments.embedding}
     wanted: dict[Run, None] = {}
@@ -142,8 +154,8 @@ def runs(arguments: argparse.Namespace) -> list[Run]:
             )
             for draw, seed in here:
                 for method in arguments.methods:
-                    # The null models are the same with every seed.
-                    fixed = method in NULL_MODELS and split == "pairs"
+                    # A null model gives the same result with every seed.
+                    fixed = method in null_models() and split == "pairs"
                     embeddings = [
                         *arguments.embeddings,
                         *(name for at, name in vectors if at == data),
@@ -156,20 +168,20 @@ def runs(arguments: argparse.Namespace) -> list[Run]:
 
 
 def read_cache(path: Path) -> list[dict[str, Any]]:
-    """Fits done so far; a last line that was cut off by a kill is left out."""
+    """Read the fits done so far; skip a last line that a kill cut off."""
     rows = []
     for line in path.read_text().splitlines() if path.exists() else []:
         try:
             rows.append(json.loads(line))
         except json.JSONDecodeError:
-            print(f"{path}: a line is not whole, and is left out", file=sys.stderr)
+            print(f"{path}: skipped an incomplete line", file=sys.stderr)
     return rows
 
 
 def select(
     rows: list[dict[str, Any]], codes: dict[str, str], *, stale: bool
 ) -> dict[str, dict[str, Any]]:
-    """The newest line of every fit, by the key of its run; of other code than ``codes`` only if ``stale``."""
+    """Take the newest line of every fit by its key; lines of other code only if ``stale``."""
     chosen = {}
     for row in rows:
         run = Run(**row["run"])
@@ -179,7 +191,7 @@ def select(
 
 
 def commit() -> str:
-    """Commit of the working copy, with a plus sign if the package has changes that are not in it."""
+    """Name the commit of the working copy, with a plus sign if the package has changes since."""
 
     def git(*command: str) -> str:
         run = subprocess.run(
@@ -193,7 +205,7 @@ def commit() -> str:
 
 
 def machine() -> str:
-    """Processor and versions."""
+    """Name the CPU and the versions."""
     from importlib.metadata import version
 
     info = Path("/proc/cpuinfo")
@@ -212,29 +224,24 @@ def machine() -> str:
 
 
 def say_how_long(todo: list[Run], rows: list[dict[str, Any]], jobs: int) -> None:
-    """Print how many fits are to be done, and how long they may take by what earlier ones took."""
+    """Print how many fits remain and how long they may take, judged by earlier ones."""
     taken: dict[tuple[str, str], list[float]] = {}
     for row in rows:
         for at in ((row["run"]["method"], row["run"]["data"]), (row["run"]["method"], "")):
             taken.setdefault(at, []).append(row["seconds"])
     times = [taken.get((run.method, run.data), taken.get((run.method, ""))) for run in todo]
     known = [statistics.mean(t) for t in times if t]
-    unknown = (
-        f", and {len(todo) - len(known)} of which nothing is known"
-        if len(known) < len(todo)
-        else ""
-    )
-    print(
-        f"{len(todo)} fits to do, {sum(known) / jobs / 60:.0f} min by earlier ones{unknown}",
-        file=sys.stderr,
-    )
+    n_unknown = len(todo) - len(known)
+    unknown = f", {n_unknown} of unknown duration" if n_unknown else ""
+    minutes = sum(known) / jobs / 60
+    print(f"{len(todo)} fits to do, about {minutes:.0f} min{unknown}", file=sys.stderr)
 
 
 def work(todo: list[Run], codes: dict[str, str], arguments: argparse.Namespace) -> None:
-    """Do the fits, each appended to the cache as soon as it is done."""
+    """Do the fits and append each to the cache as soon as it is done."""
     from importlib.metadata import version
 
-    # One thread a process; what starts threads reads these when it is imported, which new processes do after this.
+    # One thread per process. Libraries read these on import, which new processes do after this.
     threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
     os.environ.update(dict.fromkeys(threads, "1"))
     paths = {(data, name): path for data, name, path in arguments.embedding}
@@ -246,7 +253,7 @@ def work(todo: list[Run], codes: dict[str, str], arguments: argparse.Namespace) 
     }
     arguments.cache.parent.mkdir(parents=True, exist_ok=True)
     if arguments.cache.exists() and not arguments.cache.read_bytes().endswith(b"\n"):
-        # A kill cut the last line off; the next one must not be joined to it.
+        # A kill cut off the last line. The next one must not be joined to it.
         with arguments.cache.open("a") as file:
             file.write("\n")
     with (
@@ -275,8 +282,8 @@ def work(todo: list[Run], codes: dict[str, str], arguments: argparse.Namespace) 
             raise
 
 
-def main() -> None:
-    """Do the fits that are not in the cache, then write the page."""
+def read_arguments() -> argparse.Namespace:
+    """Read the command line."""
     from scregnet.links import LINK_METHODS
 
     parser = argparse.ArgumentParser(
@@ -302,21 +309,27 @@ def main() -> None:
         action="append",
         default=[],
         metavar=("DATA", "NAME", "FILE"),
-        help="one more for one data set, such as hESC-500 Geneformer vectors.npz (arrays genes and emb)",
+        help="one more embedding for one data set, such as hESC-500 Geneformer vectors.npz "
+        "(arrays genes and emb)",
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes, with one thread each")
     parser.add_argument(
         "--cache", type=Path, default=ROOT / "data" / "models.jsonl", help="fits done so far"
     )
-    parser.add_argument(
-        "--keep-stale", action="store_true", help="take fits of former code as they are"
-    )
-    parser.add_argument("--retry", action="store_true", help="do fits again that failed")
+    parser.add_argument("--keep-stale", action="store_true", help="keep fits of former code")
+    parser.add_argument("--retry", action="store_true", help="repeat failed fits")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results" / "models.md")
     parser.add_argument(
-        "--only-page", action="store_true", help="no fits, write the page from the cache"
+        "--only-page", action="store_true", help="no fits; write the page from the cache"
     )
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Do the fits that the cache lacks, then write the page."""
+    from scregnet.links import LINK_METHODS
+
+    arguments = read_arguments()
     codes = {method: code_of(method) for method in LINK_METHODS}
     rows = read_cache(arguments.cache)
     done = select(rows, codes, stale=arguments.keep_stale)

@@ -7,7 +7,7 @@ import hashlib
 from pathlib import Path
 
 import scregnet
-from scregnet.links import LINK_METHODS
+from scregnet.links import get_method
 
 PACKAGE = Path(scregnet.__file__).parent
 FOLLOWED = ("scregnet.links.", "scregnet.metrics.")
@@ -15,19 +15,20 @@ COMMON = (
     "scregnet._anndata.features",
     "scregnet.links.pairs.splits",
     "scregnet.links.calibration",
-    "scregnet.metrics._evaluate",
+    "scregnet.metrics._metrics",
 )
 REGISTRY = "scregnet.links.registry"
-"""Not followed: it changes with every new method, and what it names is only loaded by name."""
+"""Not followed: it changes with every new method and only names other modules."""
 
 
 def code_of(method: str) -> str:
-    """Digest of the modules that figures of a method depend on: its own and what they import of the core, the splits, features and metrics.
+    """Digest the code that the metrics of a method depend on.
 
+    Covers the modules of the method, the core modules they import, splits, features and metrics.
     Comments and docstrings do not count.
     """
-    entry = LINK_METHODS[method]
-    waiting = [*COMMON, *(path.partition(":")[0] for path in (entry.method, entry.fitted))]
+    # The method's module imports its fitted form, so both are followed.
+    waiting = [*COMMON, type(get_method(method)).__module__]
     trees: dict[str, ast.Module] = {}
     while waiting:
         name = waiting.pop()
@@ -43,7 +44,7 @@ def code_of(method: str) -> str:
 
 
 def _imports(tree: ast.Module) -> list[str]:
-    """Modules that are imported anywhere in a module."""
+    """List the modules that are imported anywhere in a module."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:

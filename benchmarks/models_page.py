@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scregnet.links import LINK_METHODS, NULL_MODELS
+from scregnet.links import LINK_METHODS, null_models
 
 METRICS = {
     "auroc": "AUROC",
@@ -32,9 +32,17 @@ SHORT_TITLES = {
 }
 SAMPLE1, SAMPLES = " (sample1)", " (5 splits)"
 ORDER = [
-    "hESC-500", "hHEP-500", f"mDC-500{SAMPLE1}", f"mDC-500{SAMPLES}", "mDC-500", "mESC-500", f"mDC-1000{SAMPLE1}", f"mDC-1000{SAMPLES}",
-]  # fmt: skip
-# AUROC and AUPRC as printed. scRegNet (with Geneformer): its Tables 2 and 3. scTransNet: its Table 1, means of TFs+500 and TFs+1000.
+    "hESC-500",
+    "hHEP-500",
+    f"mDC-500{SAMPLE1}",
+    f"mDC-500{SAMPLES}",
+    "mDC-500",
+    "mESC-500",
+    f"mDC-1000{SAMPLE1}",
+    f"mDC-1000{SAMPLES}",
+]
+# AUROC and AUPRC as printed. scRegNet (with Geneformer): its Tables 2 and 3.
+# scTransNet: its Table 1, means of TFs+500 and TFs+1000.
 PUBLISHED = {
     "hESC-500": {"scRegNet": ("0.89", "0.62"), "scTransNet": ("0.880", "0.595")},
     "hHEP-500": {"scRegNet": ("0.90", "0.84"), "scTransNet": ("0.870", "0.780")},
@@ -42,11 +50,13 @@ PUBLISHED = {
     "mESC-500": {"scRegNet": ("0.93", "0.86")},
     "mDC-1000": {"scRegNet": ("0.84", "0.17")},
 }
-# Of Okabe and Ito, for readers who tell few colours apart.
+# The palette of Okabe and Ito, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442", "#D55E00")
+NULL_MODELS = null_models()
 NULL_LINES = tuple(zip(NULL_MODELS, ("--", ":"), strict=False))
 PAPERS = (("scRegNet", "black"), ("scTransNet", "white"))
 DIAMOND = {"marker": "D", "markersize": 4, "color": "black"}
+TITLE = "# Comparison of the methods"
 BEGIN, END = (
     "<!-- written by benchmarks/models.py: begin -->",
     "<!-- written by benchmarks/models.py: end -->",
@@ -54,15 +64,19 @@ BEGIN, END = (
 
 
 def write_page(rows: list[dict[str, Any]], page: Path) -> None:
-    """Write tables and figure; what the page says outside of the two marks is kept."""
+    """Write figure, tables and conditions; what the page says outside of the two marks is kept."""
     fits = frame(rows)
     if fits.empty:
-        msg = "there is no fit to write about: the cache is empty, or holds only fits of former code (--keep-stale takes them)."
+        msg = (
+            "no fit to write about: the cache is empty or holds only fits of former code "
+            "(--keep-stale uses them)."
+        )
         raise SystemExit(msg)
     picture = page.with_suffix(".png")
     figure(fits, picture)
-    text = f"{BEGIN}\n{how(fits)}\n\n{figure_text(picture.name)}\n\n{tables(fits)}\n{END}"
-    former = page.read_text() if page.exists() else f"# Models\n\n{BEGIN}\n{END}\n"
+    parts = (figure_text(picture.name), "## Tables", tables(fits), how(fits))
+    text = "\n\n".join((BEGIN, *(part.strip() for part in parts), END))
+    former = page.read_text() if page.exists() else f"{TITLE}\n\n{BEGIN}\n{END}\n"
     before, begin, rest = former.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -72,7 +86,7 @@ def write_page(rows: list[dict[str, Any]], page: Path) -> None:
 
 
 def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a fit and group that it belongs to, with its figures on the test pairs."""
+    """One row per fit and group it belongs to, with its metrics on the test pairs."""
     records = []
     for row in rows:
         run = row["run"]
@@ -107,7 +121,10 @@ def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def groups(run: dict[str, Any]) -> list[str]:
-    """Names of the rows of the table that a fit belongs to: fits of ``sample1`` are one, and those of all samples another."""
+    """Name the table rows that a fit belongs to.
+
+    Fits of ``sample1`` with several seeds are one row, one fit of each sample is another.
+    """
     if not run["draw"].startswith("sample"):
         return [run["data"]]
     found = [run["data"] + SAMPLE1] if run["draw"] == "sample1" else []
@@ -121,40 +138,57 @@ def how(fits: pd.DataFrame) -> str:
     commits = ", ".join(f"`{name}`" for name in dict.fromkeys(fits["commit"]))
     jobs = " and ".join(str(n) for n in sorted(set(fits["jobs"])))
     runs = fits.drop_duplicates(["method", "data", "split", "draw", "seed", "embedding"])
-    return f"""```bash
+    versions = ", ".join(sorted(set(fits["version"])))
+    machines = "; ".join(dict.fromkeys(fits["machine"]))
+    hours = f"{runs['processor'].sum() / 3600:.1f}"
+    return f"""## How it was measured
+
+```bash
 python benchmarks/models.py <folder with BEELINE data> --jobs 2
 ```
 
-{len(runs)} fits of `sr.tl.fit_grn` with the defaults of every method, {runs["processor"].sum() / 3600:.1f} hours of processor time in all, one thread a fit, {jobs} at a time.
-Code: scregnet {", ".join(sorted(set(fits["version"])))}, commit {commits} (`+`: with changes since). Machine: {"; ".join(dict.fromkeys(fits["machine"]))}.
+:::{{dropdown}} Data, splits, machine
 
-Figures are those of the test pairs, mean ± standard deviation; the best mean of each data set is bold. Pairs: the split that the scRegNet authors publish, five seeds of the
-fit; for mDC, which has none, `sample1` of five splits that others drew by the same rule (five seeds of the fit), and all five of them (a seed
-each). The other splits: a quarter of the targets, of the TFs, or of both is held out for testing, drawn by
-the seed of the fit. The null models are the same with every seed. Embedding `svd`: `sr.tl.embed(model="svd", counts=False)`, made of the same cells.
-*As published*: scRegNet with Geneformer, its Tables 2 and 3; scTransNet, its Table 1, which gives means of TFs+500 and TFs+1000. ECE: expected
-calibration error. s: processor seconds of a whole fit, evaluation and all links included."""
+- **Fits**: {len(runs)} fits of `sr.tl.fit_grn` with the defaults of every method,
+  {hours} hours of CPU time in all, one thread per fit, {jobs} at a time.
+- **Code**: scregnet {versions}, commit {commits} (`+`: with changes since).
+- **Machine**: {machines}.
+- **Metrics**: of the test pairs, mean ± standard deviation. The best mean of a data set is bold.
+- **Pairs**: the split that the scRegNet authors publish, five seeds of the fit. They publish none
+  for mDC. Others drew five splits by the same rule: `sample1` is one of them with five seeds of the
+  fit, `5 splits` all of them with one seed each.
+- **Other splits**: a quarter of the targets, of the TFs, or of both is held out for testing. The
+  seed of the fit draws it.
+- **Null models**: they are the same with every seed.
+- **Embedding `svd`**: `sr.tl.embed(model="svd", counts=False)` of the same cells.
+- **As published**: scRegNet with Geneformer, its Tables 2 and 3; scTransNet, its Table 1, which
+  gives means of TFs+500 and TFs+1000.
+- **ECE**: expected calibration error; lower is better.
+- **CPU s**: CPU seconds of a whole fit, evaluation and all links included.
+:::"""
 
 
 def figure_text(name: str) -> str:
     """The figure with its legend."""
     return f"""```{{figure}} {name}
 :width: 100%
-Means over the fits; whiskers: standard deviation. Lines: the null models, which see no cell; diamonds: as published. AUPRC depends on the share of edges,
-so it cannot be compared between data sets.
+Means over the fits; whiskers: standard deviation. Lines: the null models, which use no cells;
+diamonds: as published. AUPRC depends on the share of edges, so it cannot be compared between data
+sets.
 ```"""
 
 
 def tables(fits: pd.DataFrame) -> str:
-    """A table a split."""
+    """One table per split."""
     parts = []
     for split, title in SPLIT_TITLES.items():
         here = fits[fits["split"] == split]
         if here.empty:
             continue
         lines = [
-            f"## {title}\n",
-            "| data | method | embedding | " + " | ".join(METRICS.values()) + " | s | fits |",
+            f"### {title}\n",
+            ":::{dropdown} Table",
+            "| data | method | embedding | " + " | ".join(METRICS.values()) + " | CPU s | fits |",
             "|" + "---|" * (len(METRICS) + 5),
         ]
         for group, of_group in here.groupby("group", observed=True):
@@ -166,7 +200,7 @@ def tables(fits: pd.DataFrame) -> str:
                         str(group).partition(" ")[0], {}
                     ).items()
                 ]
-        parts.append("\n".join(lines) + "\n")
+        parts.append("\n".join([*lines, ":::"]) + "\n")
     return "\n".join(parts)
 
 
@@ -196,14 +230,14 @@ def _rows(group: str, of_group: pd.DataFrame) -> list[str]:
             else ""
         )
         shown = "" if embedding == "none" else embedding
-        lines.append(
-            f"| {group} | {method}{null} | {shown} | {' | '.join(cells)} | {fits['processor'].mean():.1f} | {count} |"
-        )
+        cpu = f"{fits['processor'].mean():.1f}"
+        row = [group, f"{method}{null}", shown, *cells, cpu, count]
+        lines.append(f"| {' | '.join(row)} |")
     return lines
 
 
 def figure(fits: pd.DataFrame, file: Path) -> None:
-    """A grid of metrics and splits, bars in each."""
+    """Draw a grid of metrics and splits with bars in each panel."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -260,7 +294,7 @@ def _panel(axis: Any, fits: pd.DataFrame, metric: str, models: list[tuple[str, s
     table = fits.groupby(["group", "method", "embedding"], observed=True)[metric].agg(
         ["mean", "std"]
     )
-    # Areas under ROC curves are drawn from chance on; from zero, bars would hide all differences.
+    # Bars of AUROC start at chance. From zero, they would hide all differences.
     ground = 0.0 if metric == "auprc" else 0.5
     drawn = [ground]
     width = 0.8 / max(len(models), 1)

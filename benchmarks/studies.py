@@ -1,11 +1,12 @@
-"""Ablation and robustness on BEELINE's hESC network: what each part contributes, and what wrong labels cost.
+"""Ablation and robustness on BEELINE's hESC network.
 
 One command makes ``docs/results/studies.md`` and its figures::
 
     python benchmarks/studies.py <folder with BEELINE data> <vectors.npz>
 
-``vectors.npz`` has arrays ``genes`` and ``emb``: the gene embedding of a foundation model on the same cells. Frames that a study returned are kept in the folder named by
-``--cache``; a study whose frame is there is not done again (``--redo`` does it).
+``vectors.npz`` has arrays ``genes`` and ``emb``: the gene embedding of a foundation model on the
+same cells. The folder named by ``--cache`` keeps the frames that the studies return. A study whose
+frame exists is not repeated, unless ``--redo`` is given.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ ROOT = Path(__file__).parents[1]
 METHODS = ("scregnet", "sctransnet", "joint")
 METRICS = ("auroc", "auprc", "per_tf_auroc")
 NOISE = (0.01, 0.02, 0.03, 0.04, 0.05)
+HELD_OUT = 0.25
+"""Share of the targets for testing, where targets are held out."""
 
 
 def study(path: Path, make: Any, *, redo: bool) -> pd.DataFrame:
-    """The frame of a study, made unless it is there."""
+    """Read the frame of a study; make it first if it does not exist."""
     if redo or not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         make().to_csv(path, index=False)
@@ -36,13 +39,13 @@ def study(path: Path, make: Any, *, redo: bool) -> pd.DataFrame:
 
 
 def spread(values: pd.Series) -> str:
-    """Mean and standard deviation."""
+    """Format mean and standard deviation."""
     deviation = f"\u00a0±\u00a0{values.std():.3f}" if len(values) > 1 else ""
     return f"{values.mean():.3f}{deviation}"
 
 
 def ablation_table(frames: dict[str, pd.DataFrame]) -> str:
-    """Markdown: versions in rows, test figures in columns; the null models last."""
+    """Format versions in rows and test metrics in columns; the null models last."""
     lines = ["| method | version | AUROC | AUPRC | per-TF AUROC |", "|---|---|---|---|---|"]
     for method, frame in frames.items():
         test = frame[(frame["split"] == "test") & (frame["model"] == method)]
@@ -52,7 +55,7 @@ def ablation_table(frames: dict[str, pd.DataFrame]) -> str:
     first = next(iter(frames.values()))
     for null in ("degree", "label_factors"):
         rows = first[(first["split"] == "test") & (first["model"] == null)]
-        # The same with every version.
+        # The null models are the same with every version.
         rows = rows.drop_duplicates(["seed", "metric"])
         cells = [spread(rows.loc[rows["metric"] == metric, "value"]) for metric in METRICS]
         lines.append(f"| `{null}` | null model | {' | '.join(cells)} |")
@@ -60,7 +63,7 @@ def ablation_table(frames: dict[str, pd.DataFrame]) -> str:
 
 
 def draw_ablation(frame: pd.DataFrame, path: Path) -> None:
-    """Panels below one another: seven versions side by side fill a page."""
+    """Draw one panel per row: seven versions fill the width of a page."""
     figure, axes = plt.subplots(len(METRICS), figsize=(9, 8.5), sharex=True, layout="constrained")
     sr.pl.ablation(frame, metrics=METRICS, ax=axes, show=False)
     figure.savefig(path, dpi=110)
@@ -68,7 +71,7 @@ def draw_ablation(frame: pd.DataFrame, path: Path) -> None:
 
 
 def robustness_table(frame: pd.DataFrame) -> str:
-    """Markdown: models in rows, levels of noise in columns."""
+    """Format models in rows and levels of noise in columns."""
     levels = sorted(frame["noise"].unique())
     head = " | ".join("none" if level == 0 else f"{level:.0%}" for level in levels)
     lines = [f"| model | metric | {head} |", "|---" * (len(levels) + 2) + "|"]
@@ -79,8 +82,18 @@ def robustness_table(frame: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Do both studies for every method, then write the figures and the tables between the page's marks."""
+def write_tables(parts: dict[str, str], page: Path) -> None:
+    """Replace the tables between the marks of the page."""
+    text = page.read_text()
+    for name, table in parts.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    page.write_text(text)
+
+
+def read_arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -91,7 +104,12 @@ def main() -> None:
     parser.add_argument("--redo", action="store_true")
     parser.add_argument("--cache", type=Path, default=ROOT / "data" / "studies")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results" / "studies.md")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Do both studies for every method, then write figures and tables."""
+    arguments = read_arguments()
     mpl.use("agg")
     file = np.load(arguments.vectors, allow_pickle=False)
     adata = sr.datasets.beeline("hESC", 500, path=arguments.folder)
@@ -118,7 +136,9 @@ def main() -> None:
             )
         )
         draw_ablation(ablations[method], arguments.page.with_name(f"ablation-{method}.png"))
-    options = dict(common, split="targets", test_fraction=0.25, prior=adata.uns["network"])
+    # The study draws this split again for each seed, with the same settings.
+    sr.pp.split(adata, adata.uns["network"], kind="targets", test_fraction=HELD_OUT)
+    options = dict(common, split="split")
     targets = study(
         arguments.cache / f"ablation-joint-targets-{arguments.seeds}.csv",
         lambda: sr.bm.ablation_study(adata, method="joint", n_seeds=arguments.seeds, **options),
@@ -136,12 +156,7 @@ def main() -> None:
         "ablation of targets": ablation_table({"joint": targets}),
         "robustness": robustness_table(noise),
     }
-    text = arguments.page.read_text()
-    for name, table in parts.items():
-        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
-    arguments.page.write_text(text)
+    write_tables(parts, arguments.page)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 here = Path(__file__).parent
 
-# A call between two of the extensions, of no concern here.
+# One extension calls a deprecated function of another; nothing here can change that.
 warnings.filterwarnings("ignore", message="'sphinx_autodoc_typehints.*is deprecated")
 
 info = metadata("scregnet")
@@ -40,7 +40,7 @@ exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
 nitpicky = True
 
-# -- the interface ----------------------------------------------------------------------------------------------------
+# -- the interface --------------------------------------------------------------------------------
 autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -54,9 +54,12 @@ always_use_bars_union = True
 
 
 def returns_as_prose(self: NumpyDocstring, section: str) -> list[str]:
-    """Read a Returns section as text: its type stands in the signature, where napoleon would look for one in the first line."""
+    """Read a Returns section as text.
+
+    napoleon would take its first line for a type, but the signature has the type.
+    """
     lines = self._dedent(self._strip_empty(self._consume_to_next_section()))
-    # sphinx-autodoc-typehints puts a colon there for the same purpose, which only helps for a single paragraph.
+    # sphinx-autodoc-typehints adds a colon for the same purpose. It helps for one paragraph only.
     if lines[0].strip() == ":":
         del lines[0]
     return [*self._format_block(":returns: ", lines, "   "), ""]
@@ -64,13 +67,13 @@ def returns_as_prose(self: NumpyDocstring, section: str) -> list[str]:
 
 NumpyDocstring._parse_returns_section = returns_as_prose
 
-# -- text and notebooks -----------------------------------------------------------------------------------------------
+# -- text and notebooks ---------------------------------------------------------------------------
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
 
-# The notebooks are kept without outputs: what a page shows was computed by the code that it documents.
+# The notebooks are stored without outputs: the code that a page documents computes what it shows.
 nb_execution_mode = "force"
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
@@ -82,9 +85,9 @@ notebooks.mkdir()
 for notebook in (here.parent / "tutorials").glob("*.ipynb"):
     shutil.copy2(notebook, notebooks)
 
-# -- names of other projects ------------------------------------------------------------------------------------------
-# Their inventories are fetched only where a build is known to be online; elsewhere references to them stay plain text. Names
-# of our own are checked everywhere.
+# -- names of other projects ----------------------------------------------------------------------
+# Their inventories are fetched only where a build is known to be online. Elsewhere, references to
+# them stay plain text. Names of this package are checked everywhere.
 inventories = {
     "python": "https://docs.python.org/3",
     "anndata": "https://anndata.readthedocs.io/en/stable",
@@ -100,17 +103,18 @@ inventories = {
 if os.environ.get("READTHEDOCS") == "True" or os.environ.get("SCREGNET_DOCS_ONLINE"):
     extensions.append("sphinx.ext.intersphinx")
     intersphinx_mapping = {name: (url, None) for name, url in inventories.items()}
-# Described on the page of the settings by its fields.
+# The page of the settings describes this class by its fields.
 nitpick_ignore = [("py:class", "scregnet._settings.Settings")]
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(anndata|collections|contextlib|decoupler|matplotlib|mudata|networkx|numpy|os|pandas|pathlib|scanpy|scipy|torch|types|typing)\..*",
+        r"(anndata|collections|contextlib|decoupler|matplotlib|mudata|networkx|numpy|os|pandas|pathlib"
+        r"|scanpy|scipy|torch|types|typing)\..*",
     ),
     ("py:data", "Ellipsis"),
 ]
 
-# -- the look ---------------------------------------------------------------------------------------------------------
+# -- the look -------------------------------------------------------------------------------------
 html_theme = "sphinx_book_theme"
 html_title = "scregnet"
 html_static_path = ["_static"]
@@ -131,7 +135,7 @@ copybutton_prompt_is_regexp = True
 def without_arguments(
     app: Sphinx, what: str, name: str, obj: object, *unused: object
 ) -> tuple[str, None] | None:
-    """Protocols are not called: leave out the (*args, **kwargs) that Python gives them."""
+    """Leave out the (*args, **kwargs) that Python gives to protocols, which nobody calls."""
     return ("", None) if what == "class" and getattr(obj, "_is_protocol", False) else None
 
 

@@ -47,7 +47,8 @@ def test_quick_start_of_the_readme_runs(tmp_path):
 @pytest.mark.slow
 def test_demo_prints_the_table_and_draws(tmp_path):
     done = run(
-        f"import runpy; runpy.run_path({str(ROOT / 'tutorials' / 'demo.py')!r}, run_name='__main__')",
+        "import runpy; "
+        f"runpy.run_path({str(ROOT / 'tutorials' / 'demo.py')!r}, run_name='__main__')",
         tmp_path,
     )
     assert done.returncode == 0, done.stderr

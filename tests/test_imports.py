@@ -27,7 +27,8 @@ import json, logging, random, sys, warnings
 import anndata, scipy.stats  # allowed, and not ours: what they change by themselves is not counted
 import numpy as np
 
-filters, handlers, level = list(warnings.filters), list(logging.getLogger().handlers), logging.getLogger().level
+root = logging.getLogger()
+filters, handlers, level = list(warnings.filters), list(root.handlers), root.level
 seeds = random.getstate(), np.random.get_state()[1].tolist()
 import scregnet
 

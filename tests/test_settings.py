@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scregnet._logging import logger
@@ -34,6 +35,10 @@ def test_defaults():
     "name, value, error",
     [
         ("verbosity", "loud", ValueError),
+        ("verbosity", 5, ValueError),
+        ("verbosity", -1, ValueError),
+        ("verbosity", True, ValueError),
+        ("verbosity", 2.0, ValueError),
         ("n_jobs", 0, ValueError),
         ("n_jobs", 1.5, TypeError),
         ("progress_bar", "no", TypeError),
@@ -68,6 +73,19 @@ def test_override_puts_back_also_after_an_error():
     assert fresh.device == "auto"
     with pytest.raises(AttributeError, match="'colour'"), fresh.override(colour="red"):
         pytest.fail("the block must not run")
+
+
+def test_verbosity_takes_scanpys_names_and_numbers():
+    from scanpy import Verbosity
+
+    fresh = Settings()
+    names = ["error", "warning", "info", "info", "debug"]
+    assert [level.name for level in Verbosity] == ["error", "warning", "info", "hint", "debug"]
+    for level, name in zip(Verbosity, names, strict=True):
+        for given in (level, int(level), level.name, np.int64(level)):
+            fresh.verbosity = given
+            assert fresh.verbosity == name
+            assert logger.level == getattr(logging, name.upper())
 
 
 def test_verbosity_reaches_the_logger_and_other_handlers(caplog):

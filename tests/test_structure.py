@@ -30,6 +30,11 @@ def sections(docstring: str) -> set[str]:
     return set(re.findall(r"^(\w[\w ]*)\n-{3,}$", docstring, flags=re.MULTILINE))
 
 
+def test_dir_shows_public_names_only():
+    assert dir(sr) == sorted([*sr.__all__, "__version__"])
+    assert all(hasattr(sr, name) for name in dir(sr))
+
+
 def test_every_face_module_has_functions():
     assert {module for module in MODULES if not getattr(sr, module).__all__} == set()
 

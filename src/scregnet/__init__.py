@@ -1,4 +1,4 @@
-"""Predict gene regulatory links from single-cell RNA counts, a prior network and foundation-model gene embeddings."""
+"""Predict gene regulatory links from single-cell counts, a prior network and gene embeddings."""
 
 from __future__ import annotations
 
@@ -10,3 +10,8 @@ from scregnet._settings import settings
 __all__ = ["bm", "datasets", "get", "metrics", "pl", "pp", "settings", "tl"]
 
 __version__ = version("scregnet")
+
+
+def __dir__() -> list[str]:
+    # Private modules are attributes of the package too; tab completion leaves them out.
+    return [*__all__, "__version__"]

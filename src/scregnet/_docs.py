@@ -44,38 +44,76 @@ random_state
     Seed. The same seed, data and machine give the same result."""
 _device = """\
 device
-    Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:<index>"`` or ``"mps"``; ``None`` takes ``sr.settings.device``."""
+    Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:<index>"`` or ``"mps"``; ``None``
+    takes ``sr.settings.device``."""
 _progress = """\
 show_progress_bar
     Show a progress bar; ``None`` takes ``sr.settings.progress_bar``."""
 _key = """\
 key
     Name of the fitted network: the ``key_added`` of :func:`scregnet.tl.fit_grn`."""
+_group = """\
+group
+    Group of cells to read; needed if the network was fitted with ``groupby``."""
+_groups = """\
+group
+    Group of cells to read, if the network was fitted with ``groupby``. ``None`` reads all groups,
+    one by one, and puts a column ``group`` first."""
 _prior = """\
 prior
     The known network. One of
 
-    - a frame with columns ``source``, ``target`` and, optional, ``weight`` (decoupler's form), or with the columns
-      ``TF``/``target``/``importance``, ``Gene1``/``Gene2``/``EdgeWeight`` or ``regulator``/``target``;
+    - a frame with columns ``source``, ``target`` and, optional, ``weight`` (decoupler's form), or
+      with the columns ``TF``/``target``/``importance``, ``Gene1``/``Gene2``/``EdgeWeight`` or
+      ``regulator``/``target``;
     - a directed :class:`networkx.DiGraph` whose edges run from regulator to target;
     - a key of ``adata.varp``;
-    - a matrix of shape (n_vars, n_vars) in the order of ``adata.var_names`` (row = regulator, column = target);
+    - a matrix of shape (n_vars, n_vars) in the order of ``adata.var_names`` (row = regulator,
+      column = target);
     - a frame regulators × targets with gene names on both axes."""
-_plot = """\
+_links = """\
+sources
+    Regulators to keep, one name or several; ``None`` keeps all.
+targets
+    Target genes to keep, one name or several; ``None`` keeps all.
+threshold
+    Lowest probability of a link, between 0 and 1.
+top_n
+    Number of links to keep in total, the most probable of those that pass all other filters.
+top_n_targets
+    Number of links to keep per TF, the most probable ones.
+new_only
+    Leave out the known edges."""
+_gene_symbols = """\
+gene_symbols
+    Column of ``adata.var`` with the names to show and to look up; ``None`` takes
+    ``adata.var_names``. A gene whose name is missing there, or is also that of another gene, goes
+    by its name in ``adata.var_names``."""
+_split = """\
+split
+    Labelled pairs to use: ``"train"``, ``"validation"`` or ``"test"``."""
+_metrics = """\
+metrics
+    Metrics to draw."""
+_ax = """\
 ax
-    Axes to draw on; ``None`` makes a figure.
-figsize
-    Width and height of a new figure in inches.
-dpi
-    Resolution of a new figure; ``None`` takes matplotlib's.
+    Axes to draw on; ``None`` makes a figure."""
+_two_axes = """\
+ax
+    Two axes to draw on; ``None`` makes a figure."""
+_figure = """\
+figsize, dpi
+    Size in inches and resolution of a new figure.
 show
-    Show the figure; ``None`` shows it in an interactive session unless ``ax``, ``save`` or ``return_fig`` is given.
+    Show the figure; ``None`` shows it in an interactive session unless ``ax``, ``save`` or
+    ``return_fig`` is given.
 save
     Path to write the figure to.
 return_fig
     Return the figure."""
 _plot_returns = """\
-The :class:`~matplotlib.figure.Figure` if ``return_fig``, the :class:`~matplotlib.axes.Axes` if ``show=False``, else ``None``."""
+The :class:`~matplotlib.figure.Figure` if ``return_fig``, the :class:`~matplotlib.axes.Axes` (an
+array where there are several) if ``show=False``, else ``None``."""
 
 _processor = DocstringProcessor(
     adata=_adata,
@@ -90,12 +128,20 @@ _processor = DocstringProcessor(
     device=_device,
     progress=_progress,
     key=_key,
+    group=_group,
+    groups=_groups,
     prior=_prior,
-    plot=_plot,
+    links=_links,
+    gene_symbols=_gene_symbols,
+    split=_split,
+    metrics=_metrics,
+    ax=_ax,
+    two_axes=_two_axes,
+    figure=_figure,
     plot_returns=_plot_returns,
 )
 
 
 def doc(function: _F) -> _F:
-    """Fill ``%(name)s`` in a docstring with the shared descriptions; a name at the start of a line keeps its indentation."""
+    """Fill ``%(name)s`` in a docstring with the shared descriptions, indented as their line is."""
     return _processor.dedent(function)

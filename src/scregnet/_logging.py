@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 import sys
 
-# Without a handler, Python's own last resort prints warnings to stderr: just what the default verbosity says.
+# Without a handler, Python prints warnings to stderr: what the default verbosity means.
 logger = logging.getLogger("scregnet")
 
+# In the order of scanpy's numbers, 0 to 4. Python has no level between info and debug for hints.
 VERBOSITY = {
     "error": logging.ERROR,
     "warning": logging.WARNING,
     "info": logging.INFO,
+    "hint": logging.INFO,
     "debug": logging.DEBUG,
 }
 
 
 class _Printer(logging.Handler):
-    """Prints to stderr as long as the application has not configured logging itself; else its handlers do."""
+    """Print to stderr, unless the application has configured handlers of its own."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if not logging.getLogger().handlers:

@@ -1,4 +1,4 @@
-"""One progress bar for long loops, silent where the user wants none."""
+"""The progress bar of long loops."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _SHOWN = {"validation_auprc": "validation AUPRC", "best": "best validation AUROC
 def progress_bar(
     title: str, total: int, *, show: bool | None, unit: str = "epoch"
 ) -> Iterator[Callable[[int, dict[str, float]], None] | None]:
-    """Give a function that is called after each ``unit`` with its number and figures; ``None`` where there is nothing to show.
+    """Yield a function to call after each ``unit`` with its number and figures.
 
-    ``show=None`` falls back to ``settings.progress_bar``.
+    Yield ``None`` if no bar is shown. ``show=None`` takes ``settings.progress_bar``.
     """
     if total == 0 or not (settings.progress_bar if show is None else show):
         yield None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ from scregnet._validate import check_choice, check_integer
 
 @dataclass
 class Settings:
-    """Defaults that functions fall back to; assign to a field, or use :meth:`override` for a while."""
+    """Defaults of the session. Assign to a field, or use :meth:`override` in a ``with`` block."""
 
-    verbosity: str = "warning"
-    """``"error"``, ``"warning"``, ``"info"`` or ``"debug"``."""
+    verbosity: str | int = "warning"
+    """``"error"``, ``"warning"``, ``"info"`` or ``"debug"``, or scanpy's number for it: 0, 1, 2
+    or 4. Scanpy's 3, ``"hint"``, is taken as ``"info"``."""
 
     device: str = "auto"
-    """``"auto"`` (CUDA, else Apple's MPS, else CPU), ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``."""
+    """``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, or ``"auto"``: CUDA, else MPS, else CPU."""
 
     n_jobs: int = -1
-    """CPU threads of torch during a call; ``-1`` leaves torch's own choice."""
+    """CPU threads of torch during a call; ``-1`` leaves the choice to torch."""
 
     progress_bar: bool = True
     """Show progress bars for long loops."""
@@ -33,11 +35,13 @@ class Settings:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in {f.name for f in fields(self)}:
-            msg = f"settings has no field {name!r}; its fields: {', '.join(f.name for f in fields(self))}."
+            names = ", ".join(f.name for f in fields(self))
+            msg = f"settings has no field {name!r}; its fields: {names}."
             raise AttributeError(msg)
         if name == "verbosity":
-            check_choice("settings.verbosity", value, VERBOSITY)
-            # The first assignment is the default's, at import, when nothing is to be configured yet.
+            value = _verbosity(value)
+            # The first assignment is the default's. It happens at import, which must not
+            # configure logging.
             if name in self.__dict__:
                 set_level(value)
         elif name == "n_jobs" and value != -1:
@@ -60,6 +64,16 @@ class Settings:
         finally:
             for name, value in former.items():
                 setattr(self, name, value)
+
+
+def _verbosity(value: Any) -> str:
+    """Return the name of a verbosity that is given by its name or by scanpy's number."""
+    names = list(VERBOSITY)
+    is_number = isinstance(value, Integral) and not isinstance(value, bool)
+    if is_number and 0 <= value < len(names):
+        value = names[int(value)]
+    check_choice("settings.verbosity", value, VERBOSITY)
+    return "info" if value == "hint" else value
 
 
 settings = Settings()

@@ -1,4 +1,4 @@
-"""Checks of arguments, with one wording for all of them: the argument, what was found, what is allowed."""
+"""Checks of arguments. Their errors name the argument, what was found and what is allowed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def listed(names: Iterable[object], limit: int = 10) -> str:
-    """Names as a short quoted enumeration for a message."""
+    """Return names as a short quoted enumeration for a message."""
     shown = [repr(str(name)) for name in names]
     if not shown:
         return "none"
@@ -41,7 +41,10 @@ def check_integer(argument: str, value: object, *, minimum: int) -> None:
 def check_interval(
     argument: str, value: object, low: float, high: float, *, closed: str = "both"
 ) -> None:
-    """Raise unless ``value`` is a number in the interval; ``closed`` is ``"both"``, ``"left"``, ``"right"`` or ``"neither"``."""
+    """Raise unless ``value`` is a number in the interval.
+
+    ``closed`` says which ends belong to it: ``"both"``, ``"left"``, ``"right"`` or ``"neither"``.
+    """
     if not isinstance(value, (int, float, np.number)) or isinstance(value, bool):
         msg = f"{argument} must be a number, got {value!r}."
         raise TypeError(msg)

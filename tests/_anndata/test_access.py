@@ -95,7 +95,7 @@ def test_blocks_are_the_same_for_every_form(form, backed, rows, tmp_path):
 
 
 def test_blocks_leave_the_users_arrays_alone():
-    # Duplicated and explicit zero entries are summed and dropped in the block, not in the user's matrix.
+    # Duplicated entries are summed and zeros dropped in the block, not in the user's matrix.
     untidy = sp.csr_matrix(
         (np.array([1.0, 2.0, 0.0]), np.array([1, 1, 0]), np.array([0, 2, 3])),
         shape=(2, 2),

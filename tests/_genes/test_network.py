@@ -120,7 +120,7 @@ def test_renaming_and_match_are_logged(adata, caplog):
         read_network(frame, adata)
     assert caplog.messages == [
         "prior: columns read as TF → source, importance → weight",
-        "prior: 4 of 6 edges, 3 of 4 TFs, 3 of 4 targets are in var_names",
+        "prior: 4 of 6 edges, 3 of 4 TFs, 3 of 4 targets are in adata.var_names",
     ]
 
 
@@ -140,14 +140,16 @@ def test_one_tf_is_enough_here(adata):
     assert network.report["n_tfs_matched"] == 1
 
 
-def test_gene_symbols_column(adata):
+def test_gene_symbols_column(adata, caplog):
     symbols = [*GENES[:5], None]
     adata.var_names = [f"ENSG{i:011d}" for i in range(6)]
     adata.var["symbol"] = symbols
     adata.var["kind"] = pd.Categorical(symbols)
     adata.var["length"] = 5
     for column in ("symbol", "kind"):
-        assert _edges(read_network(_frame(), adata, gene_symbols=column)) == POSITIONS
+        with caplog.at_level(logging.INFO, "scregnet"):
+            assert _edges(read_network(_frame(), adata, gene_symbols=column)) == POSITIONS
+        assert caplog.messages[-1].endswith(f"3 of 3 targets are in adata.var[{column!r}]")
     with pytest.raises(
         KeyError,
         match="gene_symbols='name' is not a column of adata.var; its text columns: symbol, kind",
@@ -239,12 +241,18 @@ def _named(names, **var) -> ad.AnnData:
         (
             _named([g.capitalize() for g in GENES]),
             EDGES,
-            r"letter case: adata.var_names look like 'Gata1', the prior like 'GATA1' \(mouse and human spelling: likely a mix-up of organisms",
+            (
+                r"letter case: adata.var_names look like 'Gata1', the prior like 'GATA1' "
+                r"\(mouse and human spelling: likely a mix-up of organisms"
+            ),
         ),
         (
             _named(GENES),
             MOUSE,
-            r"letter case: adata.var_names look like 'GATA1', the prior like 'Gata1' \(human and mouse spelling",
+            (
+                r"letter case: adata.var_names look like 'GATA1', the prior like 'Gata1' "
+                r"\(human and mouse spelling"
+            ),
         ),
         (
             _named(["g1", "g2"]),

@@ -25,7 +25,7 @@ def verdicts(report):
 
 
 def with_defect(pairs):
-    """A copy in which ten training edges are test negatives as well, as in splits by the published rule for STRING."""
+    """A copy in which ten training edges are test negatives too, as by the rule for STRING."""
     trained = pairs[(pairs["split"] == "train") & (pairs["label"] == 1)].head(10)
     return pd.concat([pairs, trained.assign(label=0, split="test")], ignore_index=True)
 
@@ -174,7 +174,7 @@ def test_published_chip_splits_pass_and_those_of_string_fail(shared):
 
 @pytest.mark.shared
 def test_the_published_rule_applied_to_string_fails(shared):
-    """The rule's guard against training pairs never fires: negatives are drawn with a look at the edges of their own part only."""
+    """The rule's guard never fires: negatives are drawn with a look at their own part only."""
     adata = sr.datasets.beeline("mDC", 500, network="string", path=shared / "data" / "beeline")
     rng = np.random.default_rng(0)
     frame = adata.uns["splits"]["sample1"]
@@ -196,7 +196,7 @@ def test_the_published_rule_applied_to_string_fails(shared):
     rule = pd.concat([kept, negatives.assign(label=0, split="test")], ignore_index=True)
     found = sr.bm.audit_split(adata, rule, null_models=False).set_index(["check", "part"])
     assert found.loc[("training_edge_as_negative", "test"), "verdict"] == "fail"
-    # Of 264,000 ordered pairs about one in six is drawn, and so is one in six of the 2,604 training edges.
+    # About one in six of 264,000 ordered pairs is drawn, and so of the 2,604 training edges.
     assert 250 < found.loc[("training_edge_as_negative", "test"), "count"] < 600
     assert found.loc[("pair_in_two_parts", "train, test"), "count"] > 600
 
@@ -206,7 +206,8 @@ def test_the_published_rule_applied_to_string_fails(shared):
 def test_the_packages_own_splits_of_string_pass(shared, kind):
     """Every edge of STRING between two TFs runs both ways."""
     adata = sr.datasets.beeline("mDC", 500, network="string", path=shared / "data" / "beeline")
-    sr.tl.fit_grn(adata, adata.uns["network"], method="degree", split=kind, n_bootstrap=0, keep=1)
+    sr.pp.split(adata, adata.uns["network"], kind=kind)
+    sr.tl.fit_grn(adata, method="degree", n_bootstrap=0, top_n_targets=1)
     report = sr.bm.audit_split(
         adata, adata.uns["grn"]["pairs"], adata.uns["network"], null_models=False
     )

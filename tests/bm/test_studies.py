@@ -4,8 +4,12 @@ import pandas as pd
 import pytest
 
 import scregnet as sr
+from scregnet._genes.split import pairs_frame
+from scregnet.bm._studies import Study
+from scregnet.links import get_method
 from scregnet.links.methods.joint.method import Joint
 from scregnet.links.methods.scregnet.method import ScRegNet
+from scregnet.tl._fit.task import FitOptions
 
 QUICK = {
     "method": "scregnet",
@@ -99,7 +103,6 @@ class TestAblation:
         variants = {
             "little": {"pseudo_count": 0.3},
             "much": {"pseudo_count": 30.0},
-            "targets": {"split": "targets"},
         }
         table = sr.bm.ablation_study(
             adata,
@@ -108,11 +111,10 @@ class TestAblation:
             variants=variants,
             n_seeds=1,
             show_progress_bar=False,
-            negatives="all",
         )
         assert list(table["variant"].unique()) == list(variants)
         auprc = table.query("model == 'degree' and split == 'test' and metric == 'auprc'")["value"]
-        assert auprc.nunique() == 3
+        assert auprc.nunique() == 2
 
     def test_seeds_that_are_drawn_are_reported(self, adata, net):
         call = {"variants": {"all": {}}, "n_seeds": 1, "show_progress_bar": False}
@@ -143,31 +145,46 @@ class TestAblation:
         ],
     )
     def test_default_variants(self, embedded, net, monkeypatch, method, how, without):
-        import scregnet.bm._studies as module
-
         asked = []
 
-        def spy(data, prior, *, key_added, show_progress_bar, n_bootstrap, keep, **how):
-            asked.append(how)
-            data.uns[key_added] = {
-                "metrics": pd.DataFrame(
-                    {"model": ["a"], "split": "test", "metric": "b", "value": 1}
-                )
-            }
+        def spy(self, title, name, method, labelled, options):
+            asked.append((name, method, options))
+            return pd.DataFrame({"model": ["a"], "split": "test", "metric": "b", "value": 1})
 
-        monkeypatch.setattr(module, "fit_grn", spy)
+        monkeypatch.setattr(Study, "figures", spy)
         table = sr.bm.ablation_study(
             embedded, net, method, n_seeds=1, show_progress_bar=False, **how
         )
-        common = {"method": method, "random_state": 0, **how}
         wanted = {
-            "whole model": common,
-            **{name: {**common, **keywords} for name, keywords in without.items()},
-            "no embedding": {**common, "embedding": None},
-            "random embedding": {**common, "random_embedding": True},
+            "whole model": (how, {}),
+            **{name: ({**how, **keywords}, {}) for name, keywords in without.items()},
+            "no embedding": (how, {"embedding": None}),
+            "random embedding": (how, {"random_embedding": True}),
         }
         assert list(table["variant"]) == list(wanted)
-        assert asked == list(wanted.values())
+        for (name, made, options), (own, more) in zip(asked, wanted.values(), strict=True):
+            assert name == method
+            assert made == get_method(method, **own)
+            assert options == FitOptions(n_bootstrap=0, random_state=0, **more)
+
+    def test_a_split_of_pp_is_drawn_anew_for_each_seed(self, adata, net, monkeypatch):
+        seen = []
+
+        def spy(self, title, name, method, labelled, options):
+            seen.append(labelled)
+            return pd.DataFrame({"model": ["a"], "split": "test", "metric": "b", "value": 1})
+
+        monkeypatch.setattr(Study, "figures", spy)
+        sr.pp.split(adata, net, kind="both", test_fraction=0.3, random_state=4)
+        call = {"variants": {"all": {}}, "n_seeds": 2, "show_progress_bar": False}
+        sr.bm.ablation_study(adata, None, "degree", random_state=4, **call)
+        frames = [pairs_frame(labelled.parts, adata.var_names) for labelled in seen]
+        pd.testing.assert_frame_equal(frames[0], adata.uns["split"]["pairs"])
+        assert not frames[0].equals(frames[1])
+        expected = sr.pp.split(
+            adata, net, kind="both", test_fraction=0.3, random_state=5, copy=True
+        )
+        pd.testing.assert_frame_equal(frames[1], expected.uns["split"]["pairs"])
 
     def test_a_collapsed_fit_is_nan_and_the_rest_goes_on(self, embedded, net, monkeypatch):
         fit = ScRegNet.fit
@@ -201,17 +218,17 @@ class TestAblation:
         with pytest.raises(TypeError, match="'gn' is not a parameter of method='scregnet'.*'gnn'"):
             sr.bm.ablation_study(embedded, net, "scregnet", variants={"a": {}, "b": {"gn": None}})
         with pytest.raises(
-            TypeError, match=r"variants\['b'\] sets 'keep', 'random_state', which the study"
+            TypeError, match=r"variants\['b'\] sets 'random_state', 'threshold', which the study"
         ):
-            sr.bm.ablation_study(embedded, net, variants={"b": {"random_state": 1, "keep": 3}})
-        with pytest.raises(TypeError, match="the call sets 'groupby'"):
+            sr.bm.ablation_study(embedded, net, variants={"b": {"random_state": 1, "threshold": 0}})
+        with pytest.raises(TypeError, match="'groupby' is not a parameter of method='joint'"):
             sr.bm.ablation_study(embedded, net, groupby="cell_type")
         with pytest.raises(ValueError, match="variants is empty"):
             sr.bm.ablation_study(embedded, net, variants={})
         with pytest.raises(ValueError, match="there is none to take away: call sr.tl.embed"):
             sr.bm.ablation_study(embedded, net, embedding=None)
         with pytest.raises(
-            ValueError, match="nothing is known that could be taken away from method='degree'"
+            ValueError, match="method='degree' names no part that could be taken away"
         ):
             sr.bm.ablation_study(embedded, net, "degree")
         with pytest.raises(ValueError, match="n_seeds must be at least 1"):
@@ -247,20 +264,13 @@ class TestRobustness:
     @pytest.mark.parametrize("flip_validation", [True, False])
     @pytest.mark.parametrize("flip", ["pairs", "edges"])
     def test_which_labels_are_wrong(self, adata, net, monkeypatch, flip, flip_validation):
-        import scregnet.bm._studies as module
-
         seen = []
 
-        def spy(data, prior, *, split, key_added, **how):
-            assert prior is None
-            seen.append(split.copy())
-            data.uns[key_added] = {
-                "metrics": pd.DataFrame(
-                    {"model": ["a"], "split": "test", "metric": "b", "value": 1}
-                )
-            }
+        def spy(self, title, name, method, labelled, options):
+            seen.append(pairs_frame(labelled.parts, adata.var_names))
+            return pd.DataFrame({"model": ["a"], "split": "test", "metric": "b", "value": 1})
 
-        monkeypatch.setattr(module, "fit_grn", spy)
+        monkeypatch.setattr(Study, "figures", spy)
         self.study(adata, net, flip=flip, flip_validation=flip_validation)
         clean, low, other, high, _ = seen
         for part in ("train", "validation", "test"):

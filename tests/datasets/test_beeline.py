@@ -279,7 +279,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A small published benchmark on a server of this machine, an empty cache, and the registry that describes it."""
+    """A small published benchmark on a local server, its registry, and an empty cache."""
     site = tmp_path / "site"
     place = site / "STRING Dataset" / "mDC" / "TFs+500"
     write_set(place)
@@ -387,7 +387,8 @@ def test_registry_matches_real_files(shared: Path) -> None:
     for path in sorted(real.rglob("*.csv*")):
         name = path.relative_to(real).as_posix().removesuffix(".gz")
         name = name if name.startswith("STRING") else f"Specific Dataset/{name}"
-        # Validation parts and the copies of the ChIP sets' matrices were written anew, with other digits.
+        # Not as published: validation parts, and the matrices of the ChIP sets, written anew with
+        # other digits.
         own = (
             "Validation" in name
             or (name.startswith("Specific") and "Expression" in name)

@@ -59,15 +59,22 @@ def test_langevin_has_the_stationary_moments(noise: float) -> None:
     # Linear: dx = (b - x) dt + q·sqrt(b + x) dW has mean b and variance q²·b.
     basal = np.array([[100.0, 100.0]])
     end = langevin(
-        np.zeros((1, 2)), basal, basal, np.ones(1), np.zeros(20_000, int), coefficient=2.0, noise=noise,
+        np.zeros((1, 2)),
+        basal,
+        basal,
+        np.ones(1),
+        np.zeros(20_000, int),
+        coefficient=2.0,
+        noise=noise,
         rng=np.random.default_rng(1),
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(end.mean(axis=0), 100, rtol=0.005)
     np.testing.assert_allclose(end.var(axis=0), noise**2 * 100, rtol=0.05)
 
 
 def test_langevin_carries_fluctuations_along_the_edges() -> None:
-    # Around its half-response the activated gene follows its TF within one cell type; the unregulated gene does not.
+    # Around its half-response the activated gene follows its TF within one cell type; the
+    # unregulated gene does not.
     strengths, basal = np.array([[0.0, 40.0, 0.0]]), np.array([[20.0, 0.0, 20.0]])
     state, half = steady_state(strengths, np.array([0]), basal, 2.0)
     end = langevin(
@@ -112,9 +119,8 @@ def test_scale_cells() -> None:
 
 
 def test_keep_mask_follows_the_logistic() -> None:
-    expected = np.repeat(
-        [[0.0, 1.0, 3.0, 7.0, 15.0]], 20_000, axis=0
-    )  # log1p: 0, 1, 2, 3, 4 times log 2
+    # log1p: 0, 1, 2, 3, 4 times log 2
+    expected = np.repeat([[0.0, 1.0, 3.0, 7.0, 15.0]], 20_000, axis=0)
     kept = keep_mask(expected, 50.0, 2.0, np.random.default_rng(0)).mean(axis=0)
     np.testing.assert_allclose(
         kept, 1 / (1 + np.exp(-2 * np.log(2) * np.arange(-2, 3))), atol=0.015

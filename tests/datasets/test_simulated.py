@@ -24,7 +24,7 @@ def log_normalised(adata: ad.AnnData) -> np.ndarray:
 
 
 def correlation_auroc(adata: ad.AnnData) -> tuple[float, float]:
-    """AUROC of |r| for true TF-gene pairs against all others: over all pairs, and the mean over TFs."""
+    """AUROC of |r| for true TF-gene pairs against all others: over all pairs, mean over TFs."""
     n_tfs = adata.uns["simulation"]["n_tfs"]
     strength = np.abs(np.corrcoef(log_normalised(adata).T)[:n_tfs])
     truth = adata.varp["network"].toarray()[:n_tfs] != 0

@@ -16,3 +16,8 @@ _spec.loader.exec_module(_builder)
 @pytest.fixture
 def fitted_adata():
     return _builder.build_fitted()
+
+
+@pytest.fixture
+def grouped_adata():
+    return _builder.build_grouped()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 
 import anndata as ad
@@ -78,6 +79,32 @@ def test_filters(fitted_adata):
     pd.testing.assert_frame_equal(both, part)
 
 
+def test_numbers_of_targets_and_of_links():
+    links = [("A", "C", 0.5), ("A", "B", 0.5), ("B", "A", 0.9), ("B", "C", 0.8), ("C", "A", 0.1)]
+    adata = _tiny(links)
+
+    def names(**filters):
+        net = sr.get.grn(adata, **filters)
+        return (net["source"] + net["target"]).tolist()
+
+    assert names() == ["BA", "BC", "AB", "AC", "CA"]
+    # Ties are broken by name here too.
+    assert names(top_n_targets=1) == ["BA", "AB", "CA"]
+    assert names(top_n_targets=2) == names(top_n_targets=9) == names()
+    # The total is counted among what the other filters leave.
+    assert names(top_n_targets=1, top_n=2) == ["BA", "AB"]
+    assert names(top_n_targets=1, threshold=0.6) == ["BA"]
+    # A -> B is a labelled edge, B -> C was left out of the labelled pairs.
+    assert names(top_n_targets=1, new_only=True) == ["BA", "AC", "CA"]
+
+
+def test_number_of_targets_is_that_of_each_tf(fitted_adata):
+    net = sr.get.grn(fitted_adata, threshold=0.2)
+    first = net.groupby("source", sort=False).head(3).reset_index(drop=True)
+    assert len(first) < len(net)
+    pd.testing.assert_frame_equal(sr.get.grn(fitted_adata, threshold=0.2, top_n_targets=3), first)
+
+
 def test_threshold_counts_a_link_that_just_reaches_it():
     adata = _tiny([("A", "B", 0.9), ("A", "C", 0.8999)])
     assert sr.get.grn(adata, threshold=0.9)["target"].tolist() == ["B"]
@@ -125,6 +152,14 @@ def test_mudata_modality(fitted_adata):
         sr.get.grn(mdata, mod="gex")
 
 
+def test_the_same_filters_in_the_same_order_everywhere():
+    filters = list(inspect.signature(sr.get.grn).parameters)
+    for function in (sr.get.graph, sr.get.regulons):
+        assert list(inspect.signature(function).parameters) == filters
+    plot = inspect.signature(sr.pl.grn).parameters
+    assert [name for name in plot if name in filters] == filters
+
+
 def test_unknown_names(fitted_adata):
     with pytest.raises(
         KeyError, match=r"sources: 'gata1' not in adata.var_names. Did you mean 'GATA1'"
@@ -138,7 +173,7 @@ def test_unknown_names(fitted_adata):
         sr.get.grn(fitted_adata, sources=[])
 
 
-@pytest.mark.parametrize("bad", [{"threshold": 1.2}, {"top_n": 0}])
+@pytest.mark.parametrize("bad", [{"threshold": 1.2}, {"top_n": 0}, {"top_n_targets": 0}])
 def test_numbers_out_of_range(fitted_adata, bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         sr.get.grn(fitted_adata, **bad)
@@ -220,5 +255,6 @@ def _tiny(links, names=("A", "B", "C")):
                 "probability": np.array([0.9, 0.2], dtype=np.float32),
             }
         ),
+        "left_out": pd.DataFrame({"source": ["B"], "target": ["C"]}),
     }
     return adata

@@ -10,11 +10,7 @@ import scregnet as sr
 def test_tidy_copy(fitted_adata):
     table = sr.get.metrics(fitted_adata)
     assert list(table.columns) == ["model", "split", "metric", "value", "low", "high"]
-    # The frame of an earlier version, without intervals.
-    assert table[["low", "high"]].isna().all(axis=None)
-    pd.testing.assert_frame_equal(
-        table.drop(columns=["low", "high"]), fitted_adata.uns["grn"]["metrics"]
-    )
+    pd.testing.assert_frame_equal(table, fitted_adata.uns["grn"]["metrics"])
     assert set(table["model"]) == {"scregnet", "degree"}
     table["value"] = 0.0
     assert (fitted_adata.uns["grn"]["metrics"]["value"] > 0).all()

@@ -21,5 +21,9 @@ def test_numbers_of_targets(fitted_adata):
     assert first == {tf: members[:3] for tf, members in every.items()}
     assert list(sr.get.regulons(fitted_adata, sources=["MYB"], threshold=None)) == ["MYB"]
     assert sr.get.regulons(fitted_adata, threshold=1.0) == {}
+    assert sum(map(len, sr.get.regulons(fitted_adata, top_n=5).values())) == 5
+    one = sr.get.regulons(fitted_adata, threshold=None, targets="GENE3")
+    assert one
+    assert all(members == ["GENE3"] for members in one.values())
     with pytest.raises(ValueError, match="top_n_targets"):
         sr.get.regulons(fitted_adata, top_n_targets=0)

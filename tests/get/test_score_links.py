@@ -14,7 +14,7 @@ def test_scores_are_those_of_the_fit(fitted):
 
 
 def test_pairs_that_were_not_kept_are_scored(fitted, net):
-    dropped = sr.tl.fit_grn(fitted, net, "degree", keep=1, key_added="top", copy=True)
+    dropped = sr.tl.fit_grn(fitted, net, "degree", top_n_targets=1, key_added="top", copy=True)
     every = sr.tl.fit_grn(fitted, net, "degree", key_added="top", copy=True)
     pairs = sr.get.grn(every, key="top")
     np.testing.assert_array_equal(
@@ -48,3 +48,20 @@ def test_what_is_wrong_is_said(fitted):
     del fitted.uns["grn"]
     with pytest.raises(KeyError, match=r"call sr.tl.fit_grn\(adata, prior\) first"):
         sr.get.score_links(fitted, [("TF001", "G0001")])
+
+
+def test_a_group_is_named_and_symbols_are_looked_up(adata, net):
+    sr.tl.fit_grn(adata, net, "degree", groupby="cell_type", n_bootstrap=0)
+    first = str(adata.uns["grn"]["groups"][0])
+    pairs = net.head(20)[["source", "target"]]
+    expected = sr.get.score_links(adata, pairs, key=f"grn_{first}")
+    pd.testing.assert_frame_equal(sr.get.score_links(adata, pairs, group=first), expected)
+    with pytest.raises(ValueError, match="name one with group="):
+        sr.get.score_links(adata, pairs)
+    adata.var["symbol"] = adata.var_names.str.lower()
+    lower = pairs.assign(source=pairs["source"].str.lower(), target=pairs["target"].str.lower())
+    found = sr.get.score_links(adata, lower, group=first, gene_symbols="symbol")
+    assert found["probability"].tolist() == expected["probability"].tolist()
+    assert found["source"].tolist() == lower["source"].tolist()
+    with pytest.raises(KeyError, match=r"1 genes of its column 'source' are not in adata.var"):
+        sr.get.score_links(adata, [("nope", "tf001")], group=first, gene_symbols="symbol")

@@ -98,7 +98,8 @@ def test_the_interval_is_as_wide_as_the_spread_over_new_pairs():
 
 
 def test_the_figure_lies_in_its_interval_though_resampling_raises_it():
-    # Many TFs with three edges each: the mean over TFs hardly varies, but each TF's average precision goes up when an edge is there twice.
+    # Many TFs with three edges each: the mean over TFs hardly varies, but an edge that is drawn
+    # twice raises the average precision of its TF.
     rng = np.random.default_rng(0)
     tfs, labels = np.repeat(np.arange(100), 60), np.tile(np.arange(60) < 3, 100)
     scores = labels + rng.normal(size=len(labels))

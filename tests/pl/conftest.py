@@ -1,4 +1,4 @@
-"""An AnnData as fit_grn leaves it, made by hand: heavy-tailed truth, probabilities that follow the labels."""
+"""A fitted AnnData, made by hand: heavy-tailed degrees, probabilities that follow the labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def build_fitted(
     method: str = "scregnet",
     key: str = "grn",
 ):
-    """Return a fitted AnnData; the first TFs have the most targets, a few targets most regulators."""
+    """Return a fitted AnnData; the first TFs have most targets, a few targets most regulators."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     rng = np.random.default_rng(seed)
@@ -100,14 +100,39 @@ def build_fitted(
         "params": {
             "method": method,
             "best_epoch": -1 if method == "degree" else 23,
+            "label_frequency": 1.0,
             "random_state": seed,
         },
-        "metrics": pd.DataFrame(metrics, columns=["model", "split", "metric", "value"]),
+        "metrics": pd.DataFrame(metrics, columns=["model", "split", "metric", "value"]).assign(
+            low=np.nan, high=np.nan
+        ),
         "history": history.iloc[:0] if method == "degree" else history,
         "pairs": pairs,
+        "left_out": pairs.loc[:, ["source", "target"]].iloc[:0],
         "model": {"genes": np.array(genes, dtype=object)},
     }
     return adata
+
+
+def build_grouped(groups=("B", "CD4+/T")):
+    """Return an AnnData as fit_grn leaves it with ``groupby``: one network per group."""
+    adata = build_fitted(key="grn_B", seed=0)
+    other = build_fitted(key="grn_CD4+_T", seed=1)
+    adata.varp["grn_CD4+_T"] = other.varp["grn_CD4+_T"]
+    adata.uns["grn_CD4+_T"] = other.uns["grn_CD4+_T"]
+    adata.uns["grn_CD4+_T"]["params"]["best_epoch"] = 30
+    adata.uns["grn"] = {
+        "groupby": "cell_type",
+        "groups": np.array(groups, dtype=object),
+        "keys": np.array(["grn_B", "grn_CD4+_T"], dtype=object),
+        "params": {},
+    }
+    return adata
+
+
+@pytest.fixture
+def grouped_adata():
+    return build_grouped()
 
 
 @pytest.fixture
@@ -117,7 +142,7 @@ def fitted_adata():
 
 @pytest.fixture(autouse=True)
 def no_figure_left():
-    """Every figure that a test asked for is closed; the plots themselves leave none that nobody asked for."""
+    """Close the figures that a test made."""
     plt.close("all")
     yield
     plt.close("all")

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import FancyArrowPatch
 
 import scregnet as sr
+from scregnet.pl import _layout
 from scregnet.pl._layout import LAYOUTS
 
 
@@ -56,7 +57,7 @@ def test_fifty_links_by_default_and_a_word_on_the_others(fitted_adata, caplog):
 
 
 def test_tfs_and_targets_differ_in_shape_and_colour(fitted_adata):
-    ax = sr.pl.grn(fitted_adata, tf_color="red", target_color="lime", show=False)
+    ax = sr.pl.grn(fitted_adata, palette={"TF": "red", "target": "lime"}, show=False)
     nodes = _nodes(ax)
     np.testing.assert_allclose(nodes["TF"].get_facecolor(), [to_rgba("red")])
     np.testing.assert_allclose(nodes["target"].get_facecolor(), [to_rgba("lime")])
@@ -67,7 +68,8 @@ def test_tfs_and_targets_differ_in_shape_and_colour(fitted_adata):
 def test_known_and_new_links_differ_in_line_and_colour(fitted_adata):
     net = sr.get.grn(fitted_adata, top_n=50)
     assert 0 < net["in_prior"].sum() < 50
-    arrows = _arrows(sr.pl.grn(fitted_adata, known_color="black", new_color="magenta", show=False))
+    palette = {"known": "black", "new": "magenta"}
+    arrows = _arrows(sr.pl.grn(fitted_adata, palette=palette, show=False))
     for link in net.itertuples():
         arrow = arrows[f"{link.source}->{link.target}"]
         assert arrow.get_edgecolor() == to_rgba("black" if link.in_prior else "magenta")
@@ -124,7 +126,7 @@ def test_legend_says_what_is_drawn(fitted_adata):
     assert sr.pl.grn(fitted_adata, legend=False, show=False).get_legend() is None
 
 
-def test_legend_lies_beside_the_network(fitted_adata):
+def test_legend_lies_next_to_the_network(fitted_adata):
     ax = sr.pl.grn(fitted_adata, show=False)
     boxes = _boxes(ax)
     legend = ax.get_legend().get_window_extent()
@@ -170,6 +172,19 @@ def test_the_seed_settles_the_layout(fitted_adata):
 
     np.testing.assert_array_equal(places(0), places(0))
     assert np.abs(places(0) - places(1)).max() > 5
+
+
+def test_the_layout_does_not_depend_on_the_session():
+    import networkx as nx
+
+    # The order of a set of names changes from session to session. It showed in components with
+    # less than half of the nodes.
+    graph = nx.DiGraph([("TF", f"G{i}") for i in range(4)] + [("A", f"B{i}") for i in range(9)])
+    large, small = _layout._components(graph.to_undirected())
+    assert list(large) == sorted(large)
+    assert list(small) == ["G0", "G1", "G2", "G3", "TF"]
+    assert large.number_of_edges() == 9
+    assert small.number_of_edges() == 4
 
 
 def test_shell_puts_tfs_inside_and_bipartite_left(fitted_adata):
@@ -257,9 +272,27 @@ def test_unknown_layout_names_the_valid_ones(fitted_adata):
         sr.pl.grn(fitted_adata, layout="sprig")
 
 
+def test_wrong_palette(fitted_adata):
+    with pytest.raises(
+        ValueError, match="palette='link' is not known; valid values: 'TF', 'target'"
+    ):
+        sr.pl.grn(fitted_adata, palette={"link": "red"})
+    with pytest.raises(TypeError, match="palette must be a mapping .*, got 'red'"):
+        sr.pl.grn(fitted_adata, palette="red")
+
+
+def test_targets_per_tf(fitted_adata, caplog):
+    with caplog.at_level(logging.INFO, logger="scregnet"):
+        ax = sr.pl.grn(fitted_adata, top_n=None, top_n_targets=2, show=False)
+    net = sr.get.grn(fitted_adata, top_n_targets=2)
+    assert set(_arrows(ax)) == {f"{row.source}->{row.target}" for row in net.itertuples()}
+    assert f"drew 16 of {fitted_adata.varp['grn'].nnz} links" in caplog.text
+    assert "hidden (top_n_targets=2)" in caplog.text
+
+
 def test_nothing_to_draw(fitted_adata):
     with pytest.raises(ValueError, match=r"no link of adata.uns\['grn'\] passes .*threshold=1.0"):
-        sr.pl.grn(fitted_adata, threshold=1.0)
+        sr.pl.grn(fitted_adata, threshold=1.0, sources=fitted_adata.var_names[:2])
     assert plt.get_fignums() == []
 
 
@@ -269,7 +302,8 @@ def test_too_much_to_draw(fitted_adata, monkeypatch):
     monkeypatch.setattr(_grn, "_MOST_LINKS", 100)
     n = fitted_adata.varp["grn"].nnz
     with pytest.raises(
-        ValueError, match=f"{n} links are too many to draw .at most 100.; set top_n= or threshold="
+        ValueError,
+        match=f"{n} links are too many to draw .at most 100.; set top_n=, top_n_targets= or",
     ):
         sr.pl.grn(fitted_adata, top_n=None)
 

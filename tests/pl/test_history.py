@@ -56,5 +56,5 @@ def test_palette(fitted_adata):
         "red",
     ]
     assert _lines(scores)["AUPRC"].get_color() == "red"
-    with pytest.raises(ValueError, match="palette must have at least 2"):
+    with pytest.raises(ValueError, match="palette has 1 colours, but there are 2 curves"):
         sr.pl.history(fitted_adata, palette=["black"])

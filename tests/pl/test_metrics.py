@@ -39,7 +39,7 @@ def test_areas_under_the_drawn_curves(fitted_adata):
     for line in precision_recall.lines:
         points = line.get_xydata()
         if line.get_drawstyle() == "steps-post":
-            # A step has the height of its left end, which is what average precision leaves out of its sum.
+            # Average precision takes the height of the right end of each step.
             area = (np.diff(points[:, 0]) * points[1:, 1]).sum()
             assert area == pytest.approx(float(line.get_label().split()[-1]), abs=6e-4)
         else:

@@ -95,6 +95,15 @@ class TestAblation:
         ax = sr.pl.ablation(ablation, metrics=["auroc"], show=False)
         assert [t.get_text() for t in ax.texts] == ["0.810\n1 failed", "0.700", "failed"]
 
+    def test_the_legend_names_what_failed_in_the_first_group(self, ablation):
+        failed = ablation.assign(data="a")
+        own = failed["model"] == "scregnet"
+        failed.loc[own & (failed["variant"] == "no embedding"), "value"] = np.nan
+        both = pd.concat([failed, ablation.assign(data="b")])
+        ax = sr.pl.ablation(both, metrics=["auroc"], groupby="data", show=False)
+        texts = [t.get_text() for t in ax.figure.legends[0].get_texts()]
+        assert texts == ["null model: degree", "null model: label factors", *VARIANTS]
+
     def test_a_null_model_may_be_the_method(self, ablation):
         ax = sr.pl.ablation(ablation[ablation["model"] == "degree"], metrics=["auroc"], show=False)
         assert heights(ax)[:3] == [0.79] * 3

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 
 import anndata as ad
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,12 +65,29 @@ def test_a_stored_prior_can_be_given_by_its_key(adata):
     np.testing.assert_array_equal(adata.varp["prior"].toarray(), DENSE)
 
 
-def test_gene_symbols(adata):
+@pytest.mark.parametrize(
+    "net",
+    [
+        NET,
+        nx.from_pandas_edgelist(NET, edge_attr="weight", create_using=nx.DiGraph),
+        pd.DataFrame(DENSE, index=GENES, columns=GENES),
+    ],
+    ids=["frame", "graph", "wide frame"],
+)
+def test_gene_symbols(net, adata):
     adata.var["symbol"] = GENES
     adata.var_names = [f"ENSG{i}" for i in range(5)]
-    sr.pp.prior(adata, NET, gene_symbols="symbol")
+    sr.pp.prior(adata, net, gene_symbols="symbol")
     np.testing.assert_array_equal(adata.varp["prior"].toarray(), DENSE)
     assert adata.uns["prior"]["gene_symbols"] == "symbol"
+    assert adata.uns["prior"]["tfs_added"].tolist() == ["ENSG0", "ENSG1"]
+
+
+def test_a_column_of_symbols_that_does_not_exist_changes_nothing(adata, snapshot):
+    before = snapshot(adata)
+    with pytest.raises(KeyError, match="gene_symbols='symbol' is not a column of adata.var"):
+        sr.pp.prior(adata, NET, gene_symbols="symbol")
+    assert snapshot(adata) == before
 
 
 def test_users_candidates_stay_and_another_prior_replaces_only_its_own(adata):

@@ -15,11 +15,15 @@ VARYING = np.arange(0, N_GENES, 3)
 
 
 def _simulate(seed: int = 0) -> ad.AnnData:
-    """Poisson counts of uneven depth; every third gene follows pseudotime, every fourth of all is a TF."""
+    """Poisson counts of uneven depth.
+
+    Every third gene follows pseudotime; every fourth of all genes is a TF.
+    """
     rng = np.random.default_rng(seed)
     time = rng.random(N_CELLS)
     rate = rng.gamma(2, 1, N_GENES)[None, :] * np.ones((N_CELLS, 1))
-    # Half of them rise where the others fall, and together they keep their share of the reads: else the rest would vary too.
+    # Half of them rise where the others fall. Together they keep their share of the reads, or the
+    # other genes would vary too.
     wave = np.sin(np.pi * time[:, None] + np.pi / 2 * (np.arange(len(VARYING)) % 2)) ** 2
     share = rate[:, VARYING].sum(axis=1, keepdims=True)
     rate[:, VARYING] *= 0.1 + 2 * wave
@@ -48,7 +52,7 @@ def adata() -> ad.AnnData:
 def _expected(
     variance: np.ndarray, passes: np.ndarray, is_tf: np.ndarray, n_top: int
 ) -> np.ndarray:
-    """BEELINE's rule, written as its script goes: drop what does not pass, take the TFs out, sort the rest by variance."""
+    """BEELINE's rule in the steps of its script: drop, set the TFs apart, sort by variance."""
     genes = pd.DataFrame({"variance": variance, "tf": is_tf})[passes]
     top = genes[~genes["tf"]].sort_values("variance", ascending=False).index[:n_top]
     chosen = np.zeros(len(variance), dtype=bool)
@@ -225,7 +229,7 @@ def test_no_test_at_all(adata):
     assert adata.uns["selected"]["threshold"] is None
 
 
-def test_tfs_are_beside_the_top_genes_and_optional(adata):
+def test_tfs_come_in_addition_to_the_top_genes_and_are_optional(adata):
     sr.pp.select_genes(adata, 5)
     with_tfs = set(adata.var_names[adata.var["selected"]])
     sr.pp.select_genes(adata, 5, tfs=None, key_added="top")

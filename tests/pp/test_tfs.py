@@ -70,7 +70,10 @@ def test_letter_case_needs_the_organism(caplog):
     adata = _adata()
     with pytest.raises(
         ValueError,
-        match="none of the 2 TFs is in adata.var_names. Likely cause: letter case.*mix-up of organisms",
+        match=(
+            "none of the 2 TFs is in adata.var_names. "
+            "Likely cause: letter case.*mix-up of organisms"
+        ),
     ):
         sr.pp.tfs(adata, ["Gata1", "Myc"])
     sr.pp.tfs(adata, ["Gata1", "Myc", "SPI1"], organism="human")

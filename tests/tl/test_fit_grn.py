@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from mudata import MuData
 
 import scregnet as sr
-from scregnet.links import NULL_MODELS
+from scregnet.links import null_models
 
 QUICK = {
     "method": "scregnet",
@@ -28,7 +28,7 @@ METRICS = {
     "ece",
     "prevalence",
 }
-NULLS = list(NULL_MODELS)
+NULLS = list(null_models())
 
 
 def probabilities(adata, key="grn"):
@@ -47,7 +47,7 @@ def test_the_network_holds_every_link_of_every_candidate_tf(fitted, net):
 
 
 def test_row_is_regulator_and_column_is_target(adata):
-    # TF001 regulates much and is regulated by nothing: its row must be high and its column must not exist.
+    # TF001 regulates much and nothing regulates it: its row is high and its column is empty.
     net = pd.DataFrame(
         {
             "source": ["TF001"] * 40 + ["TF002"] * 4,
@@ -199,18 +199,62 @@ def test_tfs_without_edges_are_candidates_when_marked(adata, net):
     assert np.diff(adata.varp["grn"].indptr)[row] == 79
 
 
-@pytest.mark.parametrize("keep", [0.3, 5])
-def test_keep_writes_only_what_is_kept(adata, net, keep):
+def test_threshold_and_top_n_targets_write_only_what_is_kept(adata, net):
     sr.tl.fit_grn(adata, net, "degree", key_added="all")
-    sr.tl.fit_grn(adata, net, "degree", keep=keep)
-    every, kept = probabilities(adata, "all"), probabilities(adata)
-    if isinstance(keep, float):
-        np.testing.assert_array_equal(kept, np.where(every >= keep, every, 0))
-    else:
-        for row in np.flatnonzero(every.any(axis=1)):
-            assert (kept[row] > 0).sum() == 5
-            assert kept[row].max() == every[row].max()
-            assert kept[row][kept[row] > 0].min() >= np.sort(every[row])[-5]
+    every = probabilities(adata, "all")
+    sr.tl.fit_grn(adata, net, "degree", threshold=0.3)
+    np.testing.assert_array_equal(probabilities(adata), np.where(every >= 0.3, every, 0))
+    sr.tl.fit_grn(adata, net, "degree", top_n_targets=5, key_added="top")
+    top = probabilities(adata, "top")
+    for row in np.flatnonzero(every.any(axis=1)):
+        assert (top[row] > 0).sum() == 5
+        assert top[row].max() == every[row].max()
+        assert top[row][top[row] > 0].min() >= np.sort(every[row])[-5]
+    sr.tl.fit_grn(adata, net, "degree", threshold=0.3, top_n_targets=5)
+    np.testing.assert_array_equal(probabilities(adata), np.where(every >= 0.3, top, 0))
+
+
+def test_a_split_is_made_once_for_all(adata, net):
+    sr.pp.split(adata, net, kind="targets", test_fraction=0.25, random_state=4)
+    columns = ["source", "target", "label", "split"]
+    for method, key in (("degree", "a"), ("label_factors", "b")):
+        sr.tl.fit_grn(adata, method=method, key_added=key, random_state=1)
+        pd.testing.assert_frame_equal(adata.uns[key]["pairs"][columns], adata.uns["split"]["pairs"])
+        assert adata.uns[key]["params"]["split"]["kind"] == "targets"
+        assert adata.uns[key]["params"]["split"]["key"] == "split"
+    # A prior that is named draws its own split.
+    sr.tl.fit_grn(adata, net, "degree", key_added="c")
+    assert adata.uns["c"]["params"]["split"] == {
+        "kind": "pairs",
+        "negatives": "all",
+        "negative_ratio": 1.0,
+        "test_fraction": 0.33,
+        "validation_fraction": None,
+        "random_state": 0,
+        "key": None,
+    }
+
+
+def test_the_default_split_is_that_of_pp_split(adata, net):
+    sr.pp.split(adata, net, key_added="mine")
+    one = sr.tl.fit_grn(adata, net, "degree", copy=True)
+    other = sr.tl.fit_grn(adata, split="mine", method="degree", copy=True)
+    np.testing.assert_array_equal(probabilities(one), probabilities(other))
+    pd.testing.assert_frame_equal(one.uns["grn"]["pairs"], other.uns["grn"]["pairs"])
+    pd.testing.assert_frame_equal(one.uns["grn"]["metrics"], other.uns["grn"]["metrics"])
+    assert one.uns["grn"]["params"]["prior"] == other.uns["grn"]["params"]["prior"]
+
+
+def test_defaults_are_those_of_the_options():
+    import inspect
+
+    from scregnet._genes.split import SplitOptions
+    from scregnet.tl._fit.task import FitOptions
+
+    for function, options in ((sr.tl.fit_grn, FitOptions()), (sr.pp.split, SplitOptions())):
+        parameters = inspect.signature(function).parameters
+        for name, value in vars(options).items():
+            assert parameters[name].default == value, name
 
 
 class TestEmbedding:
@@ -237,7 +281,7 @@ class TestEmbedding:
     def test_what_is_wrong_is_said(self, fitted, net):
         with pytest.raises(
             KeyError,
-            match=r"embedding='geneformer' is not in adata.varm.*sr.tl.embed\(adata, model='geneformer'\) first",
+            match=r"'geneformer' is not in adata.varm.*sr.tl.embed\(adata, model='geneformer'\) first",
         ):
             sr.tl.fit_grn(fitted, net, embedding="geneformer")
         with pytest.raises(ValueError, match="none of its 2 rows is in adata.var_names"):
@@ -313,8 +357,11 @@ def test_one_network_a_group_on_the_same_pairs(adata, net):
         KeyError, match="embedding='svd' was made for the groups.*fit with the same groupby"
     ):
         sr.tl.fit_grn(adata, net, **QUICK)
-    with pytest.raises(KeyError, match=f"one network per group.*key={first!r}"):
-        sr.get.grn(adata)
+    assert sr.get.grn(adata, top_n=3)["group"].tolist() == [
+        group for group in groups for _ in "123"
+    ]
+    with pytest.raises(ValueError, match=f"one network per group.*group=, of {groups[0]!r}"):
+        sr.get.graph(adata)
 
 
 @pytest.mark.filterwarnings("ignore:From 0.4:FutureWarning")

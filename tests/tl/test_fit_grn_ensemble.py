@@ -92,8 +92,8 @@ def test_links_are_scored_again_from_the_state(ensemble, form, tmp_path):
         np.testing.assert_allclose(scored[column], pairs[column], rtol=1e-6, atol=1e-7)
 
 
-def test_keep_keeps_the_same_deviations(ensemble, net):
-    sr.tl.fit_grn(ensemble, net, n_models=2, keep=5, key_added="top", **QUICK)
+def test_top_n_targets_keeps_the_same_deviations(ensemble, net):
+    sr.tl.fit_grn(ensemble, net, n_models=2, top_n_targets=5, key_added="top", **QUICK)
     sr.tl.fit_grn(ensemble, net, n_models=2, key_added="all", **QUICK)
     rows, columns = ensemble.varp["top"].nonzero()
     assert len(rows) == 5 * net["source"].nunique()

@@ -1,4 +1,4 @@
-"""Labels of test pairs reach nothing that is fitted; those of validation pairs reach choice and calibration only."""
+"""Test labels reach nothing that is fitted; validation labels choose and calibrate only."""
 
 from dataclasses import fields
 
@@ -9,7 +9,7 @@ import pytest
 import scregnet as sr
 from scregnet.links import LINK_METHODS, get_method
 
-# Whatever of these a method has is set, so that a method that is added is tested without a line here.
+# Set where a method has them, so that a new method is tested without a line here.
 SMALL = {"max_epochs": 3, "patience": 3, "gnn_dims": (8,), "mlp_dims": (8,), "batch_size": 512}
 QUIET = {"n_bootstrap": 0, "show_progress_bar": False, "device": "cpu"}
 
@@ -23,12 +23,8 @@ def small(name):
 def data():
     adata = sr.datasets.simulated(n_obs=60, n_vars=60, random_state=3)
     sr.tl.embed(adata, model="svd", n_components=6, show_progress_bar=False)
-    sr.tl.fit_grn(
-        adata, adata.uns["network"], "degree", test_fraction=0.4, validation_fraction=0.2, **QUIET
-    )
-    split = adata.uns["grn"]["pairs"][["source", "target", "label", "split"]].astype(
-        {"source": str, "target": str}
-    )
+    sr.pp.split(adata, adata.uns["network"], test_fraction=0.4, validation_fraction=0.2)
+    split = adata.uns["split"]["pairs"].astype({"source": str, "target": str})
     return adata, split
 
 
@@ -83,8 +79,7 @@ def test_labels_of_test_pairs_change_nothing_that_is_fitted(data, name, n_models
 def test_a_prior_that_knows_the_test_edges_changes_nothing_either(data, kind):
     adata, _ = data
     net = adata.uns["network"]
-    sr.tl.fit_grn(adata, net, "degree", split=kind, key_added="made", **QUIET)
-    split = adata.uns["made"]["pairs"][["source", "target", "label", "split"]]
+    split = sr.pp.split(adata, net, kind=kind, copy=True).uns["split"]["pairs"]
     blind, knowing = (
         sr.tl.fit_grn(adata, prior, "scregnet", split=split, copy=True, **small("scregnet"))
         for prior in (None, net)
@@ -97,7 +92,7 @@ def test_a_prior_that_knows_the_test_edges_changes_nothing_either(data, kind):
     "name", [name for name in sorted(LINK_METHODS) if hasattr(get_method(name), "max_epochs")]
 )
 def test_labels_of_validation_pairs_change_no_training_step(data, name):
-    """A validation edge among the messages, the features or the batches would change the loss on the training pairs."""
+    """A validation edge in messages, features or batches would change the training loss."""
     adata, split = data
     honest, fooled = (
         sr.tl.fit_grn(adata, split=frame, method=name, copy=True, **small(name)).uns["grn"][

@@ -85,13 +85,14 @@ def test_the_trials_and_the_best_of_them(tuned):
 def test_a_fit_with_what_was_found_repeats_the_best_trial(
     adata, net, tmp_path, pass_through_a_file
 ):
-    entry = tune(adata, net, n_trials=3, split="targets")
+    sr.pp.split(adata, net, kind="targets")
+    entry = tune(adata, net, n_trials=3, split="split")
     if pass_through_a_file:
         adata.write_h5ad(tmp_path / "a.h5ad")
         adata = ad.read_h5ad(tmp_path / "a.h5ad")
     keywords = sr.get.tuned(adata)
     assert keywords["method"] == "scregnet"
-    assert keywords["split"] == "targets"
+    assert keywords["split"] == "split"
     assert keywords["mlp_dims"] == (8,)
     sr.tl.fit_grn(adata, net, **keywords, device="cpu", show_progress_bar=False, n_bootstrap=0)
     history = adata.uns["grn"]["history"]
@@ -195,7 +196,7 @@ def test_failed_fits_are_recorded(adata, net, monkeypatch):
 
 
 def test_the_search_finds_what_is_better(adata, net):
-    # Shrunk by this much all rates are the same, and only one choice is left that tells pairs apart.
+    # Shrunk by this much all rates are equal, and only one choice tells pairs apart.
     space = {"pseudo_count": [1e12, 2e12, 3e12, 3.0]}
     sr.tl.tune_grn(adata, net, "degree", n_trials=12, space=space, show_progress_bar=False)
     trials = adata.uns["tune"]["trials"]
@@ -238,7 +239,7 @@ def test_timeout_ends_the_search(adata, net, monkeypatch):
 
     now = iter(range(1000))
     monkeypatch.setattr(module.time, "monotonic", lambda: next(now))
-    # Each trial looks at the clock four times here: once before it, twice around the fit, and so on.
+    # Each trial reads the clock four times here: once before it, twice around the fit, and so on.
     entry = tune(adata, net, timeout=5)
     assert 1 <= len(entry["trials"]) < 6
 

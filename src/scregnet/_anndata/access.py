@@ -1,4 +1,4 @@
-"""How the face reads and writes an AnnData: which matrix, in which blocks, and all slots at once."""
+"""Read an AnnData (which matrix, in which blocks), and write all slots at once."""
 
 from __future__ import annotations
 
@@ -39,18 +39,24 @@ def check_names(adata: AnnData) -> None:
         raise ValueError(msg)
     if not adata.var_names.is_unique:
         twice = adata.var_names[adata.var_names.duplicated()].unique()
-        msg = f"adata.var_names are not unique: {listed(twice, 5)}. Call adata.var_names_make_unique() or sum the duplicates first."
+        msg = (
+            f"adata.var_names are not unique: {listed(twice, 5)}. "
+            "Call adata.var_names_make_unique() or sum the duplicates first."
+        )
         raise ValueError(msg)
 
 
 def flags(adata: AnnData, key: str, hint: str) -> np.ndarray:
-    """Return the true/false column ``key`` of ``adata.var`` as booleans; ``hint`` says how to get one where it is absent."""
+    """Return a true/false column of ``adata.var``; ``hint`` says how to get one."""
     if key not in adata.var:
         msg = f"adata.var has no column {key!r}. {hint}"
         raise KeyError(msg)
     column = adata.var[key]
     if column.dtype != bool and not (column.dtype == "boolean" and column.notna().all()):
-        msg = f"adata.var[{key!r}] must hold True or False for every gene, but holds {column.dtype} values such as {column.iloc[0]!r}."
+        msg = (
+            f"adata.var[{key!r}] must hold True or False for every gene, "
+            f"but holds {column.dtype} values such as {column.iloc[0]!r}."
+        )
         raise ValueError(msg)
     return column.to_numpy(dtype=bool)
 
@@ -80,9 +86,9 @@ def blocks(
 ) -> Iterator[tuple[np.ndarray, sp.csr_matrix]]:
     """Yield ``(cell positions, block)`` with blocks as float64 CSR, cells in ascending order.
 
-    Only one block is in memory at a time, also for a backed file or a dask array. Every block is checked: finite values always, non-negative
-    integers with ``expect="counts"``. ``rows`` (positions, or a mask over cells) restricts it to some cells; a position given
-    twice comes twice.
+    Only one block is in memory at a time, also for a backed file or a dask array. Every block is
+    checked (:func:`check_values`). ``rows`` (positions, or a mask over cells) selects cells; a
+    position that is given twice comes twice.
     """
     source = _by_cells(matrix(adata, layer))
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
@@ -119,9 +125,13 @@ def _by_cells(source: Any) -> Any:
 
 
 def check_values(values: np.ndarray, where: str, expect: Literal["counts", "any"]) -> None:
-    """Raise ``ValueError`` where values are not finite or, with ``expect="counts"``, not non-negative integers."""
+    """Raise ``ValueError`` for values that are not finite or, if asked for, not counts."""
     if not np.isfinite(values).all():
-        msg = f"{where} holds NaN or infinite values ({int((~np.isfinite(values)).sum())} of them in one block); remove or impute them first."
+        n = int((~np.isfinite(values)).sum())
+        msg = (
+            f"{where} holds NaN or infinite values ({n} of them in one block); "
+            "remove or impute them first."
+        )
         raise ValueError(msg)
     if expect == "counts":
         found = None
@@ -132,7 +142,10 @@ def check_values(values: np.ndarray, where: str, expect: Literal["counts", "any"
                 f"values that are not integers (such as {values[values != np.rint(values)][0]:.4g})"
             )
         if found is not None:
-            msg = f"raw counts are needed, but {where} holds {found}. Name the matrix of raw counts with layer=, for example layer='counts'."
+            msg = (
+                f"raw counts are needed, but {where} holds {found}. "
+                "Name the matrix of raw counts with layer=, for example layer='counts'."
+            )
             raise ValueError(msg)
 
 
@@ -153,7 +166,7 @@ def write(
     varp: Mapping[str, Any] | None = None,
     uns: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write results that are complete: all are checked and brought into storable form before the first slot changes."""
+    """Write complete results. All are checked before the first slot changes."""
     kept = {key: to_uns(value) for key, value in (uns or {}).items()}
     n = adata.n_vars
     shaped: list[tuple[str, Any, tuple[int | None, ...]]] = [

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def log_normalised(
     adata: AnnData, layer: str | None, rows: np.ndarray | None = None
 ) -> tuple[sp.csr_matrix, bool]:
-    """Expression as float32 CSR, cells × genes, and whether it was raw counts.
+    """Return expression as float32 CSR, cells × genes, and whether it was raw counts.
 
-    Raw counts are brought to log1p of counts per 10,000; anything else is taken as it is. An empty cell stays empty.
+    Raw counts become log1p of counts per 10,000; other values stay. An empty cell stays empty.
     """
     counts = is_counts(adata, layer)
     parts = []
@@ -44,14 +44,15 @@ def expression_features(
     rows: np.ndarray | None,
     random_state: int | None,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Expression of each gene over cells (:func:`log_normalised`), standardised per gene, what it was before, and a record of how it was made.
+    """Return the expression of each gene over cells, standardised per gene.
 
-    Genes that do not vary have zeros.
+    Genes that do not vary have zeros. See :func:`log_normalised` for the values.
 
     Returns
     -------
-    float32 of shape (n_vars, n_cells), or (n_vars, n_pcs) with the leading principal axes over cells; float32 of shape (n_vars, 3) with mean,
-    standard deviation and detection rate; and the record.
+    Expression, float32 of shape (n_vars, n_cells), or (n_vars, n_pcs) with the leading principal
+    axes over cells; float32 of shape (n_vars, 3) with mean, standard deviation and detection rate;
+    and a record of how they were made.
     """
     cells, counts = log_normalised(adata, layer, rows)
     n_empty = int((np.diff(cells.indptr) == 0).sum())
@@ -93,7 +94,10 @@ def _principal_axes(
     limit = min(cells.shape) - 1
     check_integer("n_pcs", n_pcs, minimum=1)
     if n_pcs > limit:
-        msg = f"n_pcs={n_pcs} is more than {cells.shape[0]} cells × {cells.shape[1]} genes allow; at most {limit}, or None for all cells."
+        msg = (
+            f"n_pcs={n_pcs} is more than {cells.shape[0]} cells × {cells.shape[1]} genes allow; "
+            f"at most {limit}, or None for all cells."
+        )
         raise ValueError(msg)
     # Centring a sparse matrix would fill it: the operator applies the mean on the fly.
     genes = cells.T.tocsr().astype(np.float64)
@@ -116,16 +120,20 @@ def _principal_axes(
 def embedding_features(
     adata: AnnData, embedding: str | pd.DataFrame | None, group: str | None = None
 ) -> tuple[np.ndarray | None, dict[str, Any]]:
-    """Vectors of the genes, float32 of shape (n_vars, width), zero rows for genes that have none, and a record.
+    """Return the vectors of the genes, float32 (n_vars, width), and a record.
 
-    ``"auto"`` takes the only embedding that :func:`scregnet.tl.embed` wrote, and none where there is none.
+    Genes without a vector have zeros. ``"auto"`` takes the only embedding that
+    :func:`scregnet.tl.embed` wrote, or none.
     """
     if embedding is None:
         return None, {"embedding": "none"}
     if isinstance(embedding, pd.DataFrame):
         return _from_frame(adata, embedding)
     if not isinstance(embedding, str):
-        msg = f"embedding must be a key of adata.varm, a frame indexed by gene, 'auto' or None, got {type(embedding).__name__}."
+        msg = (
+            "embedding must be a key of adata.varm, a frame indexed by gene, 'auto' or None, "
+            f"got {type(embedding).__name__}."
+        )
         raise TypeError(msg)
     if embedding == "auto":
         written = [
@@ -137,7 +145,10 @@ def embedding_features(
             logger.info("embedding: none was written by sr.tl.embed, fitting without")
             return None, {"embedding": "none"}
         if len(written) > 1:
-            msg = f"adata has several embeddings ({listed(written)}); choose one with embedding=, or None for none."
+            msg = (
+                f"adata has several embeddings ({listed(written)}); "
+                "choose one with embedding=, or None for none."
+            )
             raise ValueError(msg)
         embedding = written[0]
     key = _group_key(adata, str(embedding), group)
@@ -154,13 +165,16 @@ def embedding_features(
         values = values.toarray()
     values = np.asarray(values, np.float32)
     if values.ndim != 2 or not np.isfinite(values).all():
-        msg = f"adata.varm[{key!r}] must be a finite matrix of genes × width; it has shape {values.shape} or holds NaN or infinite values."
+        msg = (
+            f"adata.varm[{key!r}] must be a finite matrix of genes × width; "
+            f"it has shape {values.shape} or holds NaN or infinite values."
+        )
         raise ValueError(msg)
     return values, {"embedding": key, "n_genes_embedded": int(np.any(values != 0, axis=1).sum())}
 
 
 def _group_key(adata: AnnData, embedding: str, group: str | None) -> str:
-    """The slot of an embedding: that of the group, where it was made group by group."""
+    """Return the slot of an embedding, or of the group's own embedding if there is one."""
     entry = adata.uns.get(embedding)
     if embedding in adata.varm or not isinstance(entry, Mapping) or "varm_keys" not in entry:
         return embedding
@@ -188,13 +202,17 @@ def _from_frame(adata: AnnData, frame: pd.DataFrame) -> tuple[np.ndarray, dict[s
     if not found.any():
         msg = (
             f"embedding: none of its {len(frame)} rows is in adata.var_names "
-            f"(index like {listed(frame.index[:3])}, genes like {listed(adata.var_names[:3])}). Index it by gene name."
+            f"(index like {listed(frame.index[:3])}, genes like {listed(adata.var_names[:3])}). "
+            "Index it by gene name."
         )
         raise ValueError(msg)
     values = np.zeros((adata.n_vars, frame.shape[1]), np.float32)
     values[found] = frame.to_numpy(np.float32)[where[found]]
     if not np.isfinite(values).all():
-        msg = "embedding: the frame holds NaN or infinite values; drop those genes, which then count as having no vector."
+        msg = (
+            "embedding: the frame holds NaN or infinite values; "
+            "drop those genes, which then count as having no vector."
+        )
         raise ValueError(msg)
     logger.info("embedding: %d of %d genes have a vector", found.sum(), adata.n_vars)
     return values, {"embedding": "frame", "n_genes_embedded": int(found.sum())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,30 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+@dataclass(frozen=True, eq=False)
+class CellGroup:
+    """Some cells, and the slot of what is computed from them."""
+
+    key: str
+    name: str | None = None
+    """The category; ``None`` for all cells."""
+
+    rows: np.ndarray | None = None
+    """Positions of the cells; ``None`` for all."""
+
+
+def cell_groups(adata: AnnData, groupby: str, key: str) -> list[CellGroup]:
+    """Return one group of cells for each category of ``adata.obs[groupby]``."""
+    names, codes = groups_of(adata, groupby)
+    keys = group_keys(key, names)
+    return [
+        CellGroup(keys[code], name, np.flatnonzero(codes == code))
+        for code, name in enumerate(names)
+    ]
+
+
 def groups_of(adata: AnnData, groupby: str | None) -> tuple[list[str], np.ndarray]:
-    """Return the names of the categories that have cells, and the code of every cell (``-1``: none)."""
+    """Return the categories that have cells, and the code of every cell (``-1``: none)."""
     if groupby is None:
         return [], np.zeros(adata.n_obs, dtype=np.int64)
     if groupby not in adata.obs:
@@ -37,6 +60,9 @@ def group_keys(key: str, groups: list[str]) -> list[str]:
     """Return the slot name of every group."""
     keys = [f"{key}_{group}".replace("/", "_") for group in groups]
     if twice := sorted({name for name in keys if keys.count(name) > 1}):
-        msg = f"categories differ only in '/' and '_', which are the same in slot names: {listed(twice)}. Rename them."
+        msg = (
+            "categories differ only in '/' and '_', which are the same in slot names: "
+            f"{listed(twice)}. Rename them."
+        )
         raise ValueError(msg)
     return keys

@@ -1,4 +1,4 @@
-"""Some cells of a matrix that is not stored by cells, in ascending order and without holding all of it."""
+"""Read some cells of a matrix that is not stored by cells, without holding all of it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import scipy.sparse as sp
 
 from scregnet._logging import logger
 
-# Values that are in memory at once while a file is read column by column.
+# Values in memory at once while a file is read column by column: 64 MB of float64.
 _VALUES = 2**23
-# Cells for which a file that is stored by genes is read once.
+# Cells for which a file stored by genes is read once: fewer passes need more memory.
 _STRIP = 8192
 
 
@@ -25,8 +25,9 @@ def _chosen(rows: slice | np.ndarray) -> tuple[int, int, np.ndarray | slice]:
 class CscRows:
     """Rows of a CSC matrix in memory.
 
-    SciPy goes through all stored values for every slice of rows. Here a bisection in all columns at once finds the range of
-    each column that belongs to the rows, so that the cost of all slices together is that of one pass.
+    SciPy goes through all stored values for every slice of rows. Here a bisection in all columns at
+    once finds the range of each column that belongs to the rows, so all slices together cost one
+    pass.
     """
 
     def __init__(self, source: Any) -> None:
@@ -65,8 +66,8 @@ class BackedCscRows:
     def __init__(self, source: Any) -> None:
         if source.shape[0] > _STRIP:
             logger.warning(
-                "the matrix is stored by genes (CSC) in a file, so it is read once for every %d cells; written as CSR it "
-                "is read once",
+                "the matrix is stored by genes (CSC) in a file, so it is read once for every %d "
+                "cells; written as CSR it is read once",
                 _STRIP,
             )
         self._source = source

@@ -1,19 +1,20 @@
-"""The slots of a fitted network, as :mod:`scregnet.get` and :mod:`scregnet.pl` read them."""
+"""Read the slots of a fitted network, or of one network per group of cells."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from scregnet._validate import listed
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
 
+# What tells the entry of a fitted network in uns from others.
 _PARTS = ("varp_key", "params", "metrics", "pairs")
 
 
@@ -21,24 +22,82 @@ def _is_fitted(value: object) -> bool:
     return isinstance(value, Mapping) and all(part in value for part in _PARTS)
 
 
+def _is_grouped(value: object) -> bool:
+    return isinstance(value, Mapping) and "groups" in value and "keys" in value
+
+
 def fitted(adata: AnnData, key: str) -> Mapping[str, Any]:
-    """Return ``adata.uns[key]`` of a fitted network, or raise ``KeyError`` that names the function to run."""
-    if key in adata.uns and _is_fitted(adata.uns[key]):
-        return adata.uns[key]
-    if key in adata.uns and isinstance(adata.uns[key], Mapping) and "groups" in adata.uns[key]:
-        keys = list(adata.uns[key]["keys"])
-        msg = f"adata.uns[{key!r}] stands for one network per group: name one of them, such as key={keys[0]!r}; there are {listed(keys)}."
-        raise KeyError(msg)
-    found = "is not a fitted network" if key in adata.uns else "is not there"
+    """Return ``adata.uns[key]`` of one fitted network, or raise and name the function to run."""
+    entry = adata.uns.get(key)
+    if _is_fitted(entry):
+        return entry
+    if _is_grouped(entry):
+        raise ValueError(_name_a_group(key, list(entry["groups"])))
+    found = "is not there" if entry is None else "is not a fitted network"
     others = [name for name, value in adata.uns.items() if _is_fitted(value)]
     hint = f"; or name one that is there with key=: {listed(others)}" if others else ""
-    call = (
-        "sr.tl.fit_grn(adata, prior)"
-        if key == "grn"
-        else f"sr.tl.fit_grn(adata, prior, key_added={key!r})"
-    )
-    msg = f"adata.uns[{key!r}] {found}: call {call} first{hint}."
+    arguments = "adata, prior" if key == "grn" else f"adata, prior, key_added={key!r}"
+    msg = f"adata.uns[{key!r}] {found}: call sr.tl.fit_grn({arguments}) first{hint}."
     raise KeyError(msg)
+
+
+def keys_by_group(adata: AnnData, key: str, group: str | None = None) -> dict[str | None, str]:
+    """Return the keys of the fitted networks that ``key`` and ``group`` stand for, by group.
+
+    A fit without ``groupby`` has the group ``None``. With ``groupby``, ``group=None`` gives the
+    networks of all groups.
+    """
+    entry = adata.uns.get(key)
+    if not _is_grouped(entry):
+        fitted(adata, key)
+        if group is not None:
+            msg = f"group={group!r}: adata.uns[{key!r}] is a single network; leave group out."
+            raise ValueError(msg)
+        return {None: key}
+    keys: dict[str | None, str] = {
+        str(name): str(member) for name, member in zip(entry["groups"], entry["keys"], strict=True)
+    }
+    if group is None:
+        return keys
+    if str(group) not in keys:
+        msg = f"group={group!r} is not a group of adata.uns[{key!r}]; it has {listed(keys, 30)}."
+        raise KeyError(msg)
+    return {str(group): keys[str(group)]}
+
+
+def key_of_group(adata: AnnData, key: str, group: str | None = None) -> str:
+    """Return the key of the one fitted network that ``key`` and ``group`` stand for, or raise."""
+    keys = keys_by_group(adata, key, group)
+    if group is None and None not in keys:
+        raise ValueError(_name_a_group(key, list(keys)))
+    (found,) = keys.values()
+    return found
+
+
+def read_groups(
+    adata: AnnData, key: str, group: str | None, read: Callable[[str], pd.DataFrame]
+) -> pd.DataFrame:
+    """Return the frame that ``read`` gives for the key of a fitted network.
+
+    Where ``key`` stands for one network per group and no group is named: the frames of all groups,
+    one below the other, with a first column ``group``.
+    """
+    keys = keys_by_group(adata, key, group)
+    if group is not None or None in keys:
+        return read(next(iter(keys.values())))
+    frames = [read(member) for member in keys.values()]
+    number = np.repeat(np.arange(len(keys)), [len(frame) for frame in frames])
+    column = pd.Categorical.from_codes(number, categories=pd.Index(list(keys)))
+    table = pd.concat(frames, ignore_index=True)
+    table.insert(0, "group", pd.Series(column))
+    return table
+
+
+def _name_a_group(key: str, groups: list[Any]) -> str:
+    return (
+        f"adata.uns[{key!r}] stands for one network per group: name one with group=, of "
+        f"{listed(groups, 30)}."
+    )
 
 
 def network(adata: AnnData, key: str) -> sp.csr_matrix:
@@ -46,15 +105,16 @@ def network(adata: AnnData, key: str) -> sp.csr_matrix:
     varp_key = str(fitted(adata, key)["varp_key"])
     if varp_key not in adata.varp:
         msg = (
-            f"adata.varp[{varp_key!r}] is not there, though adata.uns[{key!r}] names it (anndata.concat drops varp "
-            f"unless merge= is given): call sr.tl.fit_grn again; adata.varp has {listed(adata.varp)}."
+            f"adata.varp[{varp_key!r}] is not there, though adata.uns[{key!r}] names it "
+            "(anndata.concat drops varp unless merge= is given): call sr.tl.fit_grn again; "
+            f"adata.varp has {listed(adata.varp)}."
         )
         raise KeyError(msg)
     return sp.csr_matrix(adata.varp[varp_key])
 
 
 def regulators(adata: AnnData, key: str) -> np.ndarray:
-    """Return the mask over genes of those that are TFs: rows that hold links, and ``var["is_tf"]`` where it is there."""
+    """Return the mask of the TFs: genes with links, and those marked in ``var["is_tf"]``."""
     mask = np.diff(network(adata, key).indptr) > 0
     if "is_tf" in adata.var:
         mask |= adata.var["is_tf"].to_numpy(dtype=bool)
@@ -65,5 +125,5 @@ def nulls(pairs: pd.DataFrame) -> list[str]:
     """Return the names of the null models scored on the labelled pairs."""
     prefix = "probability_"
     names = [column.removeprefix(prefix) for column in pairs.columns if column.startswith(prefix)]
-    # The standard deviation over the members of an ensemble is no model.
+    # probability_sd is the standard deviation over the members of an ensemble, not a model.
     return [name for name in names if name != "sd"]

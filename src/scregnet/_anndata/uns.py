@@ -12,10 +12,11 @@ import scipy.sparse as sp
 
 
 def to_uns(value: Any) -> Any:
-    """Return ``value`` in a form that survives h5ad and zarr, or raise ``TypeError`` for what cannot.
+    """Return ``value`` in a form that survives h5ad and zarr, or raise ``TypeError``.
 
-    Mappings get string keys, paths become strings, tuples, sets and lists become arrays, sparse matrices CSR or CSC, text
-    columns of frames object columns. Missing values in text and mixed types are refused: h5ad has no form for them.
+    Mappings get string keys; paths become strings; tuples, sets and lists become arrays; sparse
+    matrices become CSR or CSC; text columns of frames become object columns. Missing values in text
+    and mixed types are refused: h5ad has no form for them.
     """
     if value is None or isinstance(value, (bool, float, str, np.bool_, np.floating, np.str_)):
         return value
@@ -45,7 +46,10 @@ def to_uns(value: Any) -> Any:
 def check_key(name: object) -> None:
     """Raise ``ValueError`` unless ``name`` can name a slot in h5ad and zarr alike."""
     if not isinstance(name, str) or "/" in name or name in ("", ".", ".."):
-        msg = f"key {name!r} cannot be stored: AnnData files need a text key without '/'. Choose another key_added or group name."
+        msg = (
+            f"key {name!r} cannot be stored: AnnData files need a text key without '/'. "
+            "Choose another key_added or group name."
+        )
         raise ValueError(msg)
 
 
@@ -89,10 +93,16 @@ def _frame(value: pd.DataFrame) -> pd.DataFrame:
         if not isinstance(c, str) or "/" in c or c in ("", ".", "..", "_index")
     ]
     if bad or not value.columns.is_unique:
-        msg = f"a frame in uns needs unique text column names without '/', got {list(value.columns)!r}."
+        msg = (
+            "a frame in uns needs unique text column names without '/', "
+            f"got {list(value.columns)!r}."
+        )
         raise TypeError(msg)
     if isinstance(value.index, pd.MultiIndex) or value.index.name in value.columns:
-        msg = "a frame in uns needs a plain index whose name is not a column's; call .reset_index() first."
+        msg = (
+            "a frame in uns needs a plain index whose name is not a column's; "
+            "call .reset_index() first."
+        )
         raise TypeError(msg)
     kept = {str(name): _column(column, f"column {name!r}") for name, column in value.items()}
     index = _column(value.index.to_series(), "the index")
@@ -114,5 +124,8 @@ def _column(column: pd.Series, where: str) -> pd.Series:
         return column
     if pd.api.types.infer_dtype(column, skipna=False) in ("string", "empty"):
         return column.astype(object)
-    msg = f"a frame in uns holds {column.dtype} in {where} that is neither numbers nor text throughout (missing values?)."
+    msg = (
+        f"a frame in uns holds {column.dtype} in {where} that is neither numbers nor text "
+        "throughout (missing values?)."
+    )
     raise TypeError(msg)

@@ -1,4 +1,4 @@
-"""Read a known network, in any form analysts hold one, against the genes of an AnnData."""
+"""Read a known network in any of the usual forms and align it to the genes of an AnnData."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scregnet._anndata.access import check_names
-from scregnet._genes.names import gene_ids, likely_cause, positions, warn_if_poor
+from scregnet._genes.names import (
+    gene_ids,
+    likely_cause,
+    place_of_names,
+    positions,
+    warn_if_ambiguous,
+    warn_if_poor,
+)
 from scregnet._logging import logger
 from scregnet._validate import listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-# In lower case; the first name of each row is decoupler's.
+# In lower case. First decoupler's name, then those of arboreto, BEELINE and others.
 _ALIASES = {
     "source": ("source", "tf", "gene1", "regulator", "regulators"),
     "target": ("target", "gene2", "targets"),
@@ -28,9 +35,9 @@ _ALIASES = {
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A known network aligned to the genes of an AnnData: regulator → target edges as positions in ``var_names``.
+    """A known network: edges regulator → target as positions in ``adata.var_names``.
 
-    Edges are unique, sorted by source and then target, without self-loops and without zero weights.
+    Edges are unique and sorted by source, then target. There are no self-loops and no zero weights.
     """
 
     sources: np.ndarray
@@ -40,10 +47,10 @@ class Network:
     """int32 positions of the targets, one per edge."""
 
     weights: np.ndarray
-    """float32 weights, one per edge; negative for repression where the network says so."""
+    """float32 weights, one per edge; negative for repression if the network says so."""
 
     report: dict[str, Any]
-    """What was given and what matched: counts of edges, TFs and targets."""
+    """Counts of edges, TFs and targets, given and matched."""
 
     def matrix(self, n: int) -> sp.csr_matrix:
         """Return the edges as float32 CSR of shape (n, n), row = regulator, column = target."""
@@ -53,93 +60,109 @@ class Network:
 
 
 def read_network(prior: Any, adata: AnnData, *, gene_symbols: str | None = None) -> Network:
-    """Align a known network to ``adata.var_names``.
+    """Align a known network to ``adata.var_names``; keep the edges with both genes present.
 
     Parameters
     ----------
     prior
-        A long frame (``source``, ``target``, optional ``weight``, or their aliases in any letter case), a directed networkx
-        graph (edge attribute ``weight``), a key of ``adata.varp``, a matrix of shape (n_vars, n_vars) in the order of
-        ``adata.var_names``, or a frame regulators × targets with gene names on both axes. Rows are regulators always.
-    adata
-        Whose genes the network is aligned to; only read.
-    gene_symbols
-        Column of ``adata.var`` with the names that the network uses; ``None`` takes ``adata.var_names``. Not read for
-        matrices, which go by position. Edges of a name that several genes share are left out and counted.
+        One of
 
-    Returns
-    -------
-    The edges whose regulator and target are both there, and the report.
+        - a frame with columns ``source``, ``target`` and optionally ``weight``, or their aliases;
+        - a directed networkx graph with the edge attribute ``weight``;
+        - a key of ``adata.varp``;
+        - a matrix (n_vars, n_vars) in the order of ``adata.var_names``, rows are regulators;
+        - a frame regulators × targets with gene names on both axes.
+    adata
+        Data with the genes. It is only read.
+    gene_symbols
+        Column of ``adata.var`` with the names that the network uses; ``None`` takes
+        ``adata.var_names``. Ignored for matrices, which go by position. Edges of a name that
+        several genes share are dropped and counted.
 
     Raises
     ------
     ValueError
-        If names or weights are missing, if an edge is there twice, if the network is empty or undirected, or if no edge
-        matches; the message then names the likely cause.
+        If the network is empty or undirected, if names or weights are missing, if an edge occurs
+        twice, or if no edge matches. The last message names the likely cause.
     KeyError
         If a key of ``adata.varp`` or a column of ``adata.var`` does not exist.
     TypeError
-        If ``prior`` is none of the forms.
+        If ``prior`` has none of the forms.
     """
     check_names(adata)
     if isinstance(prior, str):
         if prior not in adata.varp:
-            msg = f"prior={prior!r} is not in adata.varp; it has {listed(adata.varp)}. Call sr.pp.prior(adata, network) first."
+            msg = (
+                f"prior={prior!r} is not in adata.varp; it has {listed(adata.varp)}. "
+                "Call sr.pp.prior(adata, network) first."
+            )
             raise KeyError(msg)
         return _from_matrix(adata.varp[prior], adata, "varp")
     if isinstance(prior, np.ndarray) or sp.issparse(prior):
         return _from_matrix(prior, adata, "matrix")
+    # If networkx was never imported, nobody holds one of its graphs.
     networkx = sys.modules.get("networkx")
     if networkx is not None and isinstance(prior, networkx.Graph):
         edges, form = _graph_edges(prior), "graph"
     elif isinstance(prior, pd.DataFrame):
         edges, form = _frame_edges(prior)
     else:
-        msg = f"prior must be a frame, a networkx.DiGraph, a key of adata.varp or a square matrix, got {type(prior).__name__}."
+        msg = (
+            "prior must be a frame, a networkx.DiGraph, a key of adata.varp or a square matrix, "
+            f"got {type(prior).__name__}."
+        )
         raise TypeError(msg)
     return _from_names(_checked(edges), adata, form, gene_symbols)
 
 
 def _frame_edges(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Edges of a long or a wide frame, and which of the two it is."""
     columns = {role: _column(frame, role) for role in _ALIASES}
     if columns["source"] is not None and columns["target"] is not None:
-        found = {role: column for role, column in columns.items() if column is not None}
-        renamed = {str(column): role for role, column in found.items() if column != role}
-        if renamed:
-            logger.info(
-                "prior: columns read as %s",
-                ", ".join(f"{old} → {new}" for old, new in renamed.items()),
-            )
-        edges = pd.DataFrame({role: frame[column].to_numpy() for role, column in found.items()})
-        return edges.assign(weight=edges.get("weight", 1.0)), "frame"
+        return _long_edges(frame, columns), "frame"
+    # Names on both axes and numbers everywhere: a wide frame. Default integer labels are no names.
     named = all(pd.api.types.infer_dtype(axis) == "string" for axis in (frame.index, frame.columns))
     if named and all(pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes):
         return _wide_edges(frame), "wide frame"
     msg = (
-        f"prior has columns {listed(frame.columns)}, but needs 'source' and 'target' (and, optional, 'weight'), or gene names "
-        "on both axes with regulators in rows. Rename them: prior.rename(columns={'...': 'source', '...': 'target'})."
+        f"prior has columns {listed(frame.columns)}, but needs 'source' and 'target' (and, "
+        "optional, 'weight'), or gene names on both axes with regulators in rows. "
+        "Rename them: prior.rename(columns={'...': 'source', '...': 'target'})."
     )
     raise ValueError(msg)
 
 
 def _column(frame: pd.DataFrame, role: str) -> Any:
-    """The column of ``frame`` that plays ``role``: decoupler's own name, else the only alias that is there."""
+    """The column with the source, target or weight: decoupler's name, else the only alias."""
     if list(frame.columns).count(role) == 1:
         return role
     found = [column for column in frame.columns if str(column).lower() in _ALIASES[role]]
     if len(found) > 1:
-        msg = f"prior has several columns for the {role}: {listed(found)}. Keep one, or name it {role!r}."
+        msg = (
+            f"prior has several columns for the {role}: {listed(found)}. "
+            f"Keep one, or name it {role!r}."
+        )
         raise ValueError(msg)
     return found[0] if found else None
+
+
+def _long_edges(frame: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
+    found = {role: column for role, column in columns.items() if column is not None}
+    renamed = [f"{column} → {role}" for role, column in found.items() if str(column) != role]
+    if renamed:
+        logger.info("prior: columns read as %s", ", ".join(renamed))
+    edges = pd.DataFrame({role: frame[column].to_numpy() for role, column in found.items()})
+    return edges.assign(weight=edges.get("weight", 1.0))
 
 
 def _wide_edges(frame: pd.DataFrame) -> pd.DataFrame:
     for axis, names in (("index", frame.index), ("columns", frame.columns)):
         if not names.is_unique:
-            msg = f"prior has gene names twice in its {axis}: {listed(names[names.duplicated()].unique(), 5)}."
+            twice = listed(names[names.duplicated()].unique(), 5)
+            msg = f"prior has gene names twice in its {axis}: {twice}."
             raise ValueError(msg)
     values = frame.to_numpy(dtype=np.float64)
-    # NaN counts as present here, so that the check of weights sees and names it.
+    # NaN is not zero, so it becomes an edge here, and the check of weights reports it.
     rows, cols = np.nonzero(values)
     return pd.DataFrame(
         {"source": frame.index[rows], "target": frame.columns[cols], "weight": values[rows, cols]}
@@ -148,118 +171,129 @@ def _wide_edges(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _graph_edges(graph: Any) -> pd.DataFrame:
     if not graph.is_directed():
-        msg = "prior is an undirected graph, so it does not say which gene regulates which; pass a networkx.DiGraph with edges regulator → target."
+        msg = (
+            "prior is an undirected graph, so it does not say which gene regulates which; "
+            "pass a networkx.DiGraph with edges regulator → target."
+        )
         raise ValueError(msg)
-    edges = pd.DataFrame(
-        list(graph.edges(data="weight", default=1.0)), columns=["source", "target", "weight"]
-    )
-    return edges
+    edges = list(graph.edges(data="weight", default=1.0))
+    return pd.DataFrame(edges, columns=["source", "target", "weight"])
 
 
 def _checked(edges: pd.DataFrame) -> pd.DataFrame:
-    """Names as text, weights as numbers, every edge once; or an error that says which row is at fault."""
+    """Edges with names as text and weights as numbers; raise if a row is unusable or repeated."""
     if edges.empty:
         msg = "prior has no edges."
         raise ValueError(msg)
     for role in ("source", "target"):
-        missing = edges[role].isna()
+        missing = edges[role].isna().to_numpy()
         if missing.any():
             msg = (
-                f"prior has {int(missing.sum())} missing {role} names (first in row {int(missing.to_numpy().argmax())}). Drop those rows; "
-                "if a gene is called 'NA' or 'NAN', read the file with keep_default_na=False."
+                f"prior has {missing.sum()} missing {role} names (first in row "
+                f"{missing.argmax()}). Drop those rows; if a gene is called 'NA' or 'NAN', "
+                "read the file with keep_default_na=False."
             )
             raise ValueError(msg)
-    weights = pd.to_numeric(edges["weight"], errors="coerce").to_numpy(
-        dtype=np.float64, na_value=np.nan
-    )
-    bad = ~np.isfinite(weights)
-    if bad.any():
-        row = int(bad.argmax())
-        msg = f"prior has {int(bad.sum())} weights that are not finite numbers, such as {edges['weight'].iloc[row]!r} in row {row}."
-        raise ValueError(msg)
     named = pd.DataFrame(
         {
             "source": edges["source"].astype(str).to_numpy(),
             "target": edges["target"].astype(str).to_numpy(),
-            "weight": weights,
+            "weight": _weights(edges["weight"]),
         }
     )
     twice = named.duplicated(["source", "target"])
     if twice.any():
-        pairs = (
-            f"{s} → {t}" for s, t in named.loc[twice, ["source", "target"]].itertuples(index=False)
-        )
+        repeated = named.loc[twice, ["source", "target"]].itertuples(index=False)
         msg = (
-            f"prior has {int(twice.sum())} duplicated edges: {listed(pairs, 5)}. "
+            f"prior has {int(twice.sum())} duplicated edges: "
+            f"{listed((f'{source} → {target}' for source, target in repeated), 5)}. "
             "Keep one of each: prior.drop_duplicates(['source', 'target'])."
         )
         raise ValueError(msg)
     return named
 
 
+def _weights(column: pd.Series) -> np.ndarray:
+    """Weights as float64, also those written as text."""
+    weights = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = ~np.isfinite(weights)
+    if bad.any():
+        row = int(bad.argmax())
+        msg = (
+            f"prior has {int(bad.sum())} weights that are not finite numbers, "
+            f"such as {column.iloc[row]!r} in row {row}."
+        )
+        raise ValueError(msg)
+    return weights
+
+
 def _from_names(
     edges: pd.DataFrame, adata: AnnData, form: str, gene_symbols: str | None
 ) -> Network:
-    ids = gene_ids(adata, gene_symbols)
-    sources, targets = positions(edges["source"], ids), positions(edges["target"], ids)
+    """Align edges between names."""
+    genes = gene_ids(adata, gene_symbols)
+    sources, targets = positions(edges["source"], genes), positions(edges["target"], genes)
+    matched = (sources >= 0) & (targets >= 0)
+    if not matched.any():
+        raise ValueError(_no_match(edges, sources, targets, adata, gene_symbols))
+    # -2 is a name of several genes; -1, below, one of no gene.
+    n_ambiguous = int(((sources == -2) | (targets == -2)).sum())
+    names = pd.Index(pd.concat([edges["source"], edges["target"]]).unique())
+    n_names = int((positions(names, genes) != -1).sum())
+    warn_if_poor(names, n_names, adata, gene_symbols, "the prior")
+    warn_if_ambiguous("prior", n_ambiguous, "edges")
     given = {
         "form": form,
         "gene_symbols": gene_symbols,
         "n_edges_given": len(edges),
         "n_tfs_given": edges["source"].nunique(),
         "n_targets_given": edges["target"].nunique(),
-        "n_ambiguous_edges": int(((sources == -2) | (targets == -2)).sum()),
+        "n_ambiguous_edges": n_ambiguous,
     }
-    matched = (sources >= 0) & (targets >= 0)
-    names = pd.Index(pd.concat([edges["source"], edges["target"]]).unique())
-    n_names = int((positions(names, ids) != -1).sum())
-    if not matched.any():
-        raise ValueError(_no_overlap(edges, sources, targets, adata, gene_symbols))
-    warn_if_poor(names, n_names, adata, gene_symbols, "the prior")
-    if given["n_ambiguous_edges"]:
-        logger.warning(
-            "prior: %d edges left out because several genes of adata share their name",
-            given["n_ambiguous_edges"],
-        )
-    return _network(sources[matched], targets[matched], edges["weight"].to_numpy()[matched], given)
+    weights = edges["weight"].to_numpy()
+    return _aligned(sources[matched], targets[matched], weights[matched], given)
 
 
-def _no_overlap(
+def _no_match(
     edges: pd.DataFrame,
     sources: np.ndarray,
     targets: np.ndarray,
     adata: AnnData,
     gene_symbols: str | None,
 ) -> str:
-    where = "adata.var_names" if gene_symbols is None else f"adata.var[{gene_symbols!r}]"
-    n_sources, n_targets = (
-        edges["source"][sources >= 0].nunique(),
-        edges["target"][targets >= 0].nunique(),
-    )
-    found = (
-        f"{n_sources:,} of {edges['source'].nunique():,} TFs and {n_targets:,} of {edges['target'].nunique():,} targets are"
-        if n_sources or n_targets
+    """The message for a network of which no edge has both genes in ``adata``."""
+    counts = []
+    for role, what, found in (("source", "TFs", sources), ("target", "targets", targets)):
+        n_there, n_given = edges[role][found >= 0].nunique(), edges[role].nunique()
+        counts.append((n_there, f"{n_there:,} of {n_given:,} {what}"))
+    found_there = (
+        " and ".join(text for _, text in counts) + " are"
+        if any(n for n, _ in counts)
         else "none of its genes is"
     )
-    cause = likely_cause(
-        pd.concat([edges["source"], edges["target"]]), adata, gene_symbols, "the prior"
-    )
+    names = pd.concat([edges["source"], edges["target"]])
+    cause = likely_cause(names, adata, gene_symbols, "the prior")
     return (
-        f"no edge of the prior has both genes in {where}: {found} there. Likely cause: {cause.text}"
+        f"no edge of the prior has both genes in {place_of_names(gene_symbols)}: "
+        f"{found_there} there. Likely cause: {cause.text}"
     )
 
 
 def _from_matrix(values: Any, adata: AnnData, form: str) -> Network:
+    """Align edges that are given by position."""
     if values.shape != (adata.n_vars, adata.n_vars):
         msg = (
-            f"prior is a matrix of shape {values.shape}, but must be genes × genes in the order of adata.var_names: "
-            f"({adata.n_vars}, {adata.n_vars}). A frame with gene names on both axes may have any shape."
+            f"prior is a matrix of shape {values.shape}, but must be genes × genes in the order "
+            f"of adata.var_names: ({adata.n_vars}, {adata.n_vars}). "
+            "A frame with gene names on both axes may have any shape."
         )
         raise ValueError(msg)
     edges = sp.coo_matrix(values, dtype=np.float64)
+    # A sparse matrix may store an entry in parts; only their sum is the weight.
     edges.sum_duplicates()
-    if not np.isfinite(edges.data).all():
-        msg = f"prior is a matrix with {int((~np.isfinite(edges.data)).sum())} values that are NaN or infinite."
+    bad = ~np.isfinite(edges.data)
+    if bad.any():
+        msg = f"prior is a matrix with {int(bad.sum())} values that are NaN or infinite."
         raise ValueError(msg)
     kept = edges.data != 0
     if not kept.any():
@@ -274,16 +308,20 @@ def _from_matrix(values: Any, adata: AnnData, form: str) -> Network:
         "n_targets_given": len(np.unique(targets)),
         "n_ambiguous_edges": 0,
     }
-    return _network(sources, targets, edges.data[kept], given)
+    return _aligned(sources, targets, edges.data[kept], given)
 
 
-def _network(
+def _aligned(
     sources: np.ndarray, targets: np.ndarray, weights: np.ndarray, given: dict[str, Any]
 ) -> Network:
+    """Drop self-loops and zero weights, sort the edges, and complete the report."""
     loops, zero = sources == targets, weights == 0
     kept = ~loops & ~zero
     if not kept.any():
-        msg = f"no edge of the prior is left: of {len(kept)} matched, {int(loops.sum())} are self-loops and {int(zero.sum())} have weight 0."
+        msg = (
+            f"no edge of the prior is left: of {len(kept)} matched, {int(loops.sum())} are "
+            f"self-loops and {int(zero.sum())} have weight 0."
+        )
         raise ValueError(msg)
     order = np.flatnonzero(kept)[np.lexsort((targets[kept], sources[kept]))]
     sources, targets = sources[order].astype(np.int32), targets[order].astype(np.int32)
@@ -296,7 +334,10 @@ def _network(
         "n_zero_weights": int((zero & ~loops).sum()),
     }
     logger.info(
-        "prior: {n_edges_matched:,} of {n_edges_given:,} edges, {n_tfs_matched:,} of {n_tfs_given:,} TFs, "
-        "{n_targets_matched:,} of {n_targets_given:,} targets are in var_names".format(**report)
+        "prior: {n_edges_matched:,} of {n_edges_given:,} edges, {n_tfs_matched:,} of "
+        "{n_tfs_given:,} TFs, {n_targets_matched:,} of {n_targets_given:,} targets are in ".format(
+            **report
+        )
+        + place_of_names(given["gene_symbols"])
     )
     return Network(sources, targets, weights[order].astype(np.float32), report)

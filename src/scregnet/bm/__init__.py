@@ -1,4 +1,4 @@
-"""Benchmark: check a split, study the parts of a method and its robustness. Returns frames, writes nothing."""
+"""Benchmark: check a split, study a method. Functions return frames and write nothing."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,11 @@ import pandas as pd
 from scregnet._anndata.access import check_names, resolve
 from scregnet._anndata.features import embedding_features
 from scregnet._docs import doc
+from scregnet._genes.split import labelled_pairs
 from scregnet._progress import progress_bar
-from scregnet._validate import check_integer, listed
-from scregnet.bm._studies import Study
-from scregnet.links import get_method
-from scregnet.tl._fit_grn import fit_grn
+from scregnet._validate import check_integer
+from scregnet.bm._studies import SET_BY_THE_STUDY, Study
+from scregnet.tl._fit.task import FitOptions, read_keywords
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -26,37 +25,6 @@ if TYPE_CHECKING:
 
 WHOLE = "whole model"
 
-ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
-    "scregnet": {"no graph network": {"gnn": None}},
-    "sctransnet": {"no graph network": {"graph_dims": ()}},
-    "joint": {
-        "no boosted trees": {"n_trees": 0},
-        "no forest": {"n_forest_trees": 0},
-        "no similarity": {
-            "target_smooth": 0.0,
-            "own": 0.0,
-            "similar": 0.0,
-            "joint_smooth": 0.0,
-            "n_forest_trees": 0,
-        },
-        "no families": {"family": 0.0},
-    },
-}
-"""Versions of a method that lack one of its own parts; those without an embedding are made for every method that uses one."""
-
-_SET_BY_THE_STUDY = {
-    "adata",
-    "prior",
-    "groupby",
-    "keep",
-    "key_added",
-    "n_bootstrap",
-    "random_state",
-    "show_progress_bar",
-    "copy",
-    "mod",
-}
-
 
 @doc
 def ablation_study(
@@ -64,51 +32,56 @@ def ablation_study(
     prior: Any = None,
     method: str = "joint",
     *,
+    split: str | pd.DataFrame | None = None,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
     n_seeds: int = 5,
+    device: str | None = None,
     random_state: int | None = 0,
     show_progress_bar: bool | None = None,
     mod: str = "rna",
     **fit_params: Any,
 ) -> pd.DataFrame:
-    """Fit a method and versions of it that lack one part, each with several seeds, on the same pairs.
+    """Fit a method and versions of it that lack one part, each with several seeds.
 
-    A part that is worth something is missed. Random vectors in place of the embedding tell whether a gain is due to what the
-    embedding knows or to its mere presence, and the null models tell how much needs no model at all; both are absent from the ablation study of :cite:t:`kommu2025scregnet`,
-    which removes the graph network and the foundation model.
+    Removing a useful part lowers the metrics. All versions of a seed share the same pairs. Random
+    vectors in place of the embedding show whether a gain comes from what the embedding knows; the
+    ablation of :cite:t:`kommu2025scregnet` has neither this control nor null models.
 
     Parameters
     ----------
     %(adata)s
-    %(prior)s
-
-        ``None`` takes ``adata.varp["prior"]``, or the positives of ``split`` if that is a frame.
+    %(prior)s ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
     method
         Method of :func:`scregnet.tl.fit_grn`.
+    split
+        As in :func:`scregnet.tl.fit_grn`. Pairs are drawn anew for each seed, with the settings of
+        :func:`scregnet.pp.split`; the pairs of a frame stay.
     variants
-        Name of a version to the keyword arguments of :func:`scregnet.tl.fit_grn` that make it. ``None`` takes ``"whole model"``; for ``"joint"`` ``"no boosted trees"``
-        (``n_trees=0``), ``"no forest"`` (``n_forest_trees=0``), ``"no similarity"`` (neither forest nor, in the process, what similar genes share) and ``"no families"`` (``family=0``), for ``"scregnet"`` and ``"sctransnet"`` ``"no graph network"`` (``gnn=None`` and ``graph_dims=()``);
-        ``"no embedding"`` (``embedding=None``) and ``"random embedding"`` (``random_embedding=True``).
+        Name of a version to the keyword arguments that make it. ``None`` takes the whole model, the
+        method's own ablations, and versions without and with a random embedding.
     n_seeds
-        Fits of each version. A seed draws the split, unless that is a frame, and starts the fit: versions with the same seed have the same pairs.
+        Fits of each version.
+    %(device)s
     random_state
-        The first seed, the others follow it; ``None`` draws them.
+        The first seed, the others follow it; ``None`` draws it.
     %(progress)s
     %(mod)s
     **fit_params
-        Further keyword arguments of :func:`scregnet.tl.fit_grn` for all versions, such as ``embedding``, ``split`` or ``n_trees``.
+        For all versions: ``embedding``, ``layer``, ``n_pcs``, ``random_embedding``,
+        ``label_frequency``, ``n_models``, and hyper-parameters of the method.
 
     Returns
     -------
-    Tidy frame, one row per figure; ``adata`` is not changed. ``variant``, in the order of ``variants``; ``seed``; ``model``, the method or
-    a null model (the same for all versions that have the same pairs); ``split``; ``metric``; ``value``, NaN for a fit that diverged or collapsed. Draw it with :func:`scregnet.pl.ablation`.
+    Tidy frame: ``variant``, ``seed``, ``model`` (the method or a null model), ``split``,
+    ``metric``, ``value`` (NaN for a fit that diverged or collapsed). ``adata`` is not changed. Draw
+    it with :func:`scregnet.pl.ablation`.
 
     Raises
     ------
     ValueError
-        ``variants`` is empty, or is ``None`` while there is no embedding to take away.
+        ``variants`` is empty, or ``None`` while there is no embedding to take away.
     TypeError
-        A keyword is not one of :func:`scregnet.tl.fit_grn` or the method.
+        A keyword is not one of a fit or the method.
     RuntimeError
         Every fit diverged or collapsed.
 
@@ -118,39 +91,55 @@ def ablation_study(
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.embed(adata, model="svd", n_components=8)
     >>> table = sr.bm.ablation_study(adata, adata.uns["network"], n_seeds=1, n_trees=20)
-    >>> list(table["variant"].unique())
-    ['whole model', 'no boosted trees', 'no forest', 'no similarity', 'no families', 'no embedding', 'random embedding']
+    >>> list(table["variant"].unique())[:3]
+    ['whole model', 'no boosted trees', 'no forest']
     """
     data = resolve(adata, mod)
     check_names(data)
     check_integer("n_seeds", n_seeds, minimum=1)
-    base = _check_keywords(method, "the call", fit_params)
-    chosen = (
-        _default_variants(method, base, data, fit_params) if variants is None else dict(variants)
-    )
+    base, _ = _read(method, fit_params, 0, "the call")
+    chosen = _default_variants(method, base, data, fit_params) if variants is None else variants
     if not chosen:
         msg = "variants is empty; name at least one version, such as {'whole model': {}}."
         raise ValueError(msg)
+    # All versions are read before the first fit, so that a wrong one costs no time.
     for name, keywords in chosen.items():
         merged = {**fit_params, **keywords}
-        _check_keywords(merged.pop("method", method), f"variants[{name!r}]", merged)
+        _read(merged.pop("method", method), merged, 0, f"variants[{name!r}]")
     first = int(np.random.default_rng().integers(2**31)) if random_state is None else random_state
+    labelled = labelled_pairs(data, prior, split, random_state=first)
 
-    study = Study(data)
+    study = Study(data, device)
     tables = []
-    with progress_bar(
-        f"ablation of {method}", n_seeds * len(chosen), show=show_progress_bar, unit="fit"
-    ) as bar:
+    title, total = f"ablation of {method}", n_seeds * len(chosen)
+    with progress_bar(title, total, show=show_progress_bar, unit="fit") as bar:
         for seed in range(first, first + n_seeds):
+            pairs = labelled.redrawn(seed, data.n_vars)
             for name, keywords in chosen.items():
-                merged = {"method": method, **fit_params, **keywords, "random_state": seed}
-                figures = study.figures(prior, f"{name}, seed {seed}", **merged)
-                tables.append(figures.assign(variant=name, seed=seed))
+                merged = {**fit_params, **keywords}
+                own = merged.pop("method", method)
+                version, options = _read(own, merged, seed, f"variants[{name!r}]")
+                table = study.figures(f"{name}, seed {seed}", own, version, pairs, options)
+                tables.append(table.assign(variant=name, seed=seed))
                 if bar is not None:
                     bar(len(tables) - 1, {})
     study.check()
+    return _tidy(tables, list(chosen))
+
+
+def _read(
+    method: str, keywords: Mapping[str, Any], seed: int, where: str
+) -> tuple[LinkMethod, FitOptions]:
+    """Read the keywords of one version; intervals are not needed."""
+    made, options = read_keywords(method, keywords, fixed=SET_BY_THE_STUDY, where=where)
+    own = {name: getattr(options, name) for name in FitOptions.__dataclass_fields__}
+    return made, FitOptions(**{**own, "n_bootstrap": 0, "random_state": seed})
+
+
+def _tidy(tables: list[pd.DataFrame], order: list[str]) -> pd.DataFrame:
+    """Join the tables, versions in the order in which they were named."""
     frame = pd.concat(tables, ignore_index=True)
-    frame["variant"] = pd.Categorical(frame["variant"], categories=list(chosen))
+    frame["variant"] = pd.Categorical(frame["variant"], categories=order)
     frame = frame.sort_values(["variant", "seed"], kind="stable", ignore_index=True)
     return frame.astype({"variant": str})[["variant", "seed", "model", "split", "metric", "value"]]
 
@@ -161,16 +150,17 @@ def _default_variants(
     variants: dict[str, dict[str, Any]] = {WHOLE: {}}
     # What the user took away already is no ablation of the rest.
     variants |= {
-        key: value
-        for key, value in ABLATIONS.get(name, {}).items()
+        key: dict(value)
+        for key, value in method.ablations.items()
         if not value.items() <= fit_params.items()
     }
     if method.uses_embedding:
         vectors, _ = embedding_features(data, fit_params.get("embedding", "auto"))
         if vectors is None:
             msg = (
-                f"method={name!r} is to be fitted without its embedding, but there is none to take away: call sr.tl.embed(adata) first, name one with embedding=, "
-                "or say with variants= what to compare."
+                f"method={name!r} is to be fitted without its embedding, but there is none to take "
+                "away: call sr.tl.embed(adata) first, name one with embedding=, or say with "
+                "variants= what to compare."
             )
             raise ValueError(msg)
         variants |= {
@@ -178,21 +168,9 @@ def _default_variants(
             "random embedding": {"random_embedding": True},
         }
     if len(variants) == 1:
-        msg = f"nothing is known that could be taken away from method={name!r}; say with variants= what to compare."
+        msg = (
+            f"method={name!r} names no part that could be taken away; "
+            "say with variants= what to compare."
+        )
         raise ValueError(msg)
     return variants
-
-
-def _check_keywords(method: str, where: str, keywords: Mapping[str, Any]) -> LinkMethod:
-    """Raise before the first fit where a keyword is not known; return the method with its hyper-parameters."""
-    own = {
-        n
-        for n, p in inspect.signature(fit_grn).parameters.items()
-        if p.kind is not inspect.Parameter.VAR_KEYWORD
-    }
-    if refused := sorted(set(keywords) & _SET_BY_THE_STUDY):
-        msg = f"{where} sets {listed(refused)}, which the study sets itself or does not take."
-        raise TypeError(msg)
-    return get_method(
-        method, **{name: value for name, value in keywords.items() if name not in own}
-    )

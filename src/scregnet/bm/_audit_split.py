@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import check_names, resolve
-from scregnet._anndata.split import PARTS, parts_and_labels
 from scregnet._docs import doc
 from scregnet._genes.network import read_network
+from scregnet._genes.split import PARTS, parts_and_labels
 from scregnet._logging import logger
 from scregnet._validate import listed
-from scregnet.links import NULL_MODELS, LinkTask, Pairs, get_method, hold_out
+from scregnet.links import LinkTask, Pairs, get_method, hold_out, null_models
 from scregnet.links.pairs.audit import FAIL, OK, WARNING, Finding, audit_pairs
 from scregnet.metrics import evaluate
 
@@ -34,40 +34,39 @@ def audit_split(
     random_state: int | None = 0,
     mod: str = "rna",
 ) -> pd.DataFrame:
-    """Check a split for what makes test figures worthless, and say what needs no biology to reach.
+    """Check a split for faults that make test figures worthless, and score the null models on it.
 
-    Reads frames that :func:`scregnet.tl.fit_grn` would refuse, such as those with a pair in two parts, and says what is wrong with them.
+    Also reads frames that :func:`scregnet.tl.fit_grn` refuses, such as those with a pair in two
+    parts, and says what is wrong with them. The verdicts are logged, failures as warnings.
 
     Parameters
     ----------
     %(adata)s
     split
-        Frame with columns ``source``, ``target``, ``label`` (0 or 1) and ``split`` (``"train"``, ``"test"`` and, optional, ``"validation"``): a frame
-        of ``adata.uns["splits"]`` from :func:`scregnet.datasets.beeline`, ``adata.uns["grn"]["pairs"]``, or your own.
-    %(prior)s
-
-        Its edges count as known beside the positives of ``split``; ``None`` takes the positives alone.
+        Frame with columns ``source``, ``target``, ``label`` (0 or 1) and ``split`` (``"train"``,
+        ``"test"`` and, optional, ``"validation"``): ``adata.uns["split"]["pairs"]``, a published
+        split, or your own.
+    %(prior)s Its edges count as known, like the positives of ``split``.
     null_models
         Fit the null models to the training pairs and score the test pairs.
     random_state
-        Seed for the validation pairs that the null models need, taken from the training pairs where ``split`` has none.
+        Seed for validation pairs, drawn from the training pairs where ``split`` has none.
     %(mod)s
 
     Returns
     -------
-    One row per check and part, with columns
+    One row per check and part; ``adata`` is not changed. Columns:
 
-    - ``check``: ``gene_not_in_data``, ``both_labels``, ``self_pair``, ``repeated_pair``, ``pair_in_two_parts``, ``edge_as_negative`` (negatives
-      that are known edges), ``training_edge_as_negative``, ``reverse_edge`` (edges whose reverse is a training edge) and
-      ``reverse_edge_of_negative`` beside it, ``tf_without_edges`` (negatives of TFs that have none),
-      ``class_ratio``, ``tf_in_training``, ``target_in_training``; and ``degree_auroc``, ``label_factors_per_tf_auroc`` and the like.
-    - ``part``: ``"train"``, ``"validation"``, ``"test"``, or two of them.
-    - ``count``, ``share``: how many pairs (for the last two, genes) and of how many; NaN for null models.
-    - ``value``: the figure of a null model, else NaN.
-    - ``verdict``: ``"ok"``, ``"warning"`` (figures can be trusted if one knows this) or ``"fail"`` (they cannot).
+    - ``check``: ``gene_not_in_data``, ``both_labels``, ``self_pair``, ``repeated_pair``,
+      ``pair_in_two_parts``, ``edge_as_negative``, ``training_edge_as_negative``, ``reverse_edge``,
+      ``reverse_edge_of_negative``, ``tf_without_edges``, ``class_ratio``, ``tf_in_training``,
+      ``target_in_training``, and figures such as ``degree_auroc``;
+    - ``part``: ``"train"``, ``"validation"``, ``"test"``, or two of them;
+    - ``count``, ``share``: how many pairs or genes, and of how many; NaN for figures;
+    - ``value``: the figure of a null model, else NaN;
+    - ``verdict``: ``"ok"``, ``"warning"`` (read the message first) or ``"fail"`` (do not trust the
+      test figures);
     - ``message``: what it means.
-
-    ``adata`` is not changed. The verdicts are logged, failures as warnings.
 
     Raises
     ------
@@ -116,12 +115,16 @@ def audit_split(
 def _read(split: pd.DataFrame) -> tuple[dict[str, Pairs], pd.Index]:
     """The parts by name, in positions among the genes of the frame."""
     if not isinstance(split, pd.DataFrame):
-        msg = f"split must be a frame with columns source, target, label and split, got {type(split).__name__}."
+        msg = (
+            "split must be a frame with columns source, target, label and split, "
+            f"got {type(split).__name__}."
+        )
         raise TypeError(msg)
     parts, labels = parts_and_labels(split)
     for column in ("source", "target"):
         if split[column].isna().any():
-            msg = f"split: its column {column!r} misses {int(split[column].isna().sum())} names. Drop those pairs first."
+            n = int(split[column].isna().sum())
+            msg = f"split: its column {column!r} misses {n} names. Drop those pairs first."
             raise ValueError(msg)
     names = [split[column].astype(str).to_numpy() for column in ("source", "target")]
     codes, genes = pd.factorize(np.concatenate(names))
@@ -135,7 +138,8 @@ def _missing(parts: dict[str, Pairs], genes: pd.Index, data: AnnData) -> Finding
     outside = [~(there[pairs.sources] & there[pairs.targets]) for pairs in parts.values()]
     n, total = int(sum(mask.sum() for mask in outside)), sum(map(len, outside))
     message = (
-        f"{n:,} pairs have a gene that is not in adata.var_names, such as {listed(genes[~there], 3)}"
+        f"{n:,} pairs have a gene that is not in adata.var_names, "
+        f"such as {listed(genes[~there], 3)}"
         if n
         else "all genes are in adata.var_names"
     )
@@ -149,15 +153,18 @@ def _nulls(parts: dict[str, Pairs], n_genes: int, rng: np.random.Generator) -> l
         train, validation = hold_out(train, 0.1, rng=rng)
     if any(pairs.n_positive in (0, len(pairs)) for pairs in (train, validation, test)):
         message = "cannot be fitted and scored: a part has only one kind of pairs"
-        return [_figure(null, "auroc", np.nan, FAIL, message) for null in NULL_MODELS]
+        return [_figure(null, "auroc", np.nan, FAIL, message) for null in null_models()]
     rows = []
-    for null in NULL_MODELS:
+    for null in null_models():
         links = (
             get_method(null).fit(LinkTask(n_genes, train, validation), rng=rng, device=None).links
         )
         figures = evaluate(test.labels, links.score(test.sources, test.targets), test.sources)
         for metric in FIGURES:
-            message = f"{null} reaches {figures[metric]:.3f} without having seen a cell: what a model has to beat"
+            message = (
+                f"{null} reaches {figures[metric]:.3f} without any expression: "
+                "what a model has to beat"
+            )
             rows.append(_figure(null, metric, figures[metric], OK, message))
     return rows
 

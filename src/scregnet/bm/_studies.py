@@ -1,87 +1,64 @@
-"""What the studies share: fits of :func:`scregnet.tl.fit_grn` beside the user's data, which stay as they are."""
+"""What the studies share: fits that write nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 
 from scregnet._logging import logger
-from scregnet.links import NULL_MODELS
-from scregnet.tl._fit_grn import fit_grn
+from scregnet.tl._fit.fit import METRIC_COLUMNS, fit_links, judge_nulls
+from scregnet.tl._fit.task import FitOptions, device_of, make_task
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-_KEY = "_study"
+    from scregnet._genes.split import LabelledPairs
+    from scregnet.links import LinkMethod
 
-
-def sharing(data: AnnData) -> AnnData:
-    """Return an AnnData of the same matrices, which are not copied; slots written to it are not those of ``data``."""
-    return ad.AnnData(
-        data.X,
-        obs=data.obs,
-        var=data.var,
-        uns=dict(data.uns),
-        varm=dict(data.varm),
-        varp=dict(data.varp),
-        layers={name: value for name, value in data.layers.items() if name is not None},
-    )
+SET_BY_THE_STUDY = ("n_bootstrap", "threshold", "top_n_targets", "random_state")
+"""Options of a fit that a study does not take: it writes no network and sets the seeds."""
 
 
 class Study:
-    """Fits one after the other; those that diverge or collapse are kept as NaN, unless all of them do."""
+    """Fits one after the other. Those that diverge or collapse are NaN, unless all of them do."""
 
-    def __init__(self, data: AnnData) -> None:
-        self.data = sharing(data)
+    def __init__(self, data: AnnData, device: str | None) -> None:
+        self.data = data
+        self.device = device
         self.n_fits = 0
         self.failures: list[RuntimeError] = []
 
-    def figures(self, prior: Any, name: str, **keywords: Any) -> pd.DataFrame:
-        """Return the frame of metrics of one fit, columns model, split, metric and value; ``name`` is for the log."""
+    def figures(
+        self,
+        title: str,
+        name: str,
+        method: LinkMethod,
+        labelled: LabelledPairs,
+        options: FitOptions,
+    ) -> pd.DataFrame:
+        """Return the metrics of one fit: model, split, metric, value. ``title`` is for the log."""
         self.n_fits += 1
+        options.check_pairs(labelled)
+        nulls = judge_nulls(labelled.parts, self.data.n_vars, options, but=name)
         try:
-            return self._fit(prior, keywords)
+            task, _ = make_task(self.data, method, labelled.parts, options)
+            fit = fit_links(
+                name, method, task, labelled, options, nulls, device=device_of(self.device, method)
+            )
         except RuntimeError as error:
-            logger.warning("%s: %s Its figures are NaN.", name, error)
+            logger.warning("%s: %s Its figures are NaN.", title, error)
             self.failures.append(error)
-        common = {key: value for key, value in keywords.items() if key in _OF_THE_PAIRS}
-        nulls = self._fit(prior, {**common, "method": NULL_MODELS[0]})
-        of_one = nulls[nulls["model"] == nulls["model"].iloc[0]]
-        method = str(keywords["method"])
-        return pd.concat(
-            [of_one.assign(model=method, value=np.nan), nulls[nulls["model"] != method]],
-            ignore_index=True,
-        )
+            rows = [(model, *row) for model, found in nulls.items() for row in found.figures]
+            table = pd.DataFrame(rows, columns=METRIC_COLUMNS)
+            failed = table[table["model"] == table["model"].iloc[0]]
+            table = pd.concat([failed.assign(model=name, value=np.nan), table], ignore_index=True)
+        else:
+            table = fit.metrics()
+        return table[["model", "split", "metric", "value"]].copy()
 
     def check(self) -> None:
         """Raise the last failure if every fit failed."""
         if self.n_fits and len(self.failures) == self.n_fits:
             raise self.failures[-1]
-
-    def _fit(self, prior: Any, keywords: Mapping[str, Any]) -> pd.DataFrame:
-        fit_grn(
-            self.data,
-            prior,
-            key_added=_KEY,
-            keep=1,
-            n_bootstrap=0,
-            show_progress_bar=False,
-            **keywords,
-        )
-        figures: pd.DataFrame = self.data.uns[_KEY]["metrics"]
-        return figures[["model", "split", "metric", "value"]].copy()
-
-
-_OF_THE_PAIRS = (
-    "split",
-    "negatives",
-    "negative_ratio",
-    "label_frequency",
-    "test_fraction",
-    "validation_fraction",
-    "random_state",
-)

@@ -1,4 +1,4 @@
-"""The BEELINE benchmark in GENELink's layout."""
+"""Read the BEELINE benchmark in GENELink's layout."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from scregnet._anndata.uns import to_uns
 from scregnet._validate import check_choice, check_integer, listed
 from scregnet.datasets._beeline_fetch import REPOSITORIES, fetch, registry
 
+# Networks and parts of a split, with their names in folders and files.
 _NETWORKS = {
     "chip": "Specific",
     "string": "STRING",
@@ -25,6 +26,8 @@ _PARTS = {"train": "Train_set", "validation": "Validation_set", "test": "Test_se
 
 
 class _Set(NamedTuple):
+    """One data set of the benchmark."""
+
     network: str
     cell_type: str
     n_genes: int
@@ -37,86 +40,60 @@ def beeline(
     network: Literal["chip", "string", "nonspecific", "lofgof"] = "chip",
     path: str | Path | None = None,
 ) -> AnnData:
-    """Read a data set of the BEELINE benchmark with its gold-standard network and its published splits.
+    """Read a data set of the BEELINE benchmark with its network and its published splits.
 
-    Two layouts are read, each file plain or as ``.csv.gz``: ``<path>/<cell_type>/TFs+<n_genes>/``, which holds the ChIP-seq
-    network, and GENELink's ``<path>/<Specific|STRING|Non-Specific|Lofgof> Dataset/<cell_type>/TFs+<n_genes>/``, which goes
-    first where both are there.
+    The benchmark is that of :cite:t:`pratapa2020beeline`, in the layout of
+    :cite:t:`chen2022genelink`. Gene symbols are as published, in upper case also for mouse.
 
     Parameters
     ----------
     cell_type
-        ``"hESC"``, ``"hHEP"``, ``"mDC"``, ``"mESC"``, ``"mHSC-E"``, ``"mHSC-GM"`` or ``"mHSC-L"``; with ``path``, any folder
-        that is there.
+        ``"hESC"``, ``"hHEP"``, ``"mDC"``, ``"mESC"``, ``"mHSC-E"``, ``"mHSC-GM"``, ``"mHSC-L"``;
+        with ``path``, any folder that exists.
     n_genes
-        Number of most varying genes beside the TFs: 500 or 1000.
+        Number of most varying genes in addition to the TFs: 500 or 1000.
     network
-        Gold standard: ``"chip"`` (ChIP-seq of the same cell type), ``"string"`` (functional, STRING), ``"nonspecific"``
-        (ChIP-seq of any cell type) or ``"lofgof"`` (loss and gain of function, mESC only).
+        Gold standard: ``"chip"`` (ChIP-seq of the cell type), ``"string"`` (functional, STRING),
+        ``"nonspecific"`` (ChIP-seq of any cell type) or ``"lofgof"`` (perturbations, mESC only).
     path
-        Folder with the data; ``None`` fetches the published files into ``sr.settings.cache_dir``, each checked against the
-        id it has in the repository that it comes from.
+        Folder that holds ``<Specific|STRING|Non-Specific|Lofgof> Dataset/<cell_type>/TFs+<n>/``
+        (for ``"chip"`` also without the first folder). ``None`` fetches the published files into
+        ``sr.settings.cache_dir`` and checks each.
 
     Returns
     -------
     Cells × genes, in the order of the expression file, with:
 
-    - ``X``: float32 as published: log-normalised, not counts.
-    - ``var["is_tf"]``: bool, the benchmark's candidate TFs (more than have labels).
+    - ``X``: float32, log-normalised as published; not counts.
+    - ``var["is_tf"]``: bool, the candidate TFs; not all have labels.
     - ``uns["network"]``: frame ``source``, ``target`` with every labelled edge.
-    - ``uns["splits"]``: name → frame ``source``, ``target``, ``label`` (int8, 0 or 1), ``split`` (categorical ``train``,
-      ``validation``, ``test``). The names are those of the folders under ``splits/``; ``"default"`` for sets that lie beside
-      the expression file; ``"genelink"`` for those in GENELink's ``Train_validation_test/<cell_type> <n_genes>/``. The fetched
-      ``"official"`` is scRegNet's, which has a validation part for hESC only.
+    - ``uns["splits"]``: name → frame ``source``, ``target``, ``label``, ``split`` (``train``,
+      ``validation``, ``test``). The fetched ``"official"`` is scRegNet's; only hESC's has a
+      validation part.
     - ``uns["beeline"]``: what was read, and from where.
-
-    Gene symbols are as published: upper case, also for mouse; ``NA`` and the like are names, not missing values.
 
     Raises
     ------
-    ValueError
-        For a data set that is not there (the message lists what is), and for files that contradict each other.
-    FileNotFoundError
-        When ``path`` is no folder of data sets, or a data set lacks a file.
+    ValueError, FileNotFoundError
+        If the data set does not exist (the message lists those that do), lacks a file, or its
+        files contradict each other.
     ConnectionError
-        When the files cannot be fetched.
-
-    Notes
-    -----
-    BEELINE: :cite:p:`pratapa2020beeline`; the layout: :cite:p:`chen2022genelink`.
+        If the files cannot be fetched.
 
     Examples
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.beeline("hESC", 500)  # doctest: +SKIP
-    >>> split = adata.uns["splits"]["official"]  # doctest: +SKIP
     """
     check_choice("network", network, _NETWORKS)
     check_integer("n_genes", n_genes, minimum=1)
     wanted = _Set(network, cell_type, int(n_genes))
-    if path is None:
-        folders = _folders(registry())
-        _check_there(wanted, folders, "the published benchmark")
-        root, source = fetch(folders[wanted]), REPOSITORIES["genelink"]
-    else:
-        root = Path(path).expanduser()
-        if not root.is_dir():
-            msg = f"path={str(path)!r} is not a folder."
-            raise FileNotFoundError(msg)
-        folders = _folders(
-            file.relative_to(root).as_posix()
-            for depth in ("*", "*/*")
-            for file in root.glob(f"{depth}/TFs+*/*")
-        )
-        _check_there(wanted, folders, f"path={str(path)!r}")
-        source = str(root)
-    folder = root / folders[wanted]
+    root, folder, source = _locate(wanted, path)
 
     cells, genes, expression = _read_expression(_csv(folder, "BL--ExpressionData"))
     _check_targets(_csv(folder, "Target"), genes)
     is_tf = np.zeros(len(genes), dtype=bool)
     is_tf[_read_tfs(_csv(folder, "TF"), genes)] = True
-
     adata = AnnData(
         X=expression, obs=pd.DataFrame(index=cells), var=pd.DataFrame({"is_tf": is_tf}, index=genes)
     )
@@ -124,18 +101,38 @@ def beeline(
     adata.uns["splits"] = {
         name: _read_split(place, genes) for name, place in _splits(root, folder, wanted).items()
     }
-    adata.uns["beeline"] = to_uns(
-        {
-            **wanted._asdict(),
-            "expression": "log-normalised, as published; not counts",
-            "source": source,
-        }
-    )
+    record = {
+        **wanted._asdict(),
+        "expression": "log-normalised, as published; not counts",
+        "source": source,
+    }
+    adata.uns["beeline"] = to_uns(record)
     return adata
 
 
+def _locate(wanted: _Set, path: str | Path | None) -> tuple[Path, Path, str]:
+    """The data folder, the folder of the data set in it, and where the data come from."""
+    if path is None:
+        folders = _folders(registry())
+        _check_there(wanted, folders, "the published benchmark")
+        root = fetch(folders[wanted])
+        return root, root / folders[wanted], REPOSITORIES["genelink"]
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        msg = f"path={str(path)!r} is not a folder."
+        raise FileNotFoundError(msg)
+    # With and without the folder of the network.
+    folders = _folders(
+        file.relative_to(root).as_posix()
+        for depth in ("*", "*/*")
+        for file in root.glob(f"{depth}/TFs+*/*")
+    )
+    _check_there(wanted, folders, f"path={str(path)!r}")
+    return root, root / folders[wanted], str(root)
+
+
 def _folders(names: Iterable[str]) -> dict[_Set, str]:
-    """Data sets among paths of files relative to the data folder, with the folder of each."""
+    """Data sets and their folders, from the paths of files in the data folder."""
     labels = {f"{label} Dataset": network for network, label in _NETWORKS.items()}
     found: dict[_Set, str] = {}
     for name in names:
@@ -145,15 +142,19 @@ def _folders(names: Iterable[str]) -> dict[_Set, str]:
         if match is None or network is None or cell_type in labels:
             continue
         key = _Set(network, cell_type, int(match[1]))
+        # The layout with the folder of the network wins where both exist.
         if above or key not in found:
             found[key] = f"{'/'.join([*above, cell_type])}/{size}"
     return found
 
 
 def _check_there(wanted: _Set, folders: dict[_Set, str], where: str) -> None:
-    """Raise unless the data set is among those found, naming the first part of the request that is not there."""
+    """Raise unless the data set was found; name the first argument that does not match."""
     if not folders:
-        msg = f"{where} holds no data set: neither '<cell type>/TFs+<n>/' nor '<network> Dataset/<cell type>/TFs+<n>/' is there."
+        msg = (
+            f"{where} holds no data set: neither '<cell type>/TFs+<n>/' nor "
+            "'<network> Dataset/<cell type>/TFs+<n>/' is there."
+        )
         raise FileNotFoundError(msg)
     networks = sorted({there.network for there in folders})
     if wanted.network not in networks:
@@ -161,7 +162,10 @@ def _check_there(wanted: _Set, folders: dict[_Set, str], where: str) -> None:
         raise ValueError(msg)
     cell_types = sorted({there.cell_type for there in folders if there.network == wanted.network})
     if wanted.cell_type not in cell_types:
-        msg = f"cell_type={wanted.cell_type!r} is not in {where} for network={wanted.network!r}; it has {listed(cell_types)}."
+        msg = (
+            f"cell_type={wanted.cell_type!r} is not in {where} for network={wanted.network!r}; "
+            f"it has {listed(cell_types)}."
+        )
         raise ValueError(msg)
     if wanted not in folders:
         sizes = sorted(there.n_genes for there in folders if there[:2] == wanted[:2])
@@ -173,14 +177,13 @@ def _check_there(wanted: _Set, folders: dict[_Set, str], where: str) -> None:
 
 
 def _find_csv(folder: Path, name: str) -> Path | None:
-    """Path of a table that may be compressed."""
-    return next(
-        (path for path in (folder / f"{name}.csv", folder / f"{name}.csv.gz") if path.is_file()),
-        None,
-    )
+    """Path of a table, plain or compressed; ``None`` if there is none."""
+    paths = (folder / f"{name}.csv", folder / f"{name}.csv.gz")
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _csv(folder: Path, name: str) -> Path:
+    """Path of a table that every data set has."""
     path = _find_csv(folder, name)
     if path is None:
         msg = f"{folder} has no {name}.csv or {name}.csv.gz; a BEELINE data set needs it."
@@ -189,8 +192,8 @@ def _csv(folder: Path, name: str) -> Path:
 
 
 def _table(path: Path, names: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read the given columns of a table: names as they are spelled, numbers as whole numbers also when written as floats."""
-    # keep_default_na would read genes such as NA and NULL as missing.
+    """Read columns of a table: names as text, numbers as int64 also when written as floats."""
+    # pandas would read genes such as NA and NULL as missing values.
     frame = pd.read_csv(path, keep_default_na=False, converters=dict.fromkeys(names, str))
     missing = [column for column in (*names, *numbers) if column not in frame.columns]
     if missing:
@@ -201,14 +204,17 @@ def _table(path: Path, names: tuple[str, ...] = (), numbers: tuple[str, ...] = (
         values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
         wrong = ~np.equal(values, np.rint(values))
         if wrong.any():
-            msg = f"{path}, column {column!r}: {str(frame[column][wrong].iloc[0])!r} is not a whole number."
+            msg = (
+                f"{path}, column {column!r}: {str(frame[column][wrong].iloc[0])!r} "
+                "is not a whole number."
+            )
             raise ValueError(msg)
         columns[column] = values.astype(np.int64)
     return pd.DataFrame(columns)
 
 
 def _read_expression(path: Path) -> tuple[pd.Index, pd.Index, np.ndarray]:
-    """Cells, genes and the matrix cells × genes."""
+    """Cells, genes and the matrix cells × genes; the file is genes × cells."""
     frame = pd.read_csv(path, keep_default_na=False, converters={0: str})
     genes = pd.Index(frame.iloc[:, 0].to_numpy())
     if not genes.is_unique:
@@ -226,14 +232,14 @@ def _read_expression(path: Path) -> tuple[pd.Index, pd.Index, np.ndarray]:
 
 
 def _check_targets(path: Path, genes: pd.Index) -> None:
-    """Raise unless the gene numbers of the benchmark are the rows of the expression file."""
+    """Raise unless the benchmark numbers genes by their rows in the expression file."""
     table = _table(path, ("Gene",), ("index",))
-    if not np.array_equal(table["index"], np.arange(len(genes))) or list(table["Gene"]) != list(
-        genes
-    ):
+    in_order = np.array_equal(table["index"], np.arange(len(genes)))
+    if not in_order or list(table["Gene"]) != list(genes):
         msg = (
-            f"{path} numbers {len(table)} genes otherwise than the {len(genes)} rows of the expression file beside it; labels "
-            "and splits would be read for the wrong genes. Files of different networks or sizes were mixed."
+            f"{path} numbers {len(table)} genes otherwise than the {len(genes)} rows of the "
+            "expression file in the same folder; labels and splits would be read for the wrong "
+            "genes. Files of different networks or sizes were mixed."
         )
         raise ValueError(msg)
 
@@ -246,19 +252,25 @@ def _read_tfs(path: Path, genes: pd.Index) -> np.ndarray:
     wrong = np.flatnonzero(table["TF"].to_numpy() != genes[positions].to_numpy())
     if len(wrong):
         first = wrong[0]
-        msg = f"{path} gives {table['TF'][first]!r} the index {positions[first]}, which is {genes[positions[first]]!r}."
+        msg = (
+            f"{path} gives {table['TF'][first]!r} the index {positions[first]}, "
+            f"which is {genes[positions[first]]!r}."
+        )
         raise ValueError(msg)
     return positions
 
 
 def _check_positions(path: Path, positions: np.ndarray, n_genes: int) -> None:
     if len(positions) and not 0 <= positions.min() <= positions.max() < n_genes:
-        msg = f"{path} holds gene indices from {positions.min()} to {positions.max()}; there are {n_genes} genes."
+        msg = (
+            f"{path} holds gene indices from {positions.min()} to {positions.max()}; "
+            f"there are {n_genes} genes."
+        )
         raise ValueError(msg)
 
 
 def _pairs(path: Path, genes: pd.Index, *numbers: str) -> pd.DataFrame:
-    """Table of ``TF`` and ``Target`` indices as ``source`` and ``target`` names, with further columns of numbers."""
+    """Read ``TF`` and ``Target`` indices as ``source`` and ``target`` names, and more columns."""
     table = _table(path, numbers=("TF", "Target", *numbers))
     pairs = table[["TF", "Target"]].to_numpy()
     _check_positions(path, pairs.ravel(), len(genes))
@@ -275,43 +287,49 @@ def _pairs(path: Path, genes: pd.Index, *numbers: str) -> pd.DataFrame:
 def _read_network(folder: Path, genes: pd.Index) -> pd.DataFrame:
     """The labelled edges, from the indices of ``Label.csv`` or the names of ``BL--network.csv``.
 
-    The two list the same edges in all data sets published. Where both are there and differ, neither can be trusted: the
-    splits were drawn from the one, users look into the other.
+    Both list the same edges in all published data sets. If they differ, neither can be trusted:
+    the splits were drawn from the first, and users look at the second.
     """
     label, named = _find_csv(folder, "Label"), _find_csv(folder, "BL--network")
-    by_index = None if label is None else _pairs(label, genes)
-    by_name = (
-        None
-        if named is None
-        else _table(named, ("Gene1", "Gene2")).set_axis(["source", "target"], axis=1)
-    )
-    if by_name is not None:
-        unknown = sorted({*by_name["source"], *by_name["target"]} - {*genes})
-        if unknown:
-            msg = f"{named} names genes that the expression file lacks: {listed(unknown, 5)}."
-            raise ValueError(msg)
-    if by_index is not None and by_name is not None:
-        indexed, spelled = (
-            {*frame.itertuples(index=False, name=None)} for frame in (by_index, by_name)
+    if label is None and named is None:
+        msg = (
+            f"{folder} has neither Label.csv nor BL--network.csv, plain or as .csv.gz; "
+            "a BEELINE data set needs one of them."
         )
-        if indexed != spelled:
-            only = [" → ".join(edge) for edge in sorted(indexed ^ spelled)]
-            msg = (
-                f"{label} and {named} are not the same network: {len(indexed - spelled)} edges are only in the first and "
-                f"{len(spelled - indexed)} only in the second, such as {listed(only, 3)}."
-            )
-            raise ValueError(msg)
-    network = by_name if by_index is None else by_index
-    if network is None:
-        msg = f"{folder} has neither Label.csv nor BL--network.csv, plain or as .csv.gz; a BEELINE data set needs one of them."
         raise FileNotFoundError(msg)
-    return network
+    if named is None:
+        return _pairs(_csv(folder, "Label"), genes)
+    by_name = _table(named, ("Gene1", "Gene2")).set_axis(["source", "target"], axis=1)
+    unknown = sorted({*by_name["source"], *by_name["target"]} - {*genes})
+    if unknown:
+        msg = f"{named} names genes that the expression file lacks: {listed(unknown, 5)}."
+        raise ValueError(msg)
+    if label is None:
+        return by_name
+    by_index = _pairs(label, genes)
+    indexed, spelled = (
+        {*frame.itertuples(index=False, name=None)} for frame in (by_index, by_name)
+    )
+    if indexed != spelled:
+        only = [" → ".join(edge) for edge in sorted(indexed ^ spelled)]
+        msg = (
+            f"{label} and {named} are not the same network: {len(indexed - spelled)} edges are "
+            f"only in the first and {len(spelled - indexed)} only in the second, "
+            f"such as {listed(only, 3)}."
+        )
+        raise ValueError(msg)
+    return by_index
 
 
 def _splits(root: Path, folder: Path, wanted: _Set) -> dict[str, Path]:
-    """Folders that hold parts of a split, by the name of the split."""
+    """Folders with the parts of a split, by the name of the split.
+
+    They are the folders under ``splits/``; ``"default"``, if parts lie next to the expression file;
+    and ``"genelink"``, GENELink's ``Train_validation_test/<cell_type> <n_genes>/``.
+    """
     places = {place.name: place for place in sorted(folder.glob("splits/*")) if place.is_dir()}
     places.setdefault("default", folder)
+    # GENELink published splits of the ChIP-seq networks only.
     if wanted.network == "chip":
         places.setdefault(
             "genelink", root / "Train_validation_test" / f"{wanted.cell_type} {wanted.n_genes}"
@@ -324,15 +342,17 @@ def _splits(root: Path, folder: Path, wanted: _Set) -> dict[str, Path]:
 
 
 def _read_split(place: Path, genes: pd.Index) -> pd.DataFrame:
-    """The labelled pairs of one split, parts below each other in the order train, validation, test."""
+    """The labelled pairs of one split: train, then validation, then test."""
     frames = []
     for split, file in _PARTS.items():
         path = _find_csv(place, file)
+        # Some published splits have no validation part.
         if path is None:
             continue
         pairs = _pairs(path, genes, "Label")
         if not pairs["Label"].isin([0, 1]).all():
-            msg = f"{path} holds labels other than 0 and 1: {sorted(set(pairs['Label']) - {0, 1})[:5]}."
+            other = sorted(set(pairs["Label"]) - {0, 1})[:5]
+            msg = f"{path} holds labels other than 0 and 1: {other}."
             raise ValueError(msg)
         frames.append(pairs.assign(split=split))
     pairs = pd.concat(frames, ignore_index=True)

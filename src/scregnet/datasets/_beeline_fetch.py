@@ -1,4 +1,4 @@
-"""Fetching BEELINE's data sets as GENELink published them: single files at pinned commits, checked by their git blob ids."""
+"""Fetch BEELINE's data sets as GENELink published them, file by file, each checked."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from urllib.parse import quote
 from scregnet._logging import logger
 from scregnet._settings import settings
 
+_GITHUB = "https://raw.githubusercontent.com"
 REPOSITORIES = {
-    "genelink": "https://raw.githubusercontent.com/zpliulab/GENELink/4eb816af27f5fe0cb26f9230286401801b251129/",
-    "scregnet": "https://raw.githubusercontent.com/sindhura-cs/scRegNet/30d0215efd99c40ceaceb37d161fc0a86a236e0b/",
+    "genelink": f"{_GITHUB}/zpliulab/GENELink/4eb816af27f5fe0cb26f9230286401801b251129/",
+    "scregnet": f"{_GITHUB}/sindhura-cs/scRegNet/30d0215efd99c40ceaceb37d161fc0a86a236e0b/",
 }
-"""Where the files of the registry are: GENELink's benchmark and the splits of scRegNet, each at one immutable commit."""
+"""Sources of the files: GENELink's benchmark and scRegNet's splits, each at a fixed commit."""
 
 
 class Published(NamedTuple):
-    """One published file: what it hashes to as a git blob, and where it is."""
+    """One published file: its id as a git blob, and its URL."""
 
     git_blob: str
     url: str
 
 
 def registry() -> dict[str, Published]:
-    """Return the published files by their place in the data folder.
+    """Return the published files by their path in the data folder.
 
-    The hashes are the blob ids that git itself lists at the pinned commits (``git ls-tree -r <commit>``).
+    The ids are those that git lists at the fixed commits (``git ls-tree -r <commit>``).
     """
     text = files("scregnet.datasets").joinpath("beeline_registry.csv").read_text(encoding="utf-8")
     return {
@@ -41,15 +42,15 @@ def registry() -> dict[str, Published]:
 
 
 def git_blob(path: Path) -> str:
-    """Return the id that git gives to the content of a file: the SHA-1 of a short header and the bytes."""
+    """Return git's id of the content of a file: the SHA-1 of a short header and the bytes."""
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def fetch(folder: str) -> Path:
-    """Bring all published files of one data set into the cache and return the cache's data folder.
+    """Fetch all published files of one data set into the cache; return the cache's data folder.
 
-    A file that is in the cache already is not fetched again, unless its content is not the published one.
+    Files in the cache are fetched again only if their content is not the published one.
 
     Parameters
     ----------
@@ -59,9 +60,9 @@ def fetch(folder: str) -> Path:
     Raises
     ------
     ConnectionError
-        When a file cannot be downloaded.
+        If a file cannot be downloaded.
     ValueError
-        When what was downloaded is not the published file; it is not kept.
+        If a downloaded file is not the published one; it is not kept.
     """
     import pooch
     from requests import RequestException
@@ -75,6 +76,7 @@ def fetch(folder: str) -> Path:
         urls={n: f.url for n, f in wanted.items()},
     )
     for name, file in wanted.items():
+        # Pooch takes a cached file as it is, so a damaged one has to go first.
         held = root / name
         if held.is_file() and git_blob(held) != file.git_blob:
             logger.warning("%s is not the published file; fetching it again.", held)
@@ -83,17 +85,19 @@ def fetch(folder: str) -> Path:
             keeper.fetch(name, downloader=_Checked(name, file.git_blob))
         except RequestException as error:
             msg = (
-                f"could not download {name!r} from {file.url}: {error}. Without internet, get the folder {folder!r} on another "
-                "machine (github.com/zpliulab/GENELink, 'Dataset/Benchmark Dataset') and name the folder that holds it with path=."
+                f"could not download {name!r} from {file.url}: {error}. Without internet, get the "
+                f"folder {folder!r} on another machine (github.com/zpliulab/GENELink, "
+                "'Dataset/Benchmark Dataset') and name the folder that holds it with path=."
             )
             raise ConnectionError(msg) from error
     return root
 
 
 class _Checked:
-    """A downloader for pooch that refuses content other than the published; pooch then drops its temporary file.
+    """A downloader for pooch that raises if the content is not the published one.
 
-    Pooch's own check knows no git blob ids, and the hosts publish nothing else.
+    Pooch then removes its temporary file. Its own check does not know git's ids, and the
+    repositories publish no other hashes.
     """
 
     def __init__(self, name: str, expected: str) -> None:
@@ -107,8 +111,9 @@ class _Checked:
         outcome = HTTPDownloader(timeout=60)(url, output_file, pooch, check_only=check_only)
         if not check_only and (found := git_blob(Path(output_file))) != self.expected:
             msg = (
-                f"{self.name!r} as downloaded from {url} is not the published file (git blob {found}, expected "
-                f"{self.expected}); it was not kept. A proxy or an error page may have come in its place."
+                f"{self.name!r} as downloaded from {url} is not the published file (git blob "
+                f"{found}, expected {self.expected}); it was not kept. "
+                "A proxy may have sent an error page instead."
             )
             raise ValueError(msg)
         return outcome

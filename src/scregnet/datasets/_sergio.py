@@ -1,18 +1,21 @@
-"""SERGIO's model of expression under a regulatory network (Dibaeinia & Sinha, Cell Systems 2020), in plain arrays.
+"""SERGIO's model of expression under a regulatory network, on plain arrays.
 
-Three separate pieces: the network (:func:`draw_network`), the kinetics (:func:`basal_rates`, :func:`steady_state`,
-:func:`langevin`) and the noise of the experiment (:func:`scale_cells`, :func:`keep_mask`). Genes are columns and TFs are the
-first of them; a matrix of interactions has one row per TF and one column per gene. Time is measured in mRNA lifetimes, so
-that the decay rate is one.
+Dibaeinia & Sinha, Cell Systems 2020. The model has three parts: the network
+(:func:`draw_network`), the kinetics (:func:`basal_rates`, :func:`steady_state`, :func:`langevin`)
+and the noise of the experiment (:func:`scale_cells`, :func:`keep_mask`). A matrix of interactions
+has one row per TF and one column per gene; the TFs are the first genes. Time is in mRNA lifetimes,
+so the decay rate is one.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+# Step of the integration, in mRNA lifetimes.
 _STEP = 0.04
-# After five lifetimes, what a cell was started from has faded to under one per cent.
+# After five lifetimes less than one per cent of the starting point remains (exp(-5) = 0.007).
 _DURATION = 5.0
+# Bounds memory. Blocks draw their noise one after the other, so another size changes the result.
 _CELLS_PER_BLOCK = 500
 
 
@@ -21,17 +24,17 @@ def draw_network(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a signed acyclic network with heavy-tailed out- and in-degrees.
 
-    A TF is regulated only by TFs that come before it in a random order; the first quarter of that order are the master
-    regulators, which nothing regulates. The number of regulators of a gene is one plus a Lomax variate of shape 2, at most
-    half of the TFs; which TFs they are is drawn by Pareto-distributed popularities. Every TF gets at least one target.
-    Strengths are uniform in [1, 5], as in the paper.
+    TFs are in a random order, and only earlier TFs regulate later ones. The first quarter are
+    master regulators, which nothing regulates. A gene has one plus a Lomax variate (shape 2)
+    of regulators, at most half of the TFs; they are drawn by Pareto-distributed popularities. Every
+    TF gets at least one target. Strengths are uniform in [1, 5], as in the paper.
 
     Parameters
     ----------
     n_tfs, n_genes
-        Number of TFs, and of all genes, TFs among them.
+        Number of TFs, and of genes with the TFs among them.
     mean_regulators
-        Expected number of regulators of a gene before it is cut at the number of TFs that may regulate it.
+        Expected number of regulators of a gene, before it is cut at the number of TFs available.
     repression
         Probability that an edge represses.
     rng
@@ -39,19 +42,21 @@ def draw_network(
 
     Returns
     -------
-    The strengths ``(n_tfs, n_genes)``, zero where there is no edge and negative for repression; and the TFs in an order in
-    which each comes after its regulators.
+    Strengths ``(n_tfs, n_genes)``, zero without an edge and negative for repression; and the TFs in
+    an order in which each comes after its regulators.
     """
     order = rng.permutation(n_tfs)
     rank = np.argsort(order)
     n_masters = -(-n_tfs // 4)
+    # How many TFs may regulate each gene: for a TF, those before it in the order.
     available = np.full(n_genes, n_tfs)
     available[:n_tfs] = np.where(rank < n_masters, 0, rank)
-    # The floor of a Lomax variate lies about a half below the variate.
+    # A Lomax variate of shape 2 has mean 1; taking the floor lowers the mean by about a half.
     tail = max(mean_regulators - 0.5, 0.0) * rng.pareto(2.0, n_genes)
     n_regulators = np.minimum(1 + np.floor(tail), np.minimum(available, max(1, n_tfs // 2))).astype(
         np.int64
     )
+    # Heavy tail of out-degrees: a few TFs with many targets.
     popularity = 1.0 + rng.pareto(1.2, n_tfs)
 
     edges = np.zeros((n_tfs, n_genes), dtype=bool)
@@ -59,6 +64,7 @@ def draw_network(
         candidates = order[: available[gene]]
         share = popularity[candidates] / popularity[candidates].sum()
         edges[rng.choice(candidates, n_regulators[gene], replace=False, p=share), gene] = True
+    # A TF that was never drawn gets one target that is not a TF, so the order still holds.
     for tf in np.flatnonzero(~edges.any(axis=1)):
         edges[tf, rng.integers(n_tfs, n_genes)] = True
 
@@ -67,12 +73,12 @@ def draw_network(
 
 
 def basal_rates(strengths: np.ndarray, n_cell_types: int, rng: np.random.Generator) -> np.ndarray:
-    """Basal production of each cell type: master regulators are high in up to half of the cell types and low in the others.
+    """Draw basal production: each master regulator is high in up to half of the cell types.
 
     Parameters
     ----------
     strengths
-        Signed strengths, ``(n_tfs, n_genes)``; a gene without regulators is a master regulator.
+        Signed strengths, ``(n_tfs, n_genes)``. A gene without regulators is a master regulator.
     n_cell_types
         Number of cell types.
     rng
@@ -93,27 +99,28 @@ def basal_rates(strengths: np.ndarray, n_cell_types: int, rng: np.random.Generat
 
 
 def hill(concentration: np.ndarray, half_response: np.ndarray, coefficient: float) -> np.ndarray:
-    """Response to a regulator as a fraction of the full one; 1/2 at ``half_response``."""
+    """Response to a regulator, between 0 and 1; 1/2 at ``half_response``."""
     ratio = (concentration / half_response) ** coefficient
     return ratio / (1 + ratio)
 
 
 def production(response: np.ndarray, strengths: np.ndarray, basal: np.ndarray) -> np.ndarray:
-    """Production rates: basal, plus ``K·h`` for every activator and ``|K|·(1 - h)`` for every repressor.
+    """Production rates: basal + ``K·h`` per activator + ``|K|·(1 - h)`` per repressor.
 
-    ``response`` holds the Hill responses ``h`` of the TFs, ``(n, n_tfs)``; ``basal`` is ``(n, n_genes)``.
+    ``response`` holds the Hill responses ``h`` of the TFs, ``(n, n_tfs)``; ``basal`` is
+    ``(n, n_genes)``.
     """
-    # K·h is -|K|·h for a repressor, so one product covers both and the repressors' |K| is added once.
+    # For a repressor |K|·(1 - h) = |K| + K·h, so one product covers both kinds and |K| is added.
     return basal + response @ strengths - np.minimum(strengths, 0).sum(axis=0)
 
 
 def steady_state(
     strengths: np.ndarray, order: np.ndarray, basal: np.ndarray, coefficient: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Concentrations at which production equals decay, and the half-responses that go with them.
+    """Concentrations at which production equals decay, and the half-responses of the TFs.
 
-    The half-response of a TF is its own mean concentration over the cell types, so that no TF is saturated or silent
-    everywhere. It has to be known before the TF's targets are, hence the order of regulation.
+    The half-response of a TF is its mean concentration over the cell types, so that no TF is
+    saturated or silent everywhere. Targets depend on it, so TFs are solved in order of regulation.
 
     Parameters
     ----------
@@ -150,17 +157,18 @@ def langevin(
     noise: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Run the chemical Langevin equation of every cell from its cell type's steady state and return where it is at the end.
+    """Integrate the chemical Langevin equation of every cell; return the end points.
 
-    ``dx = (P(x) - x) dt + q·√P(x) dW₁ + q·√x dW₂`` (production and decay each with a noise of its own), by the
-    Euler-Maruyama scheme, an independent path per cell, for five mRNA lifetimes.
+    ``dx = (P(x) - x) dt + q·√P(x) dW₁ + q·√x dW₂``: production and decay have independent noise.
+    Each cell starts at the steady state of its cell type and runs for five mRNA lifetimes
+    (Euler-Maruyama).
 
     Parameters
     ----------
     strengths
         Signed strengths, ``(n_tfs, n_genes)``.
     basal, start
-        Basal production rates and initial concentrations of the cell types, ``(n_cell_types, n_genes)``.
+        Basal production rates and starting concentrations, ``(n_cell_types, n_genes)``.
     half_response
         Half-responses of the TFs, ``(n_tfs,)``.
     cell_type
@@ -177,6 +185,7 @@ def langevin(
     Concentrations, ``(n_cells, n_genes)`` float32, none negative.
     """
     n_tfs = len(strengths)
+    # Single precision: its rounding is far below the noise.
     strengths, basal, start, half_response = (
         values.astype(np.float32) for values in (strengths, basal, start, half_response)
     )
@@ -187,8 +196,9 @@ def langevin(
         x, rates = start[kind], basal[kind]
         for _ in range(round(_DURATION / _STEP)):
             made = production(hill(x[:, :n_tfs], half_response, coefficient), strengths, rates)
-            # Two independent Gaussians are one whose variance is the sum.
+            # Two independent Gaussian noises equal one whose variance is the sum.
             diffusion = np.sqrt(made + x) * rng.standard_normal(x.shape, dtype=np.float32)
+            # A concentration cannot be negative.
             x = np.maximum(x + step * (made - x) + amplitude * diffusion, np.float32(0))
         end[first : first + _CELLS_PER_BLOCK] = x
     return end
@@ -197,7 +207,7 @@ def langevin(
 def scale_cells(
     concentration: np.ndarray, median: float, spread: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Scale every cell to an expected total of its own, log-normal with the given median and log-standard deviation."""
+    """Scale every cell to a log-normal total with this median and this spread of the logarithm."""
     totals = concentration.sum(axis=1)
     size = median * np.exp(spread * rng.standard_normal(len(totals)))
     return concentration * (size / np.where(totals > 0, totals, 1))[:, None]
@@ -206,7 +216,12 @@ def scale_cells(
 def keep_mask(
     expected: np.ndarray, percentile: float, shape: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw which measurements escape dropout: a logistic chance in ``log(1 + expected)``, one half at its ``percentile``."""
+    """Draw which measurements escape dropout.
+
+    Their chance is logistic in ``log(1 + expected)``, with one half at the ``percentile`` of it and
+    steepness ``shape``.
+    """
     logged = np.log1p(expected)
     midpoint = np.percentile(logged, percentile)
+    # u < 1 / (1 + e), without the division.
     return rng.random(expected.shape) * (1 + np.exp(-shape * (logged - midpoint))) < 1

@@ -1,4 +1,4 @@
-"""Simulated counts whose regulatory network is known."""
+"""Simulated counts with a known regulatory network."""
 
 from __future__ import annotations
 
@@ -18,6 +18,20 @@ from scregnet.datasets._sergio import (
     scale_cells,
     steady_state,
 )
+
+# Parameters of the model and the experiment: lowest and highest value allowed.
+_RANGES = {
+    "mean_regulators": (1.0, 1000.0),
+    "repression": (0.0, 1.0),
+    "hill_coefficient": (0.5, 10.0),
+    "noise": (0.0, 10.0),
+    "level": (0.01, 1e6),
+    "level_spread": (0.0, 5.0),
+    "depth": (1e-4, 1e6),
+    "depth_spread": (0.0, 3.0),
+    "dropout_percentile": (0.0, 100.0),
+    "dropout_shape": (0.0, 100.0),
+}
 
 
 @doc
@@ -39,77 +53,91 @@ def simulated(
     dropout_shape: float = 6.5,
     random_state: int | None = 0,
 ) -> AnnData:
-    """Simulate single-cell counts from a known regulatory network, by SERGIO's model.
+    """Simulate single-cell counts from a known regulatory network with SERGIO's model.
 
-    A random acyclic network of activating and repressing TFs, with few TFs of many targets and few genes of many regulators,
-    drives the production of every gene through Hill functions. Master regulators, which nothing regulates, are produced at a
-    rate of their own in each cell type. The cells are end points of the chemical Langevin equation around the steady state of
-    their cell type. The experiment then gives every cell a sequencing depth, loses low measurements, and counts molecules
-    (Poisson). The defaults are as hard as real data: about 85 % zeros, gene means over several decades, and an AUROC of about
-    0.63 for the absolute correlation of TF and gene.
+    The model is that of :cite:t:`dibaeinia2020sergio`; :doc:`/methods` says where it differs. The
+    defaults are about as hard as real data.
 
     Parameters
     ----------
-    n_obs
-        Number of cells.
-    n_vars
-        Number of genes, TFs among them.
+    n_obs, n_vars
+        Number of cells, and of genes with the TFs among them.
     n_tfs
-        Number of TFs; ``None`` takes a tenth of the genes, but ten where there are twenty genes or more.
+        Number of TFs; ``None`` takes a tenth of the genes, but ten if there are at least twenty.
     n_cell_types
-        Number of cell types. Their sizes differ.
-    mean_regulators
-        Expected number of regulators of a regulated gene; a few genes get many more.
-    repression
-        Fraction of repressing edges.
+        Number of cell types, which differ in size.
+    mean_regulators, repression
+        Expected number of regulators of a regulated gene; share of edges that repress.
     hill_coefficient
-        Steepness of the response to a regulator. Its half-response is the regulator's mean concentration.
+        Steepness of the response to a regulator. Its mean concentration gives half the response.
     noise
-        Amplitude of the noise of production and decay; 0 puts every cell on its cell type's steady state.
-    level
-        Median over genes of the mean concentration, in molecules. The lower, the noisier a gene.
-    level_spread
-        Standard deviation over genes of the natural logarithm of the mean concentration.
-    depth
-        Expected counts per gene in the median cell, before dropout.
-    depth_spread
-        Standard deviation over cells of the natural logarithm of the depth.
-    dropout_percentile
-        Percentile of the expected counts at which half of the measurements are lost; 0 loses few.
-    dropout_shape
-        How steeply the chance of loss falls with the logarithm of the expected counts.
+        Amplitude of the noise of production and decay; 0 puts every cell on the steady state.
+    level, level_spread
+        Mean concentration of genes, in molecules: median, standard deviation of the natural log.
+    depth, depth_spread
+        Expected counts per gene before dropout: median over cells, deviation of the natural log.
+    dropout_percentile, dropout_shape
+        Percentile of the expected counts at which half of them are lost; steepness of the loss.
     %(random_state)s
 
     Returns
     -------
     Cells × genes, TFs first, with:
 
-    - ``X``: raw counts, CSR float32.
-    - ``obs["cell_type"]``: categorical.
-    - ``uns["network"]``: the network as a frame: ``source``, ``target``, ``weight``. The weight is the interaction strength, 1
-      to 5, negative for repression.
-    - ``varp["network"]``: the same as CSR float32 (row = source, column = target).
-    - ``uns["simulation"]``: the parameters.
+    - ``X``: raw counts, CSR float32; ``obs["cell_type"]``: categorical.
+    - ``uns["network"]``: frame ``source``, ``target``, ``weight`` (1 to 5, negative: repression).
+    - ``varp["network"]``: the same as CSR float32, row = source; ``uns["simulation"]``: parameters.
 
     Raises
     ------
     TypeError, ValueError
-        For a parameter that is not a number of the allowed range.
-
-    Notes
-    -----
-    Model: :cite:p:`dibaeinia2020sergio`. Two departures: every gene is scaled to a mean concentration drawn for it, so that being
-    highly expressed does not tell that a gene has many regulators; and that takes the place of the paper's outlier genes.
+        If a parameter is not a number or is outside the allowed range.
 
     Examples
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(200, 100)
-    >>> adata.shape
-    (200, 100)
-    >>> list(adata.uns["network"].columns)
-    ['source', 'target', 'weight']
     """
+    n_tfs = _checked_sizes(n_obs, n_vars, n_tfs, n_cell_types)
+    numbers = {
+        "mean_regulators": mean_regulators,
+        "repression": repression,
+        "hill_coefficient": hill_coefficient,
+        "noise": noise,
+        "level": level,
+        "level_spread": level_spread,
+        "depth": depth,
+        "depth_spread": depth_spread,
+        "dropout_percentile": dropout_percentile,
+        "dropout_shape": dropout_shape,
+    }
+    for name, value in numbers.items():
+        check_interval(name, value, *_RANGES[name])
+    if random_state is not None:
+        check_integer("random_state", random_state, minimum=0)
+    rng = np.random.default_rng(random_state)
+
+    strengths, order = draw_network(n_tfs, n_vars, mean_regulators, repression, rng)
+    cell_type, concentration = _cells(strengths, order, n_obs, n_cell_types, numbers, rng)
+    # The experiment: sequencing depth, dropout, counting.
+    expected = scale_cells(concentration, depth * n_vars, depth_spread, rng)
+    counts = rng.poisson(expected * keep_mask(expected, dropout_percentile, dropout_shape, rng))
+
+    adata = _assemble(counts, strengths, cell_type, n_cell_types)
+    adata.uns["simulation"] = to_uns(
+        {
+            "model": "SERGIO",
+            "n_tfs": n_tfs,
+            "n_cell_types": n_cell_types,
+            **{name: float(value) for name, value in numbers.items()},
+            "random_state": random_state,
+        }
+    )
+    return adata
+
+
+def _checked_sizes(n_obs: int, n_vars: int, n_tfs: int | None, n_cell_types: int) -> int:
+    """The number of TFs; raise if the sizes are not whole numbers or do not fit together."""
     check_integer("n_obs", n_obs, minimum=1)
     check_integer("n_vars", n_vars, minimum=4)
     if n_tfs is None:
@@ -117,34 +145,37 @@ def simulated(
     check_integer("n_tfs", n_tfs, minimum=2)
     check_integer("n_cell_types", n_cell_types, minimum=1)
     if n_tfs >= n_vars:
-        msg = f"n_tfs={n_tfs} must be below n_vars={n_vars}: the TFs are among the genes, and some genes must not be TFs."
+        msg = (
+            f"n_tfs={n_tfs} must be below n_vars={n_vars}: "
+            "the TFs are among the genes, and some genes must not be TFs."
+        )
         raise ValueError(msg)
     if n_cell_types > n_obs:
-        msg = f"n_cell_types={n_cell_types} must not exceed n_obs={n_obs}: every cell type has a cell."
+        msg = (
+            f"n_cell_types={n_cell_types} must not exceed n_obs={n_obs}: "
+            "every cell type has a cell."
+        )
         raise ValueError(msg)
-    numbers = {
-        "mean_regulators": (mean_regulators, 1.0, 1000.0),
-        "repression": (repression, 0.0, 1.0),
-        "hill_coefficient": (hill_coefficient, 0.5, 10.0),
-        "noise": (noise, 0.0, 10.0),
-        "level": (level, 0.01, 1e6),
-        "level_spread": (level_spread, 0.0, 5.0),
-        "depth": (depth, 1e-4, 1e6),
-        "depth_spread": (depth_spread, 0.0, 3.0),
-        "dropout_percentile": (dropout_percentile, 0.0, 100.0),
-        "dropout_shape": (dropout_shape, 0.0, 100.0),
-    }
-    for name, (value, low, high) in numbers.items():
-        check_interval(name, value, low, high)
-    if random_state is not None:
-        check_integer("random_state", random_state, minimum=0)
-    rng = np.random.default_rng(random_state)
+    return n_tfs
 
-    strengths, order = draw_network(n_tfs, n_vars, mean_regulators, repression, rng)
+
+def _cells(
+    strengths: np.ndarray,
+    order: np.ndarray,
+    n_obs: int,
+    n_cell_types: int,
+    numbers: dict[str, float],
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The cell type of each cell, and the concentrations (n_obs, n_vars) in it."""
+    n_tfs, n_vars = strengths.shape
+    coefficient = numbers["hill_coefficient"]
     basal = basal_rates(strengths, n_cell_types, rng)
-    steady, half_response = steady_state(strengths, order, basal, hill_coefficient)
-    # Responses depend on concentrations relative to the half-response only: scaling a gene's production scales it alone.
-    scale = level * np.exp(level_spread * rng.standard_normal(n_vars)) / steady.mean(axis=0)
+    steady, half_response = steady_state(strengths, order, basal, coefficient)
+    # Responses depend on concentration / half-response alone, so scaling the production of a gene
+    # scales its concentration and changes no other gene.
+    spread = np.exp(numbers["level_spread"] * rng.standard_normal(n_vars))
+    scale = numbers["level"] * spread / steady.mean(axis=0)
     cell_type = _cell_types(n_obs, n_cell_types, rng)
     concentration = langevin(
         strengths * scale,
@@ -152,13 +183,19 @@ def simulated(
         steady * scale,
         half_response * scale[:n_tfs],
         cell_type,
-        coefficient=hill_coefficient,
-        noise=noise,
+        coefficient=coefficient,
+        noise=numbers["noise"],
         rng=rng,
     )
-    expected = scale_cells(concentration, depth * n_vars, depth_spread, rng)
-    counts = rng.poisson(expected * keep_mask(expected, dropout_percentile, dropout_shape, rng))
+    return cell_type, concentration
 
+
+def _assemble(
+    counts: np.ndarray, strengths: np.ndarray, cell_type: np.ndarray, n_cell_types: int
+) -> AnnData:
+    """The AnnData with counts, cell types, and the network in both forms."""
+    n_obs, n_vars = counts.shape
+    n_tfs = len(strengths)
     genes = _names("TF", n_tfs, 3) + _names("G", n_vars - n_tfs, 4)
     adata = AnnData(
         X=sp.csr_matrix(counts, dtype=np.float32),
@@ -174,15 +211,6 @@ def simulated(
         {"source": names[source], "target": names[target], "weight": weight}
     )
     adata.varp["network"] = sp.csr_matrix((weight, (source, target)), shape=(n_vars, n_vars))
-    adata.uns["simulation"] = to_uns(
-        {
-            "model": "SERGIO",
-            "n_tfs": n_tfs,
-            "n_cell_types": n_cell_types,
-            **{name: float(value) for name, (value, _, _) in numbers.items()},
-            "random_state": random_state,
-        }
-    )
     return adata
 
 
@@ -190,6 +218,7 @@ def _cell_types(n_obs: int, n_cell_types: int, rng: np.random.Generator) -> np.n
     """Draw the cell type of each cell: unequal proportions, none absent."""
     proportions = rng.dirichlet(np.full(n_cell_types, 5.0))
     drawn = rng.choice(n_cell_types, n_obs - n_cell_types, p=proportions)
+    # One cell of each type first, so that none is absent.
     return rng.permutation(np.concatenate([np.arange(n_cell_types), drawn]))
 
 

@@ -1,13 +1,27 @@
-"""Read back: the network as a frame or graph, the metrics as a frame, the models that there are."""
+"""Read results back: the network as a frame or graph, its evaluation and training, the models."""
 
 from __future__ import annotations
 
+from scregnet.get._calibration import calibration
+from scregnet.get._curves import curves
 from scregnet.get._graph import graph
 from scregnet.get._grn import grn
+from scregnet.get._history import history
 from scregnet.get._metrics import metrics
 from scregnet.get._models import models
 from scregnet.get._regulons import regulons
 from scregnet.get._score_links import score_links
 from scregnet.get._tuned import tuned
 
-__all__ = ["graph", "grn", "metrics", "models", "regulons", "score_links", "tuned"]
+__all__ = [
+    "calibration",
+    "curves",
+    "graph",
+    "grn",
+    "history",
+    "metrics",
+    "models",
+    "regulons",
+    "score_links",
+    "tuned",
+]

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import regulators
+from scregnet._anndata.slots import key_of_group, regulators
 from scregnet._docs import doc
-from scregnet.get._grn import select_links
+from scregnet.get._names import shown_names
+from scregnet.get._select import select_links
 
 if TYPE_CHECKING:
     import networkx as nx
-    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from mudata import MuData
@@ -23,46 +23,44 @@ def graph(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     sources: str | Sequence[str] | None = None,
     targets: str | Sequence[str] | None = None,
     threshold: float | None = None,
     top_n: int | None = None,
+    top_n_targets: int | None = None,
     new_only: bool = False,
+    gene_symbols: str | None = None,
     mod: str = "rna",
 ) -> nx.DiGraph:
-    """Return the links of a fitted network as a directed graph whose edges run from regulator to target.
+    """Return the links of a fitted network as a directed graph, from regulators to targets.
+
+    Without a filter, every candidate TF has an edge to every gene.
 
     Parameters
     ----------
     %(adata)s
     %(key)s
-    sources
-        Regulators to keep, one name or several; ``None`` keeps all.
-    targets
-        Target genes to keep, one name or several; ``None`` keeps all.
-    threshold
-        Least probability of a link that is kept, between 0 and 1. Without ``threshold`` and ``top_n`` every candidate
-        TF is linked to every gene that was kept in the fit.
-    top_n
-        Number of links to keep, the most probable ones of those that pass everything else.
-    new_only
-        Leave out the links that are labelled positive, that is, those of the prior.
+    %(group)s
+    %(links)s
+    %(gene_symbols)s
     %(mod)s
 
     Returns
     -------
     Graph with the genes that have a link as nodes.
 
-    - Edge attributes are those of :func:`scregnet.get.grn`: ``weight`` (probability), ``in_prior`` and ``split``.
-    - Node attribute ``is_tf``: whether the gene is a candidate TF of the network or marked in ``adata.var["is_tf"]``,
-      also where only links that end at it were kept.
+    - Edge attributes are those of :func:`scregnet.get.grn`: ``weight`` (probability),
+      ``in_prior`` and ``split``.
+    - Node attribute ``is_tf``: whether the gene is a candidate TF of the network or marked in
+      ``adata.var["is_tf"]``, also if the graph has no edge that starts at it.
 
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or ``sources`` or ``targets`` are not in ``adata.var_names``.
+        ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
     ValueError
-        A name in ``sources`` is not a candidate TF of the network, or ``threshold`` or ``top_n`` is out of range.
+        A source is not a candidate TF, ``group`` is missing, or a number is out of range.
 
     Examples
     --------
@@ -72,6 +70,7 @@ def graph(
     >>> hubs = dict(sr.get.graph(adata, threshold=0.5).out_degree())
     """
     adata = resolve(adata, mod)
+    key = key_of_group(adata, key, group)
     frame, _ = select_links(
         adata,
         key,
@@ -79,22 +78,24 @@ def graph(
         targets=targets,
         threshold=threshold,
         top_n=top_n,
+        top_n_targets=top_n_targets,
         new_only=new_only,
+        gene_symbols=gene_symbols,
     )
-    return to_graph(frame, adata.var_names[regulators(adata, key)])
+    return to_graph(adata, key, frame, gene_symbols)
 
 
-def to_graph(frame: pd.DataFrame, tfs: pd.Index | np.ndarray) -> nx.DiGraph:
-    """Return the graph of a frame of links; ``tfs`` are the names that get ``is_tf``."""
+def to_graph(adata: AnnData, key: str, links: pd.DataFrame, gene_symbols: str | None) -> nx.DiGraph:
+    """Return the graph of some links of a fitted network, its nodes marked as TFs or not."""
     import networkx as nx
 
     network = nx.DiGraph()
-    # Python's own numbers and strings: numpy scalars would break networkx's writers (GraphML, JSON).
-    columns = (frame[name].tolist() for name in ("source", "target", "weight", "in_prior", "split"))
+    # Python's own numbers and strings: networkx's writers (GraphML, JSON) fail on numpy's.
+    columns = (links[name].tolist() for name in ("source", "target", "weight", "in_prior", "split"))
     network.add_edges_from(
         (source, target, {"weight": weight, "in_prior": in_prior, "split": split})
         for source, target, weight, in_prior, split in zip(*columns, strict=True)
     )
-    marked = set(tfs)
-    nx.set_node_attributes(network, {node: node in marked for node in network}, "is_tf")
+    tfs = set(shown_names(adata, gene_symbols)[regulators(adata, key)])
+    nx.set_node_attributes(network, {node: node in tfs for node in network}, "is_tf")
     return network

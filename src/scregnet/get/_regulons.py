@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scregnet._anndata.access import resolve
+from scregnet._anndata.slots import key_of_group
 from scregnet._docs import doc
-from scregnet._validate import check_integer
-from scregnet.get._grn import select_links
+from scregnet.get._select import select_links
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -20,10 +20,14 @@ def regulons(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     sources: str | Sequence[str] | None = None,
+    targets: str | Sequence[str] | None = None,
     threshold: float | None = 0.5,
+    top_n: int | None = None,
     top_n_targets: int | None = None,
     new_only: bool = False,
+    gene_symbols: str | None = None,
     mod: str = "rna",
 ) -> dict[str, list[str]]:
     """Return the target genes of each TF, most probable first.
@@ -32,27 +36,22 @@ def regulons(
     ----------
     %(adata)s
     %(key)s
-    sources
-        Regulators to keep, one name or several; ``None`` keeps all.
-    threshold
-        Least probability of a link that is kept, between 0 and 1; ``None`` keeps every link.
-    top_n_targets
-        Number of targets to keep for each TF; ``None`` keeps all that reach ``threshold``.
-    new_only
-        Leave out the links that are labelled positive, that is, those of the prior.
+    %(group)s
+    %(links)s
+    %(gene_symbols)s
     %(mod)s
 
     Returns
     -------
-    Names of the targets by the name of their TF. TFs come in the order of their most probable link; those without a link
-    that passes are not in it.
+    Names of the targets by the name of their TF. TFs are in the order of their most probable link;
+    those without a link that passes the filters are left out.
 
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or ``sources`` are not in ``adata.var_names``.
+        ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
     ValueError
-        A name in ``sources`` is not a candidate TF of the network, or a number is out of range.
+        A source is not a candidate TF, ``group`` is missing, or a number is out of range.
 
     Examples
     --------
@@ -61,10 +60,17 @@ def regulons(
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sets = sr.get.regulons(adata, threshold=0.5, top_n_targets=100)
     """
-    if top_n_targets is not None:
-        check_integer("top_n_targets", top_n_targets, minimum=1)
+    adata = resolve(adata, mod)
     frame, _ = select_links(
-        resolve(adata, mod), key, sources=sources, threshold=threshold, new_only=new_only
+        adata,
+        key_of_group(adata, key, group),
+        sources=sources,
+        targets=targets,
+        threshold=threshold,
+        top_n=top_n,
+        top_n_targets=top_n_targets,
+        new_only=new_only,
+        gene_symbols=gene_symbols,
     )
-    groups = frame.groupby("source", sort=False, observed=True)["target"]
-    return {str(source): part.tolist()[:top_n_targets] for source, part in groups}
+    by_source = frame.groupby("source", sort=False, observed=True)["target"]
+    return {str(source): part.tolist() for source, part in by_source}

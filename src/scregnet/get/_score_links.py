@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted
+from scregnet._anndata.slots import fitted, key_of_group
 from scregnet._docs import doc
+from scregnet._genes.names import gene_ids, positions
 from scregnet._validate import listed
 from scregnet.links import EnsembleLinks, PlattCalibration, load_fitted
 
@@ -25,31 +26,38 @@ def score_links(
     pairs: pd.DataFrame | Iterable[tuple[str, str]],
     *,
     key: str = "grn",
+    group: str | None = None,
+    gene_symbols: str | None = None,
     mod: str = "rna",
 ) -> pd.DataFrame:
-    """Score pairs of genes with a fitted network, whether or not :func:`scregnet.tl.fit_grn` kept them.
+    """Score pairs of genes with a fitted network, whether or not their links were written.
 
-    Works from the state in ``adata.uns[key]["model"]`` alone: after reading a file, and after genes were dropped or re-ordered.
+    Works from the state in ``adata.uns[key]["model"]`` alone: after reading a file, and after genes
+    were dropped or re-ordered.
 
     Parameters
     ----------
     %(adata)s
     pairs
-        Frame with columns ``source`` and ``target``, further columns are passed through; or pairs of names.
+        Frame with columns ``source`` and ``target``; or pairs of names.
     %(key)s
+    %(group)s
+    gene_symbols
+        Column of ``adata.var`` with the names that ``pairs`` uses; ``None`` takes the names that
+        the network was fitted with.
     %(mod)s
 
     Returns
     -------
-    A copy of ``pairs`` with a float32 column ``probability``, the calibrated probability that the source regulates the target, and for an ensemble
-    ``probability_sd``, the standard deviation of its members' probabilities; its index is kept.
+    A copy of ``pairs`` with a float32 column ``probability`` (that the source regulates the target)
+    and, for an ensemble, ``probability_sd``. Further columns and the index are kept.
 
     Raises
     ------
     KeyError
         There is no fitted network named ``key``, or a gene was not among those it was fitted to.
     ValueError
-        ``pairs`` has no columns ``source`` and ``target``.
+        ``pairs`` has no columns ``source`` and ``target``, or ``group`` is missing.
 
     Examples
     --------
@@ -58,38 +66,62 @@ def score_links(
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> scores = sr.get.score_links(adata, adata.uns["network"])
     """
-    model = fitted(resolve(adata, mod), key)["model"]
-    frame = (
-        pairs.copy()
-        if isinstance(pairs, pd.DataFrame)
-        else pd.DataFrame(list(pairs), columns=["source", "target"])
-    )
+    data = resolve(adata, mod)
+    key = key_of_group(data, key, group)
+    model = fitted(data, key)["model"]
+    if isinstance(pairs, pd.DataFrame):
+        frame = pairs.copy()
+    else:
+        frame = pd.DataFrame(list(pairs), columns=["source", "target"])
     missing = [column for column in ("source", "target") if column not in frame]
     if missing:
         msg = f"pairs lacks the columns {listed(missing)}; it has {listed(frame.columns)}."
         raise ValueError(msg)
     genes = pd.Index([str(gene) for gene in model["genes"]])
-    sources, targets = (
-        _positions(frame[column], genes, column, key) for column in ("source", "target")
-    )
-    method, state = str(model["method"]), _plain(model["state"])
+    names = {column: frame[column].astype(str) for column in ("source", "target")}
+    if gene_symbols is not None:
+        names = {column: _own_names(names[column], column, data, gene_symbols) for column in names}
+    sources, targets = (_positions(names[column], genes, column, key) for column in names)
+    score, deviation = _scores(model, sources, targets)
     calibration = PlattCalibration(float(model["slope"]), float(model["intercept"]))
-    if int(model.get("n_models", 1)) > 1:
-        score, deviation = EnsembleLinks.from_state(method, state).score_and_sd(sources, targets)
-        frame["probability"], frame["probability_sd"] = calibration(score), deviation
-    else:
-        frame["probability"] = calibration(load_fitted(method, state).score(sources, targets))
+    frame["probability"] = calibration(score)
+    if deviation is not None:
+        frame["probability_sd"] = deviation
     return frame
 
 
+def _scores(
+    model: Mapping[str, Any], sources: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Make the fitted links again and score the pairs; an ensemble has deviations."""
+    method = str(model["method"])
+    state = {str(name): np.asarray(value) for name, value in model["state"].items()}
+    if int(model.get("n_models", 1)) > 1:
+        return EnsembleLinks.from_state(method, state).score_and_sd(sources, targets)
+    return load_fitted(method, state).score(sources, targets), None
+
+
+def _own_names(names: pd.Series, column: str, data: AnnData, gene_symbols: str) -> pd.Series:
+    """Return the names in ``adata.var_names`` of genes that are named as in a column of ``var``."""
+    where = positions(names, gene_ids(data, gene_symbols))
+    for code, fault in ((-1, "are not in"), (-2, "are the names of several genes in")):
+        if (where == code).any():
+            found = names[where == code].unique()
+            msg = (
+                f"pairs: {len(found)} genes of its column {column!r} {fault} "
+                f"adata.var[{gene_symbols!r}]: {listed(found, 5)}."
+            )
+            raise KeyError(msg)
+    return pd.Series(data.var_names[where].astype(str), index=names.index)
+
+
 def _positions(names: pd.Series, genes: pd.Index, column: str, key: str) -> np.ndarray:
-    where = genes.get_indexer(pd.Index(names.astype(str)))
+    where = genes.get_indexer(pd.Index(names))
     if (where < 0).any():
-        unknown = names.astype(str)[where < 0].unique()
-        msg = f"pairs: {len(unknown)} genes of its column {column!r} were not among those that {key!r} was fitted to: {listed(unknown, 5)}."
+        unknown = names[where < 0].unique()
+        msg = (
+            f"pairs: {len(unknown)} genes of its column {column!r} were not among those that "
+            f"{key!r} was fitted to: {listed(unknown, 5)}."
+        )
         raise KeyError(msg)
     return where
-
-
-def _plain(state: Any) -> dict[str, np.ndarray]:
-    return {str(name): np.asarray(value) for name, value in state.items()}

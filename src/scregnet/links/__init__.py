@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from scregnet.links.calibration import PlattCalibration
 from scregnet.links.ensemble import EnsembleLinks, fit_members, join
+from scregnet.links.forms.additive import AdditiveLinks
+from scregnet.links.forms.bilinear import BilinearLinks
 from scregnet.links.pairs.negatives import NEGATIVES, choose_negatives
 from scregnet.links.pairs.splits import SPLITS, VALIDATION_FRACTIONS, hold_out, split_pairs
 from scregnet.links.registry import (
     LINK_METHODS,
-    NULL_MODELS,
     get_method,
     load_fitted,
+    method_class,
+    null_models,
     register_method,
 )
 from scregnet.links.task import FitResult, FittedLinks, LinkMethod, LinkTask, Pairs, Split
@@ -18,9 +21,10 @@ from scregnet.links.task import FitResult, FittedLinks, LinkMethod, LinkTask, Pa
 __all__ = [
     "LINK_METHODS",
     "NEGATIVES",
-    "NULL_MODELS",
     "SPLITS",
     "VALIDATION_FRACTIONS",
+    "AdditiveLinks",
+    "BilinearLinks",
     "EnsembleLinks",
     "FitResult",
     "FittedLinks",
@@ -35,6 +39,8 @@ __all__ = [
     "hold_out",
     "join",
     "load_fitted",
+    "method_class",
+    "null_models",
     "register_method",
     "split_pairs",
 ]

@@ -1,73 +1,111 @@
-"""Scores into probabilities, fitted on validation pairs."""
+"""Turn scores into probabilities, fitted on validation pairs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+_LOG_SLOPES = (-7.0, 7.0)
+"""Bounds of the log-slope per standard deviation of the scores.
+
+Scores that say nothing would send it to minus infinity. At -7 a standard deviation moves the logit
+by 0.001, and the order of pairs is still kept.
+"""
+
+_Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
 
 @dataclass(frozen=True)
 class PlattCalibration:
-    """Platt scaling, ``p = sigmoid(slope * score + intercept)``, with a positive slope so that the order of pairs never changes.
+    """Platt scaling, ``p = sigmoid(slope * score + intercept)`` with a positive slope.
 
-    The targets are smoothed as Platt proposed (Advances in Large Margin Classifiers, 1999): ``(n₊ + 1) / (n₊ + 2)`` for edges and
-    ``1 / (n₋ + 2)`` for the rest, which keeps the fit finite where the classes can be told apart perfectly.
-
-    Where only a share ``label_frequency`` of the edges is labelled, at random, a pair is labelled with the probability ``label_frequency * p`` (Elkan & Noto,
-    Learning classifiers from only positive and unlabeled data, KDD 2008): this is fitted to the labels, and ``p`` is then that of being an edge.
+    The slope is positive so that the order of pairs never changes. Platt, in Advances in Large
+    Margin Classifiers (1999).
     """
 
     slope: float
     intercept: float
     loss: float = float("nan")
-    """Mean negative log-likelihood of the smoothed targets it was fitted to, in nats a pair."""
+    """Mean negative log-likelihood of the smoothed targets that were fitted, in nats a pair."""
 
     @classmethod
     def fit(
         cls, scores: np.ndarray, labels: np.ndarray, *, label_frequency: float = 1.0
     ) -> PlattCalibration:
-        """Fit to the scores (n,) and bool labels (n,) of validation pairs; both labels must occur."""
+        """Fit to validation pairs.
+
+        Parameters
+        ----------
+        scores
+            Scores, (n,).
+        labels
+            Labels, bool of shape (n,); both must occur.
+        label_frequency
+            Share c of the edges that are labelled, at random. A pair is then labelled with
+            probability ``c * p`` (Elkan & Noto, KDD 2008). That is fitted, and ``p`` is the
+            probability of being an edge.
+        """
         from scipy.optimize import minimize
-        from scipy.special import expit
 
         labels = np.asarray(labels, bool)
         n_positive, n_negative = int(labels.sum()), int((~labels).sum())
         if n_positive == 0 or n_negative == 0:
-            msg = f"calibration needs edges and non-edges among the validation pairs, found {n_positive} and {n_negative}."
+            msg = (
+                "calibration needs edges and non-edges among the validation pairs, found "
+                f"{n_positive} and {n_negative}."
+            )
             raise ValueError(msg)
         scores = np.asarray(scores, np.float64)
+        # Standardised, so that start and bounds do not depend on the scale of the scores.
         centre, spread = scores.mean(), scores.std()
         z = (scores - centre) / (spread or 1.0)
-        wanted = np.where(labels, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
-
-        def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
-            slope = np.exp(theta[0])
-            logit = slope * z + theta[1]
-            edge = expit(logit)
-            if label_frequency == 1:
-                value = np.mean(np.logaddexp(0, logit) - wanted * logit)
-                residual = edge - wanted
-            else:
-                labelled = label_frequency * edge
-                # log(labelled) with the log of the logistic function, which stays finite where that underflows.
-                log_labelled = np.log(label_frequency) - np.logaddexp(0, -logit)
-                value = -np.mean(wanted * log_labelled + (1 - wanted) * np.log1p(-labelled))
-                residual = (1 - edge) * (labelled - wanted) / (1 - labelled)
-            return float(value), np.array([np.mean(residual * z) * slope, np.mean(residual)])
-
+        # Platt's smoothed targets t keep the fit finite for classes that a score separates.
+        t = np.where(labels, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+        # Slope 1, and the log-odds of an edge.
         start = np.array([0.0, np.log(n_positive / n_negative)])
-        # Scores that carry nothing would send the log-slope to minus infinity; the bound keeps the order of pairs.
         found = minimize(
-            loss, start, jac=True, method="L-BFGS-B", bounds=[(-7.0, 7.0), (None, None)]
+            _loss(z, t, label_frequency),
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[_LOG_SLOPES, (None, None)],
         )
         slope = float(np.exp(found.x[0]) / (spread or 1.0))
         return cls(slope, float(found.x[1] - slope * centre), float(found.fun))
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
-        """Probability of each score, float32."""
+        """Return the probability of each score, float32."""
         from scipy.special import expit
 
-        return expit(self.slope * np.asarray(scores, np.float64) + self.intercept).astype(
-            np.float32
-        )
+        logits = self.slope * np.asarray(scores, np.float64) + self.intercept
+        return expit(logits).astype(np.float32)
+
+
+def _loss(z: np.ndarray, t: np.ndarray, c: float) -> _Loss:
+    """Return the negative log-likelihood of targets t and its gradient, per pair.
+
+    It is a function of the log-slope a and the intercept b: the logit is ``l = exp(a) z + b``, an
+    edge has probability ``p = sigmoid(l)``, and a label has ``q = c p``.
+    """
+    from scipy.special import expit
+
+    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        slope = np.exp(theta[0])
+        logit = slope * z + theta[1]
+        p = expit(logit)
+        if c == 1:
+            # -t log p - (1 - t) log(1 - p) = log(1 + e^l) - t l, and its derivative by l.
+            value = np.mean(np.logaddexp(0, logit) - t * logit)
+            by_logit = p - t
+        else:
+            q = c * p
+            # log q by way of log p = -log(1 + e^-l), which stays finite where p underflows.
+            log_q = np.log(c) - np.logaddexp(0, -logit)
+            value = -np.mean(t * log_q + (1 - t) * np.log1p(-q))
+            by_logit = (1 - p) * (q - t) / (1 - q)
+        # dl/da = exp(a) z, dl/db = 1.
+        return float(value), np.array([np.mean(by_logit * z) * slope, np.mean(by_logit)])
+
+    return loss

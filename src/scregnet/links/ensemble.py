@@ -1,4 +1,4 @@
-"""Several fits that differ in their seed, as one."""
+"""Join several fits that differ in their seed."""
 
 from __future__ import annotations
 
@@ -17,36 +17,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class EnsembleLinks:
-    """Fitted links of one method, each with its calibration. The score is the mean of the calibrated logits."""
+    """Fitted links of one method, each with its calibration.
+
+    The score of a pair is the mean of the members' calibrated logits.
+    """
 
     members: tuple[FittedLinks, ...]
     calibrations: tuple[PlattCalibration, ...]
 
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Mean of the members' calibrated logits, float32."""
+        """Return the mean of the members' calibrated logits, float32."""
         return self.score_and_sd(sources, targets)[0]
 
     def score_and_sd(
         self, sources: np.ndarray, targets: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The score of each pair, and the standard deviation of the members' calibrated probabilities; both float32."""
+        """Return the score, and the standard deviation of the members' probabilities; float32."""
         logits = np.zeros(len(sources))
+        # Welford's update of mean m and sum of squares S: with the k-th probability p_k,
+        # m_k = m_(k-1) + (p_k - m_(k-1)) / k and S_k = S_(k-1) + (p_k - m_(k-1)) (p_k - m_k).
+        # A difference of sums would leave rounding error where members agree.
         mean, square = np.zeros(len(sources)), np.zeros(len(sources))
-        for number, (member, calibration) in enumerate(
-            zip(self.members, self.calibrations, strict=True), start=1
-        ):
+        members = zip(self.members, self.calibrations, strict=True)
+        for k, (member, calibration) in enumerate(members, start=1):
             score = member.score(sources, targets)
             logits += calibration.slope * score.astype(np.float64) + calibration.intercept
-            # Welford's update: a difference of sums would leave rounding error where members agree.
             probability = calibration(score).astype(np.float64)
             step = probability - mean
-            mean += step / number
+            mean += step / k
             square += step * (probability - mean)
         n = len(self.members)
         return (logits / n).astype(np.float32), np.sqrt(square / n).astype(np.float32)
 
     def state(self) -> dict[str, np.ndarray]:
-        """The members' arrays, each with the member's number before its name, and their calibrations."""
+        """Return the members' arrays, named ``<member>_<array>``, and their calibrations."""
         state = {
             f"{number}_{name}": value
             for number, member in enumerate(self.members)
@@ -58,7 +62,7 @@ class EnsembleLinks:
 
     @classmethod
     def from_state(cls, method: str, state: dict[str, np.ndarray]) -> EnsembleLinks:
-        """The inverse of :meth:`state`, for members that were fitted by ``method``."""
+        """Make an equal object from its :meth:`state`; ``method`` fitted its members."""
         members: list[dict[str, np.ndarray]] = [{} for _ in state["slopes"]]
         for key, value in state.items():
             number, _, name = key.partition("_")
@@ -83,11 +87,25 @@ def fit_members(
     device: Any,
     progress: Callable[[int], Progress | None] | None = None,
 ) -> list[FitResult]:
-    """Fit ``n_models`` times; the first has the seed ``random_state`` itself, the others have seeds derived from it.
+    """Fit a method several times with different seeds.
 
-    ``progress`` gives the callback for the member of a number.
+    Parameters
+    ----------
+    method
+        The method.
+    task
+        The same task for every member.
+    n_models
+        Number of fits.
+    random_state
+        Seed of the first member. The others have seeds derived from it.
+    device
+        Where to compute; ``None`` for methods without torch.
+    progress
+        Gives the callback of a member by its number.
     """
     first = np.random.default_rng(random_state)
+    # Spawning draws nothing from the first, so a single fit and the first member are the same.
     generators = [first, *first.spawn(n_models - 1)]
     return [
         method.fit(
@@ -103,7 +121,7 @@ def fit_members(
 def join(
     results: list[FitResult], task: LinkTask, *, label_frequency: float = 1.0
 ) -> FittedLinks | EnsembleLinks:
-    """The links of a single fit as they are; several calibrated on the validation pairs and joined."""
+    """Return a single fit's links as they are; calibrate several on validation pairs and join."""
     if len(results) == 1:
         return results[0].links
     check = task.validation

@@ -1,8 +1,8 @@
-"""Names of the methods; a method's module is imported only when it is asked for."""
+"""Names of the methods. The module of a built-in method is imported when it is asked for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,79 +14,79 @@ if TYPE_CHECKING:
 
     from scregnet.links.task import FittedLinks, LinkMethod
 
-
-@dataclass(frozen=True)
-class MethodEntry:
-    """Where a method lives (``"module:Class"``), where its fitted form lives, and what it is."""
-
-    method: str
-    fitted: str
-    summary: str
-
-
-LINK_METHODS: dict[str, MethodEntry] = {}
-
-NULL_MODELS = ("degree", "label_factors")
-"""Methods that never see expression; every fit reports their figures beside its own."""
+LINK_METHODS: dict[str, str | type[LinkMethod]] = {
+    "degree": "scregnet.links.methods.degree:Degree",
+    "label_factors": "scregnet.links.methods.label_factors.method:LabelFactors",
+    "scregnet": "scregnet.links.methods.scregnet.method:ScRegNet",
+    "sctransnet": "scregnet.links.methods.sctransnet.method:ScTransNet",
+    "joint": "scregnet.links.methods.joint.method:Joint",
+}
+"""Name of a method to its class, or to ``"module:Class"``, which is imported on first use."""
 
 
-def register_method(name: str, *, method: str, fitted: str, summary: str) -> None:
-    """Make a method known under ``name``; ``method`` and ``fitted`` are ``"module:Class"`` and satisfy the two protocols."""
-    LINK_METHODS[name] = MethodEntry(method, fitted, summary)
+def register_method(name: str, method: str | type[LinkMethod]) -> None:
+    """Make a method known under ``name``.
+
+    Parameters
+    ----------
+    name
+        What users pass as ``method=``.
+    method
+        A dataclass that derives from :class:`scregnet.links.LinkMethod`, or ``"module:Class"``.
+    """
+    if not isinstance(method, str):
+        _check_class(name, method)
+    LINK_METHODS[name] = method
+
+
+def method_class(name: str) -> type[LinkMethod]:
+    """Return the class of a method; an unknown name raises and lists the valid ones."""
+    check_choice("method", name, LINK_METHODS)
+    entry = LINK_METHODS[name]
+    if isinstance(entry, str):
+        module, _, attribute = entry.partition(":")
+        entry = getattr(import_module(module), attribute)
+        _check_class(name, entry)
+        LINK_METHODS[name] = entry
+    return entry
 
 
 def get_method(name: str, **parameters: Any) -> LinkMethod:
-    """Return the method ``name`` with the given hyper-parameters; unknown names of either raise, listing the valid ones."""
-    check_choice("method", name, LINK_METHODS)
-    cls = _load(LINK_METHODS[name].method)
-    known = [f.name for f in fields(cls)]
+    """Return the method ``name`` with the given hyper-parameters.
+
+    Unknown names of methods and hyper-parameters raise, and the message lists the valid ones.
+    """
+    cls = method_class(name)
+    known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
     for parameter in parameters:
         if parameter not in known:
             close = get_close_matches(parameter, known, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
-            msg = f"{parameter!r} is not a parameter of method={name!r}; it takes {', '.join(known) or 'none'}.{hint}"
+            msg = (
+                f"{parameter!r} is not a parameter of method={name!r}; "
+                f"it takes {', '.join(known) or 'none'}.{hint}"
+            )
             raise TypeError(msg)
     return cls(**parameters)
 
 
+def null_models() -> tuple[str, ...]:
+    """Return the names of the null models. They never see expression; every fit reports them."""
+    return tuple(name for name in LINK_METHODS if method_class(name).is_null)
+
+
 def load_fitted(name: str, state: dict[str, np.ndarray]) -> FittedLinks:
     """Return the fitted links that method ``name`` saved as ``state``."""
-    check_choice("method", name, LINK_METHODS)
-    return _load(LINK_METHODS[name].fitted).from_state(state)
+    return method_class(name).fitted.from_state(state)
 
 
-def _load(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
-
-
-register_method(
-    "degree",
-    method="scregnet.links.methods.degree:Degree",
-    fitted="scregnet.links.forms.additive:AdditiveLinks",
-    summary="null model: how often is this TF a regulator, how often is this gene a target",
-)
-register_method(
-    "label_factors",
-    method="scregnet.links.methods.label_factors.method:LabelFactors",
-    fitted="scregnet.links.methods.label_factors.method:FactorLinks",
-    summary="null model: which TFs have targets in common, low-rank factors of the training labels",
-)
-register_method(
-    "scregnet",
-    method="scregnet.links.methods.scregnet.method:ScRegNet",
-    fitted="scregnet.links.forms.additive:AdditiveLinks",
-    summary="frozen foundation-model embedding beside a graph network, pair classifier (Kommu et al. 2025)",
-)
-register_method(
-    "sctransnet",
-    method="scregnet.links.methods.sctransnet.method:ScTransNet",
-    fitted="scregnet.links.forms.bilinear:BilinearLinks",
-    summary="frozen foundation-model embedding beside attention over the known network, hard negatives (Kommu et al. 2024)",
-)
-register_method(
-    "joint",
-    method="scregnet.links.methods.joint.method:Joint",
-    fitted="scregnet.links.methods.joint.method:JointLinks",
-    summary="Gaussian process over pairs, with factors of the labels and boosted trees or, for targets without labels, a forest of genes",
-)
+def _check_class(name: str, method: Any) -> None:
+    """Raise ``TypeError`` unless ``method`` has what a method must offer."""
+    needed = ("fit", "fitted", "summary", "__dataclass_fields__")
+    missing = [part for part in needed if not hasattr(method, part)]
+    if not isinstance(method, type) or missing:
+        msg = (
+            f"the method {name!r} must be a dataclass that derives from LinkMethod and names "
+            f"summary and fitted; {method!r} lacks {', '.join(missing) or 'all of it'}."
+        )
+        raise TypeError(msg)

@@ -1,20 +1,20 @@
-"""The objects that travel through the core: labelled pairs, the task a method sees, what a method must offer."""
+"""The objects that travel through the core: labelled pairs, a task, and what a method offers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 Progress = Callable[[int, dict[str, float]], None]
-"""Called after each epoch with its number and the figures of its history row."""
+"""Called after each epoch with its number and its history row."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Labelled pairs of genes: ``sources`` and ``targets`` are int32 positions of genes, ``labels`` is bool."""
+    """Labelled pairs: int32 positions of genes as ``sources`` and ``targets``, bool ``labels``."""
 
     sources: np.ndarray
     targets: np.ndarray
@@ -22,7 +22,10 @@ class Pairs:
 
     def __post_init__(self) -> None:
         if not len(self.sources) == len(self.targets) == len(self.labels):
-            msg = f"sources, targets and labels differ in length: {len(self.sources)}, {len(self.targets)}, {len(self.labels)}."
+            msg = (
+                "sources, targets and labels differ in length: "
+                f"{len(self.sources)}, {len(self.targets)}, {len(self.labels)}."
+            )
             raise ValueError(msg)
 
     def __len__(self) -> int:
@@ -34,13 +37,13 @@ class Pairs:
         return int(self.labels.sum())
 
     def take(self, which: np.ndarray) -> Pairs:
-        """The pairs at the given positions or under the given mask."""
+        """Return the pairs at the given positions or under the given mask."""
         return Pairs(self.sources[which], self.targets[which], self.labels[which])
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Three disjoint parts of the labelled pairs. Only ``train`` and ``validation`` ever reach a method."""
+    """Three disjoint parts of the labelled pairs. A method never gets ``test``."""
 
     train: Pairs
     validation: Pairs
@@ -49,59 +52,88 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class LinkTask:
-    """What a method is given: everything but the test pairs, so that none can look at them.
-
-    ``expression`` is float32 of shape (n_genes, n_features), standardised per gene; ``embedding`` is float32 of shape
-    (n_genes, width) with zero rows for genes that have none; ``summary`` is float32 of shape (n_genes, 3): mean, standard deviation and detection
-    rate of the expression before it was standardised; ``families`` is int32 of shape (n_genes,), the same number for genes of one family. Each may be ``None``.
-    """
+    """What a method is given: everything but the test pairs. Each feature may be ``None``."""
 
     n_genes: int
     train: Pairs
     validation: Pairs
     expression: np.ndarray | None = None
+    """Standardised per gene, float32 of shape (n_genes, n_features)."""
+
     embedding: np.ndarray | None = None
+    """Float32 of shape (n_genes, width); zero rows for genes without a vector."""
+
     summary: np.ndarray | None = None
+    """Mean, standard deviation and detection rate before standardising, float32 (n_genes, 3)."""
+
     families: np.ndarray | None = None
+    """The same number for genes of one family, int32 of shape (n_genes,)."""
 
     @property
     def message_graph(self) -> np.ndarray:
-        """Edges that messages may pass along; shape (2, n), the training positives, source above target."""
+        """Edges that messages may pass along: training positives, (2, n), source above target."""
         known = self.train.labels
         return np.stack([self.train.sources[known], self.train.targets[known]]).astype(np.int64)
 
 
 class FittedLinks(Protocol):
-    """A fitted method: scores any pair and gives its state as plain arrays."""
+    """A fitted method: it scores any pair and gives its state as plain arrays."""
 
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Score of each pair, float32, higher for likelier edges; on the logit scale where the method has one."""
+        """Return the score of each pair, float32, higher for likelier edges; best a logit."""
         ...
 
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which :meth:`from_state` makes an equal object."""
+        """Return arrays from which :meth:`from_state` makes an equal object."""
         ...
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> FittedLinks:
-        """The inverse of :meth:`state`."""
+        """Make an equal object from its :meth:`state`."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """What :meth:`LinkMethod.fit` returns: the fitted links, one history row an epoch, the epoch that was kept (-1: no epochs)."""
+    """What :meth:`LinkMethod.fit` returns."""
 
     links: FittedLinks
     history: list[dict[str, float]] = field(default_factory=list)
+    """One row an epoch; empty for methods without epochs."""
+
     best_epoch: int = -1
+    """The epoch that was kept; -1 for methods without epochs."""
 
 
 class LinkMethod(Protocol):
-    """A method of link prediction; its fields are its hyper-parameters."""
+    """A method of link prediction: a frozen dataclass whose fields are its hyper-parameters.
 
-    needs_expression: ClassVar[bool]
-    uses_embedding: ClassVar[bool]
+    Derive from it, set ``summary`` and ``fitted``, and write ``fit``.
+    """
+
+    summary: ClassVar[str]
+    """What the method is, in one line."""
+
+    fitted: ClassVar[type[FittedLinks]]
+    """Class of the fitted links. Its ``from_state`` reads stored models."""
+
+    is_null: ClassVar[bool] = False
+    """Whether it is a null model. It sees no expression and no embedding; every fit reports it."""
+
+    needs_expression: ClassVar[bool] = False
+    """Whether the task must have ``expression`` and ``summary``."""
+
+    uses_embedding: ClassVar[bool] = False
+    """Whether the task may have an ``embedding``."""
+
+    uses_torch: ClassVar[bool] = False
+    """Whether ``fit`` gets a torch device; else ``device`` is ``None``, and torch stays out."""
+
+    search_space: ClassVar[Mapping[str, Any]] = {}
+    """Hyper-parameters that :func:`scregnet.tl.tune_grn` searches by default."""
+
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Name of a version without one part to the hyper-parameters that make it."""
 
     def fit(
         self,
@@ -111,5 +143,9 @@ class LinkMethod(Protocol):
         device: Any,
         progress: Progress | None = None,
     ) -> FitResult:
-        """Fit to the training pairs; the validation pairs serve to stop and to choose, nothing else."""
+        """Fit to the training pairs.
+
+        Validation pairs may choose hyper-parameters and stop the training, no more: they also
+        calibrate the scores.
+        """
         ...

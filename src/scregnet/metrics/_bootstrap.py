@@ -1,4 +1,8 @@
-"""Bootstrap intervals of all metrics, from one sort of the scores."""
+"""Bootstrap intervals of all metrics, from one sort of the scores.
+
+A resample is a weight per pair: how often the pair was drawn. The scores are sorted once, and each
+replicate needs only cumulative sums of its weights.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scregnet._validate import check_integer, check_interval
-from scregnet.metrics._calibration import bins
-from scregnet.metrics._calibration import checked as checked_probabilities
-from scregnet.metrics._ranking import _checked
+from scregnet.metrics._metrics import bins, check_probabilities, check_scores
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -25,33 +27,28 @@ def bootstrap(
     rng: np.random.Generator,
     level: float = 0.95,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of what :func:`evaluate` gives, over resamples of the pairs, centred.
+    """Percentile intervals of what :func:`evaluate` returns, over resamples of the pairs.
 
-    Each TF's edges are resampled among themselves, and its non-edges among themselves. So every replicate has the same
-    TFs, each with as many edges as before: all metrics stay defined, per-TF means are over the same TFs, and the interval is about which pairs
-    happened to be tested, given these TFs. It says nothing about other TFs; with few of them, they would differ more.
+    Edges and non-edges of each TF are resampled separately, so every replicate has the same TFs.
+    The intervals are about the choice of tested pairs; they say nothing about other TFs.
 
     Parameters
     ----------
-    labels
-        Whether each pair is an edge, shape (n,).
-    scores
-        Score of each pair, higher for likelier edges, shape (n,).
-    groups
-        TF of each pair, shape (n,).
+    labels, scores, groups
+        Whether each pair is an edge, its score, higher for likelier edges, and its TF; shape (n,).
     probabilities
-        Calibrated probability of each pair, shape (n,); ``None`` leaves ``brier`` and ``ece`` out.
+        Calibrated probability of each pair, shape (n,); ``None`` skips ``brier`` and ``ece``.
     n_bootstrap
         Number of resamples.
     rng
         Source of randomness.
     level
-        Share of the resamples' values that the interval holds.
+        Share of the resamples that the interval covers.
 
     Returns
     -------
-    Metric → lower and upper end. ``prevalence``, which the resampling keeps as it is, and per-TF metrics without any TF that has both kinds of pairs
-    have NaN for both.
+    Metric → lower and upper end. Both are NaN for ``prevalence``, which resampling does not change,
+    and for per-TF metrics if no TF has both kinds of pairs.
 
     Raises
     ------
@@ -60,17 +57,17 @@ def bootstrap(
 
     Notes
     -----
-    The values of the replicates are shifted so that their mean is the figure itself: a resample holds some edges several times, at one place in the ranking, which raises average
-    precision where a TF has few edges, and noise raises the calibration error. Without the shift the figure can lie outside its own interval.
-
-    A resample is a weight for each pair. The scores are sorted once, over all pairs and within TFs; each replicate is then a cumulative sum.
+    The replicates are shifted so that their mean is the figure itself. Repeated edges share a place
+    in the ranking, which raises average precision, and noise raises the calibration error: without
+    the shift a figure can lie outside its own interval.
 
     Examples
     --------
     >>> import numpy as np
     >>> import scregnet as sr
     >>> labels, scores = [1, 1, 0, 0, 1, 0], [0.9, 0.3, 0.5, 0.1, 0.8, 0.2]
-    >>> low, high = sr.metrics.bootstrap(labels, scores, ["A"] * 6, rng=np.random.default_rng(0))["auroc"]
+    >>> rng = np.random.default_rng(0)
+    >>> low, high = sr.metrics.bootstrap(labels, scores, ["A"] * 6, rng=rng)["auroc"]
     """
     check_integer("n_bootstrap", n_bootstrap, minimum=1)
     check_interval("level", level, 0, 1, closed="neither")
@@ -82,6 +79,7 @@ def bootstrap(
     intervals = {}
     for metric, figure in figures.items():
         values = np.array([replicate[metric] for replicate in replicates])
+        # The shift must not leave the range of the metric; ratios to chance end at 1 / prevalence.
         largest = 1 / figures["prevalence"] if metric in ("auprc_ratio", "epr") else 1.0
         low, high = np.clip(np.quantile(values, tails) - values.mean() + figure, 0, largest)
         intervals[metric] = (float(low), float(high))
@@ -90,16 +88,17 @@ def bootstrap(
 
 
 class _Strata:
-    """Draws with replacement within every TF's edges and within its non-edges."""
+    """Draws with replacement among each TF's edges and among its non-edges."""
 
     def __init__(self, labels: np.ndarray, groups: np.ndarray) -> None:
+        # Pairs sorted by stratum; per pair the first place and the size of its stratum.
         stratum = 2 * groups + labels
         self.order = np.argsort(stratum, kind="stable")
         _, first, sizes = np.unique(stratum[self.order], return_index=True, return_counts=True)
         self.first, self.sizes = np.repeat(first, sizes), np.repeat(sizes, sizes)
 
     def __call__(self, rng: np.random.Generator) -> np.ndarray:
-        """How often each pair was drawn, float64."""
+        """Return how often each pair was drawn, float64."""
         drawn = self.first + (rng.random(len(self.order)) * self.sizes).astype(np.intp)
         counts = np.empty(len(self.order))
         counts[self.order] = np.bincount(drawn, minlength=len(self.order))
@@ -107,9 +106,10 @@ class _Strata:
 
 
 class WeightedMetrics:
-    """All metrics of one set of pairs as functions of how often each pair counts; once each gives what :func:`evaluate` gives.
+    """All metrics of one set of pairs, as functions of how often each pair counts.
 
-    Weights are whole numbers of at least 0; each TF that has edges and non-edges must keep some of both.
+    Weights of one give what :func:`evaluate` returns. Weights are whole numbers; each TF with edges
+    and non-edges must keep some of both.
     """
 
     def __init__(
@@ -119,12 +119,16 @@ class WeightedMetrics:
         groups: ArrayLike,
         probabilities: ArrayLike | None = None,
     ) -> None:
-        self.labels, scores = _checked(labels, scores)
+        self.labels, scores = check_scores(labels, scores)
         _, self.groups = np.unique(np.asarray(groups), return_inverse=True)
         if self.groups.shape != self.labels.shape:
-            msg = f"groups must name the TF of each of the {len(self.labels)} pairs, got shape {self.groups.shape}."
+            msg = (
+                f"groups must name the TF of each of the {len(self.labels)} pairs, "
+                f"got shape {self.groups.shape}."
+            )
             raise ValueError(msg)
         self._all = _Ranking(self.labels, scores, np.zeros(len(scores), np.intp))
+        # Pairs of TFs with both kinds: the others have no ranking of their own.
         edges = np.bincount(self.groups, weights=self.labels)
         both = (edges > 0) & (edges < np.bincount(self.groups))
         self._rows = np.flatnonzero(both[self.groups])
@@ -134,7 +138,7 @@ class WeightedMetrics:
         )
         self._residual: np.ndarray | None = None
         if probabilities is not None:
-            _, values = checked_probabilities(self.labels, probabilities)
+            _, values = check_probabilities(self.labels, probabilities)
             self._residual, self._bins = values - self.labels, bins(values)
 
     def __call__(self, weights: np.ndarray) -> dict[str, float]:
@@ -166,12 +170,13 @@ class WeightedMetrics:
 
 
 class _Ranking:
-    """Pairs sorted by group and falling score, tied ones as one step."""
+    """Pairs sorted by group, then by falling score; tied pairs form one step of the ranking."""
 
     def __init__(self, labels: np.ndarray, scores: np.ndarray, groups: np.ndarray) -> None:
         self.order = np.lexsort((-scores, groups))
         self.labels = labels[self.order].astype(np.float64)
         sorted_scores, sorted_groups = scores[self.order], groups[self.order]
+        # Last pair of each step; first step and number of steps of each group.
         new_group = sorted_groups[1:] != sorted_groups[:-1]
         new_step = new_group | (sorted_scores[1:] != sorted_scores[:-1])
         self.last = np.append(np.flatnonzero(new_step), len(scores) - 1)
@@ -180,7 +185,7 @@ class _Ranking:
         self.lengths = np.diff(np.append(self.start, len(self.last)))
 
     def cumulate(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Edges and pairs from the best score of the group down to the end of every step."""
+        """Return edges and pairs from the top of the group down to the end of every step."""
         sorted_weights = weights[self.order]
         return tuple(  # type: ignore[return-value]
             self._from_group_start(np.cumsum(values)[self.last])
@@ -188,30 +193,33 @@ class _Ranking:
         )
 
     def _from_group_start(self, sums: np.ndarray) -> np.ndarray:
+        """Subtract what earlier groups add to a cumulative sum over all groups."""
         before = np.append(0.0, sums)[self.start]
         return sums - np.repeat(before, self.lengths)
 
     def _gains(self, sums: np.ndarray) -> np.ndarray:
+        """Return what every step adds to a cumulative sum within groups."""
         gains = np.diff(sums, prepend=0.0)
         gains[self.start] = sums[self.start]
         return gains
 
     def auprc(self, edges: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-        """Average precision of every group."""
-        # Steps of no weight at the top have no precision, and add nothing.
+        """Return the average precision of every group: Σ (gain in recall) · precision."""
+        # Steps without weight at the top of a group have no precision and add nothing.
         steps = self._gains(edges) * edges / np.maximum(pairs, 1)
         return np.add.reduceat(steps, self.start) / edges[self.start + self.lengths - 1]
 
     def auroc(self, edges: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-        """Area under the curve of every group, ties counting half."""
+        """Return the area under the ROC curve of every group; ties count half."""
         end = self.start + self.lengths - 1
         others = pairs - edges
+        # Per step: its non-edges times the edges above them, plus half of those tied with them.
         steps = self._gains(others) * (edges - self._gains(edges) / 2)
         return np.add.reduceat(steps, self.start) / (edges[end] * others[end])
 
 
 def _epr(edges: np.ndarray, pairs: np.ndarray, k: float) -> float:
-    """Share of edges among the k best pairs; those tied at the k-th place count with their share of edges."""
+    """Share of edges among the k best pairs; pairs tied at the k-th place count by their share."""
     step = int(np.searchsorted(pairs, k))
     edges_before, pairs_before = (edges[step - 1], pairs[step - 1]) if step else (0.0, 0.0)
     tied = (edges[step] - edges_before) / (pairs[step] - pairs_before)

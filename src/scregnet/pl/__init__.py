@@ -1,4 +1,4 @@
-"""Draw: the network, its evaluation, the course of the training."""
+"""Draw the network, its evaluation, its training, and the studies of `bm`."""
 
 from __future__ import annotations
 

@@ -1,20 +1,21 @@
-"""Whether the probabilities of a fitted network mean what they say."""
+"""Probabilities of a fitted network against the share of known edges."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 
+from scregnet import get
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted
+from scregnet._anndata.slots import fitted, key_of_group
 from scregnet._docs import doc
-from scregnet._validate import check_choice, check_integer
-from scregnet.pl._figure import PALETTE, finish, panels
+from scregnet.pl._figure import colours, finish, panels
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -26,9 +27,10 @@ def calibration(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     split: Literal["train", "validation", "test"] = "test",
     n_bins: int = 10,
-    color: str = PALETTE[0],
+    palette: str | Sequence[str] | None = None,
     mod: str = "rna",
     ax: Axes | None = None,
     figsize: tuple[float, float] | None = None,
@@ -37,23 +39,24 @@ def calibration(
     save: str | PathLike[str] | None = None,
     return_fig: bool = False,
 ) -> Figure | Axes | None:
-    """Draw how often pairs are true against the probability they were given, over the histogram of the probabilities.
+    """Draw the share of known edges against the probability, over the histogram of probabilities.
 
-    The bars of each point span Wilson's 95 %% interval of the share of true pairs in the bin. Of a fit with a ``label_frequency`` below 1, the
-    probability of being listed in the prior is drawn, that of being an edge times ``label_frequency``: labels tell no more.
+    Draws :func:`scregnet.get.calibration`. Points of calibrated probabilities lie on the diagonal.
+    The bars of a point are Wilson's 95 %% interval.
 
     Parameters
     ----------
     %(adata)s
     %(key)s
-    split
-        Which labelled pairs to take.
+    %(group)s
+    %(split)s
     n_bins
         Number of bins of equal width between 0 and 1.
-    color
-        Colour of the points.
+    palette
+        Colour of the points: one name, or the first of several.
     %(mod)s
-    %(plot)s
+    %(ax)s
+    %(figure)s
 
     Returns
     -------
@@ -62,9 +65,9 @@ def calibration(
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``.
+        There is no fitted network named ``key``, or no such ``group``.
     ValueError
-        The split has no labelled pairs.
+        The split has no labelled pairs, ``n_bins`` is below 2, or ``group`` is missing.
 
     Examples
     --------
@@ -73,68 +76,45 @@ def calibration(
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sr.pl.calibration(adata)
     """
-    check_integer("n_bins", n_bins, minimum=2)
-    results = fitted(resolve(adata, mod), key)
-    label_frequency = float(results["params"].get("label_frequency", 1))
-    bins = _bins(results["pairs"], split, n_bins, label_frequency)
+    adata = resolve(adata, mod)
+    key = key_of_group(adata, key, group)
+    bins = get.calibration(adata, key=key, split=split, n_bins=n_bins)
+    (colour,) = colours(palette, ["points"], "kinds of points")
     (one,) = axes = panels(ax, 1, figsize=figsize, dpi=dpi, default_size=(4.4, 4.4))
-    one.bar(
-        bins["low"],
-        bins["n"] / bins["n"].sum(),
-        width=1 / n_bins,
+    _draw(one, bins, colour)
+    label_frequency = float(fitted(adata, key)["params"]["label_frequency"])
+    one.set_xlabel("Probability" if label_frequency == 1 else "Probability of being in the prior")
+    n_pairs = bins["n_pairs"].sum()
+    one.set_title(f"Calibration on the {split} split ({n_pairs:,} pairs)", fontsize="medium")
+    return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
+
+
+def _draw(ax: Axes, bins: pd.DataFrame, colour: str) -> None:
+    ax.bar(
+        bins["left"],
+        bins["n_pairs"] / bins["n_pairs"].sum(),
+        width=bins["right"] - bins["left"],
         align="edge",
         color="0.85",
         edgecolor="white",
         label="share of pairs",
         zorder=1,
     )
-    one.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="perfect", zorder=2)
-    points = bins[bins["n"] > 0]
-    spans = np.stack([points["true"] - points["lower"], points["upper"] - points["true"]])
-    one.errorbar(
-        points["mean"],
-        points["true"],
-        yerr=spans,
-        color=color,
+    ax.plot([0, 1], [0, 1], color="0.5", linestyle=":", label="perfect", zorder=2)
+    points = bins[bins["n_pairs"] > 0]
+    below = points["frequency"] - points["low"]
+    above = points["high"] - points["frequency"]
+    ax.errorbar(
+        points["probability"],
+        points["frequency"],
+        yerr=np.stack([below, above]),
+        color=colour,
         fmt="o-",
         label="share that is true",
         zorder=3,
     )
-    listed = "Probability" if label_frequency == 1 else "Probability of being in the prior"
-    one.set(xlim=(0, 1), ylim=(0, 1.02), box_aspect=1, xlabel=listed, ylabel="Share of pairs")
-    one.set_title(
-        f"Calibration on the {split} split ({int(bins['n'].sum()):,} pairs)", fontsize="medium"
-    )
-    # No corner is free for sure: under- and overconfident methods fill opposite ones.
-    one.legend(
+    ax.set(xlim=(0, 1), ylim=(0, 1.02), box_aspect=1, ylabel="Share of pairs")
+    # Below the axes: under- and overconfident methods fill opposite corners.
+    ax.legend(
         loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, fontsize="small", frameon=False
-    )
-    return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
-
-
-def _bins(pairs: pd.DataFrame, split: str, n_bins: int, label_frequency: float = 1) -> pd.DataFrame:
-    """Return one row per bin: lower edge, pairs, mean probability, share of true pairs and its interval."""
-    check_choice("split", split, ("train", "validation", "test"))
-    part = pairs[pairs["split"] == split]
-    if len(part) == 0:
-        msg = f"split={split!r} has no labelled pairs."
-        raise ValueError(msg)
-    probability = label_frequency * part["probability"].to_numpy(dtype=float)
-    place = np.minimum((probability * n_bins).astype(int), n_bins - 1)
-    n = np.bincount(place, minlength=n_bins)
-    safe = np.maximum(n, 1)
-    true = np.bincount(place, weights=part["label"].to_numpy() == 1, minlength=n_bins) / safe
-    z = 1.959964
-    centre = (true + z**2 / (2 * safe)) / (1 + z**2 / safe)
-    half = z * np.sqrt(true * (1 - true) / safe + z**2 / (4 * safe**2)) / (1 + z**2 / safe)
-    return pd.DataFrame(
-        {
-            "low": np.arange(n_bins) / n_bins,
-            "n": n,
-            "mean": np.bincount(place, weights=probability, minlength=n_bins) / safe,
-            "true": true,
-            # Rounding must not put an end of the interval on the wrong side of the share itself.
-            "lower": np.minimum(np.maximum(centre - half, 0), true),
-            "upper": np.maximum(np.minimum(centre + half, 1), true),
-        }
     )

@@ -1,4 +1,4 @@
-"""What every plot does with its figure: make it or take the user's axes, then show, save and return by one rule."""
+"""What all plots share: colours, axes, and one rule for showing, saving and returning."""
 
 from __future__ import annotations
 
@@ -11,8 +11,21 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's palette, told apart with every common form of colour blindness. Grey stands for its yellow, which is hard to see on white.
+# Okabe and Ito's palette, which all common forms of colour blindness can tell apart.
+# Grey replaces its yellow, which is hard to see on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+
+
+def colours(palette: str | Sequence[str] | None, names: Sequence[str], what: str) -> list[str]:
+    """Return one colour per name, of ``palette`` or of the package's own."""
+    given = [palette] if isinstance(palette, str) else list(palette or PALETTE)
+    if len(given) < len(names):
+        msg = (
+            f"palette has {len(given)} colours, but there are {len(names)} {what}: "
+            f"{', '.join(names)}."
+        )
+        raise ValueError(msg)
+    return given[: len(names)]
 
 
 def panels(
@@ -54,8 +67,11 @@ def finish(
     save: str | PathLike[str] | None,
     return_fig: bool,
 ) -> Any:
-    """Save and show a drawn figure; return it, its axes or nothing. ``given`` says that the axes are the user's."""
-    # The canvas knows the figure that is written, also for axes inside a subfigure.
+    """Save and show a drawn figure; return it, its axes or nothing.
+
+    ``given`` says that the axes are the user's.
+    """
+    # axes.figure may be a subfigure; the canvas has the figure that is saved.
     figure = axes[0].figure.canvas.figure
     if save is not None:
         figure.savefig(save, bbox_inches="tight")
@@ -65,7 +81,7 @@ def finish(
         if show or (show is None and save is None and not return_fig and _can_show()):
             plt.show()
         elif show is None and save is not None and not return_fig:
-            # Nobody holds this figure any more: a loop that saves pictures would fill the memory.
+            # Nobody can reach this figure any more: a loop that saves would fill the memory.
             plt.close(figure)
     if return_fig:
         return figure

@@ -1,19 +1,19 @@
-"""The course of the training of a fitted network."""
+"""Loss and validation metrics of a fitted network by epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from scregnet import get
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted
+from scregnet._anndata.slots import fitted, key_of_group
 from scregnet._docs import doc
-from scregnet.pl._figure import PALETTE, finish, panels
+from scregnet.pl._figure import colours, finish, panels
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LOSSES = {"train_loss": "training", "validation_loss": "validation"}
 _SCORES = {"validation_auroc": "AUROC", "validation_auprc": "AUPRC"}
+_LINES = ("-", (0, (4, 1.2)))
 
 
 @doc
@@ -29,6 +30,7 @@ def history(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     palette: Sequence[str] | None = None,
     mod: str = "rna",
     ax: Sequence[Axes] | None = None,
@@ -38,41 +40,32 @@ def history(
     save: str | PathLike[str] | None = None,
     return_fig: bool = False,
 ) -> Figure | np.ndarray | None:
-    """Draw loss and validation metrics of a fitted network by epoch, and the epoch whose state was kept.
+    """Draw losses and validation metrics of a fitted network by epoch, and mark the kept epoch.
 
-    Of an ensemble, every member has its own line and its own kept epoch.
+    Draws :func:`scregnet.get.history`. Each member of an ensemble has its own lines.
 
     Parameters
     ----------
     %(adata)s
     %(key)s
+    %(group)s
     palette
-        Two colours: the first for training loss and AUROC, the second for validation loss and AUPRC.
+        Two colours: of training loss and AUROC, and of validation loss and AUPRC.
     %(mod)s
-    ax
-        Two axes to draw on, for the losses and for the metrics; ``None`` makes a figure.
-    figsize
-        Width and height of a new figure in inches.
-    dpi
-        Resolution of a new figure; ``None`` takes matplotlib's.
-    show
-        Show the figure; ``None`` shows it in an interactive session unless ``ax``, ``save`` or ``return_fig`` is given.
-    save
-        Path to write the figure to.
-    return_fig
-        Return the figure.
+    %(two_axes)s
+    %(figure)s
 
     Returns
     -------
-    The :class:`~matplotlib.figure.Figure` if ``return_fig``, an array of the two :class:`~matplotlib.axes.Axes` if
-    ``show=False``, else ``None``.
+    %(plot_returns)s
 
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``.
+        There is no fitted network named ``key``, or no such ``group``.
     ValueError
-        The method is not trained in epochs, or ``ax`` is not two axes.
+        The method is not trained in epochs, ``palette`` or ``ax`` does not fit, or ``group`` is
+        missing.
 
     Examples
     --------
@@ -82,60 +75,49 @@ def history(
     >>> sr.tl.fit_grn(adata, adata.uns["network"], embedding="svd", method="scregnet")
     >>> sr.pl.history(adata)
     """
-    from matplotlib.ticker import MaxNLocator
-
-    results = fitted(resolve(adata, mod), key)
-    table, kept = _epochs(results, key)
-    members = [part for _, part in table.groupby("model")] if "model" in table else [table]
-    alpha = 1 if len(members) == 1 else 0.6
-    colours = tuple(palette or PALETTE)
-    if len(colours) < 2:
-        msg = f"palette must have at least 2 colours, got {len(colours)}."
+    adata = resolve(adata, mod)
+    key = key_of_group(adata, key, group)
+    table = get.history(adata, key=key)
+    if len(table) == 0:
+        method = str(fitted(adata, key)["params"]["method"])
+        msg = (
+            f"adata.uns[{key!r}]['history'] is empty: method {method!r} is not trained in epochs, "
+            f"so there is no history to draw."
+        )
         raise ValueError(msg)
-
+    pair = colours(palette, ["training", "validation"], "curves")
     losses, scores = axes = panels(ax, 2, figsize=figsize, dpi=dpi, default_size=(8.4, 3.6))
-    for one, curves in ((losses, _LOSSES), (scores, _SCORES)):
-        for (column, label), colour, line in zip(
-            curves.items(), colours, ("-", (0, (4, 1.2))), strict=False
-        ):
-            style: dict[str, Any] = {"color": colour, "linestyle": line}
-            for number, member in enumerate(members):
-                # A single epoch has no line to draw.
-                marker = "o" if len(member) == 1 else None
-                named = label if number == 0 else None
-                one.plot(
-                    member["epoch"],
-                    member[column],
-                    label=named,
-                    marker=marker,
-                    alpha=alpha,
-                    **style,
-                )
-        for number, epoch in enumerate(kept):
-            named = None
-            if number == 0:
-                named = (
-                    f"kept: epoch {epoch}"
-                    if len(kept) == 1
-                    else f"kept: epochs {min(kept)} to {max(kept)}"
-                )
-            one.axvline(epoch, color="0.4", linestyle=":", label=named, alpha=alpha, zorder=1)
-        one.set_xlabel("Epoch")
-        one.xaxis.set_major_locator(MaxNLocator(integer=True))
-        one.legend(loc="best", fontsize="small")
+    _panel(losses, table, _LOSSES, pair)
+    _panel(scores, table, _SCORES, pair)
     losses.set(title="Loss", ylabel="Loss")
     scores.set(title="Validation pairs", ylabel="AUROC, AUPRC")
     return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
 
 
-def _epochs(results: Mapping[str, Any], key: str) -> tuple[pd.DataFrame, list[int]]:
-    """Return the frame of epochs and the epoch that each model kept, where it is known."""
-    table: pd.DataFrame = results["history"]
-    if len(table) == 0:
-        msg = (
-            f"adata.uns[{key!r}]['history'] is empty: method {str(results['params']['method'])!r} is not trained in epochs, "
-            f"so there is no history to draw."
-        )
-        raise ValueError(msg)
-    kept = np.atleast_1d(results["params"].get("best_epoch", -1)).tolist()
-    return table, [epoch for epoch in kept if epoch >= 0]
+def _panel(ax: Axes, table: pd.DataFrame, curves: dict[str, str], pair: Sequence[str]) -> None:
+    """Draw two columns of the history for each member, and a line at each kept epoch."""
+    from matplotlib.ticker import MaxNLocator
+
+    members = [part for _, part in table.groupby("model")] if "model" in table else [table]
+    alpha = 1 if len(members) == 1 else 0.6
+    for (column, label), colour, line in zip(curves.items(), pair, _LINES, strict=True):
+        style: dict[str, Any] = {"color": colour, "linestyle": line, "alpha": alpha}
+        for number, member in enumerate(members):
+            # A single epoch has no line to draw.
+            marker = "o" if len(member) == 1 else None
+            # Only the first member has a label: the legend names each curve once.
+            named = label if number == 0 else None
+            ax.plot(member["epoch"], member[column], label=named, marker=marker, **style)
+    kept = table.loc[table["kept"], "epoch"].tolist()
+    for number, epoch in enumerate(kept):
+        named = _kept_label(kept) if number == 0 else None
+        ax.axvline(epoch, color="0.4", linestyle=":", label=named, alpha=alpha, zorder=1)
+    ax.set_xlabel("Epoch")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(loc="best", fontsize="small")
+
+
+def _kept_label(kept: list[int]) -> str:
+    if len(kept) == 1:
+        return f"kept: epoch {kept[0]}"
+    return f"kept: epochs {min(kept)} to {max(kept)}"

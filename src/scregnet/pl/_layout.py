@@ -1,4 +1,4 @@
-"""Where the nodes of a drawn network lie: networkx layouts, one component at a time, packed into a box."""
+"""Where the nodes of a drawn network lie: networkx layouts of its components, packed into a box."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ if TYPE_CHECKING:
     import networkx as nx
 
 LAYOUTS = ("spring", "kamada_kawai", "circular", "shell", "bipartite")
-# These draw one figure out of all nodes; the others are run on each component, since components would drift apart.
+# These draw one figure of all nodes. The others are run on each component: together, components
+# would drift apart.
 FIGURES = ("circular", "shell", "bipartite")
 
 
 def positions(
     graph: nx.DiGraph, layout: str, *, aspect: float, random_state: int | None
 ) -> np.ndarray:
-    """Return the place of each node of ``graph`` in its order, shape (nodes, 2), in a box of width = ``aspect`` × height."""
+    """Return the place of each node in the order of ``graph``, shape (nodes, 2).
+
+    The places fill a box that is about ``aspect`` times as wide as high.
+    """
     import networkx as nx
 
     check_choice("layout", layout, LAYOUTS)
     nodes = list(graph)
-    # An own order of nodes and edges: the picture must not depend on the order of the links' ties.
+    # Sorted, so that the picture does not depend on the order of equally probable links.
     undirected = nx.Graph()
     undirected.add_nodes_from(sorted(nodes))
     undirected.add_edges_from(sorted(tuple(sorted(edge)) for edge in graph.edges))
@@ -33,12 +37,7 @@ def positions(
     if layout in FIGURES:
         place = _whole(undirected, tfs, layout)
     else:
-        parts = sorted(
-            nx.connected_components(undirected), key=lambda part: (-len(part), min(part))
-        )
-        boxes = [
-            _component(undirected.subgraph(sorted(part)), layout, rng, aspect) for part in parts
-        ]
+        boxes = [_component(part, layout, rng, aspect) for part in _components(undirected)]
         place = _pack(boxes, aspect)
     return np.array([place[node] for node in nodes], dtype=float)
 
@@ -57,7 +56,11 @@ def _whole(graph: nx.Graph, tfs: list[str], layout: str) -> dict[str, np.ndarray
 
 
 def _columns(graph: nx.Graph, tfs: list[str], others: list[str]) -> dict[str, np.ndarray]:
-    """TFs on the left, targets on the right, each in the order of the mean height of its neighbours in the other column."""
+    """Place TFs on the left and targets on the right, next to their neighbours.
+
+    Each column is sorted by the mean height of a node's neighbours in the other column (the
+    barycentre heuristic), targets and TFs in turn, four times each.
+    """
     height = {node: i / max(len(tfs) - 1, 1) for i, node in enumerate(tfs)}
     columns = (tfs, others)
     for turn in range(1, 9):
@@ -69,20 +72,36 @@ def _columns(graph: nx.Graph, tfs: list[str], others: list[str]) -> dict[str, np
             for node in column
         }
         ordered = sorted(column, key=lambda node: (mean[node], node))
-        height.update(
-            {
-                node: i / (len(ordered) - 1) if len(ordered) > 1 else 0.5
-                for i, node in enumerate(ordered)
-            }
-        )
+        # A single node goes to the middle.
+        last = len(ordered) - 1
+        height.update({node: i / last if last else 0.5 for i, node in enumerate(ordered)})
     x = dict.fromkeys(tfs, 0.0) | dict.fromkeys(others, 1.0)
     return {node: np.array([x[node], height[node]]) for node in graph}
+
+
+def _components(graph: nx.Graph) -> list[nx.Graph]:
+    """Return the connected parts of a graph, the largest first, their nodes in sorted order."""
+    import networkx as nx
+
+    parts = sorted(nx.connected_components(graph), key=lambda part: (-len(part), min(part)))
+    found = []
+    for part in parts:
+        # graph.subgraph() may go through its nodes in the order of a set, which changes from
+        # session to session, and the layout of a component depends on the order of its nodes.
+        component = nx.Graph()
+        component.add_nodes_from(sorted(part))
+        component.add_edges_from(edge for edge in graph.edges if edge[0] in part)
+        found.append(component)
+    return found
 
 
 def _component(
     graph: nx.Graph, layout: str, rng: np.random.Generator, aspect: float
 ) -> dict[str, np.ndarray]:
-    """Lay out a connected graph, long side along the wider side of the box, its area as large as its number of nodes."""
+    """Lay out a connected graph, its long side along that of the box.
+
+    Its extent grows with the root of the number of nodes, so that all components are as dense.
+    """
     import networkx as nx
 
     nodes = list(graph)
@@ -96,7 +115,7 @@ def _component(
     else:
         points = _spring(graph, rng)
     points -= points.mean(axis=0)
-    # The axes of the cloud; signs fixed so that the picture is the same on every linear algebra library.
+    # The principal axes, with fixed signs: linear algebra libraries differ in them.
     _, axes = np.linalg.eigh(points.T @ points)
     axes = axes[:, ::-1] if aspect >= 1 else axes
     axes *= np.where(np.abs(axes).max(axis=0) == axes.max(axis=0), 1, -1)
@@ -113,11 +132,12 @@ def _spring(graph: nx.Graph, rng: np.random.Generator) -> np.ndarray:
     nodes = list(graph)
     index = {node: i for i, node in enumerate(nodes)}
     edges = np.array([(index[a], index[b]) for a, b in graph.edges if a != b], dtype=int)
-    # One start settles in a tangle more often than not; large graphs are tangles anyway and take long.
+    # A single start often ends in a tangle. Large graphs are tangles anyway, and take long.
     n_starts = 12 if len(nodes) <= 80 else 4 if len(nodes) <= 200 else 1
     found: list[tuple[int, np.ndarray]] = []
     for _ in range(n_starts):
         seed = int(rng.integers(2**31))
+        # k, the length of an edge at rest, is 2.2 times networkx's default: labels need room.
         place = nx.spring_layout(graph, seed=seed, iterations=200, k=2.2 / np.sqrt(len(nodes)))
         points = np.array([place[node] for node in nodes])
         crossings = _crossings(points, edges) if n_starts > 1 else 0
@@ -131,9 +151,11 @@ def _crossings(points: np.ndarray, edges: np.ndarray) -> int:
     along = b - a
 
     def side(point: np.ndarray) -> np.ndarray:
+        """On which side of each edge each point lies: sign of the cross product."""
         gap = point[None] - a[:, None]
         return np.sign(along[:, None, 0] * gap[..., 1] - along[:, None, 1] * gap[..., 0])
 
+    # Two edges cross where each has the ends of the other on both sides.
     apart = side(a) * side(b) < 0
     shared = (edges[:, None, :, None] == edges[None, :, None, :]).any(axis=(2, 3))
     return int((apart & apart.T & ~shared).sum()) // 2
@@ -142,16 +164,16 @@ def _crossings(points: np.ndarray, edges: np.ndarray) -> int:
 def _pack(
     boxes: list[dict[str, np.ndarray]], aspect: float, gap: float = 1.0
 ) -> dict[str, np.ndarray]:
-    """Put components beside each other, so that the whole is about ``aspect`` times as wide as high."""
+    """Put components next to each other, in a box about ``aspect`` times as wide as high."""
     low = np.array([np.min(list(box.values()), axis=0) for box in boxes])
     size = np.array([np.ptp(list(box.values()), axis=0) for box in boxes]) + gap
-    # How much room is wasted depends on the width in no simple way, so the best of several is taken.
+    # Which width wastes least room cannot be computed directly: several are tried.
     start = max(float(size[:, 0].max()), np.sqrt(float(size.prod(axis=1).sum()) * aspect) / 1.2)
     widths = start * np.linspace(1, 2, 15 if len(boxes) <= 60 else 4)
     tried = [_corners(size, float(width)) for width in widths]
     extents = [(corners + size).max(axis=0) for corners in tried]
     corners = tried[int(np.argmin([max(extent[0] / aspect, extent[1]) for extent in extents]))]
-    # The largest comes first and lies at height 0, which is to be the top.
+    # The largest component was placed first, at height 0. Turned over, it is at the top.
     top = (corners + size)[:, 1]
     place = {}
     for box, origin, x, y in zip(boxes, low, corners[:, 0], -top, strict=True):
@@ -160,19 +182,17 @@ def _pack(
 
 
 def _corners(size: np.ndarray, width: float) -> np.ndarray:
-    """Return the lower left corners of boxes, each as low and then as far left as it fits beside those before it."""
+    """Return the lower left corners of boxes, each as low and then as far left as it fits."""
     corners = np.zeros_like(size)
     for i in range(1, len(size)):
         taken_low, taken_high = corners[:i], corners[:i] + size[:i]
         x, y = np.meshgrid(np.unique([0.0, *taken_high[:, 0]]), np.unique([0.0, *taken_high[:, 1]]))
         spots = np.stack([x.ravel(), y.ravel()], axis=1)
         spots = spots[(spots[:, 0] + size[i, 0] <= width + 1e-9) | (spots[:, 0] == 0)]
-        for spot in spots:  # meshgrid runs along x first: from low to high, from left to right
-            if (
-                not ((spot < taken_high - 1e-9) & (taken_low < spot + size[i] - 1e-9))
-                .all(axis=1)
-                .any()
-            ):
+        # meshgrid runs along x first: from low to high, and from left to right.
+        for spot in spots:
+            covers = (spot < taken_high - 1e-9) & (taken_low < spot + size[i] - 1e-9)
+            if not covers.all(axis=1).any():
                 corners[i] = spot
                 break
     return corners
@@ -188,19 +208,21 @@ def spread(
     high: np.ndarray,
     rounds: int | None = None,
 ) -> np.ndarray:
-    """Push nodes off each other and off edges of other nodes, which would seem to end at them.
+    """Push nodes away from each other, and from edges of other nodes that would seem to end there.
 
-    ``rounds=None`` takes up to 200, fewer for large graphs. Nodes keep ``apart`` of each other's borders, twice, which leaves room for labels. ``points``, ``radius`` and the corners of the box share one unit (points). Where there is no room for everything, the
-    places after the last round are taken.
+    All lengths are in points. Borders of nodes stay twice ``apart`` from each other, which leaves
+    room for labels, as far as the box allows. ``rounds=None`` takes up to 200 rounds, fewer for
+    large graphs.
     """
     points = points.copy()
     if rounds is None:
-        # A round takes time in proportion to nodes × edges, and crowded pictures gain little from the later ones.
+        # A round takes time in proportion to nodes × edges; crowded pictures gain little from many.
         rounds = int(np.clip(2_000_000 / max(len(points) * len(edges), 1), 5, 200))
     for _ in range(rounds):
         push = 0.5 * _off_nodes(points, radius + max(apart, 2)) + _off_edges(
             points, radius + 3, edges
         )
+        # A twentieth of a point cannot be seen.
         if np.abs(push).max(initial=0) < 0.05:
             break
         points = np.clip(points + push, low, high)
@@ -208,11 +230,13 @@ def spread(
 
 
 def _off_nodes(points: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    """Return the push of each node off the nodes that are closer than the sum of their radii."""
     gap = points[:, None] - points[None]
     distance = np.sqrt((gap**2).sum(axis=2))
     np.fill_diagonal(distance, np.inf)
     short = np.clip(radius[:, None] + radius[None, :] - distance, 0, None)
-    # Nodes on one spot have no direction of their own: a fixed one for each pair.
+    # Nodes on one spot have no direction between them: each pair gets a fixed one. 2.4 radians is
+    # the golden angle, which spreads the directions of many pairs.
     order = np.arange(len(points))[:, None] - np.arange(len(points))[None]
     fixed = np.stack([np.cos(2.4 * order), np.sin(2.4 * order)], axis=2) * np.sign(order)[..., None]
     direction = np.where(
@@ -222,11 +246,13 @@ def _off_nodes(points: np.ndarray, radius: np.ndarray) -> np.ndarray:
 
 
 def _off_edges(points: np.ndarray, radius: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return the push of nodes off edges that run through them, and of the ends of those edges."""
     push = np.zeros_like(points)
     if len(edges) == 0:
         return push
     start, along = points[edges[:, 0]], points[edges[:, 1]] - points[edges[:, 0]]
     length = np.maximum((along**2).sum(axis=1), 1e-9)
+    # How far along the edge the closest point to the node lies: 0 at its start, 1 at its end.
     share = np.einsum("nek,ek->ne", points[:, None] - start[None], along) / length
     gap = points[:, None] - (start[None] + np.clip(share, 0, 1)[..., None] * along[None])
     distance = np.sqrt((gap**2).sum(axis=2))
@@ -239,7 +265,7 @@ def _off_edges(points: np.ndarray, radius: np.ndarray, edges: np.ndarray) -> np.
     )
     step = direction * short[..., None]
     push += 0.5 * step.sum(axis=1)
-    # The edge gives way too, its nearer end more.
+    # The edge gives way too, the end that is closer to the node more.
     np.add.at(push, edges[:, 0], -0.25 * (step * (1 - share)[..., None]).sum(axis=0))
     np.add.at(push, edges[:, 1], -0.25 * (step * share[..., None]).sum(axis=0))
     return push

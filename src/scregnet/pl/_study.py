@@ -1,4 +1,4 @@
-"""What the plots of studies share: labels of metrics, and the check of the frame."""
+"""What the plots of studies share: labels of metrics, the check of the frame, the legend."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ LABELS = {
     "ece": "Calibration error",
     "prevalence": "Prevalence",
 }
+# The value of a random ranking, where that is not 0.
 CHANCE = {"auroc": 0.5, "per_tf_auroc": 0.5}
-"""What a metric is without any knowledge, where that is not 0."""
 
 
 def check_frame(
     study: str, frame: object, needed: Sequence[str], *, groupby: str | None, metrics: Sequence[str]
 ) -> pd.DataFrame:
-    """Return ``frame`` if it is one of ``sr.tl.<study>`` with the given metrics, else raise."""
+    """Return ``frame`` if it is one of ``sr.bm.<study>`` with the given metrics, else raise."""
     if not isinstance(frame, pd.DataFrame):
-        msg = f"frame must be the frame that sr.tl.{study} returns, got {type(frame).__name__}."
+        msg = f"frame must be the frame that sr.bm.{study} returns, got {type(frame).__name__}."
         raise TypeError(msg)
     wanted = [*needed, *([] if groupby is None else [groupby])]
     missing = [column for column in wanted if column not in frame]
     if missing or len(frame) == 0:
         what = f"lacks the columns {listed(missing)}" if missing else "is empty"
-        msg = f"frame {what}; it must be what sr.tl.{study} returns{'' if groupby is None else ' and hold the column that groupby names'}."
+        also = "" if groupby is None else " and hold the column that groupby names"
+        msg = f"frame {what}; it must be what sr.bm.{study} returns{also}."
         raise ValueError(msg)
     if isinstance(metrics, str) or len(metrics) == 0:
         msg = f"metrics must be a sequence of names such as ('auroc', 'auprc'), got {metrics!r}."
@@ -52,7 +53,7 @@ def check_frame(
 
 
 def legend(axes: Sequence[Axes], *, given: bool, ncols: int) -> None:
-    """One legend for all panels: below a figure of our own, within the first of the user's axes."""
+    """Draw one legend for all panels: below a new figure, or in the first of the user's axes."""
     found: dict[str, Artist] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scregnet.pp._prior import prior
 from scregnet.pp._select_genes import select_genes
+from scregnet.pp._split import split
 from scregnet.pp._tfs import tfs
 
-__all__ = ["prior", "select_genes", "tfs"]
+__all__ = ["prior", "select_genes", "split", "tfs"]

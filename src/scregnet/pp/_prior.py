@@ -1,4 +1,4 @@
-"""Put a known network on an AnnData."""
+"""Align a known network to the genes of an AnnData."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ def prior(
     copy: bool = False,
     mod: str = "rna",
 ) -> AnnData | MuData | None:
-    """Align a known network to the genes and keep it on ``adata``, row = regulator, column = target.
+    """Align a known network to the genes and store it, row = regulator, column = target.
 
-    Edges whose regulator or target is not among the genes, self-loops and edges of weight 0 are left out and counted. When
-    nothing matches, the error names the likely cause: letter case, Ensembl ids against symbols, version suffixes, names in
-    another column of ``adata.var``, or another organism.
+    Edges with a gene that is not in the data, self-loops and edges of weight 0 are dropped and
+    counted.
 
     Parameters
     ----------
@@ -38,8 +37,8 @@ def prior(
     %(prior)s
     %(key_added)s
     gene_symbols
-        Column of ``adata.var`` with the names that the network uses; ``None`` takes ``adata.var_names``. Edges of a name
-        that several genes share are left out, counted and warned of. Not read for a matrix, which goes by position.
+        Column of ``adata.var`` with the names that the network uses; ``None`` takes
+        ``adata.var_names``. Ignored for a matrix. Names that several genes share are dropped.
     %(copy)s
     %(mod)s
 
@@ -47,20 +46,19 @@ def prior(
     -------
     Returns `None` if `copy=False`, else the changed copy. Sets the following fields:
 
-    - ``.varp["prior"]`` (or ``key_added``): float32 CSR matrix (n_vars, n_vars), row = regulator, column = target.
-    - ``.var["is_tf"]``: bool, the regulators with at least one edge, and besides them every gene marked before: candidates
-      given by the user stay. What an earlier call with the same key had marked is taken back first.
-    - ``.uns["prior"]`` (or ``key_added``): what was given and what matched, as counts of edges, TFs and targets.
+    - ``.varp["prior"]`` (or ``key_added``): float32 CSR matrix (n_vars, n_vars).
+    - ``.var["is_tf"]``: bool, the regulators and the genes that you had marked before; marks of an
+      earlier call with the same key are removed.
+    - ``.uns["prior"]`` (or ``key_added``): counts of edges, TFs and targets, given and matched.
 
     Raises
     ------
     ValueError
-        If no edge matches, if the network is empty, undirected, has an edge twice or names or weights missing, or if
-        ``adata.var_names`` are not unique.
+        If no edge matches (the message names the likely cause) or the network is malformed.
     KeyError
         If a key of ``adata.varp`` or a column of ``adata.var`` does not exist.
     TypeError
-        If ``prior`` is none of the forms.
+        If ``prior`` has none of the forms.
 
     Examples
     --------
@@ -95,15 +93,17 @@ def prior(
 
 
 def _candidates(adata: AnnData, key: str) -> np.ndarray:
-    """Genes marked as TFs by the user or another prior: all that are marked, less what this key's former prior added."""
+    """Genes marked as TFs, except those that only an earlier prior of this ``key`` had marked."""
     if "is_tf" not in adata.var:
         return np.zeros(adata.n_vars, dtype=bool)
     marked = flags(adata, "is_tf", "")
-    added = adata.var_names.isin(_kept_names(adata, key, "tfs_added"))
-    given = adata.var_names.isin(_kept_names(adata, "is_tf", "given"))
+    # By name, not by position: genes may have been dropped or reordered since.
+    added = adata.var_names.isin(_stored_names(adata, key, "tfs_added"))
+    given = adata.var_names.isin(_stored_names(adata, "is_tf", "given"))
     return marked & (~added | given)
 
 
-def _kept_names(adata: AnnData, key: str, name: str) -> Any:
+def _stored_names(adata: AnnData, key: str, name: str) -> Any:
+    """Names in a report under ``adata.uns``; none if the entry is not a report."""
     report = adata.uns.get(key)
     return report.get(name, []) if isinstance(report, Mapping) else []

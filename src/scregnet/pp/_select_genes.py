@@ -1,8 +1,8 @@
-"""Select the genes to infer a network on: BEELINE's rule."""
+"""Select the genes to fit a network on, by BEELINE's rule."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -39,44 +39,25 @@ def select_genes(
     copy: bool = False,
     mod: str = "rna",
 ) -> AnnData | MuData | None:
-    """Select the TFs that vary significantly and the ``n_top`` most varying other genes: BEELINE's "TFs + N".
+    """Select the TFs that vary significantly and the ``n_top`` most varying other genes.
 
-    As in BEELINE (Pratapa et al., *Nature Methods* 17, 2020): a gene passes if its p-value is below ``alpha`` divided by the
-    number of genes tested (Bonferroni); every TF that passes is selected, and of the other genes that pass the ``n_top`` of
-    highest variance. If fewer pass, all of them are selected, and a warning is logged.
-
-    BEELINE takes its p-values from a generalised additive model of expression along pseudotime, so it needs a trajectory. Here
-    they come from, in this order,
-
-    - ``p_values``: your own, for example BEELINE's ``VGAMpValue``;
-    - ``pseudotime``: an F test of a cubic spline of log-normalised expression along pseudotime (5 coefficients besides the
-      constant, knots at quantiles) against the constant alone: the nearest to BEELINE's;
-    - raw counts: Pearson's statistic of each gene's counts against sequencing depth, with its exact mean, variance and skewness
-      when reads fall on cells by depth alone. A gene passes that varies more than sampling noise. Of genes with some ten
-      reads or fewer, the p-values are approximate (about one in 20,000 passes by chance);
-    - log-normalised expression: variance against the running trend of variance on mean. A gene passes that varies more
-      than genes of its mean do, which few genes can; raw counts give the more powerful test. Of 18,000 to 19,000 simulated
-      genes that do not vary, 5 to 41 of low mean passed all the same.
-
-    Variances are those of log-normalised expression. Raw counts are log-normalised for it in memory (log1p of counts per
-    10,000 of the cell); ``adata``'s own matrices stay as they are.
+    BEELINE's rule "TFs + N" :cite:p:`pratapa2020beeline`: a gene passes if its p-value is below
+    ``alpha`` / number of genes tested. :doc:`/methods` describes the tests.
 
     Parameters
     ----------
     %(adata)s
     n_top
-        Number of most varying genes to select besides the TFs.
+        Number of genes to select in addition to the TFs, by their variance.
     tfs
-        Column of ``adata.var`` that marks TFs, from :func:`scregnet.pp.tfs` or :func:`scregnet.pp.prior`; ``None`` gives no
-        gene that privilege.
+        Column of ``adata.var`` that marks TFs; ``None`` treats all genes alike.
     p_values
-        Column of ``adata.var`` with p-values; genes without one (NaN) do not pass and do not count as tested.
+        Column of ``adata.var`` with your own p-values. Genes with NaN count as not tested.
     pseudotime
-        Column of ``adata.obs`` with numbers; cells without one (NaN) are left out of the test.
+        Column of ``adata.obs`` with numbers. Cells with NaN are left out of the test.
     alpha
-        Level of the test after Bonferroni's correction. ``None`` tests nothing: all TFs that vary at all and the ``n_top``
-        most varying other genes.
-    %(layer)s Raw counts, or log-normalised expression.
+        Level of the test; ``None`` tests nothing and takes every gene that varies at all.
+    %(layer)s Raw counts (the more powerful test), or log-normalised expression.
     subset
         Keep only the selected genes in ``adata``, in place. Not for a MuData.
     %(key_added)s
@@ -87,66 +68,44 @@ def select_genes(
     -------
     Returns `None` if `copy=False`, else the changed copy. Sets the following fields:
 
-    - ``.var["selected"]`` (or ``key_added``): bool.
-    - ``.var["selected_variance"]``: variance of log-normalised expression over cells.
-    - ``.var["selected_p_value"]``: p-value of the test before correction; NaN for genes that were not tested.
-    - ``.uns["selected"]``: parameters, the test used, the p-value to pass, and how many genes were tested, passed and selected.
+    - ``.var["selected"]`` (or ``key_added``): bool; ``.var["selected_variance"]``: variance of
+      log-normalised expression; ``.var["selected_p_value"]``: before correction, NaN if not tested.
+    - ``.uns["selected"]``: parameters, the test, its threshold, and numbers of genes.
 
     Raises
     ------
-    ValueError
-        If the matrix holds negative, NaN or infinite values, if nothing can be tested, or if nothing passes.
-    KeyError
-        If a column or layer does not exist.
+    ValueError, KeyError
+        If the matrix holds negative or non-finite values, if nothing can be tested or passes, or
+        if a column or layer does not exist.
 
     Examples
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(300, 100)
-    >>> sr.pp.tfs(adata, adata.uns["network"]["source"])
-    >>> sr.pp.select_genes(adata, n_top=20)
-    >>> int((adata.var["selected"] & ~adata.var["is_tf"]).sum())
-    20
+    >>> sr.pp.select_genes(adata, n_top=20, tfs=None)
     """
     source = resolve(adata, mod)
     check_names(source)
     key = "selected" if key_added is None else key_added
-    check_integer("n_top", n_top, minimum=0)
-    if alpha is not None:
-        check_interval("alpha", alpha, 0, 1, closed="right")
-    if p_values is not None and pseudotime is not None:
-        msg = "p_values and pseudotime are both given; name one of them."
-        raise ValueError(msg)
+    _check_arguments(n_top, alpha, p_values, pseudotime)
     if subset and (source is not adata or source.isbacked):
-        msg = "subset=True needs an AnnData in memory; select first, and subset with adata[:, adata.var['selected']]."
+        msg = (
+            "subset=True needs an AnnData in memory; select first, "
+            "and subset with adata[:, adata.var['selected']]."
+        )
         raise ValueError(msg)
-    is_tf = np.zeros(source.n_vars, dtype=bool)
-    if tfs is not None:
-        is_tf = flags(
-            source,
-            tfs,
-            "Call sr.pp.tfs(adata, names) or sr.pp.prior(adata, network) first, or pass tfs=None.",
-        )
+    is_tf = _marked_tfs(source, tfs)
 
-    counts = is_counts(source, layer)
-    if counts:
-        logger.info(
-            "select_genes: %s holds raw counts; variances are of log1p of counts per 10,000",
-            layer or "X",
-        )
-    found = moments(source, layer, counts=counts)
-    test, p = _test(
-        source, layer, found, p_values, pseudotime, counts=counts, wanted=alpha is not None
-    )
-
+    counts, found = _read(source, layer)
+    test, p = "none", np.full(source.n_vars, np.nan)
+    if alpha is not None:
+        test, p = _test(source, layer, found, p_values, pseudotime, counts=counts)
     n_tested = int(np.isfinite(p).sum())
     threshold = None if alpha is None else alpha / max(n_tested, 1)
-    # NaN, a gene not tested, is not below anything.
+    # NaN, a gene that was not tested, is not below any threshold.
     passes = found.variance > 0 if threshold is None else p < threshold
-    others = np.flatnonzero(passes & ~is_tf)
-    top = others[np.argsort(-found.variance[others], kind="stable")[:n_top]]
-    selected = passes & is_tf
-    selected[top] = True
+    selected = _choose(passes, is_tf, found.variance, n_top)
+
     report = {
         "n_top": n_top,
         "tfs": tfs,
@@ -158,14 +117,11 @@ def select_genes(
         "log_normalised_here": counts,
         "threshold": threshold,
         "n_tested": n_tested,
-        "n_passed": int(passes.sum()),
-        "n_tfs_given": int(is_tf.sum()),
-        "n_tfs_selected": int((selected & is_tf).sum()),
-        "n_others_selected": len(top),
-        "n_genes_never_seen": int((found.variance == 0).sum()),
-        "n_empty_cells": found.n_empty_cells,
+        **_numbers_of_genes(selected, passes, is_tf, found),
     }
-    _tell(report)
+    # Before anything is written, so that a call that selects nothing changes nothing.
+    _check_selected(report)
+    _log(report)
 
     data = adata.copy() if copy else adata
     target = resolve(data, mod)
@@ -179,6 +135,36 @@ def select_genes(
     return data if copy else None
 
 
+def _check_arguments(
+    n_top: int, alpha: float | None, p_values: str | None, pseudotime: str | None
+) -> None:
+    check_integer("n_top", n_top, minimum=0)
+    if alpha is not None:
+        check_interval("alpha", alpha, 0, 1, closed="right")
+    if p_values is not None and pseudotime is not None:
+        msg = "p_values and pseudotime are both given; name one of them."
+        raise ValueError(msg)
+
+
+def _marked_tfs(adata: AnnData, tfs: str | None) -> np.ndarray:
+    """Which genes are TFs, by the column ``tfs``."""
+    if tfs is None:
+        return np.zeros(adata.n_vars, dtype=bool)
+    hint = "Call sr.pp.tfs(adata, names) or sr.pp.prior(adata, network) first, or pass tfs=None."
+    return flags(adata, tfs, hint)
+
+
+def _read(adata: AnnData, layer: str | None) -> tuple[bool, Moments]:
+    """Whether the matrix holds raw counts, and the moments of its log-normalised expression."""
+    counts = is_counts(adata, layer)
+    if counts:
+        logger.info(
+            "select_genes: %s holds raw counts; variances are of log1p of counts per 10,000",
+            layer or "X",
+        )
+    return counts, moments(adata, layer, counts=counts)
+
+
 def _test(
     adata: AnnData,
     layer: str | None,
@@ -187,13 +173,10 @@ def _test(
     pseudotime: str | None,
     *,
     counts: bool,
-    wanted: bool,
 ) -> tuple[str, np.ndarray]:
     """The name of the test and its p-values, one per gene."""
-    if not wanted:
-        return "none", np.full(adata.n_vars, np.nan)
     if p_values is not None:
-        p = _numbers(adata.var, p_values, "p_values", "adata.var")
+        p = _column(adata.var, p_values, "p_values", "adata.var")
         if ((p < 0) | (p > 1)).any() or not np.isfinite(p).any():
             msg = (
                 f"p_values={p_values!r}: adata.var[{p_values!r}] must hold numbers between 0 and 1."
@@ -201,15 +184,19 @@ def _test(
             raise ValueError(msg)
         return "p_values", p
     if pseudotime is not None:
-        time = _numbers(adata.obs, pseudotime, "pseudotime", "adata.obs")
+        time = _column(adata.obs, pseudotime, "pseudotime", "adata.obs")
         return "pseudotime", pseudotime_p_values(adata, layer, time, found, counts=counts)
     return ("poisson", poisson_p_values(found)) if counts else ("trend", trend_p_values(found))
 
 
-def _numbers(frame: pd.DataFrame, column: str, argument: str, where: str) -> np.ndarray:
+def _column(frame: pd.DataFrame, column: str, argument: str, where: str) -> np.ndarray:
+    """A column of numbers as float64; missing values are NaN."""
     if column not in frame:
         numeric = [name for name in frame if pd.api.types.is_numeric_dtype(frame[name])]
-        msg = f"{argument}={column!r} is not a column of {where}; its numeric columns: {listed(numeric)}."
+        msg = (
+            f"{argument}={column!r} is not a column of {where}; "
+            f"its numeric columns: {listed(numeric)}."
+        )
         raise KeyError(msg)
     if not pd.api.types.is_numeric_dtype(frame[column]):
         msg = (
@@ -219,8 +206,31 @@ def _numbers(frame: pd.DataFrame, column: str, argument: str, where: str) -> np.
     return frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _tell(report: dict) -> None:
-    """Log what was selected; raise where nothing was, warn where less than was asked for."""
+def _choose(passes: np.ndarray, is_tf: np.ndarray, variance: np.ndarray, n_top: int) -> np.ndarray:
+    """Every TF that passes, and of the other genes that pass the ``n_top`` of highest variance."""
+    others = np.flatnonzero(passes & ~is_tf)
+    # Stable: among genes of one variance the first in the data win, on every machine.
+    top = others[np.argsort(-variance[others], kind="stable")[:n_top]]
+    selected = passes & is_tf
+    selected[top] = True
+    return selected
+
+
+def _numbers_of_genes(
+    selected: np.ndarray, passes: np.ndarray, is_tf: np.ndarray, found: Moments
+) -> dict[str, int]:
+    return {
+        "n_passed": int(passes.sum()),
+        "n_tfs_given": int(is_tf.sum()),
+        "n_tfs_selected": int((selected & is_tf).sum()),
+        "n_others_selected": int((selected & ~is_tf).sum()),
+        "n_genes_never_seen": int((found.variance == 0).sum()),
+        "n_empty_cells": found.n_empty_cells,
+    }
+
+
+def _check_selected(report: dict[str, Any]) -> None:
+    """Raise if no gene was selected, warn if fewer than asked for."""
     passed = (
         "vary at all"
         if report["alpha"] is None
@@ -228,32 +238,28 @@ def _tell(report: dict) -> None:
     )
     if report["n_tfs_selected"] + report["n_others_selected"] == 0:
         msg = (
-            f"no gene is selected: of {report['n_tested']:,} genes tested, {report['n_passed']:,} {passed}. "
-            "Raise n_top or alpha, name raw counts with layer=, or pass alpha=None to select without a test."
+            f"no gene is selected: of {report['n_tested']:,} genes tested, "
+            f"{report['n_passed']:,} {passed}. Raise n_top or alpha, name raw counts with layer=, "
+            "or pass alpha=None to select without a test."
         )
         raise ValueError(msg)
     if report["n_others_selected"] < report["n_top"]:
-        hint = (
-            " Raw counts (layer=) give a more powerful test; alpha=None none at all."
-            if report["test"] == "trend"
-            else ""
-        )
+        hint = ""
+        if report["test"] == "trend":
+            hint = " Raw counts (layer=) give a more powerful test; alpha=None skips the test."
         logger.warning(
             "select_genes: only %d genes other than TFs %s, fewer than n_top=%d.%s",
-            report["n_others_selected"],
-            passed,
-            report["n_top"],
-            hint,
+            *(report["n_others_selected"], passed, report["n_top"], hint),
         )
+
+
+def _log(report: dict[str, Any]) -> None:
     if report["n_genes_never_seen"] or report["n_empty_cells"]:
         logger.info(
             "select_genes: %d genes do not vary (never seen, mostly) and %d cells are empty",
-            report["n_genes_never_seen"],
-            report["n_empty_cells"],
+            *(report["n_genes_never_seen"], report["n_empty_cells"]),
         )
     logger.info(
         "select_genes: %d of %d TFs and %d other genes",
-        report["n_tfs_selected"],
-        report["n_tfs_given"],
-        report["n_others_selected"],
+        *(report["n_tfs_selected"], report["n_tfs_given"], report["n_others_selected"]),
     )

@@ -1,4 +1,4 @@
-"""Fit a network: labelled pairs and gene features in, calibrated probabilities and their evaluation out."""
+"""Fit a network: labelled pairs and gene features in, calibrated probabilities out."""
 
 from __future__ import annotations
 
@@ -7,24 +7,19 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from scregnet._anndata.access import check_names, resolve, write
-from scregnet._anndata.groups import group_keys, groups_of
-from scregnet._anndata.split import left_out
+from scregnet._anndata.access import check_names, flags, resolve, write
+from scregnet._anndata.groups import CellGroup, cell_groups
 from scregnet._anndata.uns import check_key
-from scregnet._device import resolve_device, torch_threads
 from scregnet._docs import doc
-from scregnet._logging import logger
+from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
-from scregnet._validate import check_integer, check_interval
-from scregnet.links import fit_members, get_method, join
-from scregnet.tl._fit.all_links import all_links, check_keep
-from scregnet.tl._fit.evaluation import frames, judge, judge_nulls
-from scregnet.tl._fit.labelled import labelled_pairs
-from scregnet.tl._fit.task import make_task
+from scregnet.links import LinkMethod, get_method
+from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls
+from scregnet.tl._fit.task import FitOptions, check_method_params, device_of, make_task
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
     from mudata import MuData
 
@@ -37,20 +32,18 @@ def fit_grn(
     prior: Any = None,
     method: str = "joint",
     *,
+    split: str | pd.DataFrame | None = None,
     embedding: str | pd.DataFrame | None = "auto",
     layer: str | None = None,
     n_pcs: int | None = None,
-    split: str | pd.DataFrame = "pairs",
-    negatives: str = "all",
-    negative_ratio: float = 1.0,
-    label_frequency: float = 1.0,
-    test_fraction: float = 0.33,
-    validation_fraction: float | None = None,
     random_embedding: bool = False,
+    label_frequency: float = 1.0,
     n_models: int = 1,
     n_bootstrap: int = 200,
     groupby: str | None = None,
-    keep: str | float | int = "all",
+    threshold: float | None = None,
+    top_n_targets: int | None = None,
+    gene_symbols: str | None = None,
     key_added: str | None = None,
     device: str | None = None,
     random_state: int | None = 0,
@@ -59,282 +52,206 @@ def fit_grn(
     mod: str = "rna",
     **method_params: Any,
 ) -> AnnData | MuData | None:
-    """Learn from a partly known network which TF regulates which gene, and score every TF → gene pair.
+    """Learn from a partly known network which TF regulates which gene, and score every pair.
 
-    The known edges are positives; other pairs of a TF that has edges with a gene of ``adata`` are negatives. Part of the pairs is
-    hidden and scored once, at the end, beside the null models: what they score without having seen a single cell is in the same table. The epoch,
-    the calibration and every choice that a method makes use validation pairs only, and messages pass along training edges only.
-
-    A probability is that of an edge *like those of the prior*, in a world with as many edges among the pairs as there are among those used: it
-    depends on ``negatives``, is low wherever the prior is incomplete, and carries no sign and no causal claim. :doc:`/probabilities` says what that means for
-    priors that list only what is known, such as CollecTRI, and what ``label_frequency`` does about it.
+    Validation pairs choose the epoch and calibrate. Test pairs are scored once, at the end, next to
+    the null models, which use no expression. :doc:`/methods` describes the methods and
+    :doc:`/probabilities` what a probability means.
 
     Parameters
     ----------
     %(adata)s
-    %(prior)s
-
-        ``None`` takes ``adata.varp["prior"]``, or the positives of ``split`` if that is a frame.
+    %(prior)s ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
     method
-        :doc:`/methods` describes them.
-
-        - ``"joint"``: a Gaussian process over pairs (similar TFs have similar targets, similar genes have similar regulators) and factors of the labels, corrected by boosted
-          trees; for targets without labels, its mean with a forest of genes. Genes whose symbols in ``adata.var_names`` have the same root, such as ``HOXB4`` and ``HOXB13``, count as similar (``family=0`` leaves that out). Runs on the processor.
-        - ``"scregnet"`` (:cite:p:`kommu2025scregnet`): a frozen embedding beside a graph network whose node features are the genes' expression.
-        - ``"sctransnet"`` (:cite:p:`kommu2024sctransnet`): a frozen embedding beside attention over the known network, and hard negatives.
-        - ``"degree"``, ``"label_factors"``: the null models, which never see a cell. How often is this TF a regulator, and this gene a target; and which TFs have targets in common.
-    embedding
-        Gene embedding: a key of ``adata.varm``, or a frame indexed by gene name. ``"auto"`` takes the one that :func:`scregnet.tl.embed`
-        wrote, if there is exactly one; ``None`` fits without.
-    %(layer)s
-        Raw counts are brought to log1p of counts per 10,000 in memory; other values are used as they are.
-    n_pcs
-        Use this many principal components of the cells as node features in place of all cells. ``None`` keeps every cell, as the
-        paper does, and needs ``4 * n_vars * n_obs`` bytes.
+        ``"joint"``, ``"scregnet"``, ``"sctransnet"``, or a null model: ``"degree"``,
+        ``"label_factors"``.
     split
-        Which pairs are hidden. Validation pairs are of the same kind as test pairs.
-
-        - ``"pairs"``: every TF's edges and non-edges divided at random in the same proportions, as in the papers.
-        - ``"targets"``: all pairs of some targets; these genes are never labelled as targets in training.
-        - ``"tfs"``: all pairs of some TFs.
-        - ``"both"``: the pairs of some TFs with some targets; the pairs of which one half is held out are in no part.
-        - a frame with columns ``source``, ``target``, ``label`` (0 or 1) and ``split`` (``"train"``, ``"validation"``, ``"test"``), such as the frames of
-          ``adata.uns["splits"]`` from :func:`scregnet.datasets.beeline`. Without ``"validation"`` pairs, some are drawn from each TF's training pairs at random.
-
-        A gene is held out in its role only: a held-out target that is also a TF keeps its pairs as a TF. Where edges mostly run both ways, as in STRING, the
-        reverse of a pair would tell its label: ``"pairs"`` keeps both directions in one part there, the others drop from training the pairs whose reverse is held out.
-    negatives
-        Which non-edges are negatives, in training, validation and test alike; ``"all"`` when ``split`` is a frame.
-
-        - ``"all"``: all of them, the closed world of BEELINE.
-        - ``"sampled"``: ``negative_ratio`` per edge, at random.
-        - ``"hard"``: ``negative_ratio`` per edge, at random among those of the same TF.
-        - ``"degree_matched"``: every TF and every target is in as many negatives as edges, so that degrees tell nothing and the null model ``"degree"``
-          scores 0.5. Edges that cannot be matched, many of those of large regulons, are left out as well.
-    negative_ratio
-        Negatives per edge, with ``negatives="sampled"`` and ``"hard"``; fewer where there are not so many.
-    label_frequency
-        Share of the true edges among the pairs that the prior lists, taken to be a random sample of them. Below 1, probabilities are those of being
-        an edge, not of being listed (:cite:p:`elkan2008`); the order of links does not change. With ``negatives="all"`` or a frame only.
-    test_fraction
-        Share of the pairs, the targets, the TFs, or both the TFs and the targets for testing; not read when ``split`` is a frame.
-    validation_fraction
-        The same share of the remainder for validation; not read when ``split`` is a frame that names validation pairs. ``None`` takes 0.1
-        of pairs and targets, 0.2 of TFs, and with ``"both"`` 0.3 of the TFs and of the targets.
+        Labelled pairs: a key written by :func:`scregnet.pp.split`, or a frame with ``source``,
+        ``target``, ``label`` and ``split``. ``None`` takes ``adata.uns["split"]`` if it is there
+        and ``prior`` is ``None``, else it draws the default split.
+    embedding
+        Key of ``adata.varm``, or a frame indexed by gene. ``"auto"`` takes the only one that
+        :func:`scregnet.tl.embed` wrote; ``None`` fits without.
+    %(layer)s Raw counts become log1p of counts per 10,000, in memory.
+    n_pcs
+        Principal components of the cells to use as features of a gene; ``None`` takes all cells.
     random_embedding
-        Put normal random vectors in the place of the embedding's, of the same width and scale; genes without a vector stay without. The control of the
-        embedding: what is not lost by this did not come from the foundation model.
+        Replace the embedding by random vectors of the same scale, as a control.
+    label_frequency
+        Share of the true edges that the prior lists; below 1, probabilities are those of being an
+        edge, not of being listed.
     n_models
-        Fit this many times with different seeds and take the mean of the calibrated logits; the standard deviation of the probabilities is kept per link.
+        Fits with different seeds; their calibrated logits are averaged.
     n_bootstrap
-        Resamples of the pairs for the 95 %% intervals of the figures (:func:`scregnet.metrics.bootstrap`); 0 gives none, and saves the time that they take where
-        there are millions of pairs.
+        Resamples for the 95 %% intervals; 0 skips them.
     groupby
-        Column of ``adata.obs``: fit one network for the cells of each category, on the same pairs. An embedding that was made with the same ``groupby`` is used
-        group by group.
-    keep
-        Links to write: ``"all"``, a float for those of at least this probability, or an integer for that many of the most probable per TF.
+        Column of ``adata.obs``: fit one network for each category, on the same pairs.
+    threshold, top_n_targets
+        Links to write: those of at least this probability, and this many of the most probable of
+        each TF. ``None`` writes all.
+    gene_symbols
+        Column of ``adata.var`` with the names that ``prior`` and ``split`` use.
     %(key_added)s Here ``"grn"``.
-    %(device)s
+    %(device)s Not read by methods without torch.
     %(random_state)s
     %(progress)s
     %(copy)s
     %(mod)s
     **method_params
-        Hyper-parameters of the method, the fields of its class; an unknown one raises ``TypeError`` with the valid names. For ``"joint"`` among others ``n_trees``
-        and ``learning_rate``; for ``"scregnet"`` ``gnn``, ``gnn_dims``, ``dropout``, ``max_epochs``; for ``"degree"`` ``pseudo_count``.
+        Hyper-parameters of the method, the fields of its class.
 
     Returns
     -------
-    ``None`` if ``copy=False``, else the changed copy. Sets the following fields, with ``key`` for ``key_added``:
+    ``None`` if ``copy=False``, else the changed copy. Sets, with ``key`` for ``key_added``:
 
-    - ``adata.varp[key]``: float32 CSR, row = regulator, column = target: calibrated probability of every link of a candidate TF (``adata.var["is_tf"]``,
-      and every regulator of the prior).
-    - ``adata.varp[f"{key}_sd"]``, with ``n_models`` above 1: float32 CSR with the same places, standard deviation of the members' probabilities.
-    - ``adata.uns[key]``: ``params``; ``metrics``, a frame of the method's and the null models' figures on validation and test pairs, with intervals
-      (:func:`scregnet.get.metrics`); ``history``, a frame with one row an epoch, empty for methods without epochs such as ``"joint"`` (and a column ``model`` if ``n_models`` is above 1); ``pairs``, a frame of the labelled pairs
-      with label, split and probabilities; ``left_out``, a frame of the known edges that are in no part; ``model``, the fitted state
-      as plain arrays, from which :func:`scregnet.get.score_links` scores pairs, also after reading a file.
-    - With ``groupby``: all of these under ``f"{key}_{group}"`` for every group, and ``adata.uns[key]["groups"]`` with their names.
+    - ``adata.varp[key]``: float32 CSR (n_vars, n_vars), probabilities, row = regulator; for
+      ``n_models`` above 1 also ``adata.varp[f"{key}_sd"]``, their standard deviations.
+    - ``adata.uns[key]``: ``params``, ``metrics``, ``history``, ``pairs``, ``left_out``, ``model``
+      (:ref:`slots`). With ``groupby`` one such family for each group, ``f"{key}_{group}"``.
 
     Raises
     ------
-    ValueError
-        Nothing of the prior is in ``adata``, fewer than two TFs have edges, or too few to hold some out, a part of the split has only one kind of label,
-        ``negatives`` or ``label_frequency`` does not go with the split, there is no embedding to stand in for, the matrix holds NaN or infinite values,
-        gene names are not unique, or an argument is out of range.
-    KeyError
-        ``layer``, ``embedding``, ``groupby`` or a key of ``adata.varp`` is not there.
+    ValueError, KeyError, TypeError
+        An argument is wrong, or does not fit the data; the message names it.
     RuntimeError
-        The training diverged or collapsed to a constant score.
+        The training diverged, or collapsed to a constant score.
 
     Examples
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
-    >>> sr.get.metrics(adata).query("split == 'test' and metric == 'auroc'")["model"].tolist()
-    ['degree', 'label_factors']
     """
     data = resolve(adata, mod)
     check_names(data)
     key = "grn" if key_added is None else key_added
     check_key(key)
+    # 1. What is asked for.
+    check_method_params(method, method_params, fit_grn)
     chosen = get_method(method, **method_params)
-    check_keep(keep)
-    check_integer("n_models", n_models, minimum=1)
-    check_integer("n_bootstrap", n_bootstrap, minimum=0)
-    _check_label_frequency(label_frequency, negatives)
-    groups, codes = groups_of(data, groupby)
-    keys = group_keys(key, groups) if groups else [key]
-    target_device = resolve_device(device)
-
-    labelled, candidates, network = labelled_pairs(
-        data,
-        prior,
-        split,
-        test_fraction=test_fraction,
-        validation_fraction=validation_fraction,
+    options = FitOptions(
+        embedding=embedding,
+        layer=layer,
+        n_pcs=n_pcs,
+        random_embedding=random_embedding,
+        label_frequency=label_frequency,
+        n_models=n_models,
+        n_bootstrap=n_bootstrap,
+        threshold=threshold,
+        top_n_targets=top_n_targets,
         random_state=random_state,
-        negatives=negatives,
-        negative_ratio=negative_ratio,
     )
-    unused = left_out(labelled, network, data.var_names)
-    common = {
-        "method": method,
-        "method_params": {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in vars(chosen).items()
-        },
-        "split": split if isinstance(split, str) else "frame",
-        "negatives": negatives,
-        "negative_ratio": negative_ratio,
-        "label_frequency": label_frequency,
-        "layer": layer,
-        "n_pcs": n_pcs,
-        "random_embedding": random_embedding,
-        "n_models": n_models,
-        "n_bootstrap": n_bootstrap,
-        "keep": keep,
-        "random_state": random_state,
-        "n_genes": data.n_vars,
-        "n_candidate_tfs": len(candidates),
-        "n_tfs": len(np.unique(labelled.train.sources[labelled.train.labels])),
-        "n_edges_left_out": len(unused),
-        "scregnet_version": version("scregnet"),
-        **({"prior": network.report} if network is not None else {}),
-    }
-    how: dict[str, Any] = {
-        "n_bootstrap": n_bootstrap,
-        "random_state": random_state,
-        "label_frequency": label_frequency,
-    }
-    # They see the pairs only, which are the same for every group of cells.
-    nulls = judge_nulls(labelled, data.n_vars, but=method, **how)
+    groups = [CellGroup(key)] if groupby is None else cell_groups(data, groupby, key)
+    place = device_of(device, chosen)
+    # 2. The labelled pairs.
+    labelled = labelled_pairs(
+        data, prior, split, random_state=random_state, gene_symbols=gene_symbols
+    )
+    options.check_pairs(labelled)
+    # 3. The null models. They see the pairs only, which are the same for every group.
+    nulls = judge_nulls(labelled.parts, data.n_vars, options, but=method)
+    # 4. The method, for each group.
+    candidates = _candidates(data, labelled)
+    common = _params(method, chosen, options, labelled, candidates, data.n_vars)
     varp: dict[str, Any] = {}
     uns: dict[str, Any] = {}
-    for position, name in enumerate(keys):
-        group, rows = (
-            (groups[position], np.flatnonzero(codes == position)) if groups else (None, None)
-        )
-        task, record = make_task(
+    for group in groups:
+        fit, record = _fit_group(
             data,
+            method,
             chosen,
             labelled,
-            embedding=embedding,
-            layer=layer,
-            n_pcs=n_pcs,
-            random_state=random_state,
-            random_embedding=random_embedding,
-            rows=rows,
-            group=group,
+            options,
+            nulls,
+            group,
+            place,
+            show_progress_bar=show_progress_bar,
         )
-        n_epochs = getattr(chosen, "max_epochs", 0)
-        with (
-            torch_threads(),
-            progress_bar(f"fit {name}", n_models * n_epochs, show=show_progress_bar) as bar,
-        ):
-            fits = fit_members(
-                chosen,
-                task,
-                n_models,
-                random_state=random_state,
-                device=target_device,
-                progress=None if bar is None else partial(_member_progress, bar, n_epochs),
-            )
-        links = join(fits, task, label_frequency=label_frequency)
-        verdict = judge(links, labelled, **how)
-        figures, pairs = frames({method: verdict, **nulls}, labelled, data.var_names)
-        varp[name], deviations = all_links(
-            links, verdict.calibration, candidates, data.n_vars, keep
-        )
+        varp[group.key], deviations = fit.network(candidates, data.n_vars)
         if deviations is not None:
-            varp[f"{name}_sd"] = deviations
-        best = [fit.best_epoch for fit in fits]
-        uns[name] = {
-            "varp_key": name,
-            "params": {
-                **common,
-                **record,
-                "best_epoch": best[0] if n_models == 1 else best,
-                **({} if group is None else {"groupby": groupby, "group": group}),
-            },
-            "metrics": figures,
-            "history": _history([fit.history for fit in fits]),
-            "pairs": pairs,
-            "left_out": unused,
-            "model": {
-                "method": method,
-                "n_models": n_models,
-                "genes": data.var_names.to_numpy(str).astype(object),
-                "slope": verdict.calibration.slope,
-                "intercept": verdict.calibration.intercept,
-                "state": links.state(),
-            },
-        }
-        _log(name, figures)
+            varp[f"{group.key}_sd"] = deviations
+        params = {**common, **record, "best_epoch": fit.best_epoch()}
+        if groupby is not None:
+            params |= {"groupby": groupby, "group": group.name}
+        uns[group.key] = {"varp_key": group.key, "params": params, **fit.to_uns(data.var_names)}
+        fit.log(group.key)
     if groupby is not None:
-        uns[key] = {"groupby": groupby, "groups": groups, "keys": keys, "params": common}
-
+        uns[key] = {
+            "groupby": groupby,
+            "groups": [group.name for group in groups],
+            "keys": [group.key for group in groups],
+            "params": common,
+        }
+    # 5. Commit.
     result = adata.copy() if copy else adata
     written = resolve(result, mod)
-    stale = [f"{name}_sd" for name in keys if name in written.uns and f"{name}_sd" not in varp]
+    # The deviations of an ensemble that was fitted before under the same name.
+    stale = [f"{name}_sd" for name in uns if name in written.uns and f"{name}_sd" not in varp]
     write(written, varp=varp, uns=uns)
     for name in stale:
-        # The deviations of an ensemble that was fitted before under the same name.
         written.varp.pop(name, None)
     return result if copy else None
 
 
-def _check_label_frequency(label_frequency: float, negatives: str) -> None:
-    check_interval("label_frequency", label_frequency, 0, 1, closed="right")
-    if label_frequency < 1 and negatives != "all":
-        msg = (
-            f"label_frequency={label_frequency!r} needs negatives='all', not {negatives!r}: "
-            "among chosen negatives the share of hidden edges is another one."
-        )
-        raise ValueError(msg)
+def _candidates(data: AnnData, labelled: LabelledPairs) -> np.ndarray:
+    """Return the positions of the TFs whose links are scored: marked ones, and all regulators."""
+    chosen = np.zeros(data.n_vars, bool)
+    if "is_tf" in data.var:
+        chosen |= flags(data, "is_tf", "")
+    chosen[labelled.regulators()] = True
+    return np.flatnonzero(chosen)
+
+
+def _params(
+    method: str,
+    chosen: LinkMethod,
+    options: FitOptions,
+    labelled: LabelledPairs,
+    candidates: np.ndarray,
+    n_genes: int,
+) -> dict[str, Any]:
+    """Return what was asked for and what was found, for ``uns``."""
+    train = labelled.parts.train
+    own = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(chosen).items()}
+    return {
+        "method": method,
+        "method_params": own,
+        **options.params(),
+        "split": labelled.params(),
+        "prior": labelled.report,
+        "n_genes": n_genes,
+        "n_candidate_tfs": len(candidates),
+        "n_tfs": len(np.unique(train.sources[train.labels])),
+        "n_edges_left_out": len(labelled.left_out[0]),
+        "scregnet_version": version("scregnet"),
+    }
+
+
+def _fit_group(
+    data: AnnData,
+    name: str,
+    method: LinkMethod,
+    labelled: LabelledPairs,
+    options: FitOptions,
+    nulls: dict[str, Verdict],
+    group: CellGroup,
+    device: Any,
+    *,
+    show_progress_bar: bool | None,
+) -> tuple[Fit, dict[str, Any]]:
+    """Build the task of one group of cells, and fit and judge the method."""
+    task, record = make_task(
+        data, method, labelled.parts, options, rows=group.rows, group=group.name
+    )
+    fit = partial(fit_links, name, method, task, labelled, options, nulls, device=device)
+    n_epochs = getattr(method, "max_epochs", 0)
+    if not n_epochs:
+        return fit(), record
+    total = options.n_models * n_epochs
+    with progress_bar(f"fit {group.key}", total, show=show_progress_bar) as bar:
+        progress = None if bar is None else partial(_member_progress, bar, n_epochs)
+        return fit(progress=progress), record
 
 
 def _member_progress(bar: Progress, n_epochs: int, number: int) -> Progress:
     return lambda epoch, row: bar(number * n_epochs + epoch, row)
-
-
-def _history(histories: list[list[dict[str, float]]]) -> pd.DataFrame:
-    columns = ["epoch", "train_loss", "validation_loss", "validation_auroc", "validation_auprc"]
-    frame = pd.DataFrame([row for rows in histories for row in rows], columns=columns)
-    frame = frame.astype({"epoch": np.int64, **dict.fromkeys(columns[1:], np.float64)})
-    if len(histories) > 1:
-        frame.insert(
-            0, "model", np.repeat(np.arange(len(histories)), [len(rows) for rows in histories])
-        )
-    return frame
-
-
-def _log(name: str, metrics: pd.DataFrame) -> None:
-    test = metrics[metrics["split"] == "test"].set_index(["model", "metric"])["value"]
-    shown = [
-        f"{model} AUROC {test[model, 'auroc']:.3f}, AUPRC {test[model, 'auprc']:.3f}, per TF {test[model, 'per_tf_auroc']:.3f}"
-        for model in metrics["model"].unique()
-    ]
-    logger.info("%s, test pairs: %s", name, "; ".join(shown))

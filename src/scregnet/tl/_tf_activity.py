@@ -9,9 +9,11 @@ import pandas as pd
 
 from scregnet._anndata.access import check_names, resolve, write
 from scregnet._anndata.features import log_normalised
+from scregnet._anndata.slots import key_of_group
 from scregnet._docs import doc
 from scregnet._validate import check_choice, check_integer
-from scregnet.get._grn import select_links
+from scregnet.get._names import shown_names
+from scregnet.get._select import select_links
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -26,32 +28,39 @@ def tf_activity(
     adata: AnnData | MuData,
     *,
     key: str = "grn",
+    group: str | None = None,
     method: Literal["ulm", "mlm", "viper", "zscore", "waggr", "aucell", "ora"] = "ulm",
     threshold: float | None = None,
     top_n_targets: int | None = 50,
     tmin: int = 5,
     layer: str | None = None,
+    gene_symbols: str | None = None,
     copy: bool = False,
     mod: str = "rna",
 ) -> AnnData | MuData | None:
-    """Activity of each TF in each cell: decoupler on the most probable targets of the fitted network.
+    """Infer the activity of each TF in each cell: decoupler on the most probable targets.
 
-    The weight of a target is its probability. Probabilities carry no sign, so the activity of a TF that represses its targets comes out reversed.
+    The weight of a target is its probability. Probabilities carry no sign, so the activity of a TF
+    that represses its targets comes out reversed.
 
     Parameters
     ----------
     %(adata)s
     %(key)s
+    %(group)s
     method
         decoupler's method, ``"ulm"`` and others :cite:p:`badia2022decoupler`.
     threshold
-        Least probability of a link that is used, between 0 and 1.
+        Lowest probability of a link that is used, between 0 and 1.
     top_n_targets
-        Number of targets used for each TF, the most probable ones; ``None`` uses every link that reaches ``threshold``.
+        Number of targets of each TF, the most probable ones; ``None`` uses every link that reaches
+        ``threshold``.
     tmin
         Leave out TFs with fewer targets than this.
-    %(layer)s
-        Raw counts are brought to log1p of counts per 10,000 in memory; other values are used as they are.
+    %(layer)s Raw counts become log1p of counts per 10,000, in memory.
+    gene_symbols
+        Column of ``adata.var`` with the names that TFs go by in the result; ``None`` takes
+        ``adata.var_names``.
     %(copy)s
     %(mod)s
 
@@ -60,12 +69,13 @@ def tf_activity(
     ``None`` if ``copy=False``, else the changed copy. Sets the following fields:
 
     - ``adata.obsm[f"score_{method}"]``: frame cells × TFs of activities, NaN for empty cells;
-    - ``adata.obsm[f"padj_{method}"]``: frame cells × TFs of adjusted p-values, for methods that have them.
+    - ``adata.obsm[f"padj_{method}"]``: frame cells × TFs of adjusted p-values, for methods that
+      have them.
 
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or ``layer`` is not there.
+        There is no fitted network named ``key``, or ``layer`` or ``group`` is not there.
     ValueError
         No TF has ``tmin`` targets, or an argument is out of range.
 
@@ -82,21 +92,27 @@ def tf_activity(
     check_names(data)
     check_choice("method", method, METHODS)
     check_integer("tmin", tmin, minimum=1)
-    if top_n_targets is not None:
-        check_integer("top_n_targets", top_n_targets, minimum=1)
-    net, _ = select_links(data, key, threshold=threshold)
-    if top_n_targets is not None:
-        net = net.groupby("source", observed=True, sort=False).head(top_n_targets)
+    net, _ = select_links(
+        data,
+        key_of_group(data, key, group),
+        threshold=threshold,
+        top_n_targets=top_n_targets,
+        gene_symbols=gene_symbols,
+    )
     net = net[["source", "target", "weight"]].astype(
         {"source": str, "target": str, "weight": np.float64}
     )
     most = int(net["source"].value_counts().max()) if len(net) else 0
     if most < tmin:
-        msg = f"no TF has tmin={tmin} targets that pass threshold={threshold} and top_n_targets={top_n_targets}; the largest regulon has {most}."
+        msg = (
+            f"no TF has tmin={tmin} targets that pass threshold={threshold} and "
+            f"top_n_targets={top_n_targets}; the largest regulon has {most}."
+        )
         raise ValueError(msg)
 
     cells, _ = log_normalised(data, layer)
-    scores, padj = _run(method, cells, data, net, tmin)
+    names = shown_names(data, gene_symbols)
+    scores, padj = _run(method, cells, data.obs_names, names, net, tmin)
     obsm = {f"score_{method}": scores} | ({} if padj is None else {f"padj_{method}": padj})
     result = adata.copy() if copy else adata
     write(resolve(result, mod), obsm=obsm)
@@ -104,18 +120,22 @@ def tf_activity(
 
 
 def _run(
-    method: str, cells: sp.csr_matrix, data: AnnData, net: pd.DataFrame, tmin: int
+    method: str,
+    cells: sp.csr_matrix,
+    obs_names: pd.Index,
+    genes: pd.Index,
+    net: pd.DataFrame,
+    tmin: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Run decoupler on cells × genes and return scores and, where it has them, p-values."""
     import decoupler as dc
     from anndata import AnnData
 
     # decoupler drops empty cells and then returns a new object; without them it keeps every row.
     filled = np.diff(cells.indptr) > 0
     part = AnnData(
-        cells[filled],
-        obs=pd.DataFrame(index=data.obs_names[filled]),
-        var=pd.DataFrame(index=data.var_names),
+        cells[filled], obs=pd.DataFrame(index=obs_names[filled]), var=pd.DataFrame(index=genes)
     )
     getattr(dc.mt, method)(part, net, tmin=tmin)
     scores, padj = part.obsm[f"score_{method}"], part.obsm.get(f"padj_{method}")
-    return scores.reindex(data.obs_names), None if padj is None else padj.reindex(data.obs_names)
+    return scores.reindex(obs_names), None if padj is None else padj.reindex(obs_names)

@@ -572,7 +572,7 @@ def test_truncated_and_unsafe_files(own):
         ("gene_name\tindex\nA\t0\nB\t2\n", "indices from 0"),
         ("gene_name\tindex\nA\t0\nA\t1\n", "every gene one line"),
         ("gene_name\tindex\n", "every gene one line"),
-        ("gene_name\tindex\nA\t0\nB\t1\n", "lists 2 genes, but the network.*has positions for 43"),
+        ("gene_name\tindex\nA\t0\nB\t1\n", "lists 2 genes, but the model.*has positions for 43"),
     ],
 )
 def test_tables_of_genes_that_cannot_be(own, table, message):
@@ -640,7 +640,7 @@ def test_a_named_variant_must_have_the_published_sizes(shared, write_wide):
     folder = write_wide(source.read_text())
     assert create("scfoundation", weights=folder).describe()["variant"] == "custom"
     with pytest.raises(
-        ValueError, match="not the published model='scfoundation:100M': its network has other sizes"
+        ValueError, match="not the published model='scfoundation:100M': its sizes differ"
     ):
         create("scfoundation:100M", weights=folder)
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from scregnet.links.neural.fusion import CrossAttentionFusion
+from scregnet.links.neural.fusion import Concatenation, CrossAttentionFusion, make_fusion
+from scregnet.links.neural.options import Fusion
 
 
 def made(seed=0, **parameters):
@@ -11,7 +12,10 @@ def made(seed=0, **parameters):
 
 
 def by_hand(fusion, left, right):
-    """One gene at a time with torch's own attention layer; an absent side gives learned tokens and is not listened to."""
+    """Join one gene at a time with torch's own attention layer.
+
+    A missing side has learned tokens, and the other side takes nothing from it.
+    """
     rows = []
     for one, other in zip(left, right, strict=True):
         sides = []
@@ -88,7 +92,7 @@ def test_an_absent_side_is_not_a_vector_of_zeros():
     after = fusion(left, right)
     assert torch.equal(after[0], before[0])
     assert ((after[1:] - before[1:]).abs().max(1).values > 1e-3).all()
-    # It still is told by the side that is there.
+    # The missing side still takes from the other.
     assert not torch.allclose(fusion(left[:1], right[1:2]), fusion(left[:1], right[:1]))
 
 
@@ -120,3 +124,19 @@ def test_dropout_is_for_training_only():
 def test_arguments_are_checked(parameters, message):
     with pytest.raises(ValueError, match=message):
         CrossAttentionFusion(4, 4, 8, **parameters)
+
+
+@pytest.mark.parametrize(
+    "kind, made_class, width", [("concat", Concatenation, 19), ("cross_attention", None, 24)]
+)
+def test_a_fusion_is_made_from_the_hyper_parameters(kind, made_class, width):
+    fusion = make_fusion(Fusion(kind, 24, 3, 2, 2, 0.1), 12, 7)
+    assert type(fusion) is (made_class or CrossAttentionFusion)
+    left, right = torch.randn(5, 12), torch.randn(5, 7)
+    assert fusion(left, right).shape == (5, fusion.out_dim) == (5, width)
+    if kind == "concat":
+        assert torch.equal(fusion(left, right), torch.cat([left, right], 1))
+    else:
+        assert fusion.left_tokens.absent.shape[0] == 3
+        assert (len(fusion.from_left), fusion.from_left[0].heads) == (2, 2)
+        assert fusion.from_left[0].dropout.p == 0.1

@@ -4,7 +4,8 @@ import torch
 from torch_geometric.nn import GATConv, GCNConv, SAGEConv
 from torch_geometric.utils import to_undirected
 
-from scregnet.links.neural.gnns import GNNS, GraphNetwork
+from scregnet.links.neural.gnns import GraphNetwork
+from scregnet.links.neural.options import GNNS
 
 N_GENES, N_FEATURES = 30, 11
 GENES = torch.tensor([4, 0, 29, 17])
@@ -78,6 +79,19 @@ def test_values_and_gradients_are_those_of_the_plain_layers(kind, dims, heads, r
             atol=1e-4,
             msg=name,
         )
+
+
+@pytest.mark.parametrize("kind, dims, heads, reduction", CASES)
+def test_a_seed_gives_the_weights_of_the_plain_layers(kind, dims, heads, reduction):
+    features, edges = problem()
+    torch.manual_seed(3)
+    network = GraphNetwork(kind, features, edges, dims, heads=heads, reduction=reduction)
+    state = torch.get_rng_state()
+    torch.manual_seed(3)
+    plain = plain_stack(kind, dims, heads, reduction, 0.2)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, weight in plain.state_dict().items():
+        assert torch.equal(network.convolutions.state_dict()[name], weight), name
 
 
 @pytest.mark.parametrize("kind", GNNS)

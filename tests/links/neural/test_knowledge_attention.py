@@ -8,7 +8,8 @@ from scregnet.links.neural.knowledge_attention import (
     KnowledgeGraph,
 )
 
-# TFs 0, 1 and 2; 0 and 1 regulate each other, 2 has no known regulator, 6 has no known edge, 0 -> 3 is given twice.
+# TFs 0, 1 and 2; 0 and 1 regulate each other, 2 has no known regulator.
+# 6 has no known edge, 0 -> 3 is given twice.
 EDGES = np.array([[0, 0, 0, 1, 1, 2, 0], [1, 3, 4, 0, 4, 5, 3]])
 IS_TF = np.array([True, True, True, False, False, False, False])
 N_GENES, N_FEATURES = 7, 5

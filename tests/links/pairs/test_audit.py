@@ -23,7 +23,10 @@ TEST = [(0, 13, 1), (0, 14, 0), (1, 14, 1), (1, 15, 0)]
 
 
 def by_published_rule(sources, targets, n_genes, rng):
-    """Split as the script for STRING networks does: its test negatives are drawn without a look at the training pairs."""
+    """Split as the script for STRING networks does.
+
+    It draws test negatives without a look at the training pairs.
+    """
     edges = np.stack([sources, targets], axis=1)[rng.permutation(len(sources))]
     cut = int(0.67 * len(edges))
     known = set(map(tuple, edges.tolist()))
@@ -100,7 +103,7 @@ def test_labels_that_contradict_each_other_within_a_part_fail():
     assert report.loc[("repeated_pair", "train"), "verdict"] == "fail"
 
 
-def test_reverse_edges_are_counted_beside_those_of_negatives():
+def test_reverse_edges_are_compared_with_those_of_negatives():
     test = [(10, 0, 1), (10, 1, 1), (11, 0, 1), (12, 0, 0), (13, 0, 0), (10, 5, 0)]
     row = audit(TRAIN, test).loc["reverse_edge", "test"]
     # (0, 10) and (1, 10) are training edges.

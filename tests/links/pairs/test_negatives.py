@@ -74,7 +74,7 @@ def test_sampled_negatives_are_spread_evenly(network):
         taken += np.bincount(keys(pairs)[~pairs.labels], minlength=len(taken))
     of_others = taken[keys(split.train)[~split.train.labels]]
     share = 0.2 * split.train.n_positive / len(of_others)
-    # Binomial counts over 200 seeds: five standard deviations of a single one hold all of some thousands.
+    # Binomial counts over 200 seeds: all of some thousands lie within five standard deviations.
     assert of_others.mean() == pytest.approx(200 * share, rel=0.01)
     assert of_others.max() < 200 * share + 5 * np.sqrt(200 * share)
 
@@ -122,7 +122,7 @@ def test_matched_pairs_have_every_gene_as_often_on_either_side(network, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_degree_model_scores_one_half_on_matched_pairs(network, kind):
-    """Even one that learned degrees from all pairs of the training part, and is far better than chance on the unmatched test pairs."""
+    """Even one that learned degrees from all training pairs, and is good on unmatched ones."""
     whole = split_of(network, kind)
     task = LinkTask(240, whole.train, whole.validation)
     links = get_method("degree").fit(task, rng=np.random.default_rng(0), device=None).links
@@ -147,7 +147,7 @@ def test_a_degree_model_scores_one_half_on_matched_pairs(network, kind):
 
 
 def test_most_edges_that_can_be_matched_are(network):
-    """The largest set with equal degrees on either side is a linear programme whose corners are whole numbers."""
+    """The largest set with equal degrees is a linear programme with whole numbers as corners."""
     pairs = split_of(network, "targets").train
     sign, each = np.where(pairs.labels, 1.0, -1.0), np.arange(len(pairs))
     balance = sp.vstack(

@@ -116,7 +116,7 @@ def test_the_audit_passes(kind, negatives):
 
 
 def test_no_negative_is_told_by_its_reverse_either():
-    """Were only edges kept with their reverse, a reverse among the training pairs would tell non-edges."""
+    """If only edges kept their reverse, a reverse among the training pairs would tell non-edges."""
     split = make_split()
     trained = keys(split.train)
     assert not any((t, s) in trained for s, t in keys(split.test))

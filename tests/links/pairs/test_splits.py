@@ -139,7 +139,8 @@ def test_held_out_genes_have_all_degrees_and_differ_by_seed(wide):
     for seed in range(20):
         split = split_pairs(*wide, 200, rng=np.random.default_rng(seed), kind="tfs")
         tests.append(frozenset(genes(split.test, "sources")))
-        # Of 10 groups of 3 TFs of similar degree, one of each: the mean can be off by a third of the range of a group.
+        # One of each of 10 groups of 3 TFs of similar degree: the mean can be off by a third of
+        # the range of a group.
         assert degree[list(tests[-1])].mean() == pytest.approx(degree.mean(), rel=0.1)
     assert len(set(tests)) == 20
     assert set.union(*map(set, tests)) == set(range(30))

@@ -1,7 +1,8 @@
-"""Cells of any length side by side in one row: no padding in the linear layers, no mask in the attention.
+"""Attention for packed cells: the tokens of all cells in one row, without padding and mask.
 
-A mask keeps PyTorch's fused attention off its fastest kernels, and what is computed at padding is thrown away. Packed, the
-linear layers see the real tokens of all cells as one long sequence, and attention runs over cells of equal length at a time.
+A mask keeps PyTorch's fused attention from its fastest kernels, and work at padding is wasted. With
+packed cells, linear layers see the tokens of all cells as one long sequence, and attention runs
+over cells of equal length at a time.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ def packed_attention(
     dropout: float = 0.0,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attend within cells only.
+    """Attend within cells only; the signature is that of transformers' attention functions.
 
     Parameters
     ----------
     module
-        The layer; not read.
+        The layer; ignored.
     query, key, value
         (1, heads, tokens of all cells, width).
     attention_mask
-        Mask of padded cells, where ``lengths`` is ``None``.
+        Mask of padded cells, used if ``lengths`` is ``None``.
     lengths
-        Tokens of each cell, in their order; their sum is the number of tokens. ``None``: cells are padded, not packed.
+        Number of tokens of each cell, in order. ``None``: cells are padded, not packed.
     scaling
         Factor of the products of queries and keys.
     dropout
@@ -55,7 +56,7 @@ def packed_attention(
 
     Returns
     -------
-    (1, tokens, heads, width), and ``None`` in place of attention weights.
+    (1, tokens, heads, width), and ``None`` instead of attention weights.
     """
     if lengths is None:
         out = scaled_dot_product_attention(
@@ -64,9 +65,11 @@ def packed_attention(
         return out.transpose(1, 2), None
     parts = []
     start = 0
+    # Neighbouring cells of one length make a rectangle, which needs no mask.
     for length, cells in groupby(lengths):
         n_cells = len(list(cells))
         stop = start + n_cells * length
+        # (1, heads, tokens, width) to (cells, heads, length, width).
         q, k, v = (
             tensor[0, :, start:stop].unflatten(1, (n_cells, length)).transpose(0, 1)
             for tensor in (query, key, value)

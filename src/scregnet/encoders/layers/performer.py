@@ -1,6 +1,6 @@
-"""Performer layers: attention in time and memory linear in the length, as scBERT and scFoundation's decoder have it.
+"""Performer layers, whose attention takes time and memory linear in the length.
 
-Choromanski et al. 2021, Rethinking attention with Performers, arXiv:2009.14794 (FAVOR+, positive softmax features).
+scBERT and scFoundation's decoder use them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import nn
 EPSILON = 1e-4
 """Added to every feature after the exponential."""
 CPU_POSITIONS, DEVICE_POSITIONS = 256, 16_384
-"""Positions whose features are made at once: few enough for a CPU's cache, enough for a GPU to be busy. Does not change the result."""
+"""Positions whose features are computed at once: few fit a CPU's cache, many keep a GPU busy."""
 
 # Own name of a layer's part: its name in the published state dicts.
 _PUBLISHED = {
@@ -30,12 +30,12 @@ _PUBLISHED = {
 
 
 def draw_features(n_features: int, head_dim: int, generator: torch.Generator) -> torch.Tensor:
-    """Draw random features: blocks of orthogonal directions, each row as long as a row of Gaussian numbers.
+    """Draw random features: blocks of orthogonal rows, with the lengths of Gaussian vectors.
 
     Parameters
     ----------
     n_features, head_dim
-        Rows and columns; rows beyond a multiple of ``head_dim`` come from one more block.
+        Rows and columns. Rows beyond a multiple of ``head_dim`` come from one more block.
     generator
         Source of randomness.
     """
@@ -49,7 +49,7 @@ def draw_features(n_features: int, head_dim: int, generator: torch.Generator) ->
 
 
 def published_name(name: str) -> str:
-    """Return the name that a tensor of :class:`Performer` has in published state dicts, without the model's own prefix.
+    """Return the published name of a tensor of :class:`Performer`, without the model's prefix.
 
     Examples
     --------
@@ -63,14 +63,18 @@ def published_name(name: str) -> str:
 
 
 class FavorAttention(nn.Module):
-    r"""Softmax attention through positive random features.
+    r"""Softmax attention through positive random features (FAVOR+).
 
-    With :math:`W` the features (n_features × head_dim) and :math:`s = d^{-1/4}`, a query row has
-    :math:`\phi_Q = \exp(s q W^\top - s^2 \lVert q \rVert^2 / 2 - \max) + 10^{-4}`, the maximum running over the row's features; a key
-    row the same with the maximum over all keys, heads and features **of its cell**: taken over a batch of cells, as the published
-    code does, a cell's result would depend on its neighbours, because the constant keeps the maximum from cancelling.
-    Row :math:`i` of the attention is :math:`A_{ij} = \phi_{Q,i} \cdot \phi_{K,j} / \sum_l \phi_{Q,i} \cdot \phi_{K,l}`; it is never formed.
-    (The factor :math:`m^{-1/2}` of both kinds of features cancels and is left out.)
+    :cite:t:`choromanski2021performer`. With features :math:`W` (n_features × head_dim) and
+    :math:`s = d^{-1/4}`, a query :math:`q` has
+    :math:`\phi_Q = \exp(s q W^\top - s^2 \lVert q \rVert^2 / 2 - \max) + 10^{-4}`, with the maximum
+    over the features of the row. Keys have the same :math:`\phi_K`, with the maximum over all keys,
+    heads and features of the cell. Row :math:`i` of the attention is
+    :math:`A_{ij} = \phi_{Q,i} \cdot \phi_{K,j} / \sum_l \phi_{Q,i} \cdot \phi_{K,l}`; it is never
+    formed. The factor :math:`m^{-1/2}` of both features cancels and is left out.
+
+    The published code takes the maximum of keys over a batch of cells. The result for a cell then
+    depends on its batch, because the constant keeps the maximum from cancelling.
 
     Parameters
     ----------
@@ -81,7 +85,7 @@ class FavorAttention(nn.Module):
     n_features
         Number of random features.
     bias
-        Whether the projections to queries, keys and values have a bias; the one back always has.
+        Whether queries, keys and values have a bias; the output always has one.
     """
 
     features: torch.Tensor
@@ -105,19 +109,20 @@ class FavorAttention(nn.Module):
         Parameters
         ----------
         x
-            Cells × positions × dimension; all positions are real (there is no padding).
+            Cells × positions × dimension, without padding.
         received
-            Whether to return how much attention each position receives.
+            Whether to return how much attention each position receives, which takes one more pass
+            over the keys.
 
         Returns
         -------
-        The result, shaped like ``x``; and, with ``received=True``, cells × positions: the column sums of the attention matrix, averaged
-        over heads. They cost one more pass over the keys, O(positions × features).
+        The result, shaped like ``x``; and, with ``received=True``, cells × positions: the column
+        sums of the attention matrix, averaged over heads.
         """
         queries, keys, values = (
             self._heads(part(x)) for part in (self.query, self.key, self.value)
         )
-        # Reduced precision has neither the range for the exponentials nor the digits for the constant beside them.
+        # Half precision has neither the range of the exponentials nor the digits of the constant.
         with torch.autocast(x.device.type, enabled=False):
             attended, columns = _attend(
                 queries.float(),
@@ -142,13 +147,15 @@ def _attend(
     *,
     received: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Attention of queries, keys and values (cells × heads × positions × head_dim) in parts."""
     scaled = features * queries.shape[-1] ** -0.25
+    # s²/2, the factor of the squared norm.
     half = 0.5 * queries.shape[-1] ** -0.5
 
     def exponentials(
         rows: torch.Tensor, highest: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the features without the constant, relative to a maximum: the rows' own, or that of all keys so far."""
+        """Features without the constant, relative to the rows' maximum or that of all keys."""
         projected = rows @ scaled.T
         own = projected.detach()
         maximum = (
@@ -158,19 +165,20 @@ def _attend(
         )
         return projected.sub_(half * rows.square().sum(-1, keepdim=True) + maximum).exp_(), maximum
 
-    # A column of ones makes the denominators a further column of the same products. The constant is added to every exponential, so it
-    # is kept apart and enters each sum once.
+    # A column of ones makes the denominators one more column of the same products. The constant is
+    # added to every exponential, so it is kept apart and enters each sum once.
     values = torch.cat([values, torch.ones_like(values[..., :1])], dim=-1)
     maximum = torch.full_like(keys[:, :1, :1, :1], -torch.inf).detach()
     context = values.new_zeros(*keys.shape[:2], len(features), values.shape[-1])
     for rows, vectors in zip(_parts(keys), _parts(values), strict=True):
         former = maximum
         part, maximum = exponentials(rows, former)
-        # What was summed so far was relative to a lower maximum.
+        # The sum so far is relative to a lower maximum: rescale it.
         context = context * (former - maximum).exp() + part.transpose(-1, -2) @ vectors
     context = context + EPSILON * values.sum(2, keepdim=True)
 
     attended = []
+    # Σ_i φ_Q,i / denominator_i; its products with φ_K are the column sums of the attention.
     asked = torch.zeros_like(context[..., :1])
     constant = EPSILON * context.sum(2, keepdim=True)
     for rows in _parts(queries):
@@ -188,11 +196,12 @@ def _attend(
 
 
 def _parts(x: torch.Tensor, dim: int = 2) -> Iterator[torch.Tensor]:
+    """Split positions so that features of one part fit; the result does not depend on the size."""
     return iter(x.split(CPU_POSITIONS if x.device.type == "cpu" else DEVICE_POSITIONS, dim=dim))
 
 
 class PerformerLayer(nn.Module):
-    """Attention, then two dense layers with exact GELU; each on the normalised input and added to it (pre-LayerNorm)."""
+    """Attention, then two dense layers with exact GELU, both with pre-LayerNorm and residual."""
 
     def __init__(
         self,
@@ -215,9 +224,10 @@ class PerformerLayer(nn.Module):
     def forward(
         self, x: torch.Tensor, *, received: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the layer's output and, with ``received=True``, the attention that each position receives."""
+        """Return the output and, with ``received=True``, the attention that positions receive."""
         attended, columns = self.attention(self.attention_norm(x), received=received)
         x = x + attended
+        # In parts: the inner width times all positions would take much memory.
         return x + torch.cat(
             [self.inner(rows) for rows in _parts(self.inner_norm(x), dim=1)], dim=1
         ), columns
@@ -264,8 +274,8 @@ class Performer(nn.Module):
 
         Returns
         -------
-        The output, shaped like ``x``; and, with ``received=True``, cells × positions: how much attention each position receives from all
-        positions, averaged over layers and heads.
+        The output, shaped like ``x``; and, with ``received=True``, cells × positions: the attention
+        that each position receives from all positions, averaged over layers and heads.
         """
         sums = None
         for layer in self.layers:

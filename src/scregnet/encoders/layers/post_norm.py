@@ -1,4 +1,4 @@
-"""The transformer layer of the first design, with its sums normalised: shared by the models that have it."""
+"""The original transformer layer (post-LayerNorm), which scGPT and scFoundation share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn.functional import relu
 
 from scregnet.encoders.layers.packed import packed_attention
 
-# Rows of the inner width that are in memory at once.
+# Rows whose inner vectors are in memory at once.
 _ROWS = 4096
 
 _PUBLISHED = {
@@ -20,7 +20,7 @@ _PUBLISHED = {
 
 
 def published_layer_name(name: str) -> str:
-    """Return the name that a tensor of :class:`PostNormLayer` has in the state dict of torch's own layer.
+    """Return the name of a tensor of :class:`PostNormLayer` in torch's own transformer layer.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def published_layer_name(name: str) -> str:
 
 
 class PostNormLayer(nn.Module):
-    """Softmax attention, then two dense layers with ReLU; each added to its input and the sum normalised.
+    """Softmax attention, then two dense layers with ReLU, both with residual and post-LayerNorm.
 
     Parameters
     ----------
@@ -61,17 +61,19 @@ class PostNormLayer(nn.Module):
         *,
         lengths: tuple[int, ...] | None = None,
     ) -> torch.Tensor:
-        """Run on cells × positions × width, or on 1 × tokens × width with the cells side by side.
+        """Run on padded cells (cells × positions × width) or on packed ones (1 × tokens × width).
 
         Parameters
         ----------
         x
             The vectors.
         attended
-            Of padded cells (cells × 1 × 1 × positions): ``True`` at real positions, ``None`` if all are.
+            For padded cells, cells × 1 × 1 × positions: ``True`` at real positions. ``None`` if all
+            positions are real.
         lengths
-            Of cells side by side: the tokens of each.
+            For packed cells: the number of tokens of each.
         """
+        # One projection gives all three; each becomes cells × heads × positions × head width.
         queries, keys, values = (
             self.attention(x).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
         )

@@ -1,8 +1,4 @@
-"""scBERT: a Performer that reads a cell as the expression bins of all genes of a fixed list.
-
-Yang et al. 2022, scBERT as a large-scale pretrained deep language model for cell type annotation of single-cell RNA-seq data,
-doi:10.1038/s42256-022-00534-z.
-"""
+"""scBERT: a Performer that reads a cell as the expression bins of a fixed list of genes."""
 
 from __future__ import annotations
 
@@ -26,40 +22,40 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
 
 TARGET_SUM = 1e4
-"""What counts are scaled to per cell, for the published list of genes."""
+"""Total that counts are scaled to per cell, for the published list of genes."""
 
-# Positions in the network at once: one cell of the published model fills a CPU's cores or a GPU by itself.
+# Positions in one pass. One cell of the published model, 16,907, keeps a CPU or GPU busy.
 _POSITIONS = 20_000
 
 
 class ScBertEncoder(TokenEncoder):
-    """Contextual gene embeddings of scBERT: the vectors after its final LayerNorm.
+    """Contextual gene embeddings of scBERT :cite:p:`yang2022scbert`, after its final LayerNorm.
 
-    Every gene of the model's list has a vector in every cell, whether expressed or not. ``"mean"`` takes the cells that express the
-    gene, ``"mean_all"`` every cell, as scRegNet does; ``"attentive"`` weights every cell by the share of its attention that the gene
-    receives (scTransNet, equations 3 to 6).
+    Every gene of the model has a vector in every cell. ``"mean"`` takes the cells that express the
+    gene; ``"mean_all"`` takes every cell, as scRegNet does; ``"attentive"`` weights every cell by
+    the share of its attention that the gene receives (:cite:t:`kommu2024sctransnet`, eqs. 3 to 6).
 
     Parameters
     ----------
     network
-        The network.
+        The neural network.
     genes
-        Its genes (symbols) in the order of its positions.
+        Symbols of its positions, in order.
     target_sum
-        What counts are scaled to per cell, over the genes of the model.
+        Total that counts are scaled to per cell, over the genes of the model.
     record
         Where the weights came from.
 
     Raises
     ------
     ValueError
-        If genes and positions do not correspond.
+        If genes and positions do not match.
     """
 
     roles = (
         Role("weights", ("panglao_pretrain*.pth", "*.safetensors", "*.pth", "*.pt", "*.bin")),
         Role("genes", ("gene_order*.txt", "*.h5ad"), required=False),
-        # Only :func:`scregnet.tl.finetune` writes one; the published model has none.
+        # Written by :func:`scregnet.tl.finetune`; the published model has none.
         Role("config", ("scbert_config.json",), required=False),
     )
     poolings = ("mean", "mean_all", "attentive")
@@ -73,7 +69,10 @@ class ScBertEncoder(TokenEncoder):
         record: dict[str, Any] | None = None,
     ) -> None:
         if len(genes) != network.sizes.n_genes:
-            msg = f"the list of genes has {len(genes)}, but the weights have positions for {network.sizes.n_genes} (and one more): they belong to different models."
+            msg = (
+                f"the list of genes has {len(genes)}, but the weights have positions for "
+                f"{network.sizes.n_genes} (and one more): they belong to different models."
+            )
             raise ValueError(msg)
         if len(set(genes)) < len(genes):
             repeated = sorted({gene for gene in genes if genes.count(gene) > 1})
@@ -86,7 +85,7 @@ class ScBertEncoder(TokenEncoder):
             "scBERT", {gene: position for position, gene in enumerate(genes)}, kind="symbol"
         )
         self.dimension = network.sizes.dimension
-        # Padding points to the extra position, whose bin is 0 like that of padding.
+        # The extra position: its bin is always 0, as that of padding.
         self.pad_id = len(genes)
         self._record = dict(record or {})
 
@@ -101,8 +100,8 @@ class ScBertEncoder(TokenEncoder):
         weights
             The located files.
         gene_order
-            File with the model's genes in order: text with one symbol a line, or ``.h5ad`` whose ``var_names`` they are. ``None`` takes
-            the one beside the weights.
+            File with the model's genes in order: text with one symbol a line, or ``.h5ad`` with
+            these ``var_names``. ``None`` takes the file in the folder of the weights.
 
         Raises
         ------
@@ -114,7 +113,11 @@ class ScBertEncoder(TokenEncoder):
         path = weights.files.get("genes") if gene_order is None else Path(gene_order).expanduser()
         if path is None:
             folder = weights.files["weights"].parent
-            msg = f"model='scbert' needs the order of its genes, which the weights do not hold: put gene_order*.txt (one symbol a line) or an .h5ad file with these var_names into {folder}, or name it with gene_order=."
+            msg = (
+                "model='scbert' needs the order of its genes, which the weights do not hold: put "
+                "gene_order*.txt (one symbol a line) or an .h5ad file with these var_names into "
+                f"{folder}, or name it with gene_order=."
+            )
             raise FileNotFoundError(msg)
         genes = read_gene_order(path)
         target_sum = (
@@ -140,30 +143,33 @@ class ScBertEncoder(TokenEncoder):
     def bins(self, counts: sp.csr_matrix, *, normalised: bool = False) -> np.ndarray:
         """Return the bin of every stored value of cells × genes of the model.
 
-        A count is scaled to ``target_sum`` (10,000) per cell, over the genes of the model; the bin is the integer part of log2(1 + x), at most the highest
-        bin (5). So a lowly expressed gene shares bin 0 with one that is not expressed. ``normalised`` values are taken for
-        log2(1 + x) already.
+        Counts x are scaled to ``target_sum`` per cell, over the genes of the model. The bin is the
+        integer part of log2(1 + x), at most the highest bin (5): a lowly expressed gene shares bin
+        0 with genes that are not expressed. ``normalised`` values are taken for log2(1 + x).
         """
         values = counts.data
         if not normalised:
             totals = np.asarray(counts.sum(axis=1)).ravel()
-            # Divided in this order a value that lies on the edge of a bin is more often exactly on it, as in the published code.
+            # Divided as in the published code: a value on the edge of a bin is then more often
+            # exactly on it.
             values = np.log2(
                 1 + values / np.repeat(totals / self.target_sum, np.diff(counts.indptr))
             )
+        # The tokens are the bins and, last, the mask token.
         return np.minimum(values, self.network.sizes.n_tokens - 2).astype(np.int64)
 
     def encode(self, batch: TokenBatch) -> Encoded:
-        """Run the network on all positions; return the vectors of the genes that take part in the pooling."""
+        """Run the model on all positions; return the vectors of the genes that are pooled."""
         device = self.network.positions.device
         ids = torch.as_tensor(batch.ids, device=device)
         slots = torch.as_tensor(batch.slots, device=device)
         wanted = ids
         if batch.pooling != "mean":
-            # Every gene of the data has a vector in every cell.
+            # Pool every gene of the data in every cell, not only the expressed ones.
             tokens = batch.match.tokens if batch.match is not None else np.arange(len(self.genes))
             wanted = torch.as_tensor(tokens, device=device).expand(len(ids), -1)
             slots = torch.arange(len(tokens), device=device).expand(len(ids), -1)
+        # All positions, bin 0 for genes that are not among the tokens.
         bins = torch.zeros(len(ids), len(self.genes) + 1, dtype=torch.int64, device=device)
         bins.scatter_(1, ids, torch.as_tensor(batch.values, device=device).long())
         parts, weights = [], []
@@ -195,12 +201,12 @@ class ScBertEncoder(TokenEncoder):
 
 
 def read_gene_order(path: Path) -> list[str]:
-    """Return the genes of a text file with one symbol a line, or the ``var_names`` of an ``.h5ad`` file.
+    """Return the genes of a text file (one symbol a line), or the ``var_names`` of ``.h5ad``.
 
     Raises
     ------
     FileNotFoundError
-        If the file is not there.
+        If the file does not exist.
     ValueError
         If it holds something else.
     """
@@ -222,11 +228,15 @@ def read_gene_order(path: Path) -> list[str]:
 
 
 def _target_sum(path: Path) -> float:
-    """Return what counts are scaled to, from a configuration."""
+    """Return the total that counts are scaled to, from a configuration."""
     try:
         target_sum = json.loads(path.read_text(encoding="utf-8"))["target_sum"]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        msg = f"{path} is not the configuration of an scBERT trained with sr.tl.finetune: it has no target_sum ({type(error).__name__}). Remove it if the weights are the published ones."
+        msg = (
+            f"{path} is not the configuration of an scBERT trained with sr.tl.finetune: "
+            f"it has no target_sum ({type(error).__name__}). "
+            "Remove it if the weights are the published ones."
+        )
         raise ValueError(msg) from error
     if not isinstance(target_sum, (int, float)) or not 0 < target_sum < float("inf"):
         msg = f"{path}: target_sum must be a number above zero, got {target_sum!r}."
@@ -235,6 +245,8 @@ def _target_sum(path: Path) -> float:
 
 
 def _var_names(path: Path) -> list[str]:
+    """Return the ``var_names`` of an ``.h5ad`` file."""
+    # Read directly: this layer does not import anndata.
     import h5py
 
     msg = f"{path} is not an .h5ad file with var_names."
@@ -242,7 +254,7 @@ def _var_names(path: Path) -> list[str]:
         with h5py.File(path) as file:
             var = file["var"]
             if isinstance(var, h5py.Dataset):
-                # The form of anndata before 0.7: one structured array.
+                # anndata before 0.7 wrote one structured array.
                 names = var["index"] if "index" in (var.dtype.names or ()) else None
             else:
                 names = var[var.attrs.get("_index", "_index")][()]

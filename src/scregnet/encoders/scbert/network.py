@@ -1,4 +1,4 @@
-"""scBERT's network: embeddings of gene and expression bin, a Performer, a head over bins; and its published files."""
+"""scBERT as a torch module, and its published files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from scregnet.encoders.layers.performer import (
 )
 from scregnet.encoders.weights.files import check_state, read_state
 
+# Published names of the parts, and of the tensors that tell the sizes.
 _PREFIX = {"token_embedding": "token_emb", "norm": "norm", "head": "to_out"}
 _PROJECTION = "performer.net.layers.0.0.fn.fast_attention.projection_matrix"
 _SIZES = (
@@ -31,9 +32,9 @@ _SIZES = (
 
 @dataclass(frozen=True)
 class ScBertSizes:
-    """Sizes of a network; the defaults are the published model's, but for the number of genes.
+    """Sizes of the model; except for the number of genes, the defaults are the published ones.
 
-    ``n_tokens`` counts the bins, zero among them, and the mask token, the last.
+    ``n_tokens`` counts the bins, with zero, and the mask token, which is the last.
     """
 
     n_genes: int
@@ -49,14 +50,16 @@ class ScBertSizes:
 class ScBertNetwork(nn.Module):
     """One vector per gene of a cell, from the bins of all genes.
 
-    The last position, after the genes, is an extra one that always has token 0.
+    It has embeddings of gene and bin, a Performer, and a head over bins. After the genes there is
+    one extra position that always has token 0.
 
     Parameters
     ----------
     sizes
         The sizes.
     generator
-        Draws the random features of the attention, and nothing else; without it they are zero, to be read from a file.
+        Draws the random features of the attention, and nothing else. Without it they are zero, to
+        be read from a file.
     """
 
     positions: torch.Tensor
@@ -98,23 +101,21 @@ class ScBertNetwork(nn.Module):
 
         Returns
         -------
-        Cells × (genes + 1) × dimension; and, with ``received=True``, cells × (genes + 1): the share of a cell's attention that each
-        position receives (column sums of the attention, averaged over layers and heads, over their sum). ``head`` makes logits of
-        the vectors.
+        Cells × (genes + 1) × dimension, of which ``head`` makes logits; and, with
+        ``received=True``, cells × (genes + 1): the share of a cell's attention that each position
+        receives (column sums of the attention, averaged over layers and heads, over their sum).
         """
-        hidden, columns = self.performer(
-            self.token_embedding(tokens) + self.positions, received=received
-        )
-        return self.norm(hidden), None if columns is None else columns / columns.sum(
-            1, keepdim=True
-        )
+        embedded = self.token_embedding(tokens) + self.positions
+        hidden, columns = self.performer(embedded, received=received)
+        shares = None if columns is None else columns / columns.sum(1, keepdim=True)
+        return self.norm(hidden), shares
 
     def published_state(self) -> dict[str, torch.Tensor]:
         """Return the tensors under their published names."""
         return {_published(name): value for name, value in self.state_dict().items()}
 
     def load_published(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take tensors under their published names; the head stays as it is where they lack it."""
+        """Load tensors under their published names; without a head in them, the head stays."""
         own = self.state_dict()
         self.load_state_dict(
             {name: state.get(_published(name), value) for name, value in own.items()}
@@ -122,22 +123,24 @@ class ScBertNetwork(nn.Module):
 
 
 def read_network(path: Path) -> ScBertNetwork:
-    """Read the network from a file: a training checkpoint or its tensors alone, with or without a ``module.`` prefix.
+    """Read the model from a file: a training checkpoint, or its tensors alone.
 
-    The sizes are those of the tensors. A head that is not the published one (a classifier's) is left out; ``head`` then
-    has no meaning.
+    The sizes are those of the tensors; a ``module.`` prefix is ignored. Another head than the
+    published one (a classifier's) is dropped, and ``head`` then has no meaning.
 
     Raises
     ------
     ValueError
-        If the file is damaged, or tensors are missing, unexpected or of another shape; the message lists them.
+        If the file is damaged, or tensors are missing, unexpected or of another shape; the message
+        lists them.
     """
+    # calls_since_last_redraw counts steps of pre-training; it is no weight.
     state = {
         name: value.float() if value.is_floating_point() else value
         for key, value in read_state(path, container="model_state_dict").items()
         if not (name := key.removeprefix("module.")).endswith("calls_since_last_redraw")
     }
-    # Initial values are drawn from torch's global generator, which is the user's.
+    # torch draws initial values from its global generator, which belongs to the user.
     with torch.random.fork_rng(devices=[]):
         network = ScBertNetwork(_sizes(path, state))
     expected = network.published_state()
@@ -156,6 +159,7 @@ def read_network(path: Path) -> ScBertNetwork:
 
 
 def _published(name: str) -> str:
+    """Published name of a tensor of :class:`ScBertNetwork`."""
     if name == "positions":
         return "pos_emb.emb.weight"
     first, _, rest = name.partition(".")
@@ -168,14 +172,21 @@ def _sizes(path: Path, state: Mapping[str, torch.Tensor]) -> ScBertSizes:
     """Read the sizes off the tensors that determine them."""
     faulty = [name for name in _SIZES if name not in state or state[name].ndim != 2]
     if faulty:
-        msg = f"{path} is not an scBERT: it lacks matrices named {listed(faulty)}; it has {listed(state)}."
+        msg = (
+            f"{path} is not an scBERT: it lacks matrices named {listed(faulty)}; "
+            f"it has {listed(state)}."
+        )
         raise ValueError(msg)
     n_tokens, dimension = state["token_emb.weight"].shape
     n_features, head_dim = state[_PROJECTION].shape
     layers = {name.split(".")[3] for name in state if name.startswith("performer.net.layers.")}
+    # Width of all heads together.
     n_inner = state["performer.net.layers.0.0.fn.to_q.weight"].shape[0]
     if n_inner % head_dim:
-        msg = f"{path} is not an scBERT: its queries have width {n_inner}, no multiple of the {head_dim} columns of its projection_matrix."
+        msg = (
+            f"{path} is not an scBERT: its queries have width {n_inner}, "
+            f"no multiple of the {head_dim} columns of its projection_matrix."
+        )
         raise ValueError(msg)
     return ScBertSizes(
         n_genes=len(state["pos_emb.emb.weight"]) - 1,

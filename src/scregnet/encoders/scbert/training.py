@@ -1,4 +1,4 @@
-"""Masked-expression training of scBERT: the hidden expression bin of a gene is to be told from the bins of the others."""
+"""Masked training of scBERT: predict the hidden expression bin of a gene from the other genes."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ if TYPE_CHECKING:
     from scregnet.encoders.protocol import CellStream, GeneMatch
     from scregnet.encoders.weights.files import Weights
 
+# Both shares are those of scBERT's pre-training.
 MASKED_SHARE = 0.15
 REPLACED = 0.9
-"""Share of the masked bins that becomes the mask token; the rest stays."""
+"""Share of the chosen bins that becomes the mask token; the rest stays as it is."""
 
 _PUBLISHED_GENES = 16906
 
 
 class ScBertTraining(MaskedModel):
-    """scBERT with its head over bins, trained as in pre-training (Yang et al. 2022, doi:10.1038/s42256-022-00534-z).
+    """scBERT with its head over bins, trained as in pre-training :cite:p:`yang2022scbert`.
 
-    15 % of the bins above zero of a cell are to be predicted, at least one; of these 90 % are hidden and 10 % left as they are. The random
-    features of the attention stay as they are, where pre-training drew new ones every thousand steps. The cells' bins are kept in
-    memory: three or five bytes per expressed gene and cell.
+    Of a cell's bins above zero 15 % are to be predicted, at least one; 90 % of these are hidden and
+    10 % stay. The random features of the attention are fixed; pre-training redrew them every
+    thousand steps. The bins are kept in memory: three or five bytes per expressed gene and cell.
 
     Parameters
     ----------
     encoder
-        The network with its genes.
+        The model with its genes.
     """
 
     def __init__(self, encoder: ScBertEncoder) -> None:
@@ -57,10 +58,11 @@ class ScBertTraining(MaskedModel):
         n_heads: int,
         seed: int,
     ) -> ScBertTraining:
-        """Make a network with random weights for the genes that the cells have.
+        """Make a model with random weights for the genes of the cells.
 
-        The vectors that tell genes apart, gene2vec in the published model, are random and trained. Counts are scaled to as much per
-        gene as with the published list, so that bins mean the same in a small panel: 10,000 per cell for 16,906 genes or more.
+        The vectors of the genes, gene2vec in the published model, are random here and trained.
+        Counts are scaled to the same total per gene as with the published list (10,000 per cell for
+        16,906 genes or more), so that bins mean the same in a small panel.
         """
         seen = np.zeros(len(genes), dtype=bool)
         for block in cells:
@@ -75,7 +77,10 @@ class ScBertTraining(MaskedModel):
             for name in names
             if name != name.strip() or any(mark in name for mark in "\t\n,; ")
         ]:
-            msg = f"scBERT's list of genes has one name a line, which {listed(odd, 3)} cannot be: rename them, or name another column of adata.var with gene_ids=."
+            msg = (
+                f"scBERT's list of genes has one name a line, which {listed(odd, 3)} cannot be: "
+                "rename them, or name another column of adata.var with gene_ids=."
+            )
             raise ValueError(msg)
         head_dim = hidden_size // n_heads
         sizes = ScBertSizes(
@@ -87,10 +92,12 @@ class ScBertTraining(MaskedModel):
             n_features=max(1, int(head_dim * math.log(head_dim))),
             inner_dimension=4 * hidden_size,
         )
+        # The user's global generator is restored afterwards.
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             network = ScBertNetwork(sizes, generator=torch.Generator().manual_seed(seed))
             positions = torch.randn(len(names) + 1, hidden_size)
+        # A buffer in the published model; a parameter here, so that it is trained.
         del network.positions
         network.register_parameter("positions", torch.nn.Parameter(positions))
         scale = TARGET_SUM * min(1.0, len(names) / _PUBLISHED_GENES)
@@ -98,7 +105,7 @@ class ScBertTraining(MaskedModel):
 
     @classmethod
     def from_weights(cls, weights: Weights) -> ScBertTraining:
-        """Read network, head and genes from their files; the genes' own vectors are not trained.
+        """Read the model with head and genes from files; the vectors of the genes stay fixed.
 
         Raises
         ------
@@ -107,13 +114,17 @@ class ScBertTraining(MaskedModel):
         """
         encoder = ScBertEncoder.from_weights(weights)
         if not encoder.network.has_head:
-            msg = f"{weights.files['weights']} has no head over expression bins (to_out.weight, to_out.bias): the model cannot be trained on hidden bins."
+            msg = (
+                f"{weights.files['weights']} has no head over expression bins (to_out.weight, "
+                "to_out.bias): the model cannot be trained on hidden bins."
+            )
             raise ValueError(msg)
         return cls(encoder)
 
     def read(self, cells: CellStream, genes: np.ndarray) -> GeneMatch:
-        """Bin the cells as the encoder does and keep the bins above zero; cells without any are left out."""
+        """Bin the cells as the encoder does; keep bins above zero and the cells that have some."""
         match = self.encoder.match(genes)
+        # Two bytes per position suffice for the published list.
         kind = np.uint16 if len(self.encoder.genes) < 2**16 else np.int32
         columns, bins, counts = [], [], []
         for block in cells:
@@ -133,14 +144,14 @@ class ScBertTraining(MaskedModel):
         return match
 
     def masked(self, cells: np.ndarray, rng: np.random.Generator) -> MaskedBatch:
-        """Hide bins above zero."""
+        """Hide bins above zero; draw anew at every call."""
         inputs = np.zeros((len(cells), len(self.encoder.genes) + 1), dtype=np.int64)
         for row, cell in enumerate(cells):
             stored = slice(self._starts[cell], self._starts[cell + 1])
             inputs[row, self._columns[stored]] = self._bins[stored]
         drawn = np.where(inputs > 0, rng.random(inputs.shape), np.inf)
         chosen = drawn < MASKED_SHARE
-        # A cell of few bins above zero may come off unmasked: it is asked for one.
+        # A cell with few bins above zero might have none chosen: take the one drawn lowest.
         chosen[np.arange(len(cells)), drawn.argmin(axis=1)] = True
         labels = np.where(chosen, inputs, IGNORED)
         hidden = chosen & (rng.random(inputs.shape) < REPLACED)
@@ -157,7 +168,7 @@ class ScBertTraining(MaskedModel):
         )
 
     def frequencies(self, cells: np.ndarray) -> Callable[[MaskedBatch], float]:
-        """Return the null model that answers with the share of each bin above zero of the gene, one added to each count."""
+        """Return the null model: each gene's share of every bin above zero, add-one smoothed."""
         stored = np.zeros(len(self._bins), dtype=bool)
         for cell in cells:
             stored[self._starts[cell] : self._starts[cell + 1]] = True
@@ -179,7 +190,7 @@ class ScBertTraining(MaskedModel):
         return self.network.published_state()
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Take back what :meth:`state` returned."""
+        """Load what :meth:`state` returned."""
         self.network.load_published(state)
 
     def digest(self) -> str:
@@ -190,7 +201,7 @@ class ScBertTraining(MaskedModel):
         return hashed.hexdigest()
 
     def write(self, folder: Path) -> None:
-        """Write ``model.safetensors``, ``gene_order.txt`` and, as ``scbert_config.json``, what counts are scaled to."""
+        """Write the weights, ``gene_order.txt`` and, with the scaling, ``scbert_config.json``."""
         write_tensors(folder / "model.safetensors", self.state())
         (folder / "gene_order.txt").write_text(
             "\n".join(self.encoder.genes) + "\n", encoding="utf-8"

@@ -1,7 +1,4 @@
-"""scFoundation: an encoder of expressed genes and a decoder of all, on expression as continuous values.
-
-Hao et al. 2024, Large-scale foundation model on single-cell transcriptomics, doi:10.1038/s41592-024-02305-7.
-"""
+"""scFoundation: an encoder of expressed genes and a decoder of all genes, on continuous values."""
 
 from __future__ import annotations
 
@@ -27,8 +24,8 @@ from scregnet.encoders.token_encoder import TokenEncoder
 from scregnet.encoders.weights.files import Role, Weights, check_state, read_checkpoint
 
 SECTIONS = ("gene", "cell", "rde")
-"""The sets of weights in the published file; gene vectors are the first one's."""
-# Of the symbols joined by newlines; the bytes of the file change with its line ends.
+"""The sets of weights in the published file; the first is for gene vectors."""
+# Number and sha256 of the symbols, joined by newlines: the file differs in its line ends.
 _PUBLISHED_GENES = (19264, "6037e1bc9b3b48a5112ffdc29261383f747a3c3f8b568a8899b0c69d13565df8")
 _RESOLUTION = re.compile(r"([fta])([+-]?\d+(?:\.\d+)?)")
 _PUBLISHED_SIZES = {
@@ -45,8 +42,9 @@ _PUBLISHED_SIZES = {
         decoder_head_dim=64,
     )
 }
-# log10 of counts: above, somebody has given the counts themselves.
+# log10 of counts. A larger number is likely a count instead of its logarithm.
 _MAX_DEPTH = 10.0
+# Cells per batch with vectors of all genes.
 _DENSE_CELLS = 2
 
 
@@ -54,7 +52,8 @@ _DENSE_CELLS = 2
 class TargetResolution:
     """The depth T, in log10 of counts, that the model is asked to read a cell at.
 
-    ``f`` and a factor: that many times the cell's own; ``a`` and a number: the cell's own log10 plus that; ``t`` and a number: that.
+    Modes: ``f``, a multiple of the cell's own depth; ``a``, the log10 of its own depth plus a
+    number; ``t``, a number for all cells.
     """
 
     mode: str
@@ -66,22 +65,32 @@ class TargetResolution:
         found = _RESOLUTION.fullmatch(text) if isinstance(text, str) else None
         start = f"target_resolution={text!r} is not a depth"
         if found is None:
-            msg = f"{start}: give 'f' and a factor of the cell's own depth ('f1'), 't' and the log10 of a depth ('t4'), or 'a' and a number added to the log10 of the cell's own depth ('a1')."
+            msg = (
+                f"{start}: give 'f' and a factor of the cell's own depth ('f1'), 't' and the log10 "
+                "of a depth ('t4'), or 'a' and a number added to the log10 of the cell's own depth "
+                "('a1')."
+            )
             raise ValueError(msg)
         mode, number = found[1], float(found[2])
         if mode == "f" and number <= 0:
             msg = f"{start}: the factor must be above 0."
             raise ValueError(msg)
         if mode == "t" and not 0 < number <= _MAX_DEPTH:
-            msg = f"{start}: 't' is followed by the log10 of a number of counts, above 0 and at most {_MAX_DEPTH:.0f} ('t4' for 10,000 counts)."
+            msg = (
+                f"{start}: 't' is followed by the log10 of a number of counts, above 0 and at most "
+                f"{_MAX_DEPTH:.0f} ('t4' for 10,000 counts)."
+            )
             raise ValueError(msg)
         if mode == "a" and abs(number) > _MAX_DEPTH:
-            msg = f"{start}: 'a' is followed by a difference of log10, from -{_MAX_DEPTH:.0f} to {_MAX_DEPTH:.0f}."
+            msg = (
+                f"{start}: 'a' is followed by a difference of log10, "
+                f"from -{_MAX_DEPTH:.0f} to {_MAX_DEPTH:.0f}."
+            )
             raise ValueError(msg)
         return cls(mode, number)
 
     def of(self, totals: np.ndarray) -> np.ndarray:
-        """Return T of cells with these totals."""
+        """Return T for cells with these total counts."""
         if self.mode == "f":
             return np.log10(totals * self.number)
         if self.mode == "a":
@@ -90,16 +99,16 @@ class TargetResolution:
 
 
 class ScFoundationEncoder(TokenEncoder):
-    """Contextual gene embeddings of scFoundation: the decoder's vectors, 512 wide.
+    """Contextual gene embeddings of scFoundation :cite:p:`hao2024scfoundation`, 512 wide.
 
-    A cell is the genes that it expresses, with their values, and two tokens more: T, the depth that the model is asked for, and S, the
-    depth that the cell has. The decoder then gives every gene of the vocabulary a vector, expressed or not. It runs one cell
-    at a time: 19,266 positions keep a device busy, and memory does not grow with the batch.
+    A cell is the genes that it expresses with their values, and two more tokens: T, the depth asked
+    for, and S, the depth of the cell. The decoder gives every gene of the vocabulary a vector. It
+    runs one cell at a time: 19,266 positions keep a device busy, and memory stays bounded.
 
     Parameters
     ----------
     network
-        The network.
+        The neural network.
     genes
         The symbols of its positions, in order.
     target_resolution
@@ -142,10 +151,10 @@ class ScFoundationEncoder(TokenEncoder):
         Parameters
         ----------
         weights
-            The located files. A dictionary of tensors without configuration needs ``config.json`` beside it.
+            The located files. Tensors without a configuration need ``config.json`` in the folder.
         target_resolution
-            The depth T that the model is asked to read every cell at: ``"f1"`` the cell's own (``"f2"`` twice that, as scRegNet's file
-            name says), ``"t4"`` 10,000 counts (log10), ``"a1"`` ten times its own (log10 plus 1).
+            The depth T to read every cell at: ``"f1"`` the cell's own (``"f2"`` twice that, as in
+            scRegNet's file name), ``"t4"`` 10,000 counts, ``"a1"`` ten times the cell's own.
         section
             The set of weights in the published file: ``"gene"``, ``"cell"`` or ``"rde"``.
 
@@ -158,18 +167,26 @@ class ScFoundationEncoder(TokenEncoder):
         TargetResolution.read(target_resolution)
         network, found_section = _read_network(weights.files, section)
         variant = weights.record.get("variant")
-        # No hash of the weights is published: their sizes are what there is to check.
+        # No hash of the weights is published, so only their sizes can be checked.
         if network.sizes != _PUBLISHED_SIZES.get(str(variant), network.sizes):
-            msg = f"{weights.files['weights']} is not the published model='scfoundation:{variant}': its network has other sizes. For weights of your own name the model without its variant."
+            msg = (
+                f"{weights.files['weights']} is not the published model='scfoundation:{variant}': "
+                "its sizes differ. For weights of your own name the model without its variant."
+            )
             raise ValueError(msg)
         genes = _read_genes(weights.files["genes"])
         if len(genes) != network.sizes.n_positions - 2:
-            msg = f"{weights.files['genes']} lists {len(genes)} genes, but the network in {weights.files['weights']} has positions for {network.sizes.n_positions - 2}: they belong to different models."
+            msg = (
+                f"{weights.files['genes']} lists {len(genes)} genes, but the model in "
+                f"{weights.files['weights']} has positions for {network.sizes.n_positions - 2}: "
+                "they belong to different models."
+            )
             raise ValueError(msg)
         digest = hashlib.sha256("\n".join(genes).encode()).hexdigest()
         if len(genes) == _PUBLISHED_GENES[0] and digest != _PUBLISHED_GENES[1]:
             logger.warning(
-                "%s is not the published list of scFoundation's genes: positions that stand for other genes give vectors without meaning",
+                "%s is not the published list of scFoundation's genes: "
+                "positions that stand for other genes give vectors without meaning",
                 weights.files["genes"],
             )
         record = {**weights.record, "section": found_section, "genes_sha256": digest}
@@ -186,9 +203,10 @@ class ScFoundationEncoder(TokenEncoder):
     def tokenise(self, block: CellBlock, match: GeneMatch) -> CellTokens:
         r"""Return the expressed genes of every cell in the order of the vocabulary, then T and S.
 
-        Of counts :math:`x` a gene's value is :math:`\ln(1 + 10^4 x / N)`, :math:`N` their sum over the genes of the vocabulary; other
-        values are taken as they are. S is :math:`\log_{10} N`, :math:`N` in the latter case the sum of those values, as upstream
-        has it. A cell with :math:`N` of at most 1 has no S and gets no token.
+        The value of a count :math:`x` is :math:`\ln(1 + 10^4 x / N)`, where :math:`N` is the cell's
+        sum over the genes of the vocabulary; log-normalised values are taken as they are. S is
+        :math:`\log_{10} N`, as in the published code also for sums of log-normalised values. A cell
+        with :math:`N \le 1` has no S and gets no token.
         """
         counts = match.collapse(block.matrix)
         totals = np.asarray(counts.sum(axis=1)).ravel()
@@ -199,6 +217,7 @@ class ScFoundationEncoder(TokenEncoder):
         slots = np.full(indptr[-1], -1, dtype=np.int64)
         values = np.zeros(indptr[-1])
 
+        # Place of every stored value: the start of its cell's tokens plus its rank in the cell.
         cell = np.repeat(np.arange(len(present)), present)
         expression = np.log1p(counts.data / totals[cell] * 1e4) if block.counts else counts.data
         kept = lengths[cell] > 0
@@ -207,6 +226,7 @@ class ScFoundationEncoder(TokenEncoder):
         ids[target] = match.tokens[counts.indices[kept]]
         values[target] = expression[kept]
 
+        # T is the last token but one, S the last; their positions follow those of the genes.
         usable = np.flatnonzero(lengths)
         for back, number in (
             (2, self.resolution.of(totals[usable])),
@@ -220,28 +240,33 @@ class ScFoundationEncoder(TokenEncoder):
     def batches(
         self, block: CellBlock, match: GeneMatch, batch_size: int, *, pooling: str = "mean"
     ) -> Iterator[TokenBatch]:
-        """Yield batches, of few cells with ``"mean_all"``: each brings vectors of all genes, 39 MB, and the decoder gains nothing by more."""
+        """Yield batches; with ``"mean_all"`` of few cells, which have vectors of all genes."""
+        # 39 MB per cell of the published model. The decoder takes one cell at a time anyway.
         few = min(batch_size, _DENSE_CELLS) if pooling == "mean_all" else batch_size
         yield from super().batches(block, match, few, pooling=pooling)
 
     def encode(self, batch: TokenBatch) -> Encoded:
-        """Return the decoder's vectors: of the genes that a cell expresses, or of all with ``"mean_all"``."""
+        """Return the decoder's vectors of a cell's expressed genes; of all with ``"mean_all"``."""
         like = self.network.positions.weight
         device = like.device
         ids, mask, slots = (
             torch.as_tensor(part, device=device) for part in (batch.ids, batch.mask, batch.slots)
         )
+        # Weights may be in half precision; values follow them.
         encoded = self.network.encode(
             torch.as_tensor(batch.values, dtype=like.dtype, device=device), ids, mask
         )
         if batch.pooling == "mean_all":
             if batch.match is None:
-                msg = "a batch with pooling='mean_all' must say which genes are wanted: it has no match."
+                msg = (
+                    "a batch with pooling='mean_all' must say which genes are wanted: "
+                    "it has no match."
+                )
                 raise ValueError(msg)
             wanted = torch.as_tensor(batch.match.tokens, device=device).expand(len(ids), -1)
             slots = torch.arange(wanted.shape[1], device=device).expand(wanted.shape)
         else:
-            # Padding has no position in the decoder; whatever it is given is left out by its slot, -1.
+            # Padding has no position in the decoder. Any will do: its slot, -1, drops the vector.
             wanted = ids.masked_fill(~mask, 0)
         unexpressed = self.network.unexpressed()
         hidden = unexpressed.new_empty(*wanted.shape, self.dimension)
@@ -264,43 +289,39 @@ class ScFoundationEncoder(TokenEncoder):
 
 
 def _read_genes(path: Path) -> list[str]:
-    """Return the symbols of a table with the columns ``gene_name`` and ``index``, in the order of the second."""
+    """Return the ``gene_name`` column of a table, in the order of its ``index`` column."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         found = {int(row["index"]): row["gene_name"].strip() for row in rows}
     # A line with too few fields gives None.
     except (KeyError, ValueError, AttributeError, TypeError, csv.Error) as error:
-        msg = f"{path} was not read: it must be scFoundation's table of genes, tab-separated, with the columns gene_name and index ({error})."
+        msg = (
+            f"{path} was not read: it must be scFoundation's table of genes, tab-separated, with "
+            f"the columns gene_name and index ({error})."
+        )
         raise ValueError(msg) from error
     genes = [found.get(i, "") for i in range(len(rows))]
     if not genes or not all(genes) or len(set(genes)) < len(genes):
-        msg = f"{path} must give every gene one line, and indices from 0 to one less than their number."
+        msg = (
+            f"{path} must give every gene one line, and indices from 0 to one less than their "
+            "number."
+        )
         raise ValueError(msg)
     return genes
 
 
 def _read_network(files: Mapping[str, Path], section: str) -> tuple[ScFoundationNetwork, str]:
-    """Return the network, and the section of the file that it came from (empty where the file has none)."""
+    """Return the model, and the section of the file that it came from (empty without sections)."""
     path = files["weights"]
-    content, config = read_checkpoint(path), None
-    if not isinstance(content, dict):
-        msg = f"{path} is not a dictionary of tensors."
-        raise ValueError(msg)
-    sections = [
-        name for name, part in content.items() if isinstance(part, dict) and "state_dict" in part
-    ]
-    if sections:
-        if section not in sections:
-            msg = f"{path} has no section {section!r}; it has {listed(sections)}. Choose one with section=."
-            raise ValueError(msg)
-        content = content[section]
-    if isinstance(content.get("state_dict"), dict):
-        config, content = content.get("config"), content["state_dict"]
+    content, config, found_section = _read_section(path, section)
     where = str(path)
     if config is None:
         if "config" not in files:
-            msg = f"{path} holds tensors without a configuration, which says how they are put together: put it beside them as config.json (the 'config' of the published file)."
+            msg = (
+                f"{path} holds tensors without a configuration, which says how they fit together: "
+                "put it into the same folder as config.json (the 'config' of the published file)."
+            )
             raise ValueError(msg)
         where = str(files["config"])
         config = _read_config(files["config"])
@@ -309,7 +330,7 @@ def _read_network(files: Mapping[str, Path], section: str) -> tuple[ScFoundation
         msg = f"{path} holds something else than tensors under {listed(wrong)}."
         raise ValueError(msg)
     sizes = Sizes.read(config, where)
-    # Initial values are drawn from torch's global generator, which is the user's; on the meta device none are.
+    # The meta device has no storage: no initial values are drawn from the user's generator.
     with torch.device("meta"):
         network = ScFoundationNetwork(sizes)
     own = {published(name): name for name in network.state_dict()}
@@ -320,10 +341,36 @@ def _read_network(files: Mapping[str, Path], section: str) -> tuple[ScFoundation
         {name: expected[own[name]] for name in own},
     )
     network.load_state_dict({own[name]: state[name].float() for name in own}, assign=True)
-    return network, section if sections else ""
+    return network, found_section
+
+
+def _read_section(path: Path, section: str) -> tuple[dict[str, Any], object, str]:
+    """Return tensors, configuration (``None`` without one) and the section they are in.
+
+    The file holds sections with a ``state_dict`` each, one ``state_dict``, or tensors alone.
+    """
+    content, config = read_checkpoint(path), None
+    if not isinstance(content, dict):
+        msg = f"{path} is not a dictionary of tensors."
+        raise ValueError(msg)
+    sections = [
+        name for name, part in content.items() if isinstance(part, dict) and "state_dict" in part
+    ]
+    if sections:
+        if section not in sections:
+            msg = (
+                f"{path} has no section {section!r}; it has {listed(sections)}. "
+                "Choose one with section=."
+            )
+            raise ValueError(msg)
+        content = content[section]
+    if isinstance(content.get("state_dict"), dict):
+        config, content = content.get("config"), content["state_dict"]
+    return content, config, section if sections else ""
 
 
 def _read_config(path: Path) -> object:
+    """Return the configuration in a JSON file, which may have it under ``config``."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -337,6 +384,6 @@ def _read_config(path: Path) -> object:
 
 
 def _bare(name: str) -> str:
-    """Return a tensor's name without the prefixes of wrappers, which end with the first ``model.``."""
+    """Return a tensor's name without prefixes of wrappers, which end at the first ``model.``."""
     _, found, rest = name.partition("model.")
     return rest if found else name.removeprefix("module.")

@@ -1,4 +1,4 @@
-"""scFoundation's network: an encoder of the genes that a cell expresses, and a decoder of all genes."""
+"""scFoundation as torch modules: an encoder of expressed genes, and a decoder of all genes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _PUBLISHED = {
     "decoder_norm": "decoder.norm",
     "norm": "norm",
 }
-# Vectors of masked and padded positions (masked: training only; padded: nothing attends to them), the head and a counter.
+# Vectors of masked positions (training only) and of padding (nothing attends to it), the head, and
+# a counter.
 UNUSED = frozenset(
     {
         "token_emb.emb_mask.weight",
@@ -41,7 +42,7 @@ UNUSED = frozenset(
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of a network, as a published configuration states them."""
+    """The sizes of the model, as a published configuration has them."""
 
     n_positions: int
     n_bins: int
@@ -56,16 +57,19 @@ class Sizes:
 
     @classmethod
     def read(cls, config: object, where: str) -> Sizes:
-        """Read a configuration, as a checkpoint holds it (with its parts for model and data set) or merged into one level.
+        """Read a configuration: as a checkpoint holds it, or merged into one level.
 
         Raises
         ------
         ValueError
-            If something is missing, or the configuration is of a network of another kind.
+            If an entry is missing, or the configuration is of another kind of model.
         """
         merged = _merged(config)
         if merged.get("model", _ARCHITECTURE) != _ARCHITECTURE:
-            msg = f"{where} has a configuration of a {merged['model']!r} model; scFoundation's is {_ARCHITECTURE!r}."
+            msg = (
+                f"{where} has a configuration of a {merged['model']!r} model; "
+                f"scFoundation's is {_ARCHITECTURE!r}."
+            )
             raise ValueError(msg)
         encoder, decoder = (_mapping(merged.get(part)) for part in ("encoder", "decoder"))
         for name, found, wanted in (
@@ -75,7 +79,10 @@ class Sizes:
             ("mask_gene_name", bool(merged.get("mask_gene_name")), False),
         ):
             if found != wanted:
-                msg = f"{where} has a configuration with {name} {found!r}; only {wanted!r}, as published, is known here."
+                msg = (
+                    f"{where} has a configuration with {name} {found!r}; "
+                    f"only {wanted!r}, as published, is known here."
+                )
                 raise ValueError(msg)
         sizes = {
             "n_positions": merged.get("seq_len"),
@@ -89,21 +96,32 @@ class Sizes:
             "decoder_heads": decoder.get("heads"),
             "decoder_head_dim": decoder.get("dim_head"),
         }
-        if wrong := [
-            name
-            for name, value in sizes.items()
-            if isinstance(value, bool)
-            or not isinstance(value, (int, float) if name == "bin_alpha" else int)
-        ]:
-            msg = f"{where} has a configuration that is not scFoundation's: it does not state {', '.join(wrong)}."
-            raise ValueError(msg)
-        if small := [name for name, value in sizes.items() if name != "bin_alpha" and value < 1]:
-            msg = f"{where} has a configuration that is not scFoundation's: {', '.join(small)} must be at least 1."
-            raise ValueError(msg)
-        if sizes["width"] % sizes["n_heads"]:
-            msg = f"{where} has a configuration that is not scFoundation's: the encoder's hidden_dim {sizes['width']} is no multiple of its heads {sizes['n_heads']}."
-            raise ValueError(msg)
+        _check_sizes(sizes, where)
         return cls(**sizes)
+
+
+def _check_sizes(sizes: Mapping[str, Any], where: str) -> None:
+    """Raise unless every size is a number that makes sense."""
+    start = f"{where} has a configuration that is not scFoundation's"
+    whole = {name: value for name, value in sizes.items() if name != "bin_alpha"}
+    # True is an int to isinstance.
+    wrong = [
+        name
+        for name, value in sizes.items()
+        if isinstance(value, bool) or not isinstance(value, int if name in whole else (int, float))
+    ]
+    if wrong:
+        msg = f"{start}: it does not state {', '.join(wrong)}."
+        raise ValueError(msg)
+    if small := [name for name, value in whole.items() if value < 1]:
+        msg = f"{start}: {', '.join(small)} must be at least 1."
+        raise ValueError(msg)
+    if sizes["width"] % sizes["n_heads"]:
+        msg = (
+            f"{start}: the encoder's hidden_dim {sizes['width']} is no multiple of its heads "
+            f"{sizes['n_heads']}."
+        )
+        raise ValueError(msg)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -111,6 +129,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _merged(config: object) -> Mapping[str, Any]:
+    """The parts for the model and for the data set in one level."""
     found = _mapping(config)
     if "model_config" in found:
         model = _mapping(_mapping(found["model_config"]).get(_ARCHITECTURE))
@@ -120,7 +139,7 @@ def _merged(config: object) -> Mapping[str, Any]:
 
 
 def published(name: str) -> str:
-    """Return the name that a tensor of :class:`ScFoundationNetwork` has in published state dicts.
+    """Return the published name of a tensor of :class:`ScFoundationNetwork`.
 
     Examples
     --------
@@ -139,7 +158,7 @@ def published(name: str) -> str:
 
 
 class ValueEmbedding(nn.Module):
-    """A number becomes a mixture of learnt vectors, one for each of a hundred bins, with learnt shares."""
+    """Embeds a number as a mixture of learnt vectors, one per bin, with learnt shares."""
 
     def __init__(self, n_bins: int, width: int, *, alpha: float) -> None:
         super().__init__()
@@ -149,28 +168,28 @@ class ValueEmbedding(nn.Module):
         self.bins = nn.Embedding(n_bins, width)
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Embed values of any shape; the result has one dimension more."""
+        """Embed values of any shape; the result has one more dimension."""
         hidden = leaky_relu(self.hidden(values[..., None]), 0.1)
         shares = (self.alpha * hidden + self.scores(hidden)).softmax(-1)
         return shares @ self.bins.weight
 
 
 class ScFoundationNetwork(nn.Module):
-    """The published network without its head.
+    """The published model without its head.
 
-    Tensors keep plain names here; :func:`published` translates them.
+    Tensors have plain names here; :func:`published` translates them.
 
     Parameters
     ----------
     sizes
-        Its sizes. The last two of ``n_positions`` are for the depths, the others for genes.
+        Its sizes. The last two of ``n_positions`` are for the depths T and S, the others for genes.
     """
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.sizes = sizes
         self.values = ValueEmbedding(sizes.n_bins, sizes.width, alpha=sizes.bin_alpha)
-        # The last row is that of padding.
+        # One more row for padding, the last.
         self.positions = nn.Embedding(sizes.n_positions + 1, sizes.width)
         self.encoder = nn.ModuleList(
             PostNormLayer(sizes.width, sizes.n_heads, 4 * sizes.width) for _ in range(sizes.depth)
@@ -182,6 +201,7 @@ class ScFoundationNetwork(nn.Module):
             sizes.decoder_depth,
             sizes.decoder_heads,
             sizes.decoder_head_dim,
+            # Number of random features: d · ln d, the published default.
             int(sizes.decoder_head_dim * math.log(sizes.decoder_head_dim)),
             inner_dimension=4 * sizes.decoder_width,
             bias=True,
@@ -199,11 +219,13 @@ class ScFoundationNetwork(nn.Module):
         values, positions
             Value and position of every token, cells × tokens.
         mask
-            ``True`` at tokens, ``False`` at padding. The encoder reads those with a value above zero; any other (a depth whose
-            logarithm is not positive) goes to the decoder as its value's embedding.
+            ``True`` at tokens, ``False`` at padding. The encoder reads tokens with a value above
+            zero. Others (a depth whose logarithm is not positive) go to the decoder as the
+            embedding of their value.
         """
         embedded = self.values(values)
         read = mask & (values > 0)
+        # No mask if every token is read: PyTorch's fused attention is faster without one.
         attended = None if bool(read.all()) else read[:, None, None, :]
         x = embedded + self.positions(positions)
         for layer in self.encoder:
@@ -212,19 +234,22 @@ class ScFoundationNetwork(nn.Module):
         return torch.where(read[..., None], x, embedded)
 
     def unexpressed(self) -> torch.Tensor:
-        """Return what enters the decoder at positions of value zero, positions × decoder width: the same for every cell."""
+        """Return the decoder's input for genes of value zero, the same for every cell.
+
+        Its shape is positions × decoder width.
+        """
         places = self.positions.weight[:-1]
         return self.to_decoder(self.values(places.new_zeros(1)) + places).to(places.dtype)
 
     def decoder_input(
         self, encoded: torch.Tensor, positions: torch.Tensor, unexpressed: torch.Tensor
     ) -> torch.Tensor:
-        """Return what enters the decoder for one cell: the tokens (tokens × width) at their positions, value zero elsewhere."""
+        """Return the decoder's input for one cell: its tokens, and value zero elsewhere."""
         x = unexpressed.clone()
         x[positions] = self.to_decoder(encoded + self.positions(positions)).to(x.dtype)
         return x
 
     def decode(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the vector of every position from :meth:`decoder_input`, one cell."""
+        """Return the vector of every position of one cell, from :meth:`decoder_input`."""
         decoded, _ = self.decoder(x[None])
         return self.norm(self.decoder_norm(decoded))[0]

@@ -1,8 +1,4 @@
-"""scGPT: a transformer over the genes of a cell and their expression in bins.
-
-Cui et al. 2024, scGPT: toward building a foundation model for single-cell multi-omics using generative AI,
-doi:10.1038/s41592-024-02201-0.
-"""
+"""scGPT: a transformer over the genes of a cell and their expression in bins."""
 
 from __future__ import annotations
 
@@ -39,8 +35,9 @@ from scregnet.encoders.weights.pickles import read_dictionary
 
 GENE_VECTORS = ("contextual", "static")
 SPECIAL = ("<pad>", "<cls>", "<eoc>")
-# Whatever the value, the model was never given a larger one.
+# The published code clamps values at this too.
 _HIGHEST = 512.0
+# Parts of the published model that are needed: its heads are not.
 _STACKS = ("encoder.", "value_encoder.", "transformer_encoder.")
 _PUBLISHED = {
     "genes.weight": "encoder.embedding.weight",
@@ -53,7 +50,7 @@ _PUBLISHED = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of a network, as ``args.json`` states them."""
+    """The sizes of the model, as ``args.json`` has them."""
 
     width: int
     n_heads: int
@@ -64,7 +61,10 @@ class Sizes:
 
 
 class ScGptNetwork(nn.Module):
-    """The published network without its heads; tensors keep plain names here, :func:`published` translates them."""
+    """The published model without its heads.
+
+    Tensors have plain names here; :func:`published` translates them.
+    """
 
     def __init__(self, n_tokens: int, sizes: Sizes) -> None:
         super().__init__()
@@ -79,18 +79,18 @@ class ScGptNetwork(nn.Module):
         )
 
     def gene_vectors(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return what tokens mean without a cell, ids' shape × width."""
+        """Return the vectors of tokens without a cell, ids' shape × width."""
         return self.gene_norm(self.genes(ids))
 
     def inputs(self, ids: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """Return what the first layer reads, ids' shape × width."""
+        """Return the input of the first layer, ids' shape × width."""
         hidden = relu(self.value1(values.clamp(max=_HIGHEST)[..., None]))
         return self.gene_vectors(ids) + self.value_norm(self.value2(hidden))
 
     def forward(
         self, ids: torch.Tensor, values: torch.Tensor, lengths: tuple[int, ...]
     ) -> torch.Tensor:
-        """Return the last layer's vectors, tokens × width, of cells side by side; ``lengths`` are the tokens of each."""
+        """Return the last layer's vectors, tokens × width, of packed cells of these ``lengths``."""
         x = self.inputs(ids, values)[None]
         for layer in self.layers:
             x = layer(x, lengths=lengths)
@@ -98,7 +98,7 @@ class ScGptNetwork(nn.Module):
 
 
 def published(name: str) -> str:
-    """Return the name that a tensor of :class:`ScGptNetwork` has in state dicts after :func:`plain_names`.
+    """Return the name of a tensor of :class:`ScGptNetwork` in the output of :func:`plain_names`.
 
     Examples
     --------
@@ -116,14 +116,15 @@ def published(name: str) -> str:
 
 
 def plain_names(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the tensors of the network, under the names of torch's own attention; heads and other extras are left out.
+    """Return the tensors of the model under torch's names, without heads and other extras.
 
-    Released files were trained with flash attention, whose packed ``Wqkv`` is torch's ``in_proj`` by another name.
+    Released files were trained with flash attention, whose ``Wqkv`` is torch's ``in_proj``.
 
     Examples
     --------
     >>> from scregnet.encoders.scgpt.encoder import plain_names
-    >>> list(plain_names({"module.transformer_encoder.layers.0.self_attn.Wqkv.bias": 0, "flag_encoder.weight": 1}))
+    >>> layer = "transformer_encoder.layers.0.self_attn"
+    >>> list(plain_names({f"module.{layer}.Wqkv.bias": 0, "flag_encoder.weight": 1}))
     ['transformer_encoder.layers.0.self_attn.in_proj_bias']
     """
     names = {
@@ -136,26 +137,27 @@ def plain_names(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 class ScGptEncoder(TokenEncoder):
-    """Gene embeddings of scGPT, 512 wide.
+    """Gene embeddings of scGPT :cite:p:`cui2024scgpt`, 512 wide.
 
-    A cell is ``<cls>`` and the genes that it expresses, with their values in 50 bins within the cell. As the model knows no positions, the
-    order of genes does not matter; in a cell with more genes than ``max_length`` has room for, some are drawn, by the seed.
+    A cell is ``<cls>`` and the genes that it expresses, with their values in 50 bins within the
+    cell. The model has no positions, so the order of genes does not matter. If a cell has more
+    genes than ``max_length`` allows, some are drawn, by the seed.
 
     Parameters
     ----------
     network
-        The network.
+        The neural network.
     tokens
         The vocabulary: genes by symbol, and the special tokens.
     sizes
-        The sizes of the network.
+        The sizes of the model.
     gene_vectors
-        ``"contextual"``: the last layer's vectors, to be pooled over the cells that express a gene. ``"static"``: what the model's
-        dictionary says of a gene, without any cell.
+        ``"contextual"``: the last layer's vectors, pooled over the cells that express a gene.
+        ``"static"``: the gene's vector in the model's dictionary, without any cell.
     max_length
-        Longest sequence, ``<cls>`` included.
+        Longest sequence, with ``<cls>``.
     symbols
-        Human symbols to Ensembl ids, to find genes by those.
+        Human symbols to Ensembl ids, to find genes by Ensembl id.
     record
         Where the weights came from.
     """
@@ -166,7 +168,7 @@ class ScGptEncoder(TokenEncoder):
         Role("tokens", ("vocab.json",)),
         Role("symbols", ("gene_name_id_dict*.pkl", "gene_name_id_dict*.json"), required=False),
     )
-    # As upstream embeds cells.
+    # As the published code embeds cells.
     half_precision = True
 
     def __init__(
@@ -182,6 +184,7 @@ class ScGptEncoder(TokenEncoder):
     ) -> None:
         check_choice("gene_vectors", gene_vectors, GENE_VECTORS)
         check_integer("max_length", max_length, minimum=2)
+        # Special tokens are in angle brackets.
         genes = {
             name: token
             for name, token in tokens.items()
@@ -213,10 +216,11 @@ class ScGptEncoder(TokenEncoder):
         weights
             The located files.
         gene_vectors
-            ``"contextual"``: the last layer's vectors, averaged over the cells that express a gene. ``"static"``: the gene encoder's row, the
-            same for any data, as upstream's tutorial on gene networks uses it.
+            ``"contextual"``: the last layer's vectors, averaged over the cells that express a gene.
+            ``"static"``: the row of the gene encoder, the same for any data, as in the authors'
+            tutorial on gene networks.
         max_length
-            Longest sequence, ``<cls>`` included; of cells with more genes, some are drawn.
+            Longest sequence, with ``<cls>``; of cells with more genes, some are drawn.
 
         Raises
         ------
@@ -247,18 +251,21 @@ class ScGptEncoder(TokenEncoder):
         return self.gene_ids.match(genes)
 
     def tokenise(self, block: CellBlock, match: GeneMatch) -> CellTokens:
-        """Return ``<cls>`` and the expressed genes of every cell in the order of the vocabulary, with the bins of their values.
+        """Return ``<cls>`` and the expressed genes of every cell, with the bins of their values.
 
-        Bins are those of all genes of the cell that the model knows; then a cell that is too long loses genes. A cell without known
-        genes gets no token at all.
+        Genes are in the order of the vocabulary. All known genes of a cell are binned before a cell
+        that is too long loses some. A cell without known genes gets no token.
         """
         counts = match.collapse(block.matrix)
+        # Random numbers by gene and cell decide ties of bins and which genes a long cell keeps.
         keys = keys_of(counts, match.tokens, self.seed)
         bins = bin_values(counts, self.sizes.n_bins, keys)
+        # One place is for <cls>.
         kept = choose(counts, self.max_length - 1, keys)
         cell = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))[kept]
         n_genes = np.bincount(cell, minlength=counts.shape[0])
         filled = n_genes > 0
+        # One place more than genes: <cls>, the first token of every cell that is not empty.
         indptr = np.concatenate([[0], np.cumsum(n_genes + filled)])
         ids = np.full(indptr[-1], self.cls_id, dtype=np.int64)
         slots = np.full(indptr[-1], -1, dtype=np.int64)
@@ -276,6 +283,7 @@ class ScGptEncoder(TokenEncoder):
             msg = "a batch for scGPT needs values."
             raise ValueError(msg)
         like = self.network.genes.weight
+        # Packed: the real tokens of all cells in one row.
         ids = torch.as_tensor(batch.ids[batch.mask], device=like.device)
         values = torch.as_tensor(batch.values[batch.mask], dtype=like.dtype, device=like.device)
         tokens = self.network(ids, values, tuple(batch.mask.sum(axis=1).tolist()))
@@ -285,7 +293,10 @@ class ScGptEncoder(TokenEncoder):
         return Encoded(hidden=hidden.view(*batch.mask.shape, -1), slots=slots)
 
     def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
-        """Return contextual vectors, or static ones, which are the same for every group and for genes that no cell has."""
+        """Return contextual vectors, or static ones.
+
+        Static vectors are the same for every group, and genes without any cell have them too.
+        """
         self.seed = _seed(options.random_state)
         if self.gene_vectors == "contextual":
             return super().embed(cells, genes, options)
@@ -329,7 +340,7 @@ def _seed(random_state: int | None) -> int:
 
 
 def _read_sizes(path: Path) -> Sizes:
-    """Return the sizes after checking that the configuration is one of scGPT's that this file implements."""
+    """Return the sizes; raise unless the configuration is of a model that this file implements."""
     try:
         args = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -341,22 +352,29 @@ def _read_sizes(path: Path) -> Sizes:
         raise ValueError(msg)
     width, n_heads, inner, n_layers = (args[key] for key in needed)
     n_bins, pad_value = args.get("n_bins", 51), args.get("pad_value", -2)
+    # `type(...) is not int` refuses True, which is an int to isinstance.
     numbers = (width, n_heads, inner, n_layers)
     if any(type(number) is not int or number < 1 for number in numbers) or width % n_heads:
-        msg = f"{path} holds sizes that cannot be: embsize {width!r}, nheads {n_heads!r}, d_hid {inner!r}, nlayers {n_layers!r}."
+        msg = (
+            f"{path} holds sizes that cannot be: embsize {width!r}, nheads {n_heads!r}, "
+            f"d_hid {inner!r}, nlayers {n_layers!r}."
+        )
         raise ValueError(msg)
     if type(n_bins) is not int or n_bins < 3 or type(pad_value) not in (int, float):
         msg = f"{path} holds values that cannot be: n_bins {n_bins!r}, pad_value {pad_value!r}."
         raise ValueError(msg)
     for key, known in (("input_style", "binned"), ("input_emb_style", "continuous")):
         if args.get(key, known) != known:
-            msg = f"{path} has {key} {args[key]!r}; only {known!r}, which all released models have, is implemented."
+            msg = (
+                f"{path} has {key} {args[key]!r}; "
+                f"only {known!r}, which all released models have, is implemented."
+            )
             raise ValueError(msg)
     return Sizes(width, n_heads, inner, n_layers, n_bins, float(pad_value))
 
 
 def _read_tokens(path: Path) -> dict[str, int]:
-    """Return the vocabulary; special tokens that it lacks are appended, as upstream does."""
+    """Return the vocabulary; missing special tokens are appended, as in the published code."""
     tokens = read_dictionary(path)
     ids = list(tokens.values())
     if (
@@ -374,16 +392,18 @@ def _read_tokens(path: Path) -> dict[str, int]:
 def _read_network(
     files: Mapping[str, Path], sizes: Sizes, tokens: Mapping[str, int]
 ) -> ScGptNetwork:
+    """Return the model with the weights of a file."""
     state = plain_names(read_state(files["weights"]))
     n_tokens = max(tokens.values()) + 1
     table = state.get("encoder.embedding.weight")
     if table is not None and len(table) != n_tokens:
         msg = (
-            f"{files['weights']} has vectors for {len(table)} tokens, but {files['tokens']} has {n_tokens} with its special ones: "
-            "weights and vocabulary belong to different models. Use the vocab.json that came with the weights."
+            f"{files['weights']} has vectors for {len(table)} tokens, but {files['tokens']} has "
+            f"{n_tokens} with its special ones: weights and vocabulary belong to different models. "
+            "Use the vocab.json that came with the weights."
         )
         raise ValueError(msg)
-    # Without storage: initial values are neither needed nor drawn from the user's generator.
+    # The meta device has no storage: no initial values are drawn from the user's generator.
     with torch.device("meta"):
         network = ScGptNetwork(n_tokens, sizes)
     own = network.state_dict()

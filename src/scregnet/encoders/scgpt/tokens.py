@@ -1,4 +1,4 @@
-"""scGPT's values: expression in bins within the cell, and the choice of genes in cells that have too many."""
+"""scGPT's input: expression in bins within the cell, and which genes a long cell keeps."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ import numpy as np
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-# Cells that are sorted in one go; bounds the dense scratch arrays, not the result.
+# Cells that are sorted at once. Bounds the dense scratch arrays; does not change the result.
 _ROWS = 512
 
 
 def bin_values(counts: sp.csr_matrix, n_bins: int, keys: np.ndarray) -> np.ndarray:
-    r"""Return the bin, 1 to ``n_bins - 1``, of every value that is stored, in the order of ``counts.data``.
+    r"""Return the bin of every stored value, 1 to ``n_bins - 1``, in the order of ``counts.data``.
 
-    The edges of a cell are the quantiles :math:`0, 1/(n-2), \ldots, 1` of its non-zero values, :math:`n` being ``n_bins``, with
-    linear interpolation; a value's bin is the number of edges that are not above it. Where several edges coincide, as they do with
-    counts, every bin from one more than the number of edges below the value up to that number is as good. scGPT was trained with one of
-    them at random, so one is drawn, by the value's key.
+    The edges of a cell are the quantiles :math:`0, 1/(n-2), \ldots, 1` of its non-zero values, with
+    :math:`n` = ``n_bins`` and linear interpolation. The bin of a value is the number of edges that
+    are not above it. With counts several edges coincide. Then every bin from 1 + (number of
+    edges below the value) to (number of edges not above it) is as good. scGPT was trained with one
+    of them at random, so one is drawn, by the value's key.
 
     Parameters
     ----------
     counts
         Cells × genes, without explicit zeros.
     n_bins
-        Number of bins, zero's included.
+        Number of bins, with that of zero.
     keys
-        A random number (uint64) for every value that is stored, see :func:`keys_of`.
+        A random number (uint64) for every stored value, see :func:`keys_of`.
     """
     bins = np.zeros(counts.nnz, dtype=np.int64)
     quantiles = np.linspace(0, 1, n_bins - 1)
@@ -41,7 +42,7 @@ def bin_values(counts: sp.csr_matrix, n_bins: int, keys: np.ndarray) -> np.ndarr
         n_values = filled.sum(axis=1)
         at_or_below, below = _edges_up_to(values, n_values, quantiles)
 
-        # Where each run of equal values starts and ends.
+        # First and last place of the run of equal values that each place belongs to.
         place = np.arange(n_values.max())
         starts = np.ones(values.shape, dtype=bool)
         starts[:, 1:] = values[:, 1:] != values[:, :-1]
@@ -53,6 +54,7 @@ def bin_values(counts: sp.csr_matrix, n_bins: int, keys: np.ndarray) -> np.ndarr
         high = np.take_along_axis(at_or_below, last, axis=1)
         low = np.minimum(np.take_along_axis(below, first, axis=1) + 1, high)
         target = np.take_along_axis(source, order, axis=1)[filled]
+        # The upper 53 bits as a number in [0, 1).
         share = (keys[target] >> np.uint64(11)) * 2.0**-53
         bins[target] = low[filled] + (share * (high - low + 1)[filled]).astype(np.int64)
     return bins
@@ -61,18 +63,18 @@ def bin_values(counts: sp.csr_matrix, n_bins: int, keys: np.ndarray) -> np.ndarr
 def _edges_up_to(
     values: np.ndarray, n_values: np.ndarray, quantiles: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for every place of sorted rows, how many edges are not above its value, and how many are below.
+    """Return, per place of sorted rows, how many edges are not above its value, and how many below.
 
-    The first holds at the last place of a run of equal values, the second at the first.
+    The first number is right at the last place of a run of equal values, the second at the first.
     """
     where = (n_values[:, None] - 1) * quantiles
     left = np.floor(where).astype(np.int64)
     right = np.minimum(left + 1, n_values[:, None] - 1)
     share = where - left
     a, b = np.take_along_axis(values, left, axis=1), np.take_along_axis(values, right, axis=1)
-    # As numpy interpolates, to the last bit: an edge must equal the value where it should.
+    # Interpolated as numpy does it, to the last bit: edges must be equal to values exactly.
     edges = np.where(share >= 0.5, b - (b - a) * (1 - share), a + (b - a) * share)
-    # From which place on values are not below the edge, and from which they are above.
+    # First place whose value is not below the edge, and first place whose value is above it.
     reached = np.where(edges == a, left, right)
     passed = np.where(edges == b, right, left) + 1
     counted = []
@@ -84,21 +86,21 @@ def _edges_up_to(
 
 
 def choose(counts: sp.csr_matrix, room: int, keys: np.ndarray) -> np.ndarray:
-    """Return which of the values that are stored are kept (bool): in a cell with more than ``room``, as many, drawn by their keys."""
+    """Return which stored values to keep (bool): at most ``room`` per cell, drawn by key."""
     kept = np.ones(counts.nnz, dtype=bool)
     for source, filled in _chunks(counts, longer_than=room):
         ranks = np.full(filled.shape, np.iinfo(np.uint64).max)
-        # Keys have decided on bins already: mixed once more, the choice does not depend on those.
+        # The keys decided the bins. Mixed once more, they give a choice independent of the bins.
         ranks[filled] = _mix(keys[source[filled]])
         beyond = np.argsort(ranks, axis=1, kind="stable")[:, room:]
-        kept[
-            np.take_along_axis(source, beyond, axis=1)[np.take_along_axis(filled, beyond, axis=1)]
-        ] = False
+        real = np.take_along_axis(filled, beyond, axis=1)
+        kept[np.take_along_axis(source, beyond, axis=1)[real]] = False
     return kept
 
 
 def _chunks(counts: sp.csr_matrix, longer_than: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield some cells as rectangles: positions in ``counts.data``, and which of them are filled."""
+    """Yield cells as rectangles: positions in ``counts.data``, and which of them are filled."""
+    # Sorted by length, so that the rectangles have little padding.
     present = np.diff(counts.indptr)
     order = np.argsort(present, kind="stable")
     order = order[present[order] > longer_than]
@@ -106,15 +108,15 @@ def _chunks(counts: sp.csr_matrix, longer_than: int = 0) -> Iterator[tuple[np.nd
         rows = order[start : start + _ROWS]
         column = np.arange(present[rows].max())
         filled = column < present[rows][:, None]
-        # Places beyond a row's end point to its last value; they are never read.
+        # Places beyond the end of a row point to its last value; they are never read.
         yield counts.indptr[rows][:, None] + np.minimum(column, present[rows][:, None] - 1), filled
 
 
 def keys_of(counts: sp.csr_matrix, tokens: np.ndarray, seed: int) -> np.ndarray:
-    """Return a random number (uint64) for every value that is stored.
+    """Return a random number (uint64) for every stored value.
 
-    It is a hash of the seed, the gene and what the cell holds, so it depends neither on the order of cells and genes nor on what else
-    is in the data.
+    It is a hash of the seed, the gene and the content of the cell. So it does not depend on the
+    order of cells and genes, nor on other cells.
 
     Parameters
     ----------
@@ -125,6 +127,7 @@ def keys_of(counts: sp.csr_matrix, tokens: np.ndarray, seed: int) -> np.ndarray:
     seed
         Seed, not negative.
     """
+    # A cell's content is the sum of the hashes of its values: the same in any order of genes.
     gene = _mix(tokens.astype(np.uint64))[counts.indices]
     held = np.concatenate(
         [np.zeros(1, np.uint64), np.cumsum(_mix(gene ^ counts.data.view(np.uint64)))]
@@ -134,7 +137,7 @@ def keys_of(counts: sp.csr_matrix, tokens: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _mix(x: np.ndarray) -> np.ndarray:
-    """Return well mixed 64-bit integers (the finaliser of SplitMix64)."""
+    """Return well mixed 64-bit integers (step and finaliser of SplitMix64)."""
     z = x + np.uint64(0x9E3779B97F4A7C15)
     z ^= z >> np.uint64(30)
     z *= np.uint64(0xBF58476D1CE4E5B9)

@@ -1,21 +1,28 @@
-"""Scores that are a sum of one number per source and one per target."""
+"""Links whose score is a sum of one number per source and one per target."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+from scregnet.links.forms.saved import read_floats
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
 class AdditiveLinks:
-    """A fitted method whose logit is ``source_term[source] + target_term[target]``; both terms float32 of shape (n_genes,)."""
+    """Fitted links with the logit ``source_term[source] + target_term[target]``.
+
+    Both terms are float32 of shape (n_genes,).
+    """
 
     source_term: np.ndarray
     target_term: np.ndarray
 
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Logit of each pair, float32."""
+        """Return the logit of each pair, float32."""
         return self.source_term[sources] + self.target_term[targets]
 
     def state(self) -> dict[str, np.ndarray]:
@@ -24,8 +31,6 @@ class AdditiveLinks:
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> AdditiveLinks:
-        """The inverse of :meth:`state`."""
-        return cls(
-            np.asarray(state["source_term"], np.float32),
-            np.asarray(state["target_term"], np.float32),
-        )
+        """The inverse of :meth:`state`; arrays that do not fit together raise ``ValueError``."""
+        source_term = read_floats(state, "source_term", (None,))
+        return cls(source_term, read_floats(state, "target_term", source_term.shape))

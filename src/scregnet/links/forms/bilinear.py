@@ -1,4 +1,4 @@
-"""Scores that are a product of one vector per source and one per target."""
+"""Links whose score is a product of one vector per source and one per target."""
 
 from __future__ import annotations
 
@@ -6,25 +6,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scregnet.links.forms.saved import read_floats
+
 BLOCK = 1 << 16
-"""Pairs whose vectors are held at a time."""
+"""Pairs whose vectors are in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class BilinearLinks:
-    """A fitted method whose logit is ``source_vectors[source] @ target_vectors[target]``; both float32 of shape (n_genes, width)."""
+    """Fitted links with the logit ``source_vectors[source] · target_vectors[target]``.
+
+    Both sets of vectors are float32 of shape (n_genes, width).
+    """
 
     source_vectors: np.ndarray
     target_vectors: np.ndarray
 
-    def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Logit of each pair, float32; memory beside it does not grow with the number of pairs."""
+    def score(self, sources: np.ndarray, targets: np.ndarray, *, block: int = BLOCK) -> np.ndarray:
+        """Return the logit of each pair, float32; ``block`` pairs are computed at a time."""
         scores = np.empty(len(sources), np.float32)
-        for start in range(0, len(sources), BLOCK):
-            block = slice(start, start + BLOCK)
-            # Not kept under names, or a block's vectors would still be there while the next are made.
-            scores[block] = np.einsum(
-                "ij,ij->i", self.source_vectors[sources[block]], self.target_vectors[targets[block]]
+        for start in range(0, len(sources), block):
+            here = slice(start, start + block)
+            # No names for the vectors: they would keep a block's vectors in memory while the next
+            # block's are made.
+            scores[here] = np.einsum(
+                "ij,ij->i", self.source_vectors[sources[here]], self.target_vectors[targets[here]]
             )
         return scores
 
@@ -34,8 +40,6 @@ class BilinearLinks:
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> BilinearLinks:
-        """The inverse of :meth:`state`."""
-        return cls(
-            np.asarray(state["source_vectors"], np.float32),
-            np.asarray(state["target_vectors"], np.float32),
-        )
+        """The inverse of :meth:`state`; arrays that do not fit together raise ``ValueError``."""
+        source_vectors = read_floats(state, "source_vectors", (None, None))
+        return cls(source_vectors, read_floats(state, "target_vectors", source_vectors.shape))

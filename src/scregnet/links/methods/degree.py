@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,13 +12,14 @@ from scipy.special import logit
 from scregnet._validate import check_interval
 from scregnet.links.calibration import PlattCalibration
 from scregnet.links.forms.additive import AdditiveLinks
-from scregnet.links.task import FitResult, LinkTask, Progress
+from scregnet.links.search.spaces import Range
+from scregnet.links.task import FitResult, LinkMethod, LinkTask, Progress
 
 PSEUDO_COUNTS = (0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True)
-class Degree:
+class Degree(LinkMethod):
     """How often is this TF a regulator, how often is this gene a target: the logits of two rates, added.
 
     The rates are counted over the training pairs, each shrunk to the overall rate by ``pseudo_count`` pairs; ``None`` chooses the
@@ -27,8 +29,10 @@ class Degree:
 
     pseudo_count: float | None = None
 
-    needs_expression: ClassVar[bool] = False
-    uses_embedding: ClassVar[bool] = False
+    summary: ClassVar[str] = "null model: share of edges of this TF and of this target"
+    fitted: ClassVar[type[AdditiveLinks]] = AdditiveLinks
+    is_null: ClassVar[bool] = True
+    search_space: ClassVar[Mapping[str, Range]] = {"pseudo_count": Range(0.1, 100.0, log=True)}
 
     def __post_init__(self) -> None:
         if self.pseudo_count is not None:

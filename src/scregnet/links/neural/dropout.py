@@ -1,4 +1,4 @@
-"""Dropout whose masks cost little: on a processor drawing them takes longer than the products around them."""
+"""Dropout with cheap masks: on a CPU, torch's take longer than the products around them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from torch import nn
 
 
 class Dropout(nn.Module):
-    """What :class:`torch.nn.Dropout` does; on a processor four masks come from one random number, so that ``p`` is exact to 1 / 65,536.
+    """The same as :class:`torch.nn.Dropout`, faster on a CPU.
 
-    Draws from torch's global generators, as all of torch's layers do.
+    There one random number of 64 bits makes four masks of 16 bits, so ``p`` is rounded to a
+    multiple of 1 / 65,536. Draws from torch's global generators, as torch's layers do.
     """
 
     def __init__(self, p: float) -> None:
@@ -17,16 +18,18 @@ class Dropout(nn.Module):
         self.p = p
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``x`` with a random share ``p`` of its numbers set to 0 and the others divided by ``1 - p``; in evaluation mode ``x``."""
+        """Set a random share ``p`` to 0 and divide the rest by ``1 - p``; in evaluation, keep x."""
         if x.device.type != "cpu" or not self.training or self.p == 0:
             return nn.functional.dropout(x, self.p, self.training)
-        least = torch.iinfo(torch.int16).min
+        # random_(low, None) draws over all of int64; view() cuts each number into four.
         drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(
             torch.iinfo(torch.int64).min, None
         )
-        kept = drawn.view(torch.int16)[: x.numel()].view(x.shape) >= least + round(self.p * 2**16)
+        shorts = drawn.view(torch.int16)[: x.numel()].view(x.shape)
+        # A share p of all int16 lies below this threshold.
+        kept = shorts >= torch.iinfo(torch.int16).min + round(self.p * 2**16)
         return x * (kept.to(x.dtype) / (1 - self.p))
 
     def extra_repr(self) -> str:
-        """The share, for ``print``."""
+        """Return the share, for ``print``."""
         return f"p={self.p}"

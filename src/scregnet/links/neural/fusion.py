@@ -3,35 +3,66 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from scregnet._validate import check_integer, check_interval
 
-FUSIONS = ("concat", "cross_attention")
-"""How a method may join its representations; concatenation needs no module."""
+if TYPE_CHECKING:
+    from scregnet.links.neural.options import Fusion
+
+
+def make_fusion(
+    options: Fusion, left_dim: int, right_dim: int
+) -> Concatenation | CrossAttentionFusion:
+    """Return the module that joins two representations; its ``out_dim`` is the width it gives."""
+    if options.fusion == "concat":
+        return Concatenation(left_dim + right_dim)
+    return CrossAttentionFusion(
+        left_dim,
+        right_dim,
+        options.fusion_dim,
+        n_tokens=options.fusion_tokens,
+        heads=options.fusion_heads,
+        n_layers=options.fusion_layers,
+        dropout=options.dropout,
+    )
+
+
+class Concatenation(nn.Module):
+    """Join two representations of the same genes as they are, the left one first."""
+
+    def __init__(self, out_dim: int) -> None:
+        super().__init__()
+        self.out_dim = out_dim
+
+    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """Join row by row."""
+        return torch.cat([left, right], dim=1)
 
 
 class CrossAttentionFusion(nn.Module):
     """Join two representations of a gene by letting each attend to the other.
 
-    Both papers join by concatenation and name this as future work; the scheme is that of Tsai et al. (ACL 2019), within a gene. Attention to a
-    single vector would be degenerate (a softmax over one key is 1), so each representation is first divided into ``n_tokens`` tokens of a common width by a
-    linear map. In every layer each side's tokens query the other side's tokens as they were before that layer, and what they find is added to them; layer normalisation comes
-    before the attention. At the end the tokens of both sides, concatenated, pass a linear map to ``out_dim``.
+    Both papers join by concatenation and name cross-attention as future work. The scheme is that
+    of Tsai et al. (ACL 2019), within a gene: a linear map divides each representation into
+    tokens, the tokens of each side attend to those of the other, and a linear map joins them.
+    Genes never see each other.
 
-    A row of zeros means that a representation is absent, as an embedding is for genes that a foundation model does not know. Such a side has learned tokens in
-    place of projected ones, and tells the other side nothing. Genes never see each other here: a row of the result depends on its own two rows only.
+    A row of zeros means that a representation is missing, as an embedding is for genes that a
+    foundation model does not know. That side gets learned tokens, and the other side takes
+    nothing from it.
 
     Parameters
     ----------
     left_dim, right_dim
-        Widths of the two representations, for instance of the foundation model's and of the graph network's.
+        Widths of the two representations.
     out_dim
         Width of the result.
     n_tokens
-        Tokens per side, two or more.
+        Tokens per side, two or more: attention to a single one is degenerate.
     heads
         Attention heads.
     n_layers
@@ -75,7 +106,8 @@ class CrossAttentionFusion(nn.Module):
         for name, value in numbers.items():
             check_integer(name, value, minimum=2 if name == "n_tokens" else 1)
         check_interval("dropout", dropout, 0, 1, closed="left")
-        # All tokens together are as wide as the result, rounded up so that the heads divide a token.
+        self.out_dim = out_dim
+        # All tokens together are as wide as the result, or wider until the heads divide a token.
         width = heads * math.ceil(out_dim / (2 * n_tokens * heads))
         self.left_tokens = _Tokens(left_dim, n_tokens, width)
         self.right_tokens = _Tokens(right_dim, n_tokens, width)
@@ -88,9 +120,10 @@ class CrossAttentionFusion(nn.Module):
         self.out = nn.Linear(2 * n_tokens * width, out_dim)
 
     def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        """Join ``left`` (n, left_dim) and ``right`` (n, right_dim), row by row, to (n, out_dim)."""
-        left, left_there = self.left_tokens(left)
+        """Join ``left`` (n, left_dim) and ``right`` (n, right_dim) by rows to (n, out_dim)."""
+        left, left_there = self.left_tokens(left)  # (n, n_tokens, width), (n, 1, 1)
         right, right_there = self.right_tokens(right)
+        # Both sides read the other as it was before the round: neither goes first.
         for from_right, from_left in zip(self.from_right, self.from_left, strict=True):
             left, right = (
                 left + from_right(left, right, right_there),
@@ -100,21 +133,22 @@ class CrossAttentionFusion(nn.Module):
 
 
 class _Tokens(nn.Module):
-    """A vector per gene to tokens per gene; learned ones where the vector is zero."""
+    """Divide a vector per gene into tokens; learned ones where the vector is zero."""
 
     def __init__(self, dim: int, n_tokens: int, width: int) -> None:
         super().__init__()
         self.project = nn.Linear(dim, n_tokens * width)
+        # 0.02: the standard deviation that BERT's learned embeddings start with.
         self.absent = nn.Parameter(0.02 * torch.randn(n_tokens, width))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens (n, n_tokens, width), and whether a gene has the vector, bool (n, 1, 1)."""
+        """Return tokens (n, n_tokens, width), and whether a gene has the vector (n, 1, 1)."""
         there = (x != 0).any(dim=1)[:, None, None]
         return torch.where(there, self.project(x).view(-1, *self.absent.shape), self.absent), there
 
 
 class _CrossAttention(nn.Module):
-    """What one side's tokens take from the other side's; nothing where the other side is absent."""
+    """What the tokens of one side take from the other; zero where that is missing."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -129,6 +163,7 @@ class _CrossAttention(nn.Module):
         self, side: torch.Tensor, other: torch.Tensor, other_there: torch.Tensor
     ) -> torch.Tensor:
         """Attend from (n, tokens, width) to (n, tokens, width)."""
+        # Layer normalisation before the attention, as in Tsai et al.
         other = self.other_norm(other)
         query = self._by_head(self.query(self.norm(side)))
         key, value = (self._by_head(part) for part in self.key_value(other).chunk(2, dim=-1))
@@ -137,4 +172,5 @@ class _CrossAttention(nn.Module):
         return found * other_there
 
     def _by_head(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (n, tokens, width) to (n, heads, tokens, width / heads)."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)

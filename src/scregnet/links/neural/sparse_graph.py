@@ -1,4 +1,4 @@
-"""Sums and products along the edges of a fixed graph, with gradients, in memory that does not hold a vector per edge."""
+"""Sums and products along the edges of a fixed graph, with gradients and no vector per edge."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from torch import nn
 
 
 class SparseGraph(nn.Module):
-    """A fixed graph of genes whose edges run both ways, as compressed rows: row = receiver, column = sender.
+    """A fixed graph of genes whose edges run both ways, as compressed rows.
 
-    What is per edge (weights, scores) is in the order of ``sender`` and ``receiver``: by receiver, then by sender. Edges that are given twice or both ways count once each way.
-    Products run as sparse matrix products: on a CPU several times faster than a gather and a scatter of one vector per edge, in a fraction of the memory.
+    Row = receiver, column = sender. Values per edge (weights, scores) are in the order of
+    ``sender`` and ``receiver``: by receiver, then by sender. An edge given twice or both ways
+    counts once each way.
+
+    Products run as sparse matrix products. On a CPU these are several times faster than a gather
+    and a scatter of one vector per edge, in a fraction of the memory.
 
     Parameters
     ----------
@@ -25,7 +29,7 @@ class SparseGraph(nn.Module):
     n_genes
         Number of genes.
     self_loops
-        Whether every gene is its own neighbour as well.
+        Whether every gene is its own neighbour, too.
     """
 
     start: torch.Tensor
@@ -41,6 +45,7 @@ class SparseGraph(nn.Module):
         if self_loops:
             pattern = sp.csr_array(pattern + sp.eye_array(n_genes, dtype=bool))
         pattern.sort_indices()
+        # Edge i of the transposed graph is edge reverse[i] of this one: gradients flow backwards.
         place = sp.csr_array((np.arange(pattern.nnz), pattern.indices, pattern.indptr), shape=shape)
         reverse = sp.csr_array(place.T)
         reverse.sort_indices()
@@ -64,31 +69,43 @@ class SparseGraph(nn.Module):
         return self.start.diff()
 
     def dot(self, receivers: torch.Tensor, senders: torch.Tensor) -> torch.Tensor:
-        """Per edge the dot product of its receiver's and its sender's vector, both (n_genes, width)."""
+        """Return of each edge the dot product of its receiver's and its sender's vector.
+
+        Both arguments hold one vector a gene, (n_genes, width).
+        """
         return _EdgeDot.apply(self, receivers, senders)
 
     def gather(self, weights: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
-        """Per gene the sum of its neighbours' vectors (n_genes, width), each times the weight of its edge (n_edges,)."""
+        """Return of each gene the weighted sum of its neighbours' vectors, (n_genes, width).
+
+        ``weights`` has one number an edge, ``vectors`` one row a gene.
+        """
         return _EdgeSum.apply(self, weights, vectors)
 
     def softmax(self, scores: torch.Tensor) -> torch.Tensor:
-        """Per edge the share of its score among all edges of its receiver; (n_edges,) or (n_edges, heads)."""
+        """Return the softmax of scores over the edges of each receiver.
+
+        ``scores`` has the shape (n_edges,) or (n_edges, heads).
+        """
         index = self.receiver.view(-1, *[1] * (scores.ndim - 1)).expand_as(scores)
         empty = scores.new_full((len(self), *scores.shape[1:]), -math.inf)
+        # The highest score of a receiver is taken off, so that exp cannot overflow. The result does
+        # not depend on it, hence no gradient.
         highest = empty.scatter_reduce(0, index, scores.detach(), "amax")
         raised = (scores - highest[self.receiver]).exp()
         total = torch.zeros_like(empty).index_add(0, self.receiver, raised)
         return raised / total[self.receiver]
 
     def products(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        """:meth:`dot` without gradients."""
-        if left.device.type == "mps":  # has no sparse kernels
+        """Return what :meth:`dot` does, without gradients."""
+        if left.device.type == "mps":  # no sparse kernels there
             return (left[self.receiver] * right[self.sender]).sum(1)
+        # sampled_addmm computes left @ right.T at stored places only; beta=0 drops their values.
         pattern = self._matrix(left.new_zeros(len(self.sender)))
         return torch.sparse.sampled_addmm(pattern, left.contiguous(), right.T, beta=0.0).values()
 
     def sums(self, weights: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
-        """:meth:`gather` without gradients."""
+        """Return what :meth:`gather` does, without gradients."""
         if vectors.device.type == "mps":
             total = vectors.new_zeros(len(self), vectors.shape[1])
             return total.index_add_(0, self.receiver, weights[:, None] * vectors[self.sender])
@@ -104,6 +121,11 @@ class SparseGraph(nn.Module):
 
 
 class _EdgeDot(torch.autograd.Function):
+    """Dot products along edges from sender s to receiver r: ``d_rs = x_r · y_s``.
+
+    With g the gradient of d: ``dx_r = sum_s g_rs y_s`` and ``dy_s = sum_r g_rs x_r``.
+    """
+
     @staticmethod
     def forward(
         ctx: Any, graph: SparseGraph, receivers: torch.Tensor, senders: torch.Tensor
@@ -124,6 +146,11 @@ class _EdgeDot(torch.autograd.Function):
 
 
 class _EdgeSum(torch.autograd.Function):
+    """Sums along edges from sender s to receiver r: ``z_r = sum_s w_rs y_s``.
+
+    With g the gradient of z: ``dw_rs = g_r · y_s`` and ``dy_s = sum_r w_rs g_r``.
+    """
+
     @staticmethod
     def forward(
         ctx: Any, graph: SparseGraph, weights: torch.Tensor, vectors: torch.Tensor

@@ -1,11 +1,10 @@
-"""The training loop: mini-batches of pairs, early stopping on validation pairs, the best state kept."""
+"""The training loop: mini-batches of pairs, early stopping on validation pairs."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,30 +13,20 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import nn
 
 if TYPE_CHECKING:
+    from scregnet.links.neural.options import Training
     from scregnet.links.task import Pairs, Progress
 
-FUSED = ("cpu", "cuda")
+SAME_SCORE = 1e-6
+"""Logits within this range count as equal: some ten times the rounding error of float32 near 1."""
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    # One pass over all parameters, where torch has it; the steps are the same.
-    "adam": lambda parameters, **how: torch.optim.Adam(
-        parameters, fused=parameters[0].device.type in FUSED, **how
+OPTIMIZER_CLASSES: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    # fused: one pass over all parameters, where torch has it.
+    "adam": lambda parameters, **options: torch.optim.Adam(
+        parameters, fused=parameters[0].device.type in ("cpu", "cuda"), **options
     ),
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
 }
-
-
-@dataclass(frozen=True)
-class Training:
-    """How to train: optimiser, batches and when to stop."""
-
-    optimizer: str
-    learning_rate: float
-    weight_decay: float
-    batch_size: int
-    max_epochs: int
-    patience: int
 
 
 class PairTensors:
@@ -54,7 +43,8 @@ class PairTensors:
     def batches(
         self, order: torch.Tensor, size: int
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Sources, targets and labels in the given order, ``size`` pairs at a time."""
+        """Give sources, targets and labels in the given order, ``size`` pairs at a time."""
+        # The pairs lie on the device already: no loader, no copy per pair.
         return zip(
             *(values[order].split(size) for values in (self.sources, self.targets, self.labels)),
             strict=True,
@@ -62,19 +52,36 @@ class PairTensors:
 
 
 def train(
-    model: nn.Module,
+    module: nn.Module,
     train_pairs: Pairs,
     validation_pairs: Pairs,
-    how: Training,
+    training: Training,
     *,
     generator: torch.Generator,
     progress: Progress | None = None,
     resample: Callable[[], Pairs] | None = None,
 ) -> tuple[list[dict[str, float]], int]:
-    """Train ``model`` (called with sources and targets, returns logits) in place and leave it at its best epoch.
+    """Train a module in place and leave it at its best epoch.
 
-    The best epoch has the highest sum of validation AUROC and AUPRC, the two figures that the papers report; training stops after ``patience`` epochs
-    without a better one. ``resample`` gives the pairs of an epoch, for methods that draw negatives anew; without it every epoch has all ``train_pairs``.
+    The module is called with sources and targets and returns logits. The best epoch has the
+    highest sum of validation AUROC and AUPRC, the two figures that the papers report.
+
+    Parameters
+    ----------
+    module
+        The module, on the device where to compute.
+    train_pairs
+        Pairs to fit.
+    validation_pairs
+        Pairs that choose the epoch.
+    training
+        How to train. It stops after ``patience`` epochs without a better one.
+    generator
+        Source of the order of pairs.
+    progress
+        Called after each epoch.
+    resample
+        Gives the pairs of an epoch in place of ``train_pairs``.
 
     Returns
     -------
@@ -83,72 +90,87 @@ def train(
     Raises
     ------
     RuntimeError
-        If the loss stops being finite, or every validation pair has the same score at the best epoch: a collapsed fit.
+        The loss stops being finite, or all validation pairs have the same score at the best epoch.
     """
-    device = next(model.parameters()).device
+    device = next(module.parameters()).device
     data, check = PairTensors(train_pairs, device), PairTensors(validation_pairs, device)
-    optimizer = OPTIMIZERS[how.optimizer](
-        list(model.parameters()), lr=how.learning_rate, weight_decay=how.weight_decay
+    optimizer = OPTIMIZER_CLASSES[training.optimizer](
+        list(module.parameters()), lr=training.learning_rate, weight_decay=training.weight_decay
     )
-    loss_of = nn.BCEWithLogitsLoss()
     history: list[dict[str, float]] = []
-    best, best_epoch, best_state = -math.inf, -1, copy.deepcopy(model.state_dict())
-    for epoch in range(how.max_epochs):
-        model.train()
+    best, best_epoch, best_state = -math.inf, -1, copy.deepcopy(module.state_dict())
+    for epoch in range(training.max_epochs):
         if resample is not None:
             data = PairTensors(resample(), device)
-        order = torch.randperm(len(data), generator=generator).to(device)
-        total = 0.0
-        for sources, targets, labels in data.batches(order, how.batch_size):
-            optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(model(sources, targets), labels)
-            loss.backward()
-            optimizer.step()
-            total += float(loss.detach()) * len(labels)
-        row = {
-            "epoch": epoch,
-            "train_loss": total / len(data),
-            **_look(model, check, validation_pairs.labels),
-        }
-        if not math.isfinite(row["train_loss"]) or not math.isfinite(row["validation_loss"]):
-            msg = f"training diverged at epoch {epoch}: the loss is not finite. Lower learning_rate (now {how.learning_rate})."
-            raise RuntimeError(msg)
+        loss = _one_epoch(module, data, optimizer, training.batch_size or len(data), generator)
+        row = {"epoch": epoch, "train_loss": loss, **_figures(module, check)}
+        _refuse_divergence(row, training.learning_rate)
         history.append(row)
         if progress is not None:
             progress(epoch, row)
         reached = row["validation_auroc"] + row["validation_auprc"]
         if reached > best:
-            best, best_epoch, best_state = reached, epoch, copy.deepcopy(model.state_dict())
-        if epoch - best_epoch >= how.patience:
+            best, best_epoch, best_state = reached, epoch, copy.deepcopy(module.state_dict())
+        if epoch - best_epoch >= training.patience:
             break
-    model.load_state_dict(best_state)
-    _refuse_constant(model, check)
+    module.load_state_dict(best_state)
+    _refuse_collapse(module, check)
     return history, best_epoch
 
 
-@torch.no_grad()
-def _refuse_constant(model: nn.Module, check: PairTensors) -> None:
-    model.eval()
-    logits = model(check.sources, check.targets)
-    if float(logits.max() - logits.min()) < 1e-6:
-        msg = "training collapsed: every validation pair has the same score. Lower learning_rate or dropout, or change random_state."
-        raise RuntimeError(msg)
+def _one_epoch(
+    module: nn.Module,
+    data: PairTensors,
+    optimizer: torch.optim.Optimizer,
+    batch_size: int,
+    generator: torch.Generator,
+) -> float:
+    """Pass once over the pairs in random order; return the mean loss of a pair."""
+    module.train()
+    # Drawn on the CPU, so that the order does not depend on the device.
+    order = torch.randperm(len(data), generator=generator).to(data.labels.device)
+    total = 0.0
+    for sources, targets, labels in data.batches(order, batch_size):
+        optimizer.zero_grad(set_to_none=True)
+        logits = module(sources, targets)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
+        loss.backward()
+        optimizer.step()
+        total += float(loss.detach()) * len(labels)
+    return total / len(data)
 
 
 @torch.no_grad()
-def _look(model: nn.Module, check: PairTensors, labels: np.ndarray) -> dict[str, float]:
-    model.eval()
-    logits = model(check.sources, check.targets)
+def _figures(module: nn.Module, check: PairTensors) -> dict[str, float]:
+    """Return loss, AUROC and AUPRC on the validation pairs; NaN if a score is not finite."""
+    module.eval()
+    logits = module(check.sources, check.targets)
     loss = nn.functional.binary_cross_entropy_with_logits(logits, check.labels)
-    scores = logits.cpu().numpy()
+    scores, labels = logits.cpu().numpy(), check.labels.cpu().numpy()
+    names = ("validation_loss", "validation_auroc", "validation_auprc")
     if not np.isfinite(scores).all():
-        return {
-            "validation_loss": math.nan,
-            "validation_auroc": math.nan,
-            "validation_auprc": math.nan,
-        }
-    return {
-        "validation_loss": float(loss),
-        "validation_auroc": float(roc_auc_score(labels, scores)),
-        "validation_auprc": float(average_precision_score(labels, scores)),
-    }
+        return dict.fromkeys(names, math.nan)
+    figures = loss, roc_auc_score(labels, scores), average_precision_score(labels, scores)
+    return dict(zip(names, map(float, figures), strict=True))
+
+
+def _refuse_divergence(row: dict[str, float], learning_rate: float) -> None:
+    if math.isfinite(row["train_loss"]) and math.isfinite(row["validation_loss"]):
+        return
+    msg = (
+        f"training diverged at epoch {row['epoch']}: the loss is not finite. "
+        f"Lower learning_rate (now {learning_rate})."
+    )
+    raise RuntimeError(msg)
+
+
+@torch.no_grad()
+def _refuse_collapse(module: nn.Module, check: PairTensors) -> None:
+    module.eval()
+    logits = module(check.sources, check.targets)
+    if float(logits.max() - logits.min()) < SAME_SCORE:
+        msg = (
+            "training collapsed: every validation pair has the same score. "
+            "Lower learning_rate or dropout, or change random_state."
+        )
+        raise RuntimeError(msg)

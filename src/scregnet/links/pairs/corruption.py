@@ -1,4 +1,4 @@
-"""Wrong labels made on purpose, to see what they do to a fit."""
+"""Wrong labels on purpose, to measure how a fit bears them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ FLIPS = ("pairs", "edges")
 def flip_labels(
     labels: np.ndarray, share: float, *, how: str = "pairs", rng: np.random.Generator
 ) -> np.ndarray:
-    """Return bool labels (n,) of which some are wrong.
+    """Return labels of which some are flipped.
 
-    A generator of the same seed draws the same order: labels that are wrong at a small share are wrong at a larger one, too.
+    With generators of the same seed, labels that are wrong at a small share are wrong at every
+    larger one, too.
 
     Parameters
     ----------
@@ -23,12 +24,13 @@ def flip_labels(
     share
         Share to flip, rounded to whole labels.
     how
-        ``"pairs"``: this share of all labels, whichever they are. ``"edges"``: this share of the positive labels, and as many negative ones, so
-        that the number of positive labels stays.
+        ``"pairs"``: flip this share of all labels. ``"edges"``: flip this share of the positive
+        labels and as many negative ones, which keeps the number of positive labels.
     rng
         Source of randomness.
     """
     check_choice("flip", how, FLIPS)
+    # One order for all shares: a larger share flips what a smaller one does, and more.
     order = rng.permutation(len(labels))
     if how == "pairs":
         wrong = order[: round(share * len(labels))]

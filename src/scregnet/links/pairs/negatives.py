@@ -1,15 +1,17 @@
-"""Which pairs that are no edges serve as negatives."""
+"""Choose which pairs that are no edges serve as negatives."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from scregnet._validate import check_choice
-from scregnet.links.pairs.reciprocity import is_reciprocal
+from scregnet.links.pairs.codes import find_codes, pair_codes
+from scregnet.links.pairs.reciprocity import concatenate, is_reciprocal
 from scregnet.links.task import Pairs, Split
 
 NEGATIVES = ("all", "sampled", "hard", "degree_matched")
 
+# Five times as many rounds match 0 to 5 % more edges (hESC, mDC and mESC with 500 genes).
 _ROUNDS = 200
 
 
@@ -21,28 +23,27 @@ def choose_negatives(
     rng: np.random.Generator,
     scattered: bool = False,
 ) -> Split:
-    """Choose among the non-edges of the parts, in training, validation and test alike.
+    """Choose negatives among the non-edges of all three parts.
 
     Parameters
     ----------
     split
         The three parts with all their non-edges.
     kind
-        ``"all"``: every non-edge. ``"sampled"``: at random. ``"hard"``: at random among those of the same TF, edge by edge, so that
-        a TF has as many negatives as edges where it has so many non-edges, and how often a TF is a regulator tells little.
+        ``"all"``: every non-edge. ``"sampled"``: at random. ``"hard"``: at random among those of
+        the same TF, so that a TF has as many negatives as edges times ``ratio``.
         ``"degree_matched"``: see :func:`match_degrees`.
     ratio
-        Negatives per edge, with ``"sampled"`` and ``"hard"``; where there are fewer, all are taken.
+        Negatives per edge with ``"sampled"`` and ``"hard"``. Takes all where there are fewer.
     rng
         Source of randomness.
     scattered
-        Whether any pair may be in any part, as in a split of pairs. Matched foursomes seldom lie within one part then: they are made over all parts, and
-        as wholes divided anew in the same proportions; but within the parts in a reciprocal network, whose split keeps both directions of a pair together.
-        Not read with other kinds, which leave every pair in its part.
+        With ``"degree_matched"``: whether any pair may be in any part, as in a split of pairs.
+        Pairs may then change their part (see ``_match_across_parts``). Other kinds ignore it.
 
     Returns
     -------
-    The three parts; edges are kept except with ``"degree_matched"``.
+    The three parts. All edges are kept except with ``"degree_matched"``.
     """
     check_choice("negatives", kind, NEGATIVES)
     parts = (split.train, split.validation, split.test)
@@ -50,26 +51,21 @@ def choose_negatives(
         return split
     if kind != "degree_matched":
         return Split(*(_sample(pairs, ratio, rng=rng, per_tf=kind == "hard") for pairs in parts))
-    fields = ("sources", "targets", "labels")
-    everything = Pairs(
-        *(np.concatenate([getattr(pairs, field) for pairs in parts]) for field in fields)
-    )
-    if not scattered or is_reciprocal(everything):
+    # The split of a reciprocal network keeps both directions of a pair in one part; so must this.
+    if not scattered or is_reciprocal(concatenate(parts)):
         return Split(*(match_degrees(pairs, rng=rng)[0] for pairs in parts))
-    matched, foursome = match_degrees(everything, rng=rng)
-    n = len(matched) // 4
-    shares = np.cumsum([pairs.n_positive for pairs in parts]) / max(everything.n_positive, 1)
-    part = np.searchsorted(shares[:2] * n, rng.permutation(n), side="right")
-    return Split(*(matched.take(part[foursome] == number) for number in range(3)))
+    return _match_across_parts(parts, rng=rng)
 
 
 def _sample(pairs: Pairs, ratio: float, *, rng: np.random.Generator, per_tf: bool) -> Pairs:
+    """Keep all edges, and ``ratio`` times as many non-edges of each TF or of all together."""
     group = pairs.sources if per_tf else np.zeros(len(pairs), np.int32)
     others = np.flatnonzero(~pairs.labels)
+    # The non-edges of each group in random order; rank is their position within the group.
     others = others[np.lexsort((rng.random(len(others)), group[others]))]
     _, start, size = np.unique(group[others], return_index=True, return_counts=True)
     rank = np.arange(len(others)) - np.repeat(start, size)
-    # Numbers that are not whole are rounded at random, or a low ratio would leave TFs with few edges without negatives.
+    # Rounded at random: a low ratio would leave TFs with few edges without negatives.
     wanted = ratio * np.bincount(group, weights=pairs.labels)
     wanted = np.floor(wanted + rng.random(len(wanted)))
     keep = pairs.labels.copy()
@@ -77,20 +73,36 @@ def _sample(pairs: Pairs, ratio: float, *, rng: np.random.Generator, per_tf: boo
     return pairs.take(keep)
 
 
-def match_degrees(pairs: Pairs, *, rng: np.random.Generator) -> tuple[Pairs, np.ndarray]:
-    """Keep edges and non-edges that agree in how often every TF is a source and how often every gene is a target.
+def _match_across_parts(parts: tuple[Pairs, Pairs, Pairs], *, rng: np.random.Generator) -> Split:
+    """Match degrees over all parts, then divide whole foursomes in the same proportions.
 
-    Two edges a → b and c → d are joined when a → d and c → b are both non-edges of ``pairs``: these two become negatives. Each edge
-    is joined once and each non-edge used once, so both kinds have the same number of pairs of every TF and of every target; a score that
-    is a sum of one term per TF and one per target has the same mean on both. Edges that find no partner, such as most of those of a TF that
-    regulates nearly every gene, are left out with the negatives that are not used: keeping them would give the degrees away again.
+    Few foursomes lie within one part of a split of pairs.
+    """
+    matched, foursome = match_degrees(concatenate(parts), rng=rng)
+    n = len(matched) // 4
+    n_positive = [pairs.n_positive for pairs in parts]
+    bounds = np.cumsum(n_positive)[:2] / max(sum(n_positive), 1) * n
+    part = np.searchsorted(bounds, rng.permutation(n), side="right")
+    return Split(*(matched.take(part[foursome] == number) for number in range(3)))
+
+
+def match_degrees(pairs: Pairs, *, rng: np.random.Generator) -> tuple[Pairs, np.ndarray]:
+    """Keep edges and non-edges with the same degrees of every TF and every target.
+
+    Two edges a → b and c → d are joined if a → d and c → b are both non-edges of ``pairs``: these
+    two become negatives. Each pair is in one such foursome at most. So every TF and every target
+    is in as many edges as negatives, and a score that is a sum of one term per TF and one per
+    target has the same mean on both.
+
+    Edges without a partner are dropped, such as most of those of a TF that regulates nearly every
+    gene. Kept, they would give the degrees away again.
 
     Returns
     -------
     The pairs that are kept, and for each the number of its foursome.
     """
     width = int(pairs.targets.max(initial=0)) + 1
-    codes = pairs.sources.astype(np.int64) * width + pairs.targets
+    codes = pair_codes(pairs.sources, pairs.targets, width)
     others = np.flatnonzero(~pairs.labels)
     others = others[np.argsort(codes[others])]
     ordered = codes[others]
@@ -100,20 +112,17 @@ def match_degrees(pairs: Pairs, *, rng: np.random.Generator) -> tuple[Pairs, np.
     for _ in range(_ROUNDS):
         if len(lone) < 2 or len(others) < 2:
             break
+        # Edges one[i] and two[i] are tried with each other.
         order = rng.permutation(lone)
         one, two = np.array_split(order[: len(order) // 2 * 2], 2)
+        # Positions among the non-edges of a → d and of c → b, -1 for edges and unknown pairs.
         cross = np.stack(
             [
-                _find(ordered, pairs.sources[a].astype(np.int64) * width + pairs.targets[b])
+                find_codes(ordered, pair_codes(pairs.sources[a], pairs.targets[b], width))
                 for a, b in ((one, two), (two, one))
             ]
         )
-        open_ = np.flatnonzero((cross >= 0).all(axis=0) & ~taken[cross].any(axis=0))
-        # Several of one round may want the same negative: the first gets it.
-        wanted = cross[:, open_].T
-        is_first = np.zeros(wanted.size, bool)
-        is_first[np.unique(wanted, return_index=True)[1]] = True
-        joined = open_[is_first.reshape(wanted.shape).all(axis=1)]
+        joined = _joined(cross, taken)
         taken[cross[:, joined]] = True
         foursomes.append(np.stack([one[joined], two[joined], *others[cross[:, joined]]], axis=1))
         lone = np.setdiff1d(lone, foursomes[-1][:, :2], assume_unique=True)
@@ -123,7 +132,12 @@ def match_degrees(pairs: Pairs, *, rng: np.random.Generator) -> tuple[Pairs, np.
     return pairs.take(number >= 0), number[number >= 0]
 
 
-def _find(ordered: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Positions of values in an ascending array, ``-1`` where they are not there."""
-    place = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
-    return np.where(ordered[place] == wanted, place, -1)
+def _joined(cross: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """Return the columns of ``cross`` whose two negatives exist, are free and wanted first."""
+    # The conditions hold by columns; cross = -1 looks up the last of taken, which does no harm.
+    free = np.flatnonzero((cross >= 0).all(axis=0) & ~taken[cross].any(axis=0))
+    # Several of one round may want the same negative: the first gets it.
+    wanted = cross[:, free].T
+    is_first = np.zeros(wanted.size, bool)
+    is_first[np.unique(wanted, return_index=True)[1]] = True
+    return free[is_first.reshape(wanted.shape).all(axis=1)]

@@ -1,4 +1,4 @@
-"""Divide labelled pairs into training, validation and test parts: at random, or by what was never labelled."""
+"""Divide labelled pairs into training, validation and test parts: at random or by genes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ from scregnet.links.task import Pairs, Split
 SPLITS = ("pairs", "targets", "tfs", "both")
 
 VALIDATION_FRACTIONS = {"pairs": 0.1, "targets": 0.1, "tfs": 0.2, "both": 0.3}
-"""Shares that leave enough validation pairs of each kind: with ``"both"``, 0.3 of the TFs and 0.3 of the targets are 0.09 of the pairs."""
+"""Default share for validation. TFs are few, so the kinds that hold them out need larger ones.
 
+With ``"both"``, 0.3 of the TFs and 0.3 of the targets are 0.09 of the pairs.
+"""
+
+# Figures per TF and differences between TFs need more than one.
 _MIN_TFS = 2
+# Draws of held-out genes before a part with one kind of label is accepted; the caller checks.
 _DRAWS = 10
 
 
@@ -30,17 +35,18 @@ def split_pairs(
     test_fraction: float = 0.33,
     validation_fraction: float | None = None,
 ) -> Split:
-    """Divide the :func:`universe` of a network in three parts; validation pairs are of the same kind as test pairs.
+    """Divide the :func:`universe` of a network in three parts.
 
-    In a network whose edges mostly run both ways, such as STRING (:func:`~scregnet.links.pairs.reciprocity.is_reciprocal`), the reverse of a pair tells its label. There
-    both directions are in one part with ``kind="pairs"``; with the others the training lacks every pair whose reverse is a validation or
-    test pair, and the validation part those whose reverse is a test pair. This goes by genes, never by labels: were edges alone kept together, a
-    reverse among the training pairs would tell that a pair is none.
+    Validation pairs are of the same kind as test pairs. In a reciprocal network such as STRING
+    (:func:`~scregnet.links.pairs.reciprocity.is_reciprocal`) the reverse of a pair tells its
+    label. There ``kind="pairs"`` keeps both directions in one part. The other kinds drop training
+    pairs whose reverse is held out, and validation pairs whose reverse is a test pair.
 
     Parameters
     ----------
     sources
-        Regulator of each known edge, positions of genes; edges are unique and none runs from a gene to itself.
+        Regulator of each known edge, as a position among the genes. Edges are unique, and none
+        runs from a gene to itself.
     targets
         Target of each known edge.
     n_genes
@@ -48,25 +54,28 @@ def split_pairs(
     rng
         Source of randomness.
     kind
-        ``"pairs"``: every TF's edges and its non-edges are divided in the same proportions, as scRegNet and GENELink do (:func:`hold_out`).
-        ``"targets"``, ``"tfs"``, ``"both"``: targets, TFs or both are held out with all their pairs (:func:`hold_out_genes`).
+        ``"pairs"``: divide the edges and the non-edges of each TF in the same proportions, as
+        scRegNet and GENELink do (:func:`hold_out`). ``"targets"``, ``"tfs"``, ``"both"``: hold
+        out targets, TFs or both with all their pairs (:func:`hold_out_genes`).
     test_fraction
         Share of the pairs, the targets, the TFs, or the TFs and the targets, for testing.
     validation_fraction
-        The same share of the remainder for validation; ``None`` takes that of the kind in :data:`VALIDATION_FRACTIONS`.
+        The same share of the remainder, for validation; ``None`` takes that of the kind in
+        :data:`VALIDATION_FRACTIONS`.
 
     Returns
     -------
-    The three parts. Together they hold every pair of the universe once; with ``"both"`` all but the mixed ones, and where genes of a reciprocal network are
-    held out all but the reverses of what is held out.
+    The three parts. Together they hold every pair of the universe once, except mixed pairs with
+    ``"both"`` and, in a reciprocal network, dropped reverses.
 
     Raises
     ------
     ValueError
-        There are too few TFs with edges to hold some out.
+        Too few TFs have edges to hold some out.
     """
-    check_choice("split", kind, SPLITS)
+    check_choice("kind", kind, SPLITS)
     pairs = universe(sources, targets, n_genes)
+    # Asked once, of all pairs: the answer for a part of them could differ.
     reciprocal = is_reciprocal(pairs)
     divide: Callable[..., tuple[Pairs, Pairs]] = hold_out
     if kind != "pairs":
@@ -80,11 +89,14 @@ def split_pairs(
 
 
 def universe(sources: np.ndarray, targets: np.ndarray, n_genes: int) -> Pairs:
-    """Every pair of a TF that has an edge with every other gene; a pair that is no edge is a negative (BEELINE's closed world)."""
+    """Return every pair of a TF that has an edge with every other gene.
+
+    Pairs that are no edges are negatives: BEELINE's closed world.
+    """
     tfs, row = np.unique(sources, return_inverse=True)
     labels = np.zeros((len(tfs), n_genes), bool)
     labels[row, targets] = True
-    other = np.ones_like(labels)
+    other = np.ones_like(labels)  # False for a TF with itself
     other[np.arange(len(tfs)), tfs] = False
     row, target = np.nonzero(other)
     return Pairs(tfs[row].astype(np.int32), target.astype(np.int32), labels[other])
@@ -93,13 +105,15 @@ def universe(sources: np.ndarray, targets: np.ndarray, n_genes: int) -> Pairs:
 def hold_out(
     pairs: Pairs, fraction: float, *, rng: np.random.Generator, reciprocal: bool | None = None
 ) -> tuple[Pairs, Pairs]:
-    """Divide pairs in two, the second with a share ``fraction`` of every TF's edges and of its non-edges.
+    """Divide pairs in two, the second with a share of each TF's edges and of its non-edges.
 
-    Shares that are not whole numbers are rounded at random with the right expectation, so that TFs with one or two edges are not
-    always in the same part. If the network is ``reciprocal`` (``None``: if the pairs look like it) both directions of a pair go to one part; TFs whose edges nearly all
-    come from and go to other TFs may then have a somewhat different share.
+    Numbers that are not whole are rounded at random with the right expectation, so that TFs with
+    one or two edges are not always in the same half. In a ``reciprocal`` network (``None``: if
+    the pairs look like it) both directions of a pair go to one half. There the shares of TFs
+    whose edges nearly all lie among TFs may differ somewhat.
     """
     order = rng.permutation(len(pairs))
+    # By TF, then by label, each group in random order: the first n of a group are held out.
     order = order[np.lexsort((pairs.labels[order], pairs.sources[order]))]
     group = 2 * pairs.sources[order].astype(np.int64) + pairs.labels[order]
     _, starts, sizes = np.unique(group, return_index=True, return_counts=True)
@@ -110,7 +124,7 @@ def hold_out(
     if is_reciprocal(pairs) if reciprocal is None else reciprocal:
         reverse = reverses(pairs)
         _join(held, reverse, rng)
-        # Pairs without a reverse make up for what a TF has too many or too few of by now.
+        # Pairs without a reverse make up for what a group now has too many or too few of.
         for start, size, n in zip(starts, sizes, wanted, strict=True):
             members = order[start : start + size]
             excess = int(held[members].sum()) - n
@@ -120,7 +134,7 @@ def hold_out(
 
 
 def _join(held: np.ndarray, reverse: np.ndarray, rng: np.random.Generator) -> None:
-    """Where only one direction is held out, hold out both or none: at even chance, which leaves the expected share as it is."""
+    """Where one direction is held out, hold out both or none; even odds keep the expected share."""
     one = np.flatnonzero(held & (reverse >= 0) & ~held[reverse])
     both = rng.random(len(one)) < 0.5
     held[reverse[one[both]]] = True
@@ -136,15 +150,16 @@ def hold_out_genes(
     rng: np.random.Generator,
     reciprocal: bool = False,
 ) -> tuple[Pairs, Pairs]:
-    """Divide pairs in two so that the first has no pair of a held-out TF, or of a held-out target.
+    """Divide pairs in two so that the first has no pair of a held-out TF or target.
 
-    A share ``fraction`` of the TFs (``tfs``; at least two, and two remain) and of the targets (``targets``) is held out. With both, the
-    second half has the pairs of held-out TFs with held-out targets, the first those of neither; the mixed pairs are in none. A
-    gene is held out in its role only: a held-out target that is a TF as well keeps its pairs as a TF. If the network is ``reciprocal``, the first
-    half lacks the pairs whose reverse is in the second: a held-out target keeps its pairs as a TF with genes that are no TFs.
+    A share ``fraction`` of the TFs (``tfs``; at least two, and two remain) and of the targets
+    (``targets``) is held out. With both, the second half has the pairs of held-out TFs with
+    held-out targets and the first those of neither; mixed pairs are dropped. A gene is held out
+    in its role only: a held-out target that is a TF, too, keeps its pairs as a TF. In a
+    ``reciprocal`` network the first half lacks the pairs whose reverse is in the second.
 
-    Held-out genes are drawn one from each of as many groups of similar degree, so that hubs fall in both halves. A draw that
-    leaves a half without edges or without non-edges is repeated a few times.
+    One gene is drawn from each of as many groups of similar degree, so that hubs fall in both
+    halves. A draw that leaves a half without edges or without non-edges is repeated.
 
     Raises
     ------
@@ -169,18 +184,20 @@ def hold_out_genes(
 def _draw(
     genes: np.ndarray, labels: np.ndarray, fraction: float, least: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """A mask over positions of genes with a share of those that occur, spread over their numbers of edges."""
+    """Return a mask over genes: a share of those that occur, spread over their degrees."""
     present = np.unique(genes)
     n = max(round(fraction * len(present)), least)
     if len(present) - n < least:
         msg = (
-            f"split: {len(present)} genes in the held-out role cannot be divided in two with {n} in the second and at least {least} in the first. "
-            "Training, validation and test part need at least two TFs each; lower test_fraction or validation_fraction, or use split='pairs'."
+            f"split: {len(present)} genes in the held-out role cannot be divided in two with {n} "
+            f"in the second and at least {least} in the first. Training, validation and test part "
+            "need at least two TFs each; lower test_fraction or validation_fraction, or use "
+            "kind='pairs'."
         )
         raise ValueError(msg)
     degree = np.bincount(genes, weights=labels)[present]
-    order = np.lexsort((rng.random(len(present)), degree))
-    # One from each of n groups, or all but one from each of the others: whichever leaves groups of two or more.
+    order = np.lexsort((rng.random(len(present)), degree))  # by degree, ties at random
+    # One from each of n groups; or, if n is more than half, all but one from each of the groups.
     n_groups = min(n, len(present) - n)
     edges = np.linspace(0, len(present), n_groups + 1).astype(int)
     picked = order[edges[:-1] + (rng.random(n_groups) * np.diff(edges)).astype(int)]

@@ -1,69 +1,171 @@
-"""What a method is given, read from an AnnData."""
+"""What a fit is asked for, and what a method is given, read from an AnnData."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from scregnet._anndata.features import embedding_features, expression_features
-from scregnet._genes.families import gene_families
-from scregnet.links import LinkMethod, LinkTask, Split
+from scregnet._validate import check_integer, check_interval, listed
+from scregnet.links import LinkMethod, LinkTask, Split, get_method, method_class
 
 if TYPE_CHECKING:
-    import pandas as pd
     from anndata import AnnData
+
+    from scregnet._genes.split import LabelledPairs
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """The arguments of :func:`scregnet.tl.fit_grn` that decide the result: the one list of them.
+
+    The record in ``uns``, the studies and the search all go by it.
+    """
+
+    embedding: str | pd.DataFrame | None = "auto"
+    layer: str | None = None
+    n_pcs: int | None = None
+    random_embedding: bool = False
+    label_frequency: float = 1.0
+    n_models: int = 1
+    n_bootstrap: int = 200
+    threshold: float | None = None
+    top_n_targets: int | None = None
+    random_state: int | None = 0
+
+    def __post_init__(self) -> None:
+        check_interval("label_frequency", self.label_frequency, 0, 1, closed="right")
+        check_integer("n_models", self.n_models, minimum=1)
+        check_integer("n_bootstrap", self.n_bootstrap, minimum=0)
+        if self.threshold is not None:
+            check_interval("threshold", self.threshold, 0, 1)
+        if self.top_n_targets is not None:
+            check_integer("top_n_targets", self.top_n_targets, minimum=1)
+
+    def params(self) -> dict[str, Any]:
+        """All of them as ``uns`` keeps them; a frame goes by the word ``"frame"``."""
+        frame = isinstance(self.embedding, pd.DataFrame)
+        shown = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**shown, "embedding": "frame" if frame else self.embedding}
+
+    def check_pairs(self, labelled: LabelledPairs) -> None:
+        """Raise ``ValueError`` where ``label_frequency`` does not go with the negatives."""
+        if self.label_frequency < 1 and labelled.negatives != "all":
+            msg = (
+                f"label_frequency={self.label_frequency!r} needs negatives='all', "
+                f"not {labelled.negatives!r}: among chosen negatives the share of hidden edges is "
+                "another one."
+            )
+            raise ValueError(msg)
+
+
+def read_keywords(
+    method: str, keywords: Mapping[str, Any], *, fixed: Iterable[str] = (), where: str = "the call"
+) -> tuple[LinkMethod, FitOptions]:
+    """Divide keyword arguments into the method's hyper-parameters and :class:`FitOptions`.
+
+    ``fixed`` are options that the caller sets by itself and does not take.
+    """
+    options = {field.name for field in fields(FitOptions)}
+    if refused := sorted(set(keywords) & set(fixed)):
+        msg = f"{where} sets {listed(refused)}, which the study sets itself or does not take."
+        raise TypeError(msg)
+    own = {name: value for name, value in keywords.items() if name in options}
+    rest = {name: value for name, value in keywords.items() if name not in options}
+    return get_method(method, **rest), FitOptions(**own)
+
+
+def check_method_params(method: str, parameters: Iterable[str], function: Any) -> None:
+    """Raise ``TypeError`` for an unknown keyword, with a hint from both lists of arguments."""
+    own = [f.name for f in fields(method_class(method))]  # type: ignore[arg-type]
+    taken = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    for name in parameters:
+        if name not in own:
+            close = get_close_matches(name, [*own, *taken], n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            msg = (
+                f"{name!r} is not a parameter of method={method!r}; "
+                f"it takes {', '.join(own) or 'none'}.{hint}"
+            )
+            raise TypeError(msg)
+
+
+def device_of(device: str | None, method: LinkMethod) -> Any:
+    """Return the torch device, or ``None`` for a method that needs none."""
+    if not method.uses_torch:
+        return None
+    from scregnet._device import resolve_device
+
+    return resolve_device(device)
 
 
 def make_task(
     data: AnnData,
     method: LinkMethod,
-    labelled: Split,
+    parts: Split,
+    options: FitOptions,
     *,
-    embedding: str | pd.DataFrame | None,
-    layer: str | None,
-    n_pcs: int | None,
-    random_state: int | None,
-    random_embedding: bool = False,
     rows: np.ndarray | None = None,
     group: str | None = None,
 ) -> tuple[LinkTask, dict[str, Any]]:
-    """The task with the features that ``method`` uses, and a record of how they were made.
+    """Return the task with the features that ``method`` uses, and a record of how they were made.
 
-    ``rows`` are the cells to read, ``None`` for all; ``group`` is the category they belong to, for embeddings that were made group by group.
-    With ``random_embedding``, :func:`random_vectors` take the place of the embedding's.
+    ``rows`` are the cells to read, ``None`` for all. ``group`` is the category they belong to, for
+    embeddings that were made group by group.
     """
+    bare = LinkTask(data.n_vars, parts.train, parts.validation)
+    if not (method.needs_expression or method.uses_embedding):
+        _check_random(options, None, method)
+        return bare, {}
+    from scregnet._anndata.features import embedding_features, expression_features
+    from scregnet._genes.families import gene_families
+
     expression, summary, vectors = None, None, None
     record: dict[str, Any] = {}
     if method.needs_expression:
         expression, summary, record = expression_features(
-            data, layer, n_pcs=n_pcs, rows=rows, random_state=random_state
+            data, options.layer, n_pcs=options.n_pcs, rows=rows, random_state=options.random_state
         )
     if method.uses_embedding:
-        vectors, more = embedding_features(data, embedding, group)
+        vectors, more = embedding_features(data, options.embedding, group)
         record |= more
-    if random_embedding:
-        if vectors is None:
-            why = (
-                "no embedding was found or named"
-                if method.uses_embedding
-                else "the method uses none"
-            )
-            msg = f"random_embedding=True needs an embedding to stand in for, but {why}; name one with embedding=, or leave random_embedding=False."
-            raise ValueError(msg)
-        vectors = random_vectors(vectors, random_state)
+    _check_random(options, vectors, method)
+    if options.random_embedding and vectors is not None:
+        vectors = random_vectors(vectors, options.random_state)
     families = gene_families(data.var_names)
-    return LinkTask(
-        data.n_vars, labelled.train, labelled.validation, expression, vectors, summary, families
-    ), record
+    task = LinkTask(
+        data.n_vars, parts.train, parts.validation, expression, vectors, summary, families
+    )
+    return task, record
 
 
 def random_vectors(vectors: np.ndarray, random_state: int | None) -> np.ndarray:
-    """Normal vectors of the same shape and root mean square, float32; genes without a vector stay without."""
+    """Return normal vectors of the same shape and root mean square, float32.
+
+    Genes without a vector stay without.
+    """
     there = np.any(vectors != 0, axis=1)
     # A stream of its own: the seed's first numbers already made the split.
     (rng,) = np.random.default_rng(random_state).spawn(1)
     scale = np.sqrt(np.mean(np.square(vectors[there], dtype=np.float64))) if there.any() else 0.0
-    return np.where(there[:, None], scale * rng.standard_normal(vectors.shape), 0).astype(
-        np.float32
-    )
+    drawn = scale * rng.standard_normal(vectors.shape)
+    return np.where(there[:, None], drawn, 0).astype(np.float32)
+
+
+def _check_random(options: FitOptions, vectors: np.ndarray | None, method: LinkMethod) -> None:
+    if options.random_embedding and vectors is None:
+        why = "no embedding was found or named" if method.uses_embedding else "the method uses none"
+        msg = (
+            f"random_embedding=True needs an embedding to replace, but {why}; "
+            "name one with embedding=, or leave random_embedding=False."
+        )
+        raise ValueError(msg)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.features import GeneTable, PairFeatures, factor_vectors
-from scregnet.links.methods.joint import features as pair_features
-from scregnet.links.methods.joint.process import PairProcess, Variances, gene_features
+from scregnet.links.methods.joint.kernel import gene_features
+from scregnet.links.methods.joint.process import PairProcess
 
 TFS = np.array([1, 4, 6, 9])
 N_GENES = 24
@@ -139,17 +140,15 @@ def test_state_is_plain_arrays_and_makes_an_equal_object(data, describe):
 
 class TestGeneTable:
     @pytest.fixture
-    def table(self, monkeypatch):
-        monkeypatch.setattr(pair_features, "N_NEIGHBOURS", 2)
+    def table(self):
         # Correlations by hand: 0 ~ 1 exactly, both 0.8 with 2, 0.6 with 3, and 4 against 0.
         expression = np.array(
             [[1, 0, 0], [2, 0, 0], [0.8, 0.6, 0], [0.6, -0.8, 0], [-1, 0, 0], [0, 0, 3]],
             dtype=np.float32,
         )
         summary = np.arange(18, dtype=np.float32).reshape(6, 3)
-        return GeneTable.of(
-            expression, summary, np.ones((6, 2), np.float32), np.random.default_rng(0)
-        )
+        embedding, rng = np.ones((6, 2), np.float32), np.random.default_rng(0)
+        return GeneTable.of(expression, summary, embedding, rng, n_neighbours=2)
 
     def test_products_of_shapes_are_correlations(self, table):
         correlation = table.shape @ table.shape.T

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from scregnet.links.methods.joint.forest import forest_logits
+from scregnet.links.methods.joint.pairs import DensePairs, SparsePairs
 
 N_TFS, N_GENES, N_TREES = 6, 120, 50
 UNLABELLED = np.arange(N_GENES) >= 90
@@ -31,8 +32,8 @@ def columns():
     return 3 * rng.normal(size=(3, 12))[MODULE] + rng.normal(size=(N_GENES, 12))
 
 
-def logits(columns, pairs, *, n_trees=N_TREES, seed=0):
-    return forest_logits(columns, pairs, n_trees, np.random.default_rng(seed))
+def logits(columns, pairs, *, n_trees=N_TREES, seed=0, **how):
+    return forest_logits(columns, pairs, n_trees, np.random.default_rng(seed), **how)
 
 
 def test_genes_are_regulated_as_those_of_their_module_are(columns, labels, known, as_pairs):
@@ -83,8 +84,6 @@ def test_nothing_is_certain(columns, known, as_pairs):
 
 
 def test_a_list_of_pairs_gives_what_a_matrix_gives(columns, labels, known):
-    from scregnet.links.methods.joint.pairs import DensePairs, SparsePairs
-
     rows, of_genes = np.nonzero(known)
     indptr = np.searchsorted(rows, np.arange(N_TFS + 1))
     pairs = SparsePairs(indptr, of_genes.astype(np.int32), labels[known], N_GENES)
@@ -93,9 +92,8 @@ def test_a_list_of_pairs_gives_what_a_matrix_gives(columns, labels, known):
     )
 
 
-def test_more_genes_than_trees_are_grown_from(columns, labels, known, as_pairs, monkeypatch):
-    monkeypatch.setattr("scregnet.links.methods.joint.forest.GROWN_FROM", 60)
-    found = logits(columns, as_pairs(labels, known))[:-1]
+def test_more_genes_than_trees_are_grown_from(columns, labels, known, as_pairs):
+    found = logits(columns, as_pairs(labels, known), grown_from=60)[:-1]
     own = MODULE[UNLABELLED] == np.arange(N_TFS)[:, None] % 3
     assert found[own].min() > found[~own].max()
 

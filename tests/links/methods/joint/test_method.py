@@ -10,7 +10,7 @@ import scregnet as sr
 from scregnet import metrics
 from scregnet.links import LinkTask, Split, get_method, load_fitted, split_pairs
 from scregnet.links.methods.joint.method import Joint
-from scregnet.links.methods.joint import pairs as known_pairs
+from scregnet.links.methods.joint.pairs import DensePairs, SparsePairs
 
 N_TFS, N_GENES, N_MODULES = 18, 150, 3
 QUICK = {"n_trees": 60, "n_bags": 2, "n_forest_trees": 40}
@@ -181,8 +181,10 @@ class TestTrees:
         models = []
         for n in (1, 2):
             with threadpool_limits(n, user_api="openmp"):
-                models.append(fit(task).trees)
-        assert models[0] == models[1]
+                models.append([trees.state() for trees in fit(task).trees])
+        for one, other in zip(*models, strict=True):
+            for name, value in one.items():
+                np.testing.assert_array_equal(other[name], value)
 
 
 def test_the_order_and_the_company_of_pairs_do_not_matter(by_kind):
@@ -248,15 +250,105 @@ def test_without_embedding(by_kind):
     assert not np.array_equal(bare.score(*pairs), links.score(*pairs))
 
 
-def test_the_text_of_the_trees_survives_state_and_file(by_kind, tmp_path):
+def test_the_state_is_numbers_that_survive_a_file(by_kind, tmp_path):
     _, split, links = by_kind["pairs"]
     file = tmp_path / "state.h5ad"
     ad.AnnData(shape=(1, 1), uns={"state": links.state()}).write_h5ad(file)
-    again = load_fitted("joint", ad.read_h5ad(file).uns["state"])
-    assert again.trees == links.trees
-    assert again.trees[0].startswith("tree\n")
+    state = ad.read_h5ad(file).uns["state"]
+    again = load_fitted("joint", state)
+    assert len(again.trees) == QUICK["n_bags"]
+    # No text of LightGBM, which would be bytes.
+    assert {np.asarray(value).dtype.kind for value in state.values()} == {"b", "f", "i"}
     pairs = split.test.sources, split.test.targets
     np.testing.assert_array_equal(again.score(*pairs), links.score(*pairs))
+
+
+class TestTamperedStates:
+    """What a file holds is checked before anything computes with it."""
+
+    def test_every_array_is_needed_whole(self, by_kind):
+        for kind in ("pairs", "both"):
+            state = by_kind[kind][2].state()
+            for name, value in state.items():
+                with pytest.raises(ValueError, match="the saved network"):
+                    load_fitted("joint", {key: state[key] for key in state if key != name})
+                if value.ndim and value.size:
+                    with pytest.raises(ValueError, match="of the saved network must"):
+                        load_fitted("joint", state | {name: value[:-1]})
+                with pytest.raises(ValueError, match=f"'{name}' of the saved network must hold"):
+                    load_fitted("joint", state | {name: value.astype(complex)})
+
+    def test_numbers_must_be_finite(self, by_kind):
+        for kind in ("pairs", "both"):
+            state = by_kind[kind][2].state()
+            for name, value in state.items():
+                if value.dtype.kind == "f" and value.size:
+                    broken = value.copy()
+                    broken[(0,) * value.ndim] = np.nan
+                    with pytest.raises(ValueError, match=f"'{name}' .* values that are not finite"):
+                        load_fitted("joint", state | {name: broken})
+
+    @pytest.mark.parametrize(
+        "name, place, value, why",
+        [
+            ("process_tfs", -1, N_GENES, "must lie between 0 and 149, found 0 to 150"),
+            ("process_tfs", 0, -1, "must lie between 0 and 149, found -1 to"),
+            ("process_tfs", 1, 0, "must ascend"),
+            ("gene_neighbours", (3, 4), N_GENES, "must lie between 0 and 149, found 0 to 150"),
+            ("gene_neighbours", (3, 4), -1, "must lie between 0 and 149, found -1"),
+            ("trees_1_features", 0, 10_000, "must lie between 0 and"),
+            ("trees_0_children", (0, 0), 0, "has a cycle"),
+        ],
+    )
+    def test_positions_out_of_range(self, by_kind, name, place, value, why):
+        state = by_kind["pairs"][2].state()
+        array = state[name].copy()
+        array[place] = value
+        with pytest.raises(ValueError, match=f"array '{name}' of the saved network {why}"):
+            load_fitted("joint", state | {name: array})
+
+    def test_a_feature_that_rows_do_not_have(self, by_kind):
+        links = by_kind["pairs"][2]
+        n_columns = links.features.rows(0).shape[1]
+        assert links.features.n_columns == n_columns
+        state = links.state()
+        features = state["trees_0_features"].copy()
+        features[0] = n_columns - 1
+        load_fitted("joint", state | {"trees_0_features": features})
+        features[0] = n_columns
+        with pytest.raises(ValueError, match="'trees_0_features' .* must lie between"):
+            load_fitted("joint", state | {"trees_0_features": features})
+
+    def test_a_forest_of_other_genes(self, by_kind):
+        state = by_kind["targets"][2].state()
+        known = np.ones_like(state["process_pairs_known"])
+        with pytest.raises(ValueError, match=r"'forest' .* must have the shape \(19, 0\)"):
+            load_fitted("joint", state | {"process_pairs_known": known})
+
+    @pytest.mark.parametrize(
+        "name, place, value, why",
+        [
+            ("columns", 7, N_GENES, "must lie between 0 and 149, found 0 to 150"),
+            ("columns", 7, -1, "must lie between 0 and 149, found -1"),
+            ("indptr", 3, 10**6, "must lie between 0 and"),
+            ("indptr", 3, 0, "must ascend"),
+            ("indptr", 0, 5, "must run from 0 to"),
+            ("indptr", -1, 2400, "must"),
+            ("n_genes", (), 10**6, "must lie between 150 and 150"),
+        ],
+    )
+    def test_a_list_of_pairs_out_of_range(self, listed, name, place, value, why):
+        name = f"process_pairs_{name}"
+        array = listed[name].copy()
+        array[place] = value
+        with pytest.raises(ValueError, match=f"array '{name}' of the saved network {why}"):
+            load_fitted("joint", listed | {name: array})
+
+
+@pytest.fixture(scope="module")
+def listed(by_kind):
+    """State of a fit to a list of pairs."""
+    return fit_large(by_kind["pairs"][0], n_trees=0).state()
 
 
 @pytest.mark.parametrize("n_models", [1, 2])
@@ -285,6 +377,8 @@ def test_a_fitted_network_scores_the_same_after_a_file(tmp_path, n_models):
         ({"n_leaves": 1}, ValueError, "n_leaves must be at least 2"),
         ({"n_bags": 0}, ValueError, "n_bags must be at least 1"),
         ({"n_folds": 1}, ValueError, "n_folds must be at least 2"),
+        ({"max_pairs": 0}, ValueError, "max_pairs must be at least 1"),
+        ({"dense_cells": -1}, ValueError, "dense_cells must be at least 0"),
         ({"tf": 0}, ValueError, "tf must lie in"),
         *[
             ({name: -0.1}, ValueError, f"{name} must lie in")
@@ -325,40 +419,41 @@ def test_a_fit_that_tells_no_pair_from_another_is_refused():
         fit(task, tf=1e-9, n_forest_trees=0, **nothing)
 
 
+def fit_large(task, **more):
+    """A fit to a list of pairs, whatever its size."""
+    return fit(task, dense_cells=0, **more)
+
+
 class TestManyGenes:
     """Fits whose TFs × genes are too many for whole matrices, with few genes."""
-
-    @pytest.fixture(autouse=True)
-    def large(self, monkeypatch):
-        monkeypatch.setattr(known_pairs, "DENSE_CELLS", 0)
 
     @pytest.mark.parametrize("kind", ["pairs", "targets", "tfs", "both"])
     def test_scores_are_those_of_the_whole_matrix(self, by_kind, kind):
         task, _, small = by_kind[kind]
         pairs = every_pair(range(30))
-        links = fit(task, n_trees=0)
-        assert isinstance(small.features.process.pairs, known_pairs.DensePairs)
-        assert isinstance(links.features.process.pairs, known_pairs.SparsePairs)
+        links = fit_large(task, n_trees=0)
+        assert isinstance(small.features.process.pairs, DensePairs)
+        assert isinstance(links.features.process.pairs, SparsePairs)
         wanted = base(small, range(30)) if small.trees else small.score(*pairs)
         # The solver stops where rounding decides, maybe a step earlier.
         np.testing.assert_allclose(links.score(*pairs), wanted, atol=0.01)
 
     def test_of_folds_by_pair_the_ranking_is_as_good(self, by_kind):
         task, split, small = by_kind["pairs"]
-        assert per_tf(fit(task), split) == pytest.approx(per_tf(small, split), abs=0.03)
+        assert per_tf(fit_large(task), split) == pytest.approx(per_tf(small, split), abs=0.03)
 
     def test_a_seed_fixes_the_fit_and_another_gives_another(self, by_kind):
         task, split, _ = by_kind["pairs"]
         pairs = split.test.sources, split.test.targets
         first, again, other = (
-            fit(task, seed=seed, max_pairs=1200).score(*pairs) for seed in (0, 0, 1)
+            fit_large(task, seed=seed, max_pairs=1200).score(*pairs) for seed in (0, 0, 1)
         )
         np.testing.assert_array_equal(first, again)
         assert not np.array_equal(first, other)
 
     def test_a_pair_alone_has_the_score_that_it_has_among_all(self, by_kind):
         task, split, _ = by_kind["pairs"]
-        links = fit(task)
+        links = fit_large(task)
         sources, targets = split.test.sources, split.test.targets
         at = (sources * N_GENES + targets)[::10]
         alone = np.concatenate(
@@ -382,7 +477,7 @@ class TestManyGenes:
         max_pairs = n // 2
         assert max_pairs > 3 * n_edges
         for trees in (0, QUICK["n_trees"]):
-            whole, part = (fit(task, n_trees=trees, max_pairs=m) for m in (n, max_pairs))
+            whole, part = (fit_large(task, n_trees=trees, max_pairs=m) for m in (n, max_pairs))
             pairs = part.features.process.pairs
             assert len(pairs.labels) == max_pairs
             assert pairs.labels.sum() == n_edges
@@ -395,14 +490,14 @@ class TestManyGenes:
 
     def test_edges_are_never_left_out(self, by_kind):
         task, _, _ = by_kind["pairs"]
-        links = fit(task, n_trees=0, max_pairs=1)
+        links = fit_large(task, n_trees=0, max_pairs=1)
         labels = links.features.process.pairs.labels
         assert labels.sum() == task.train.n_positive
         assert len(labels) == 2 * task.train.n_positive
 
     def test_state_is_a_list_and_survives_a_file(self, by_kind, tmp_path):
         task, _, _ = by_kind["pairs"]
-        links = fit(task, max_pairs=1200)
+        links = fit_large(task, max_pairs=1200)
         state, n_known = links.state(), len(links.features.process.pairs.labels)
         assert links.offset < 0
         assert all(

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from scregnet.links import Pairs
-from scregnet.links.methods.joint import pairs as known_pairs
 from scregnet.links.methods.joint.pairs import (
     DensePairs,
     SparsePairs,
     from_state,
     is_large,
+    known_pairs,
     sample_others,
 )
 
@@ -90,7 +90,7 @@ def test_state_makes_an_equal_object(both):
     for pairs in both:
         state = pairs.state()
         assert all(isinstance(value, np.ndarray) for value in state.values())
-        again = from_state(state)
+        again = from_state(state, pairs.shape)
         assert type(again) is type(pairs)
         assert again.shape == pairs.shape
         np.testing.assert_array_equal(again.labels, pairs.labels)
@@ -99,16 +99,15 @@ def test_state_makes_an_equal_object(both):
 
 
 @pytest.mark.parametrize("most, kind", [(3 * N_GENES, DensePairs), (3 * N_GENES - 1, SparsePairs)])
-def test_which_kind_and_which_label_counts(monkeypatch, most, kind):
-    monkeypatch.setattr(known_pairs, "DENSE_CELLS", most)
+def test_which_kind_and_which_label_counts(most, kind):
     # The pair of 9 and 0 is there twice.
     given = Pairs(
         np.array([9, 2, 9, 4, 9]),
         np.array([0, 5, 3, 11, 0]),
         np.array([True, True, False, False, False]),
     )
-    assert is_large(given, N_GENES) == (kind is SparsePairs)
-    tfs, pairs = known_pairs.known_pairs(given, N_GENES)
+    assert is_large(given, N_GENES, most) == (kind is SparsePairs)
+    tfs, pairs = known_pairs(given, N_GENES, dense_cells=most)
     assert isinstance(pairs, kind)
     assert pairs.shape == (3, N_GENES)
     np.testing.assert_array_equal(tfs, [2, 4, 9])
@@ -116,6 +115,10 @@ def test_which_kind_and_which_label_counts(monkeypatch, most, kind):
     np.testing.assert_array_equal(tfs[rows], [2, 4, 9, 9])
     np.testing.assert_array_equal(columns, [5, 11, 0, 3])
     np.testing.assert_array_equal(pairs.labels[pairs.known], [True, False, False, False])
+
+
+def some_of(pairs, n, seed, dense_cells=0):
+    return sample_others(pairs, 100, n, np.random.default_rng(seed), dense_cells=dense_cells)
 
 
 class TestSampleOthers:
@@ -126,9 +129,8 @@ class TestSampleOthers:
             np.repeat(np.arange(10), 100), np.tile(np.arange(100), 10), rng.random(1000) < 0.1
         )
 
-    def test_all_edges_and_a_share_of_the_rest(self, pairs, monkeypatch):
-        monkeypatch.setattr(known_pairs, "DENSE_CELLS", 0)
-        some, offset = sample_others(pairs, 100, 400, np.random.default_rng(1))
+    def test_all_edges_and_a_share_of_the_rest(self, pairs):
+        some, offset = some_of(pairs, 400, seed=1)
         assert (len(some), some.n_positive) == (400, pairs.n_positive)
         assert offset == pytest.approx(np.log((400 - pairs.n_positive) / (1000 - pairs.n_positive)))
         # As given, in order, from all over.
@@ -136,17 +138,15 @@ class TestSampleOthers:
         assert (np.diff(position) > 0).all()
         np.testing.assert_array_equal(some.labels, pairs.labels[position])
         assert np.bincount(some.sources).min() > 20
-        again, _ = sample_others(pairs, 100, 400, np.random.default_rng(1))
+        again, _ = some_of(pairs, 400, seed=1)
         np.testing.assert_array_equal(again.targets, some.targets)
-        other, _ = sample_others(pairs, 100, 400, np.random.default_rng(2))
+        other, _ = some_of(pairs, 400, seed=2)
         assert not np.array_equal(other.targets, some.targets)
 
-    def test_as_many_as_edges_at_least(self, pairs, monkeypatch):
-        monkeypatch.setattr(known_pairs, "DENSE_CELLS", 0)
-        some, _ = sample_others(pairs, 100, 5, np.random.default_rng(1))
+    def test_as_many_as_edges_at_least(self, pairs):
+        some, _ = some_of(pairs, 5, seed=1)
         assert len(some) == 2 * pairs.n_positive
 
     @pytest.mark.parametrize("cells, n", [(0, 1000), (1000, 5)])
-    def test_all_where_they_are_few_or_the_problem_is_small(self, pairs, monkeypatch, cells, n):
-        monkeypatch.setattr(known_pairs, "DENSE_CELLS", cells)
-        assert sample_others(pairs, 100, n, np.random.default_rng(1)) == (pairs, 0.0)
+    def test_all_where_they_are_few_or_the_problem_is_small(self, pairs, cells, n):
+        assert some_of(pairs, n, seed=1, dense_cells=cells) == (pairs, 0.0)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from scregnet.links.methods.joint import process as pair_process
-from scregnet.links.methods.joint.process import PairProcess, Variances, gene_features
+from scregnet.links.methods.joint.covariance import Variances
+from scregnet.links.methods.joint.process import PairProcess
 
 TFS = np.array([0, 2, 5])
 N_GENES = 9
@@ -20,12 +20,8 @@ def problem():
     return features, labels, known
 
 
-@pytest.fixture
-def exact(monkeypatch):
-    """Iterate until nothing moves; by default the process stops where the ranking no longer changes."""
-    monkeypatch.setattr(pair_process, "STEPS", 300)
-    monkeypatch.setattr(pair_process, "SOLVER_STEPS", 1000)
-    monkeypatch.setattr(pair_process, "TOLERANCE", 1e-7)
+# Iterate until nothing moves; the default stops where the ranking no longer changes.
+EXACT = {"max_newton": 300, "max_cg": 1000, "tolerance": 1e-7}
 
 
 def whole(process):
@@ -76,10 +72,9 @@ def most_probable(process, labels, known):
     return process.mean + whole[:, seen] @ (outcome - expit(logits))
 
 
-@pytest.mark.usefixtures("exact")
 def test_logits_are_those_of_the_covariance_written_out(problem, as_pairs):
     features, labels, known = problem
-    process = PairProcess.fit(features, TFS, as_pairs(labels, known), Variances())
+    process = PairProcess.fit(features, TFS, as_pairs(labels, known), Variances(), **EXACT)
     assert np.ptp(process.likeness) > 0.1
     wanted = most_probable(process, labels, known)
     np.testing.assert_allclose(process.logits(TFS).ravel(), wanted, atol=2e-3)
@@ -92,8 +87,8 @@ def test_logits_are_those_of_the_covariance_written_out(problem, as_pairs):
     assert not weights[~known].any()
 
 
-class TestNewton:
-    """Twenty TFs of rare edges: strong priors, on which whole steps overshoot."""
+class TestStrongPriors:
+    """Twenty TFs of rare edges with large variances, on which whole Newton steps overshoot."""
 
     @pytest.fixture
     def strong(self, as_pairs):
@@ -105,76 +100,30 @@ class TestNewton:
             for name in ("tf", "target", "own", "joint", "joint_smooth")
         }
 
-        def fit(scale=1):
-            return PairProcess.fit(
-                features,
-                np.arange(20),
-                pairs,
-                Variances(**{name: scale * v for name, v in variances.items()}),
-            )
+        def fit(scale=1, **limits):
+            scaled = Variances(**{name: scale * v for name, v in variances.items()})
+            return PairProcess.fit(features, np.arange(20), pairs, scaled, **limits)
 
         return fit
 
-    @pytest.mark.usefixtures("exact")
     def test_logits_are_the_most_probable_ones(self, strong):
-        process = strong()
+        process = strong(**EXACT)
         labels = np.stack([process.pairs.row(process.pairs.labels, row) for row in range(20)])
         # Where the gradient is zero a dual weight is the label less the probability.
         weights = np.stack([process.pairs.row(process.weights, row) for row in range(20)])
         np.testing.assert_allclose(weights, labels - expit(process.logits(process.tfs)), atol=1e-3)
 
-    def test_whole_steps_would_overshoot(self, strong, monkeypatch):
-        taken = []
-        least = np.logaddexp
-        monkeypatch.setattr(np, "logaddexp", lambda *a: taken.append(1) or least(*a))
-        strong()
-        # A loss for the start and for every step, and more where a step is halved.
-        n_losses = len(taken)
-        taken.clear()
-        monkeypatch.setattr(
-            pair_process, "_conjugate_gradients", counted(taken, pair_process._conjugate_gradients)
-        )
-        monkeypatch.setattr(np, "logaddexp", least)
-        strong()
-        assert n_losses > len(taken) + 2
-
-    def test_the_preconditioner_saves_products(self, strong, monkeypatch):
-        solve, calls = pair_process._conjugate_gradients, []
-
-        def plain(covariance, root, right, start, _):
-            return solve(counted(calls, covariance), root, right, start, lambda x: x)
-
-        def preconditioned(covariance, *rest):
-            return solve(counted(calls, covariance), *rest)
-
-        n_calls = []
-        for how in (plain, preconditioned):
-            monkeypatch.setattr(pair_process, "_conjugate_gradients", how)
-            calls.clear()
-            strong()
-            n_calls.append(len(calls))
-        assert n_calls[1] < 0.9 * n_calls[0]
-
-    def test_it_warns_if_it_is_far_from_converged(self, strong, monkeypatch):
-        monkeypatch.setattr(pair_process, "STEPS", 2)
+    def test_it_warns_if_it_is_far_from_converged(self, strong):
         with pytest.warns(
             RuntimeWarning,
             match="has not converged: its last step would change logits by .* smaller",
         ):
-            strong(10)
+            strong(10, max_newton=2)
 
     def test_what_rounding_makes_of_huge_variances_is_finite(self, strong):
         with pytest.warns(RuntimeWarning, match="has not converged"):
             process = strong(1e6)
         assert np.isfinite(process.logits(process.tfs)).all()
-
-
-def counted(calls, function):
-    def call(*arguments):
-        calls.append(1)
-        return function(*arguments)
-
-    return call
 
 
 def test_it_stops_early_without_harm(problem, as_pairs):
@@ -184,13 +133,12 @@ def test_it_stops_early_without_harm(problem, as_pairs):
     assert np.abs(process.logits(TFS).ravel() - wanted).mean() < 0.1 * wanted.std()
 
 
-@pytest.mark.usefixtures("exact")
 def test_prior_variances_are_what_they_say(problem, as_pairs):
     features, labels, known = problem
     bare = Variances(
         tf=2.0, target=0.0, target_smooth=0.0, own=0.0, similar=0.0, joint=0.0, joint_smooth=0.0
     )
-    process = PairProcess.fit(features, TFS, as_pairs(labels, known), bare)
+    process = PairProcess.fit(features, TFS, as_pairs(labels, known), bare, **EXACT)
     logits = process.logits(TFS)
     np.testing.assert_allclose(logits, np.repeat(logits[:, :1], N_GENES, axis=1), atol=1e-6)
     for row in range(3):
@@ -293,11 +241,10 @@ def test_state_is_arrays_and_makes_an_equal_object(problem, as_pairs):
     np.testing.assert_array_equal(again.logits(TFS), process.logits(TFS))
 
 
-@pytest.mark.usefixtures("exact")
 def test_a_list_of_pairs_gives_what_the_whole_matrix_gives(problem, as_matrix, as_sparse):
     features, labels, known = problem
     dense, sparse = (
-        PairProcess.fit(features, TFS, kind(labels, known), Variances())
+        PairProcess.fit(features, TFS, kind(labels, known), Variances(), **EXACT)
         for kind in (as_matrix, as_sparse)
     )
     assert sparse.mean == dense.mean
@@ -314,102 +261,3 @@ def test_some_targets_alone_have_what_they_have_among_all(problem, as_pairs):
     np.testing.assert_allclose(
         process.parts(sources, targets), process.parts(sources)[:, :, targets], atol=1e-6
     )
-
-
-class TestGeneFeatures:
-    @pytest.fixture
-    def genes(self):
-        rng = np.random.default_rng(2)
-        expression = rng.normal(size=(40, 15)).astype(np.float32)
-        expression = (expression - expression.mean(1, keepdims=True)) / expression.std(
-            1, keepdims=True
-        )
-        embedding = rng.normal(size=(40, 6)).astype(np.float32)
-        embedding[::4] = 0
-        return expression, rng.random((40, 3)).astype(np.float32), embedding
-
-    def products(self, genes, n_inducing, seed=0):
-        first = np.array([3, 30, 7])
-        features = gene_features(
-            *genes, first=first, rng=np.random.default_rng(seed), n_inducing=n_inducing
-        )
-        assert features.dtype == np.float32
-        assert features.shape == (40, min(n_inducing, 40))
-        return features @ features.T
-
-    def kernel(self, genes):
-        return pair_process._kernel(*genes, np.arange(40))
-
-    @pytest.mark.parametrize("n_inducing", [40, 512])
-    def test_exact_for_few_genes(self, genes, n_inducing):
-        np.testing.assert_allclose(self.products(genes, n_inducing), self.kernel(genes), atol=2e-3)
-
-    def test_beyond_exact_for_the_tfs_and_never_too_large(self, genes):
-        products, kernel = self.products(genes, 12), self.kernel(genes)
-        tfs = [3, 7, 30]
-        np.testing.assert_allclose(products[np.ix_(tfs, tfs)], kernel[np.ix_(tfs, tfs)], atol=2e-3)
-        assert np.linalg.eigvalsh(kernel - products).min() > -1e-5
-        assert np.abs(kernel - products).max() > 0.05
-
-    def test_leading_components_are_the_best_of_that_many(self, genes):
-        kernel = self.kernel(genes)
-        features = gene_features(
-            *genes, first=np.array([3]), rng=np.random.default_rng(0), n_components=5
-        )
-        assert features.shape == (40, 5)
-        size = (features**2).sum(0)
-        assert (np.diff(size) < 0).all()
-        np.testing.assert_allclose(size, np.linalg.eigvalsh(kernel)[::-1][:5], rtol=0.01)
-        left = np.linalg.eigvalsh(kernel - features @ features.T)
-        assert left.max() == pytest.approx(np.linalg.eigvalsh(kernel)[-6], rel=0.02)
-
-    def test_of_many_tfs_half_of_the_inducing_genes_at_most_are_taken(self, genes):
-        def products(seed):
-            features = gene_features(
-                *genes, first=np.arange(30), rng=np.random.default_rng(seed), n_inducing=12
-            )
-            return features @ features.T
-
-        exact = np.abs(np.diag(products(0)) - np.diag(self.kernel(genes))) < 2e-3
-        assert exact.sum() == 12
-        assert exact[30:].any()
-        assert not np.array_equal(products(0), products(1))
-
-    def test_a_kernel(self, genes):
-        kernel = self.kernel(genes)
-        np.testing.assert_allclose(kernel, kernel.T, atol=1e-6)
-        assert np.linalg.eigvalsh(kernel).min() > -1e-6
-        assert (np.diag(kernel) <= 1 + 1e-6).all()
-
-    def test_equal_genes_have_equal_features_and_like_genes_are_nearer(self, genes):
-        expression, summary, embedding = (array.copy() for array in genes)
-        for array in (expression, summary, embedding):
-            array[11] = array[10]
-        twins = expression, summary, embedding
-        few, products = self.products(twins, 12), self.products(twins, 40)
-        np.testing.assert_allclose(few[10], few[11], atol=1e-6)
-        assert products[10, 11] > np.delete(products[10], [10, 11]).max()
-
-    def test_genes_of_one_family_are_more_alike_by_as_much_as_asked_for(self, genes):
-        families = np.arange(40)
-        families[[5, 9, 21]] = 5
-        one, other = (
-            gene_features(
-                *genes, families, family=weight, first=np.array([3]), rng=np.random.default_rng(0)
-            )
-            for weight in (0.0, 0.25)
-        )
-        np.testing.assert_allclose(one @ one.T, self.products(genes, 512), atol=1e-5)
-        wanted = 0.25 * (families[:, None] == families)
-        np.testing.assert_allclose(other @ other.T - one @ one.T, wanted, atol=5e-3)
-        assert wanted[5, 21] == wanted[5, 5] == 0.25
-
-    def test_without_embedding(self, genes):
-        expression, summary, embedding = genes
-        without = self.kernel((expression, summary, None))
-        assert np.linalg.eigvalsh(without).min() > -1e-6
-        # A gene without a vector is told from others by expression alone, in the same proportions.
-        blind = np.flatnonzero(~embedding.any(axis=1))
-        ratio = self.kernel(genes)[blind] / without[blind]
-        np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-4)
-        assert ratio[0, 0] < 1

@@ -4,8 +4,13 @@ import scipy.sparse as sp
 from scipy.special import expit
 
 from scregnet.links import Pairs
-from scregnet.links.methods.label_factors.factors import TF_BIAS_PRECISION, LabelMatrix, factorise
-from scregnet.links.methods.label_factors import factors as module
+from scregnet.links.methods.label_factors.factors import (
+    SPARSE_COST,
+    TF_BIAS_PRECISION,
+    FactorPrior,
+    LabelMatrix,
+    factorise,
+)
 
 
 def make_pairs(seed=0, n_tfs=12, n_targets=150, strength=2.0, share=0.7):
@@ -18,15 +23,13 @@ def make_pairs(seed=0, n_tfs=12, n_targets=150, strength=2.0, share=0.7):
     return Pairs(sources + 5, targets + 40, labels)
 
 
-def fit(pairs, rank, variational=False, n_iterations=20, precision=4.0):
-    return factorise(
-        LabelMatrix.of(pairs),
-        rank,
-        precision=precision,
-        target_precision=2.0,
-        variational=variational,
-        n_iterations=n_iterations,
-    )
+def prior(rank, variational=False, n_iterations=20, precision=4.0):
+    return FactorPrior(rank, precision, 2.0, variational, n_iterations)
+
+
+def fit(pairs, rank, variational=False, sparse_cost=SPARSE_COST, **more):
+    labels = LabelMatrix.of(pairs, sparse_cost=sparse_cost)
+    return factorise(labels, prior(rank, variational, **more))
 
 
 def test_the_matrix_holds_the_labels():
@@ -41,13 +44,12 @@ def test_the_matrix_holds_the_labels():
     assert labels.mean_logit == pytest.approx(np.log(1.5 / 2.5))
 
 
-def test_few_pairs_make_a_sparse_matrix_with_the_same_labels(monkeypatch):
+def test_few_pairs_make_a_sparse_matrix_with_the_same_labels():
     given = Pairs(
         np.array([7, 3, 7, 3]), np.array([1, 9, 9, 9]), np.array([True, True, False, False])
     )
     full = LabelMatrix.of(given)
-    monkeypatch.setattr(module, "SPARSE_COST", 0.5)
-    sparse = LabelMatrix.of(given)
+    sparse = LabelMatrix.of(given, sparse_cost=0.5)
     assert sp.issparse(sparse.known)
     # The pair that is given twice counts once, with its last label.
     assert sparse.n_pairs == full.n_pairs == 3
@@ -60,12 +62,10 @@ def test_few_pairs_make_a_sparse_matrix_with_the_same_labels(monkeypatch):
 
 
 @pytest.mark.parametrize(("rank", "variational"), [(0, True), (3, True), (3, False)])
-def test_sparse_and_full_matrices_have_the_same_factors(monkeypatch, rank, variational):
+def test_sparse_and_full_matrices_have_the_same_factors(rank, variational):
     pairs = make_pairs(share=0.3)
     full = fit(pairs, rank, variational, precision=1.0)
-    monkeypatch.setattr(module, "SPARSE_COST", 1)
-    monkeypatch.setattr(module, "BLOCK", 100)
-    sparse = fit(pairs, rank, variational, precision=1.0)
+    sparse = fit(pairs, rank, variational, sparse_cost=1, precision=1.0)
     assert full.source_vectors.shape == sparse.source_vectors.shape
     np.testing.assert_allclose(
         sparse.source_vectors @ sparse.target_vectors.T,
@@ -74,12 +74,24 @@ def test_sparse_and_full_matrices_have_the_same_factors(monkeypatch, rank, varia
     )
 
 
+def test_blocks_of_cells_do_not_change_products():
+    labels = LabelMatrix.of(make_pairs(share=0.3), sparse_cost=1)
+    rng = np.random.default_rng(0)
+    left, right = (rng.normal(size=(n, 3)) for n in labels.known.shape)
+    whole = labels.dot(left, right)
+    assert len(whole) == labels.n_pairs > 100
+    np.testing.assert_array_equal(labels.dot(left, right, block=100), whole)
+
+
 @pytest.mark.parametrize("variational", [False, True])
-def test_of_a_large_matrix_a_part_finds_nearly_the_same_factors(monkeypatch, variational):
+def test_of_a_large_matrix_a_part_finds_nearly_the_same_factors(variational):
     pairs = make_pairs(n_tfs=30, n_targets=900)
     whole = fit(pairs, 2, variational, n_iterations=40, precision=1.0)
-    monkeypatch.setattr(module, "CELLS_SOLVED", 30 * 300)
-    part = fit(pairs, 2, variational, n_iterations=40, precision=1.0)
+    part = factorise(
+        LabelMatrix.of(pairs),
+        prior(2, variational, n_iterations=40, precision=1.0),
+        cells_solved=30 * 300,
+    )
     found, wanted = (expit(f.source_vectors @ f.target_vectors.T) for f in (part, whole))
     assert 0 < np.abs(found - wanted).mean() < 0.02
 

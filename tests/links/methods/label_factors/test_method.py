@@ -4,9 +4,23 @@ from scipy.special import expit
 
 import scregnet as sr
 from scregnet import metrics
-from scregnet.links import LinkTask, Pairs, PlattCalibration, get_method, split_pairs
-from scregnet.links.methods.label_factors.factors import LabelMatrix
-from scregnet.links.methods.label_factors import method as module
+from scregnet.links import (
+    LinkTask,
+    Pairs,
+    PlattCalibration,
+    get_method,
+    load_fitted,
+    split_pairs,
+)
+from scregnet.links.methods.label_factors.factors import LabelMatrix, factorise
+from scregnet.links.methods.label_factors.method import (
+    MEAN_RANK,
+    best_prior,
+    comparable_part,
+    mean_priors,
+    point_priors,
+    validation_loss,
+)
 
 
 def fit(task, **parameters):
@@ -45,7 +59,7 @@ def test_the_score_is_the_mean_of_both_estimates():
     task, _ = make_task(strength=1.5)
     links = fit(task)
     width = links.source_vectors.shape[1]
-    assert 4 < width <= (module.MEAN_RANK + 2) + (20 + 2)
+    assert 4 < width <= (MEAN_RANK + 2) + (20 + 2)
     # The 1 of every TF was halved for the mean, in the last column of each estimate; the targets' stayed.
     assert (links.source_vectors == 0.5).all(axis=0).sum() == 2
     assert (links.target_vectors == 1).all(axis=0).sum() == 2
@@ -75,28 +89,46 @@ def test_genes_without_pairs_have_no_factors_and_the_mean_bias():
     assert no_tf.std() > 0.1
 
 
-def test_blocks_do_not_change_scores(monkeypatch):
+def test_blocks_do_not_change_scores():
     task, test = make_task(strength=1.0)
     links = fit(task)
     whole = links.score(test.sources, test.targets)
-    monkeypatch.setattr(module, "BLOCK", 7)
-    np.testing.assert_array_equal(links.score(test.sources, test.targets), whole)
+    np.testing.assert_array_equal(links.score(test.sources, test.targets, block=7), whole)
 
 
-def test_priors_of_a_large_matrix_are_compared_on_a_part(monkeypatch):
+def test_the_prior_of_least_validation_loss_is_chosen():
+    task, _ = make_task(strength=1.5)
+    labels, n_genes = LabelMatrix.of(task.train), task.n_genes
+    mean = best_prior(mean_priors(4), labels, task.validation, n_genes)
+    losses = [
+        validation_loss(labels, [factorise(labels, prior)], task.validation, n_genes)
+        for prior in mean_priors(4)
+    ]
+    assert mean.prior == mean_priors(4)[int(np.argmin(losses))]
+    assert len(set(losses)) == 3
+    # With an estimate that is given, what counts is the mean of both.
+    points = point_priors(4, mean.prior.target_precision)
+    point = best_prior(points, labels, task.validation, n_genes, given=[mean.factors])
+    both = [
+        validation_loss(labels, [mean.factors, factorise(labels, p)], task.validation, n_genes)
+        for p in points
+    ]
+    assert point.prior == points[int(np.argmin(both))]
+    assert point.fitted_to(labels) is point.factors
+
+
+def test_priors_of_a_large_matrix_are_compared_on_a_part():
     task, test = make_task(strength=1.5)
-    whole = loss(fit(task), test)
-    monkeypatch.setattr(module, "PAIRS_COMPARED", 1000)
-    part, check = module._part(LabelMatrix.of(task.train), task.validation)
+    part, check = comparable_part(LabelMatrix.of(task.train), task.validation, 1000)
     assert 800 < part.n_pairs <= 1100
     assert set(check.targets) == set(part.targets) & set(task.validation.targets)
-    assert loss(fit(task), test) == pytest.approx(whole, rel=0.03)
+    compared = fit(task, pairs_compared=1000)
+    assert loss(compared, test) == pytest.approx(loss(fit(task), test), rel=0.03)
 
 
-def test_a_part_without_both_labels_is_judged_by_all_validation_pairs(monkeypatch):
+def test_a_part_without_both_labels_is_judged_by_all_validation_pairs():
     task, _ = make_task(strength=1.5)
-    monkeypatch.setattr(module, "PAIRS_COMPARED", 1)
-    part, check = module._part(LabelMatrix.of(task.train), task.validation)
+    part, check = comparable_part(LabelMatrix.of(task.train), task.validation, 1)
     assert len(part.targets) == 1
     assert check is task.validation
 
@@ -135,9 +167,30 @@ def test_four_pairs_are_enough():
     assert scores[0] > scores[2] > scores[1]
 
 
-def test_rank_is_checked():
+@pytest.mark.parametrize(
+    "name, change, why",
+    [
+        ("source_rows", lambda a: a + 1, "'source_rows' .* must lie between 0 and"),
+        ("target_rows", lambda a: a - 1, "'target_rows' .* must lie between 0 and"),
+        ("target_rows", lambda a: a[:-1], "'target_rows' .* must have the shape"),
+        ("source_rows", lambda a: a.astype(float), "'source_rows' .* must hold integers, found"),
+        ("target_vectors", lambda a: a[:, :-1], "'target_vectors' .* must have the shape"),
+        ("target_vectors", lambda a: a[:3], "'target_rows' .* must lie between 0 and"),
+        ("source_vectors", lambda a: a * np.nan, "'source_vectors' .* not finite"),
+    ],
+)
+def test_a_tampered_state_is_refused(name, change, why):
+    state = fit(make_task(strength=1.0)[0], rank=2).state()
+    load_fitted("label_factors", state)
+    with pytest.raises(ValueError, match=why):
+        load_fitted("label_factors", state | {name: change(state[name])})
+
+
+def test_bad_hyperparameters():
     with pytest.raises(ValueError, match="rank must be at least 0"):
         get_method("label_factors", rank=-1)
+    with pytest.raises(ValueError, match="pairs_compared must be at least 1"):
+        get_method("label_factors", pairs_compared=0)
 
 
 @pytest.mark.shared

@@ -7,7 +7,7 @@ import torch
 from scregnet import metrics
 from scregnet.links import LinkTask, Pairs, get_method, load_fitted
 from scregnet.links.forms.additive import AdditiveLinks
-from scregnet.links.methods.scregnet.method import ScRegNet, _Network
+from scregnet.links.methods.scregnet.method import ScRegNet
 
 GRAPHS = ("gcn", "graphsage", "gat")
 KINDS = [(gnn, fusion) for gnn in GRAPHS for fusion in ("concat", "cross_attention")] + [
@@ -37,7 +37,7 @@ def dense_gcn(features, edges, weight, bias):
 def test_the_network_is_the_papers_equations(task_and_split):
     task, _ = task_and_split
     torch.manual_seed(0)
-    network = _Network(ScRegNet(gnn_dims=(7, 5), mlp_dims=(6,)), task).eval()
+    network = ScRegNet(gnn_dims=(7, 5), mlp_dims=(6,)).module(task).eval()
     p = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
     h = task.expression.astype(float)
     h = dense_gcn(
@@ -69,7 +69,7 @@ def test_cross_attention_takes_the_place_of_concatenation(task_and_split):
         fusion_dim=10,
         mlp_dims=(6,),
     )
-    network = _Network(config, task).eval()
+    network = config.module(task).eval()
     genes = torch.tensor([3, 0, 59])
     joint = network.fusion(torch.from_numpy(task.embedding)[genes], network.graph(genes))
     assert joint.shape == (3, 10)
@@ -101,10 +101,8 @@ def test_every_kind_learns_the_planted_structure(task_and_split, gnn, fusion):
 def test_a_batch_scores_like_all_genes_at_once(task_and_split, gnn, fusion):
     task, split = task_and_split
     torch.manual_seed(0)
-    network = _Network(
-        ScRegNet(gnn=gnn, fusion=fusion, gnn_dims=(6, 5), mlp_dims=(4,)), task
-    ).eval()
-    as_source, as_target = network.terms()
+    network = ScRegNet(gnn=gnn, fusion=fusion, gnn_dims=(6, 5), mlp_dims=(4,)).module(task).eval()
+    as_source, as_target = network.parts()
     pairs = split.test.take(np.arange(7))
     sources, targets = (
         torch.from_numpy(pairs.sources).long(),
@@ -119,7 +117,7 @@ def test_without_a_graph_network_neither_expression_nor_edges_matter(task_and_sp
     full = fit(task, gnn=None)
     np.testing.assert_array_equal(bare.links.target_term, full.links.target_term)
     torch.manual_seed(0)
-    network = _Network(ScRegNet(gnn=None), task)
+    network = ScRegNet(gnn=None).module(task)
     assert network.graph is None
     assert network.mlp[0].in_features == task.embedding.shape[1]
 
@@ -130,7 +128,7 @@ def test_without_an_embedding_the_graph_network_is_alone(task_and_split, gnn):
     bare = without(task, embedding=None)
     scores = fit(bare, gnn=gnn).links.score(split.test.sources, split.test.targets)
     assert metrics.auroc(split.test.labels, scores) > 0.7
-    assert _Network(ScRegNet(gnn=gnn, gnn_dims=(5,), gat_heads=1), bare).mlp[0].in_features == 5
+    assert ScRegNet(gnn=gnn, gnn_dims=(5,), gat_heads=1).module(bare).mlp[0].in_features == 5
 
 
 @pytest.mark.parametrize("fusion", ["concat", "cross_attention"])
@@ -175,22 +173,20 @@ def test_every_optimizer_lowers_the_loss(task_and_split, optimizer):
 
 def test_heads_may_differ_by_layer(task_and_split):
     task, _ = task_and_split
-    network = _Network(
-        ScRegNet(gnn="gat", gnn_dims=(6, 5), gat_heads=(3, 2), gat_negative_slope=0.4), task
+    network = ScRegNet(gnn="gat", gnn_dims=(6, 5), gat_heads=(3, 2), gat_negative_slope=0.4).module(
+        task
     )
     assert [layer.heads for layer in network.graph.convolutions] == [3, 2]
     assert [layer.negative_slope for layer in network.graph.convolutions] == [0.4, 0.4]
     assert network.graph.out_dim == 10
-    averaged = _Network(
-        ScRegNet(gnn="gat", gnn_dims=(6, 5), gat_heads=3, gat_reduction="mean"), task
-    )
+    averaged = ScRegNet(gnn="gat", gnn_dims=(6, 5), gat_heads=3, gat_reduction="mean").module(task)
     assert [layer.heads for layer in averaged.graph.convolutions] == [3, 3]
     assert averaged.graph.out_dim == 5
 
 
 def test_dropout_is_off_when_scores_are_computed(task_and_split):
     task, _ = task_and_split
-    network = _Network(ScRegNet(gnn_dims=(8,), mlp_dims=(8, 8), dropout=0.9), task)
+    network = ScRegNet(gnn_dims=(8,), mlp_dims=(8, 8), dropout=0.9).module(task)
     pairs = torch.arange(8), torch.arange(8) + 20
     network.eval()
     assert torch.equal(network(*pairs), network(*pairs))

@@ -30,7 +30,7 @@ def test_negatives_are_training_negatives_and_every_positive_is_there_once(densi
     assert drawn.labels.dtype == bool
 
 
-def test_with_the_networks_density_a_negative_shares_the_tf_of_a_positive_at_the_ratio_of_equation_14():
+def test_the_networks_density_gives_every_tf_the_ratio_of_equation_14():
     pairs = make_pairs()
     density = 45 / 125
     rng = np.random.default_rng(0)
@@ -39,7 +39,8 @@ def test_with_the_networks_density_a_negative_shares_the_tf_of_a_positive_at_the
         drawn = HardNegatives(pairs, "network").draw(rng)
         row[:] = np.bincount(drawn.sources[~drawn.labels], minlength=4)
     mean = numbers.mean(axis=0)
-    # Positives / negatives = density / (1 - density), TF by TF; TF 2 has no positive, TF 3 no negative to draw.
+    # Positives / negatives = density / (1 - density), TF by TF.
+    # TF 2 has no positive, TF 3 no negative to draw.
     np.testing.assert_allclose(30 / mean[0], density / (1 - density), rtol=0.01)
     np.testing.assert_allclose(10 / mean[1], density / (1 - density), rtol=0.01)
     assert mean[2:].tolist() == [0, 0]

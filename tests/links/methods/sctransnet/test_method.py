@@ -6,7 +6,8 @@ import torch
 
 from scregnet.links import LinkTask, Pairs, get_method
 from scregnet.links.forms.bilinear import BLOCK, BilinearLinks
-from scregnet.links.methods.sctransnet.method import ScTransNet, _Network
+from scregnet.links.methods.sctransnet.method import ScTransNet
+from scregnet.links.methods.sctransnet.network import ScTransNetModule
 
 CPU = torch.device("cpu")
 SMALL = {"graph_dims": (8, 6), "channel_dims": (8, 5), "type_dim": 3}
@@ -24,7 +25,7 @@ def bare(task):
 def test_the_output_is_two_channels_and_their_product(task_and_split):
     task, _ = task_and_split
     torch.manual_seed(0)
-    network = _Network(ScTransNet(**SMALL), task).eval()
+    network = ScTransNet(**SMALL).module(task).eval()
     with torch.no_grad():
         network.bias.fill_(0.7)
     joint = np.concatenate([task.embedding, network.graph().detach().numpy()], axis=1).astype(float)
@@ -43,7 +44,7 @@ def test_the_output_is_two_channels_and_their_product(task_and_split):
     ) + 0.7
     found = network(torch.tensor(sources), torch.tensor(targets)).detach().numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    left, right = (part.detach().numpy() for part in network.vectors())
+    left, right = (part.detach().numpy() for part in network.parts())
     np.testing.assert_allclose(
         BilinearLinks(left, right).score(sources, targets), expected, rtol=1e-4, atol=1e-5
     )
@@ -51,7 +52,7 @@ def test_the_output_is_two_channels_and_their_product(task_and_split):
 
 def test_few_and_many_pairs_of_the_same_genes_have_the_same_logits(task_and_split):
     task, _ = task_and_split
-    network = _Network(ScTransNet(**SMALL), task).eval()
+    network = ScTransNet(**SMALL).module(task).eval()
     sources, targets = (
         torch.from_numpy(x) for x in np.divmod(np.arange(480), 60)
     )  # all: one product
@@ -88,14 +89,14 @@ def test_defaults_are_the_papers():
 def test_a_default_epoch_is_one_step(task_and_split, monkeypatch):
     task, _ = task_and_split
     sizes = []
-    forward = _Network.forward
+    forward = ScTransNetModule.forward
 
     def counted(self, sources, targets):
         if self.training:
             sizes.append(len(sources))
         return forward(self, sources, targets)
 
-    monkeypatch.setattr(_Network, "forward", counted)
+    monkeypatch.setattr(ScTransNetModule, "forward", counted)
     fit(task)
     assert sizes == [len(task.train)] * 3
     sizes.clear()
@@ -109,14 +110,14 @@ def test_training_pairs_are_hard_negatives_of_the_training_part(
 ):
     task, split = task_and_split
     seen = []
-    forward = _Network.forward
+    forward = ScTransNetModule.forward
 
     def watched(self, sources, targets):
         if self.training:
             seen.append(set((sources * task.n_genes + targets).tolist()))
         return forward(self, sources, targets)
 
-    monkeypatch.setattr(_Network, "forward", watched)
+    monkeypatch.setattr(ScTransNetModule, "forward", watched)
     fit(task, negative_density=density)
     allowed = set((task.train.sources.astype(int) * task.n_genes + task.train.targets).tolist())
     assert set().union(*seen) <= allowed
@@ -139,7 +140,7 @@ def test_validation_labels_change_nothing_but_the_epoch(task_and_split):
 
 def test_messages_are_training_edges_and_types_are_read_from_training_pairs(task_and_split):
     task, split = task_and_split
-    graph = _Network(ScTransNet(**SMALL), task).graph.graph
+    graph = ScTransNet(**SMALL).module(task).graph.graph
     pairs = set(zip(graph.sender.tolist(), graph.receiver.tolist(), strict=True))
     positives = task.train.take(task.train.labels)
     known = set(zip(positives.sources.tolist(), positives.targets.tolist(), strict=True))
@@ -195,7 +196,7 @@ def test_ablations_of_the_paper(task_and_split):
     whole, no_graph, no_embedding = fit(task), fit(task, graph_dims=()), fit(bare(task))
     vectors = [result.links.target_vectors for result in (whole, no_graph, no_embedding)]
     assert all(np.isfinite(x).all() for x in vectors)
-    # Without graph network nothing of the known edges or the expression is seen by a representation.
+    # Without graph network, neither known edges nor expression reach a representation.
     shuffled = LinkTask(
         task.n_genes, task.train, task.validation, task.expression[::-1].copy(), task.embedding
     )
@@ -244,7 +245,11 @@ def test_a_missing_embedding_is_named(task_and_split, parameters, message):
         ),
         ({"graph_dims": (256, 0)}, ValueError, r"graph_dims\[1\] must be at least 1, got 0"),
         ({"channel_dims": ()}, ValueError, "channel_dims must name at least one"),
-        ({"fusion": "cross_attention", "graph_dims": ()}, ValueError, "but graph_dims is empty"),
+        (
+            {"fusion": "cross_attention", "graph_dims": ()},
+            ValueError,
+            "but graph_dims=.. leaves that out",
+        ),
         ({"dropout": 1.0}, ValueError, r"dropout must lie in \[0, 1\)"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
         ({"learning_rate": 0}, ValueError, "learning_rate must lie in"),

@@ -1,4 +1,4 @@
-"""What trees are told of a pair of genes: what the labelled pairs say of it, and what expression and embedding say."""
+"""What the boosted trees see of a pair: its labels' neighbourhood, expression and embedding."""
 
 from __future__ import annotations
 
@@ -9,29 +9,50 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from scregnet.links.forms.saved import State, read_floats, read_integers
 from scregnet.links.methods.joint.process import EVERY, PairProcess
-from scregnet.links.methods.label_factors.factors import LabelMatrix, factorise
+from scregnet.links.methods.label_factors.factors import FactorPrior, LabelMatrix, factorise
 from scregnet.links.task import Pairs
 
 if TYPE_CHECKING:
     from scregnet.links.methods.joint.pairs import KnownPairs
 
-N_SHAPE, N_COLUMNS, N_NEIGHBOURS = 64, 16, 50
+# Components of expression that correlations are computed from, and those that are features. More
+# than 16 were not better on development splits (docs/results/models.md).
+N_SHAPE, N_COLUMNS = 64, 16
+# Most co-expressed genes whose labels are summed up.
+N_NEIGHBOURS = 50
+# Genes whose correlations with all genes are in memory at a time.
+BLOCK = 1000
+# Pairs added to the labels of a TF or target, so that few labels give no extreme rate: 0.3 edges
+# of 2 pairs.
+PSEUDO_EDGES, PSEUDO_PAIRS = 0.3, 2
+# The same for weighted sums over similar genes or TFs: 0.1 edges of 1 pair.
+PSEUDO_NEAR = 0.1
+# The middle of what the null model "label_factors" chooses from. Validation pairs are not used
+# here, so that they are fresh for the calibration.
+FACTOR_PRIORS = (
+    FactorPrior(8, precision=0.3, target_precision=2.0, variational=True, n_iterations=30),
+    FactorPrior(24, precision=6.0, target_precision=2.0, variational=False, n_iterations=20),
+)
 
 
 @dataclass(frozen=True, eq=False)
 class GeneTable:
-    """What is known of single genes before any label.
-
-    ``shape`` (n_genes, 64): products of rows are correlations of expression, without the smallest components; ``columns``: mean, spread and detection rate,
-    principal components of expression and embedding; ``neighbours`` and ``nearness`` (n_genes, 50): the most co-expressed genes and the fourth powers of
-    their correlations.
-    """
+    """Description of single genes, without labels."""
 
     shape: np.ndarray
+    """(n_genes, 64): products of rows are correlations of expression, in leading components."""
+
     columns: np.ndarray
+    """(n_genes, n_columns): mean, spread and detection rate of expression, then components of
+    expression and embedding."""
+
     neighbours: np.ndarray
+    """(n_genes, 50): the most co-expressed other genes."""
+
     nearness: np.ndarray
+    """(n_genes, 50): fourth powers of their correlations, 0 for negative ones."""
 
     @classmethod
     def of(
@@ -40,22 +61,21 @@ class GeneTable:
         summary: np.ndarray,
         embedding: np.ndarray | None,
         rng: np.random.Generator,
+        *,
+        n_neighbours: int = N_NEIGHBOURS,
     ) -> GeneTable:
-        """From standardised expression, its summary and an embedding."""
-        shape = _components(
-            expression / np.maximum(np.linalg.norm(expression, axis=1, keepdims=True), 1e-6),
-            N_SHAPE,
-            rng,
-        )
+        """Build from standardised expression, its summary and an embedding."""
+        length = np.linalg.norm(expression, axis=1, keepdims=True)
+        shape = _components(expression / np.maximum(length, 1e-6), N_SHAPE, rng)
         columns = [summary, shape[:, :N_COLUMNS]]
         if embedding is not None:
             columns.append(_components(embedding, N_COLUMNS, rng))
-        neighbours, nearness = _neighbours(shape)
+        neighbours, nearness = _neighbours(shape, n_neighbours)
         return cls(shape, np.concatenate(columns, axis=1).astype(np.float32), neighbours, nearness)
 
 
 def _components(values: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Coordinates of the rows on the ``n`` leading singular vectors, zeros where there are fewer."""
+    """Return coordinates on the ``n`` leading singular vectors, zeros where there are fewer."""
     from sklearn.utils.extmath import randomized_svd
 
     rank = min(n, *values.shape)
@@ -63,27 +83,40 @@ def _components(values: np.ndarray, n: int, rng: np.random.Generator) -> np.ndar
     return np.pad(left * size, ((0, 0), (0, n - rank))).astype(np.float32)
 
 
-def _neighbours(shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _neighbours(shape: np.ndarray, n_neighbours: int) -> tuple[np.ndarray, np.ndarray]:
     n_genes = len(shape)
-    n = min(N_NEIGHBOURS, n_genes - 1)
+    n = min(n_neighbours, n_genes - 1)
     neighbours = np.empty((n_genes, n), np.int32)
     nearness = np.empty((n_genes, n), np.float32)
-    for start in range(0, n_genes, 1000):
-        block = np.arange(start, min(start + 1000, n_genes))
+    for start in range(0, n_genes, BLOCK):
+        block = np.arange(start, min(start + BLOCK, n_genes))
         correlation = shape[block] @ shape.T
+        # A gene is not its own neighbour.
         correlation[np.arange(len(block)), block] = -np.inf
         nearest = np.argpartition(-correlation, n - 1, axis=1)[:, :n]
         neighbours[block] = nearest
+        # The fourth power gives the few strong correlations the weight.
         nearness[block] = np.maximum(np.take_along_axis(correlation, nearest, axis=1), 0) ** 4
     return neighbours, nearness
 
 
 @dataclass(frozen=True, eq=False)
 class PairFeatures:
-    """Features of pairs from one set of labelled pairs, those of ``process``: labels outside that set leave no trace in them.
+    """Features of pairs, made of one set of labelled pairs: those of ``process``.
 
-    ``left`` is what the biases leave of the labels of these pairs. The logit of low-rank factors of the labels is ``tf_factors[row] @ target_factors[gene]``;
-    both have no columns where factors are not wanted, and zeros for genes without labels.
+    Labels outside that set do not change them.
+
+    Parameters
+    ----------
+    genes
+        Description of single genes.
+    process
+        The process fitted to the labelled pairs.
+    left
+        Residuals of the labels after the biases: ``y - σ(bias)``.
+    tf_factors, target_factors
+        Vectors with the logit ``tf_factors[row] · target_factors[gene]`` of low-rank factors of the
+        labels. They have no columns if there are no factors, and zeros for genes without labels.
     """
 
     genes: GeneTable
@@ -94,16 +127,15 @@ class PairFeatures:
 
     @classmethod
     def fit(cls, genes: GeneTable, process: PairProcess, *, factors: bool) -> PairFeatures:
-        """Keep what is known, and factorise it if ``factors``, which say nothing of a TF or a target without labels."""
+        """Compute the residuals, and the factors if ``factors``."""
         pairs = process.pairs
-        left = np.where(pairs.known, pairs.labels - 1 / (1 + np.exp(-process.biases())), 0).astype(
-            np.float32
-        )
-        vectors = (
-            factor_vectors(pairs)
-            if factors
-            else tuple(np.zeros((n, 0), np.float32) for n in pairs.shape)
-        )
+        expected = 1 / (1 + np.exp(-process.biases()))
+        left = np.where(pairs.known, pairs.labels - expected, 0).astype(np.float32)
+        if factors:
+            vectors = factor_vectors(pairs)
+        else:
+            n_tfs, n_genes = pairs.shape
+            vectors = np.zeros((n_tfs, 0), np.float32), np.zeros((n_genes, 0), np.float32)
         return cls(genes, process, left, *vectors)
 
     def base(
@@ -112,16 +144,19 @@ class PairFeatures:
         targets: np.ndarray | slice = EVERY,
         parts: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Logits before any tree, float32 of shape (n_sources, n_targets): of the process, or its mean with the factors' where they know TF and target."""
+        """Return the logits before any tree, float32 of shape (n_sources, n_targets).
+
+        Those of the process, or their mean with those of the factors where TF and target have
+        labels. ``parts`` are the process's, if they are known.
+        """
         parts = self.process.parts(sources, targets) if parts is None else parts
         logits = np.float32(self.process.mean) + parts.sum(0)
         if not self.tf_factors.shape[1]:
             return logits
         mine = self.process.row[sources]
         known = ((mine >= 0) & self._labelled_tfs[mine])[:, None] & self.labelled_targets[targets]
-        return np.where(
-            known, (logits + self.tf_factors[mine] @ self.target_factors[targets].T) / 2, logits
-        )
+        factors = self.tf_factors[mine] @ self.target_factors[targets].T
+        return np.where(known, (logits + factors) / 2, logits)
 
     @cached_property
     def labelled_targets(self) -> np.ndarray:
@@ -175,36 +210,34 @@ class PairFeatures:
             (nearness.ravel(), self.genes.neighbours.ravel(), indptr), (n_genes, n_genes)
         )
 
+    @property
+    def n_columns(self) -> int:
+        """Number of features that :meth:`rows` gives."""
+        # Two logits and six terms, seven columns of labels, the correlation, the factors.
+        n_of_pair = 2 + 6 + 7 + 1 + bool(self.tf_factors.shape[1])
+        return n_of_pair + 2 * self.genes.columns.shape[1]
+
     def rows(self, source: int, targets: np.ndarray | slice = EVERY) -> np.ndarray:
-        """Features of the pairs of a gene with the given genes, float32 of shape (n_targets, n_features); the first is :meth:`base`."""
-        genes, process, pairs = self.genes, self.process, self.process.pairs
-        row, alone = self.process.row[source], np.array([source])
+        """Return the features of the pairs of a gene with the targets, (n_targets, n_features).
+
+        float32. The first column is :meth:`base`; what follows is
+
+        - the logit of the process and its six terms;
+        - what the labels say (:meth:`_label_columns`);
+        - the correlation of TF and target, and the logit of the factors;
+        - expression and embedding of the target, then of the TF.
+        """
+        genes, process, alone = self.genes, self.process, np.array([source])
         parts = process.parts(alone, targets)
-        # Of the TF itself: edges, labels, and what the biases leave of these.
-        own, likeness = (
-            np.zeros((3, pairs.shape[1]), np.float32),
-            np.zeros(len(process.tfs), np.float32),
-        )
-        weight = np.maximum(self._tf_shape @ genes.shape[source], 0) ** 2
-        if row >= 0:
-            own[:] = [pairs.row(values, row) for values in (pairs.labels, pairs.known, self.left)]
-            likeness[:], weight[row] = process.likeness[row], 0
-        near_edges, near_known, near_left = self._near(own, targets)
-        n_edges, n_known = self._counts
         columns = [
             self.base(alone, targets, parts)[0],
             process.mean + parts.sum(0)[0],
             *parts[:, 0],
-            (own[0].sum() + 0.3) / (own[1].sum() + 2),
-            ((n_edges + 0.3) / (n_known + 2))[targets],
-            self._degree[targets],
-            near_left / (1 + near_known),
-            (near_edges + 0.1) / (1 + near_known),
-            ((weight @ self._left) / (1 + weight @ self._known))[targets],
-            (likeness @ self._left)[targets],
+            *self._label_columns(source, targets),
             genes.shape[targets] @ genes.shape[source],
         ]
         if self.tf_factors.shape[1]:
+            row = process.row[source]
             mine = self.tf_factors[row] if row >= 0 else np.zeros_like(self.tf_factors[0])
             columns.append(self.target_factors[targets] @ mine)
         n, width = len(columns), genes.columns.shape[1]
@@ -215,8 +248,37 @@ class PairFeatures:
         table[:, n + width :] = genes.columns[source]
         return table
 
+    def _label_columns(
+        self, source: int, targets: np.ndarray | slice
+    ) -> list[np.ndarray | np.floating]:
+        """Return what the labels of the TF, of the targets and of similar genes say."""
+        process, pairs = self.process, self.process.pairs
+        row = process.row[source]
+        # Of the TF itself: edges, labels, residuals.
+        own = np.zeros((3, pairs.shape[1]), np.float32)
+        likeness = np.zeros(len(process.tfs), np.float32)
+        # Squared correlations with the other TFs.
+        weight = np.maximum(self._tf_shape @ self.genes.shape[source], 0) ** 2
+        if row >= 0:
+            own[:] = [pairs.row(values, row) for values in (pairs.labels, pairs.known, self.left)]
+            likeness[:], weight[row] = process.likeness[row], 0
+        near_edges, near_known, near_left = self._near(own, targets)
+        n_edges, n_known = self._counts
+        return [
+            # Rates of edges of TF and target, and edges of the target as a TF.
+            (own[0].sum() + PSEUDO_EDGES) / (own[1].sum() + PSEUDO_PAIRS),
+            ((n_edges + PSEUDO_EDGES) / (n_known + PSEUDO_PAIRS))[targets],
+            self._degree[targets],
+            # Residuals and edges of the TF with genes that are co-expressed with the target.
+            near_left / (1 + near_known),
+            (near_edges + PSEUDO_NEAR) / (1 + near_known),
+            # Residuals of the target with TFs that are co-expressed with the TF, or like it.
+            ((weight @ self._left) / (1 + weight @ self._known))[targets],
+            (likeness @ self._left)[targets],
+        ]
+
     def _near(self, values: np.ndarray, targets: np.ndarray | slice = EVERY) -> np.ndarray:
-        """Sum over the most co-expressed genes of each target, weighted by nearness."""
+        """Return sums over the most co-expressed genes of each target, weighted by nearness."""
         nearness = self._nearness if isinstance(targets, slice) else self._nearness[targets]
         return (nearness @ values.T).T
 
@@ -229,36 +291,34 @@ class PairFeatures:
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> PairFeatures:
-        """The inverse of :meth:`state`."""
-        genes = GeneTable(*(np.asarray(state[f"gene_{f.name}"]) for f in fields(GeneTable)))
-        prefix = "process_"
-        process = {
-            name.removeprefix(prefix): state[name] for name in state if name.startswith(prefix)
-        }
-        arrays = (
-            np.asarray(state[name], np.float32) for name in ("left", "tf_factors", "target_factors")
+    def from_state(cls, state: State) -> PairFeatures:
+        """The inverse of :meth:`state`; raise ``ValueError`` if the arrays do not fit together."""
+        process = PairProcess.from_state(state, "process_")
+        n_tfs, n_genes = process.pairs.shape
+        neighbours = read_integers(state, "gene_neighbours", (n_genes, None), high=n_genes - 1)
+        genes = GeneTable(
+            read_floats(state, "gene_shape", (n_genes, None)),
+            read_floats(state, "gene_columns", (n_genes, None)),
+            neighbours,
+            read_floats(state, "gene_nearness", neighbours.shape),
         )
-        return cls(genes, PairProcess.from_state(process), *arrays)
+        left = read_floats(state, "left", process.pairs.known.shape)
+        tf_factors = read_floats(state, "tf_factors", (n_tfs, None))
+        target_factors = read_floats(state, "target_factors", (n_genes, tf_factors.shape[1]))
+        return cls(genes, process, left, tf_factors, target_factors)
 
 
 def factor_vectors(pairs: KnownPairs) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors of TFs and of genes, float32, whose products are logits of low-rank factors of the known labels: the mean of two estimates.
+    """Return vectors of TFs and of genes, whose products are logits of low-rank factors.
 
-    As in the null model ``"label_factors"``, but with fixed priors: there the validation pairs choose them, here they are left untouched.
+    float32; zeros for TFs and genes without labels. The logits are the mean of two estimates, as in
+    the null model ``"label_factors"``, with fixed priors.
     """
     sources, targets = pairs.cells(pairs.known)
     matrix = LabelMatrix.of(
         Pairs(sources.astype(np.int32), targets.astype(np.int32), pairs.labels[pairs.known])
     )
-    estimates = [
-        factorise(
-            matrix, 8, precision=0.3, target_precision=2.0, variational=True, n_iterations=30
-        ),
-        factorise(
-            matrix, 24, precision=6.0, target_precision=2.0, variational=False, n_iterations=20
-        ),
-    ]
+    estimates = [factorise(matrix, prior) for prior in FACTOR_PRIORS]
     of_tfs = np.concatenate([e.source_vectors for e in estimates], axis=1)
     of_genes = np.concatenate([e.target_vectors for e in estimates], axis=1) / len(estimates)
     left, right = (np.zeros((n, of_tfs.shape[1]), np.float32) for n in pairs.shape)

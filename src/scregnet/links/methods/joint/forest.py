@@ -1,8 +1,8 @@
-"""A forest of genes: what regulates the labelled genes of the leaves where a gene falls may regulate it too."""
+"""Forest of genes: a gene is regulated as the labelled genes in its leaves are."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,80 +10,121 @@ import scipy.sparse as sp
 if TYPE_CHECKING:
     from scregnet.links.methods.joint.pairs import KnownPairs
 
-# Chosen on development splits, where half or twice as much made no difference.
+# Components of the labels that the trees are grown for, genes in a leaf at least, and share of the
+# columns that a cut chooses from. Half or twice as much made no difference on development splits.
 N_OUTCOMES, LEAF, FEATURES = 16, 5, 0.5
-# Bounds the time that the trees take to grow; all genes fill their leaves.
+# Labelled genes that the trees are grown from: bounds the time. All genes fill the leaves.
 GROWN_FROM = 4000
 # Added to the share of a leaf's genes whose pair is known: few known pairs count little.
 PSEUDO_KNOWN = 0.02
+# Pairs of a TF that are added to its labels, as in the other rates of this method: 0.3 edges of 2.
+PSEUDO_EDGES, PSEUDO_PAIRS = 0.3, 2
+# A probability is at least the TF's rate divided by this: leaves without an edge do not make one
+# impossible.
+MOST_CHANGE = 20
 
 
 def forest_logits(
-    columns: np.ndarray, pairs: KnownPairs, n_trees: int, rng: np.random.Generator
+    columns: np.ndarray,
+    pairs: KnownPairs,
+    n_trees: int,
+    rng: np.random.Generator,
+    *,
+    grown_from: int = GROWN_FROM,
 ) -> np.ndarray:
-    """Logits of pairs whose target has no label.
+    """Return logits of the pairs whose target has no label.
 
-    Extremely randomised trees divide the labelled genes into leaves of at least five, by cuts that leave genes together that are regulated alike: their outcomes are the
-    leading components of the labels less each TF's rate of edges, in units of its standard deviation. The probability of a pair is the rate of the TF, plus the mean of
-    its labels less that rate among the known pairs of the leaves where the gene falls.
+    Extremely randomised trees divide the labelled genes into leaves, so that genes with the same
+    TFs stay together. The probability of a pair is the rate ``r[t]`` of the TF, plus the mean of
+    ``y[t, h] - r[t]`` over the genes ``h`` that share leaves with the target.
 
     Parameters
     ----------
     columns
-        What is known of each gene, (n_genes, n_columns).
+        Description of each gene, (n_genes, n_columns).
     pairs
         The labelled pairs.
     n_trees
         Trees; 0 for no forest.
     rng
-        Draws the cuts, and the genes that the trees are grown from where there are thousands.
+        Draws the cuts, and the genes that the trees are grown from.
+    grown_from
+        Labelled genes above which the trees are grown from some of them.
 
     Returns
     -------
-    float32 of shape (n_tfs + 1, n_unlabelled): the genes without labels, ascending, and in the last row a TF without labels. Without trees there are no columns.
+    float32 of shape (n_tfs + 1, n_unlabelled). Columns are the genes without labels, ascending. The
+    last row is for TFs without labels. Without trees there are no columns.
 
     Notes
     -----
     Geurts, Ernst and Wehenkel, Extremely randomized trees, Machine Learning 63 (2006).
     """
-    from sklearn.ensemble import ExtraTreesRegressor
-    from sklearn.utils.extmath import randomized_svd
-
     known = pairs.matrix(pairs.known.astype(np.float32))
     labelled = known.sum(0) > 0
     if labelled.all() or not n_trees:
         return np.zeros((pairs.shape[0] + 1, 0), np.float32)
     n_edges = pairs.matrix(pairs.labels.astype(np.float32)).sum(1)
-    rate = ((n_edges + 0.3) / (known.sum(1) + 2)).astype(np.float32)
+    # r[t], and y[t, h] - r[t] in the known cells
+    rate = ((n_edges + PSEUDO_EDGES) / (known.sum(1) + PSEUDO_PAIRS)).astype(np.float32)
     residual = np.where(pairs.known, pairs.labels - pairs.per_tf(rate), 0)
+    # In units of the standard deviation, so that TFs with few edges count as much as others.
     scaled = pairs.matrix(residual / pairs.per_tf(np.sqrt(rate * (1 - rate))))[:, labelled]
+    leaves = _leaves(columns, labelled, scaled, n_trees, rng, grown_from)
+    total, count = _leaf_sums(leaves, labelled, [pairs.matrix(residual), known])
+    shift = (total / (count + PSEUDO_KNOWN * n_trees)).T
+    # The last row, for TFs without labels, is the mean of the others.
+    rates = np.append(rate, rate.mean())[:, None]
+    probability = np.clip(
+        rates + np.vstack([shift, shift.mean(0)]),
+        rates / MOST_CHANGE,
+        1 - (1 - rates) / MOST_CHANGE,
+    )
+    return np.log(probability / (1 - probability)).astype(np.float32)
+
+
+def _leaves(
+    columns: np.ndarray,
+    labelled: np.ndarray,
+    scaled: Any,
+    n_trees: int,
+    rng: np.random.Generator,
+    grown_from: int,
+) -> np.ndarray:
+    """Grow the trees and return the leaf of each gene in each tree, (n_genes, n_trees)."""
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.utils.extmath import randomized_svd
+
     seed = int(rng.integers(2**31))
+    # The outcomes of a gene: leading components of its labels, which may be hundreds.
     _, size, outcomes = randomized_svd(scaled, min(N_OUTCOMES, *scaled.shape), random_state=seed)
-    grown_from = rng.permutation(scaled.shape[1])[:GROWN_FROM]
+    chosen = rng.permutation(scaled.shape[1])[:grown_from]
+    components = (outcomes.T * size)[chosen]
     forest = ExtraTreesRegressor(
         n_trees, min_samples_leaf=LEAF, max_features=FEATURES, random_state=seed
     )
-    components = (outcomes.T * size)[grown_from]
-    forest.fit(columns[labelled][grown_from], components if len(size) > 1 else components[:, 0])
+    # scikit-learn wants a single outcome as a vector.
+    forest.fit(columns[labelled][chosen], components if len(size) > 1 else components[:, 0])
+    return forest.apply(columns)
 
-    leaves = forest.apply(columns)
-    of_genes = [matrix[:, labelled].T for matrix in (pairs.matrix(residual), known)]
-    total, count = (np.zeros((n, pairs.shape[0]), np.float32) for n in [(~labelled).sum()] * 2)
+
+def _leaf_sums(leaves: np.ndarray, labelled: np.ndarray, matrices: list[Any]) -> list[np.ndarray]:
+    """Return, for each matrix of TFs × genes, sums over the trees of the means in a gene's leaf.
+
+    Means are over the labelled genes of the leaf. Each result has shape (n_unlabelled, n_tfs).
+    """
+    of_genes = [matrix[:, labelled].T for matrix in matrices]
+    sums = [np.zeros(((~labelled).sum(), matrix.shape[0]), np.float32) for matrix in matrices]
     for leaf in leaves.T:
         inside, outside = leaf[labelled], leaf[~labelled]
         n_leaves = leaf.max() + 1
         share = 1 / np.maximum(np.bincount(inside, minlength=n_leaves), 1)
+        # (n_leaves, n_labelled): times values, the mean of each leaf.
         gather = sp.csr_array(
             (share[inside].astype(np.float32), (inside, np.arange(len(inside)))),
             (n_leaves, len(inside)),
         )
-        for sums, values in zip((total, count), of_genes, strict=True):
+        for total, values in zip(sums, of_genes, strict=True):
             mean = gather @ values
-            sums += (mean.toarray() if sp.issparse(mean) else mean)[outside]
-    shift = (total / (count + PSEUDO_KNOWN * n_trees)).T
-    rates = np.append(rate, rate.mean())[:, None]
-    # Leaves without an edge do not make one impossible.
-    probability = np.clip(
-        rates + np.vstack([shift, shift.mean(0)]), rates / 20, 1 - (1 - rates) / 20
-    )
-    return np.log(probability / (1 - probability)).astype(np.float32)
+            total += (mean.toarray() if sp.issparse(mean) else mean)[outside]
+    return sums

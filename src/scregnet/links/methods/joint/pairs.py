@@ -1,4 +1,4 @@
-"""The labelled pairs that the pair process computes with: a whole matrix of TFs × genes, or a list of its cells."""
+"""The labelled pairs of a fit: a matrix of TFs × genes, or a list of its known cells."""
 
 from __future__ import annotations
 
@@ -8,67 +8,89 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from scregnet.links.forms.saved import (
+    State,
+    check_ascending,
+    read_bools,
+    read_integers,
+    refuse,
+)
+
 if TYPE_CHECKING:
     from scregnet.links.task import Pairs
 
-# Up to so many TFs × genes a product of whole matrices is as fast as one over a list of cells, and its memory does not matter.
+# TFs × genes up to which labels are a whole matrix. There, products of whole matrices are as fast
+# as those over a list of cells, and their memory does not matter.
 DENSE_CELLS = 1_000_000
 
 
 class DensePairs:
-    """TFs × genes of which many are known.
+    """A matrix of TFs × genes, of which many cells are known.
 
-    *Values*, here and in :class:`~scregnet.links.methods.joint.pairs.SparsePairs`, are one number for each cell that is computed: here an array of shape (n_tfs, n_genes), there one number for each
-    known pair, by TF and then by gene. ``known`` and ``labels`` are bool values; what stands in cells that are not known counts nothing.
+    *Values*, here and in :class:`SparsePairs`, are one number per cell that is computed: here an
+    array of shape (n_tfs, n_genes), there one number per known pair, by TF and then by gene.
+    ``known`` and ``labels`` are bool values. What cells that are not known hold counts nothing.
     """
 
     def __init__(self, labels: np.ndarray, known: np.ndarray) -> None:
         self.shape, self.known, self.labels = known.shape, known, labels & known
 
     def keep(self, which: np.ndarray) -> DensePairs:
-        """The known pairs of the given values."""
+        """Return the known pairs of the given values."""
         return DensePairs(self.labels, self.known & which)
 
     def cells(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and columns of the given values, in the order in which ``values[which]`` has them."""
+        """Return rows and columns of the given values, in the order of ``values[which]``."""
         rows, columns = np.nonzero(which)
         return rows, columns
 
     def matrix(self, values: np.ndarray) -> np.ndarray:
-        """Values, zero where no pair is known, as a matrix of shape (n_tfs, n_genes)."""
+        """Return values, zero where no pair is known, as a matrix of shape (n_tfs, n_genes)."""
         return values
 
     def row(self, values: np.ndarray, row: int) -> np.ndarray:
-        """Values of one TF for all genes."""
+        """Return the values of one TF for all genes."""
         return values[row]
 
     def per_tf(self, numbers: np.ndarray) -> np.ndarray:
-        """The number of its TF for each value, or what broadcasts to it."""
+        """Return the number of its TF for each value, or what broadcasts to it."""
         return numbers[:, None]
 
     def per_gene(self, numbers: np.ndarray) -> np.ndarray:
-        """The number of its gene for each value, or what broadcasts to it."""
+        """Return the number of its gene for each value, or what broadcasts to it."""
         return numbers[None]
 
     def dot(self, of_tfs: np.ndarray, of_genes: np.ndarray) -> np.ndarray:
-        """Values that are the product of a vector of the TF and one of the gene."""
+        """Return values ``of_tfs[row] · of_genes[column]``."""
         return of_tfs @ of_genes.T
 
     def mixed(self, tfs: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Values of ``tfs @ matrix(values)``: what all TFs have of the same gene, by how alike the TFs are."""
+        """Return values of ``tfs @ matrix(values)``: within each gene, a mixture over the TFs."""
         return tfs @ values
 
     def gram(self, values: np.ndarray) -> np.ndarray:
-        """Products of the rows of values, dense of shape (n_tfs, n_tfs)."""
+        """Return the products of the rows of values, dense of shape (n_tfs, n_tfs)."""
         return values @ values.T
 
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which ``from_state`` makes an equal object."""
+        """Arrays from which :func:`from_state` makes an equal object."""
         return {"known": self.known, "labels": self.labels}
 
 
 class SparsePairs:
-    """A list of the few known pairs of many TFs × genes, with the methods of ``DensePairs``: nothing here is as large as the matrix."""
+    """A list of the few known pairs of many TFs × genes, with the methods of :class:`DensePairs`.
+
+    Nothing here is as large as the matrix.
+
+    Parameters
+    ----------
+    indptr, columns
+        Rows and columns of the known cells, as in a csr matrix.
+    labels
+        Label of each cell.
+    n_genes
+        Columns of the matrix.
+    """
 
     def __init__(
         self, indptr: np.ndarray, columns: np.ndarray, labels: np.ndarray, n_genes: int
@@ -83,41 +105,41 @@ class SparsePairs:
         return np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))
 
     def keep(self, which: np.ndarray) -> SparsePairs:
-        """The pairs of the given values."""
+        """Return the pairs of the given values."""
         indptr = np.concatenate([[0], np.cumsum(which)])[self.indptr].astype(self.indptr.dtype)
         return SparsePairs(indptr, self.columns[which], self.labels[which], self.shape[1])
 
     def cells(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and columns of the given values."""
+        """Return rows and columns of the given values."""
         return self.rows[which], self.columns[which]
 
     def matrix(self, values: np.ndarray) -> sp.csr_array:
-        """Values as a matrix of shape (n_tfs, n_genes)."""
+        """Return values as a matrix of shape (n_tfs, n_genes)."""
         return sp.csr_array((values, self.columns, self.indptr), self.shape)
 
     def row(self, values: np.ndarray, row: int) -> np.ndarray:
-        """Values of one TF for all genes, zero where none is known."""
+        """Return the values of one TF for all genes, zero where none is known."""
         here = slice(self.indptr[row], self.indptr[row + 1])
         whole = np.zeros(self.shape[1], values.dtype)
         whole[self.columns[here]] = values[here]
         return whole
 
     def per_tf(self, numbers: np.ndarray) -> np.ndarray:
-        """The number of its TF for each value."""
+        """Return the number of its TF for each value."""
         return numbers[self.rows]
 
     def per_gene(self, numbers: np.ndarray) -> np.ndarray:
-        """The number of its gene for each value."""
+        """Return the number of its gene for each value."""
         return numbers[self.columns]
 
     def dot(self, of_tfs: np.ndarray, of_genes: np.ndarray) -> np.ndarray:
-        """Values that are the product of a vector of the TF and one of the gene."""
+        """Return values ``of_tfs[row] · of_genes[column]``."""
         from scregnet.links.methods.joint.compiled import products
 
         return products(of_tfs, of_genes, self.indptr, self.columns)
 
     def mixed(self, tfs: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Values of ``tfs @ matrix(values)``."""
+        """Return values of ``tfs @ matrix(values)``."""
         from scregnet.links.methods.joint.compiled import mixed
 
         order, starts = self._by_gene
@@ -127,38 +149,43 @@ class SparsePairs:
 
     @cached_property
     def _by_gene(self) -> tuple[np.ndarray, np.ndarray]:
-        starts = np.concatenate(
-            [[0], np.cumsum(np.bincount(self.columns, minlength=self.shape[1]))]
-        )
+        """Order of the pairs by gene, and where each gene starts in it."""
+        counts = np.bincount(self.columns, minlength=self.shape[1])
+        starts = np.concatenate([[0], np.cumsum(counts)])
         return np.argsort(self.columns, kind="stable"), starts
 
     def gram(self, values: np.ndarray) -> np.ndarray:
-        """Products of the rows of values, dense of shape (n_tfs, n_tfs)."""
+        """Return the products of the rows of values, dense of shape (n_tfs, n_tfs)."""
         matrix = self.matrix(values)
         return (matrix @ matrix.T).toarray()
 
     def state(self) -> dict[str, np.ndarray]:
-        """Arrays from which ``from_state`` makes an equal object."""
-        n_genes = np.array(self.shape[1])
+        """Arrays from which :func:`from_state` makes an equal object."""
         return {
             "indptr": self.indptr,
             "columns": self.columns,
             "labels": self.labels,
-            "n_genes": n_genes,
+            "n_genes": np.array(self.shape[1]),
         }
 
 
 KnownPairs = DensePairs | SparsePairs
 
 
-def known_pairs(pairs: Pairs, n_genes: int) -> tuple[np.ndarray, KnownPairs]:
-    """Positions of the TFs, ascending, and the pairs by TF and gene; of a pair that is given twice the last label counts."""
+def known_pairs(
+    pairs: Pairs, n_genes: int, *, dense_cells: int = DENSE_CELLS
+) -> tuple[np.ndarray, KnownPairs]:
+    """Return the positions of the TFs, ascending, and the pairs by TF and gene.
+
+    If a pair is given twice, its last label counts. ``dense_cells`` is as for :func:`is_large`.
+    """
     tfs, rows = np.unique(pairs.sources, return_inverse=True)
-    if not is_large(pairs, n_genes):
+    if not is_large(pairs, n_genes, dense_cells):
         labels, known = (np.zeros((len(tfs), n_genes), bool) for _ in range(2))
         labels[rows, pairs.targets] = pairs.labels
         known[rows, pairs.targets] = True
         return tfs, DensePairs(labels, known)
+    # Reversed, because unique keeps the first of equal cells.
     cells, last = np.unique(
         (rows.astype(np.int64) * n_genes + pairs.targets)[::-1], return_index=True
     )
@@ -167,34 +194,66 @@ def known_pairs(pairs: Pairs, n_genes: int) -> tuple[np.ndarray, KnownPairs]:
     return tfs, SparsePairs(indptr, columns.astype(np.int32), pairs.labels[::-1][last], n_genes)
 
 
-def is_large(pairs: Pairs, n_genes: int) -> bool:
-    """Whether TFs × genes are too many for whole matrices."""
-    return bool(np.bincount(pairs.sources).astype(bool).sum() * n_genes > DENSE_CELLS)
+def is_large(pairs: Pairs, n_genes: int, dense_cells: int = DENSE_CELLS) -> bool:
+    """Return whether labelled TFs × genes are more than ``dense_cells``."""
+    n_tfs = np.bincount(pairs.sources).astype(bool).sum()
+    return bool(n_tfs * n_genes > dense_cells)
 
 
 def sample_others(
-    pairs: Pairs, n_genes: int, n: int, rng: np.random.Generator
+    pairs: Pairs,
+    n_genes: int,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    dense_cells: int = DENSE_CELLS,
 ) -> tuple[Pairs, float]:
-    """All edges, and of large problems with more than ``n`` pairs so many random non-edges that there are ``n``, but not fewer than edges.
+    """Keep all edges and a random share ``s`` of the non-edges, if the fit is large.
+
+    Parameters
+    ----------
+    pairs
+        The training pairs.
+    n_genes
+        Number of genes.
+    n
+        Pairs to keep. At least as many non-edges as edges are kept.
+    rng
+        Draws the non-edges.
+    dense_cells
+        See :func:`is_large`.
 
     Returns
     -------
-    The pairs, and the logarithm of the share of the non-edges that is used: what a logit that is learned from these pairs is too large by, with the sign turned.
+    The pairs and ``log(s)``, to be added to the logits. Leaving out non-edges moves the intercept
+    of a logistic model by as much.
     """
     n_edges = pairs.n_positive
     n_others, wanted = len(pairs) - n_edges, max(n - n_edges, n_edges)
-    if wanted >= n_others or not is_large(pairs, n_genes):
+    if wanted >= n_others or not is_large(pairs, n_genes, dense_cells):
         return pairs, 0.0
     which = pairs.labels.copy()
     which[rng.choice(np.flatnonzero(~which), wanted, replace=False, shuffle=False)] = True
     return pairs.take(which), float(np.log(wanted / n_others))
 
 
-def from_state(state: dict[str, np.ndarray]) -> KnownPairs:
-    """The inverse of ``state()`` of either kind."""
-    labels = np.asarray(state["labels"], bool)
-    if "known" in state:
-        return DensePairs(labels, np.asarray(state["known"], bool))
-    return SparsePairs(
-        np.asarray(state["indptr"]), np.asarray(state["columns"]), labels, int(state["n_genes"])
-    )
+def from_state(state: State, shape: tuple[int, int], prefix: str = "") -> KnownPairs:
+    """The inverse of ``state()`` of either kind.
+
+    Raises ``ValueError`` unless the arrays are those of pairs of ``shape``, (n_tfs, n_genes).
+    """
+    if f"{prefix}known" in state:
+        labels, known = (
+            read_bools(state, f"{prefix}{name}", shape) for name in ("labels", "known")
+        )
+        return DensePairs(labels, known)
+    n_tfs, n_genes = shape
+    labels = read_bools(state, f"{prefix}labels", (None,))
+    n = len(labels)
+    columns = read_integers(state, f"{prefix}columns", (n,), high=n_genes - 1)
+    indptr = read_integers(state, f"{prefix}indptr", (n_tfs + 1,), high=n)
+    read_integers(state, f"{prefix}n_genes", (), low=n_genes, high=n_genes)
+    check_ascending(f"{prefix}indptr", indptr)
+    if indptr[0] != 0 or indptr[-1] != n:
+        refuse(f"{prefix}indptr", f"must run from 0 to {n}, found {indptr[0]} to {indptr[-1]}")
+    return SparsePairs(indptr, columns, labels, n_genes)

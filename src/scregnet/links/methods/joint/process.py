@@ -1,55 +1,31 @@
-"""A Gaussian process over pairs of genes: what a TF does to a gene, it does to similar genes, and similar TFs do it too."""
+"""Gaussian process over TF–gene pairs: similar genes and similar TFs share preferences."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.special import expit
 
+from scregnet.links.forms.saved import State, check_ascending, read_floats, read_integers
+from scregnet.links.methods.joint.covariance import PairCovariance, Variances
+from scregnet.links.methods.joint.laplace import LogisticObjective, laplace_mode
 from scregnet.links.methods.joint.pairs import KnownPairs, from_state
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-INDUCING, COMPONENTS = 1024, 256
-STEPS, SOLVER_STEPS, TOLERANCE = 20, 100, 1e-2
-# A smaller curvature leaves the step to rounding errors.
-LEAST_CURVATURE = 1e-3
-# In logits: more than that is worth a warning.
+# They end the search where logits are within 0.02 of the most probable ones.
+MAX_NEWTON, MAX_CG, TOLERANCE = 20, 100, 1e-2
+# Mean change of the logits, in the last step, that is worth a warning.
 UNFINISHED = 0.3
-
-
-@dataclass(frozen=True)
-class Variances:
-    """Prior variances, on the logit scale, of the parts of a logit."""
-
-    tf: float = 3.0
-    """Of the bias of a TF."""
-
-    target: float = 1.0
-    """Of the bias of a target."""
-
-    target_smooth: float = 1.0
-    """Of how similar genes share the bias of a target."""
-
-    own: float = 0.3
-    """Of a TF's own preference among genes, shared by similar genes."""
-
-    similar: float = 0.2
-    """Of the preference that it shares with TFs of similar expression."""
-
-    joint: float = 2.0
-    """Of the targets that it shares with TFs that have targets in common with it."""
-
-    joint_smooth: float = 0.5
-    """Of the preference that it shares with those TFs, shared by similar genes."""
-
+# Least variance of a label when residuals are scaled: nearly certain pairs must not dominate.
+LEAST_VARIANCE = 0.01
+# Added to the number of genes that are labelled for both TFs: few of them show little likeness.
+PSEUDO_PAIRS = 20
 
 # All genes as targets.
 EVERY = slice(None)
@@ -57,10 +33,24 @@ EVERY = slice(None)
 
 @dataclass(frozen=True, eq=False)
 class PairProcess:
-    """The posterior of a fitted process; ``parts`` gives the parts of a TF's logits.
+    """Posterior of a fitted process. :meth:`parts` gives the terms of a TF's logits.
 
-    ``features`` (n_genes, n_inducing) has the kernel of genes as ``features @ features.T``; ``tfs`` are the positions of the labelled TFs, ``weights``
-    the dual weights of ``pairs``, the known pairs, ``likeness`` (n_tfs, n_tfs) how TFs have targets in common.
+    Parameters
+    ----------
+    features
+        ``F`` with the kernel of genes ``K = F @ F.T``, (n_genes, n_components).
+    tfs
+        Positions of the labelled TFs.
+    pairs
+        The known pairs.
+    weights
+        Dual weights ``a`` of the known pairs.
+    likeness
+        ``L``, (n_tfs, n_tfs): how much TFs have targets in common.
+    mean
+        Prior mean ``m`` of every logit.
+    variances
+        Prior variances of the terms.
     """
 
     features: np.ndarray
@@ -73,102 +63,75 @@ class PairProcess:
 
     @classmethod
     def fit(
-        cls, features: np.ndarray, tfs: np.ndarray, pairs: KnownPairs, variances: Variances
+        cls,
+        features: np.ndarray,
+        tfs: np.ndarray,
+        pairs: KnownPairs,
+        variances: Variances,
+        *,
+        max_newton: int = MAX_NEWTON,
+        max_cg: int = MAX_CG,
+        tolerance: float = TOLERANCE,
     ) -> PairProcess:
-        """Fit to the known pairs, whose rows are ``tfs``.
+        """Find the most probable logits of the known pairs; warn if the search has not converged.
 
-        Newton's method for the most probable logits: conjugate gradients solve each step for the dual weights, and a step is halved until it leads to more
-        probable logits; where rounding lets none do so, the fit ends. It warns if it is far from converged then. How TFs have targets in common is estimated from what is left over once the
-        biases are taken off, after a first fit without that part.
+        A first fit has no ``L``. Its residuals give ``L`` for the second fit, which starts from
+        the weights of the first.
 
-        Notes
-        -----
-        Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), section 3.4.
+        Parameters
+        ----------
+        features, tfs, pairs, variances
+            See the class; ``tfs`` are the rows of ``pairs``.
+        max_newton, max_cg, tolerance
+            See :func:`~scregnet.links.methods.joint.laplace.laplace_mode`.
         """
-        # Half a pair of either kind: a fold may hold no edge at all.
+        # Half a pair of either kind keeps the logit finite: a fold may hold no edge at all.
         share = (pairs.labels.sum() + 0.5) / (pairs.known.sum() + 1)
         mean = float(np.log(share / (1 - share)))
-        none = np.zeros((len(tfs), len(tfs)), np.float32)
-        first = cls(
-            features, tfs, pairs, np.zeros(pairs.known.shape, np.float32), none, mean, variances
-        )._solved()
-        return replace(first, likeness=first._likeness())._solved()
+        unlike = np.zeros((len(tfs), len(tfs)), np.float32)
+        weights = np.zeros(pairs.known.shape, np.float32)
+        limits: dict[str, Any] = {
+            "max_newton": max_newton,
+            "max_cg": max_cg,
+            "tolerance": tolerance,
+        }
+        start = cls(features, tfs, pairs, weights, unlike, mean, variances)
+        first = start._solved(**limits)
+        return replace(first, likeness=first._likeness())._solved(**limits)
 
-    def _solved(self) -> PairProcess:
-        v, pairs, n_tfs = self.variances, self.pairs, len(self.tfs)
-        kernel = self.features[self.tfs] @ self.features[self.tfs].T
-        flat = np.float32(v.target) + np.float32(v.joint) * self.likeness
-        smooth = (
-            v.target_smooth
-            + v.own * np.eye(n_tfs)
-            + v.similar * kernel
-            + v.joint_smooth * self.likeness
+    def _solved(self, *, max_newton: int, max_cg: int, tolerance: float) -> PairProcess:
+        """Return the process with the weights of the most probable logits."""
+        pairs = self.pairs
+        covariance = PairCovariance.of(
+            pairs, self.features, self.tfs, self.likeness, self.variances
         )
-        smooth = smooth.astype(np.float32)
-
-        def covariance(x: np.ndarray) -> np.ndarray:
-            matrix = pairs.matrix(x)
-            biases = pairs.per_tf(np.float32(v.tf) * matrix.sum(1))
-            return (
-                biases
-                + pairs.mixed(flat, x)
-                + pairs.dot(smooth @ (matrix @ self.features), self.features)
+        objective = LogisticObjective(
+            pairs.labels.astype(np.float32), pairs.known, np.float32(self.mean)
+        )
+        mode = laplace_mode(
+            covariance,
+            objective,
+            start=self.weights,
+            max_newton=max_newton,
+            max_cg=max_cg,
+            tolerance=tolerance,
+        )
+        if not mode.last_change < UNFINISHED:
+            msg = (
+                "the process of method='joint' has not converged: its last step would change "
+                f"logits by {mode.last_change:.2g} on average. Take smaller prior variances."
             )
-
-        mean, known = np.float32(self.mean), pairs.known
-        labels = pairs.labels.astype(np.float32)
-
-        def loss(weights: np.ndarray, logits: np.ndarray) -> float:
-            likelihood = np.logaddexp(0, logits) - labels * logits
-            return float(
-                np.where(known, likelihood + weights * (logits - mean) / 2, 0).sum(dtype=np.float64)
-            )
-
-        weights = self.weights
-        logits = mean + covariance(weights)
-        least = loss(weights, logits)
-        for _ in range(STEPS):
-            expected = expit(logits)
-            root = np.where(
-                known, np.sqrt(np.maximum(expected * (1 - expected), LEAST_CURVATURE)), 0
-            )
-            inverse = np.divide(1, root, out=np.zeros_like(root), where=known)
-            right = (labels - expected) * inverse + root * (logits - mean)
-            # Of the covariance, the bias of a TF is the most that a step has to undo, and easily inverted.
-            shrink = np.float32(v.tf) / (1 + np.float32(v.tf) * pairs.matrix(root**2).sum(1))
-
-            def unbiased(
-                x: np.ndarray, root: np.ndarray = root, shrink: np.ndarray = shrink
-            ) -> np.ndarray:
-                return x - root * pairs.per_tf(shrink * pairs.matrix(root * x).sum(1))
-
-            end = root * _conjugate_gradients(covariance, root, right, weights * inverse, unbiased)
-            step, change = end - weights, mean + covariance(end) - logits
-            share, far = np.float32(1), float(np.abs(change)[known].mean())
-            while share > TOLERANCE:
-                found = loss(weights + share * step, logits + share * change)
-                # Close to the end, rounding decides which is less.
-                if found <= least + 1e-7 * abs(least):
-                    break
-                share /= 2
-            else:
-                break
-            weights, logits, least = weights + share * step, logits + share * change, found
-            if far < TOLERANCE:
-                break
-        if not far < UNFINISHED:
-            msg = f"the process of method='joint' has not converged: its last step would change logits by {far:.2g} on average. Take smaller prior variances."
             warnings.warn(msg, RuntimeWarning, stacklevel=2)
-        return replace(self, weights=weights)
+        return replace(self, weights=mode.weights)
 
     def _likeness(self) -> np.ndarray:
-        """Correlation of what the biases leave over between TFs, the nearest that is a covariance, of mean variance 1."""
+        """Return ``L``: correlation of TFs' label residuals, scaled to a mean variance of 1."""
         pairs, expected = self.pairs, expit(self.biases())
-        scale = np.sqrt(np.maximum(expected * (1 - expected), 0.01))
-        left = np.where(pairs.known, (pairs.labels - expected) / scale, 0)
-        values, vectors = np.linalg.eigh(
-            pairs.gram(left) / (pairs.gram(pairs.known.astype(np.float32)) + 20)
-        )
+        scale = np.sqrt(np.maximum(expected * (1 - expected), LEAST_VARIANCE))
+        residual = np.where(pairs.known, (pairs.labels - expected) / scale, 0)
+        n_common = pairs.gram(pairs.known.astype(np.float32))
+        values, vectors = np.linalg.eigh(pairs.gram(residual) / (n_common + PSEUDO_PAIRS))
+        # A covariance has no negative eigenvalues; setting them to 0 gives the nearest one.
         likeness = (vectors * np.maximum(values, 0)) @ vectors.T
         return (likeness / max(np.diag(likeness).mean(), 1e-6)).astype(np.float32)
 
@@ -181,10 +144,12 @@ class PairProcess:
 
     @cached_property
     def _matrix(self) -> np.ndarray | sp.csr_array:
+        """``a`` as a matrix of TFs × genes."""
         return self.pairs.matrix(self.weights)
 
     @cached_property
     def _projected(self) -> np.ndarray:
+        """``a @ F``, (n_tfs, n_components)."""
         return self._matrix @ self.features
 
     @cached_property
@@ -197,42 +162,58 @@ class PairProcess:
 
     @cached_property
     def _target_biases(self) -> np.ndarray:
+        """Own and shared bias of each target, (2, n_genes)."""
         total = self._matrix.sum(0)
         smooth = self.features @ (total @ self.features)
         v = self.variances
         return np.stack([np.float32(v.target) * total, np.float32(v.target_smooth) * smooth])
 
     def biases(self) -> np.ndarray:
-        """The logits of the biases alone, float32, for each of ``pairs``."""
-        own, of_targets = (
-            self.pairs.per_tf(self._tf_biases),
-            self.pairs.per_gene(self._target_biases.sum(0)),
-        )
-        return (self.mean + own + of_targets).astype(np.float32)
+        """Return the logits of the biases alone for the known pairs, float32."""
+        of_tfs = self.pairs.per_tf(self._tf_biases)
+        of_targets = self.pairs.per_gene(self._target_biases.sum(0))
+        return (self.mean + of_tfs + of_targets).astype(np.float32)
 
     def parts(self, sources: np.ndarray, targets: np.ndarray | slice = EVERY) -> np.ndarray:
-        """Parts of the logits of every pair of the given genes, float32 of shape (6, n_sources, n_targets).
+        """Return the terms of the logits of all pairs of ``sources`` and ``targets``.
 
-        Bias of the TF, bias of the target, shared bias of similar targets, the TF's preferences by expression, targets in common with other TFs, and these by
-        expression. A gene that is not among the labelled TFs has what its expression tells and nothing else.
+        float32 of shape (6, n_sources, n_targets). The terms, in order:
+
+        - bias of the TF;
+        - bias of the target;
+        - bias that similar targets share;
+        - preferences of the TF and of TFs of similar expression;
+        - targets in common with other TFs;
+        - preferences of TFs with common targets.
+
+        For a gene that is no labelled TF, only the terms with ``K[t, u]`` and the target's biases
+        are non-zero.
         """
         v, rows = self.variances, self.row[sources]
         seen = rows >= 0
         mine = rows[seen]
         projected, features = self._projected, self.features[targets]
+        # Preferences as vectors p with the logit p · F[g].
         preference = np.zeros((2, len(sources), features.shape[1]), np.float32)
+        # similar * K[t, u] a[u, h] K[h, g], then own * a[t, h] K[h, g]
         preference[0] = v.similar * ((self.features[sources] @ self._tf_features.T) @ projected)
         preference[0, seen] += v.own * projected[mine]
+        # joint_smooth * L[t, u] a[u, h] K[h, g]
         preference[1, seen] = v.joint_smooth * (self.likeness[mine] @ projected)
         parts = np.zeros((6, len(sources), len(features)), np.float32)
         parts[0, seen] = self._tf_biases[mine][:, None]
         parts[1:3] = self._target_biases[:, None, targets]
+        # joint * L[t, u] a[u, g]
         parts[4, seen] = v.joint * (self.likeness[mine] @ self._matrix)[:, targets]
-        # Both at once: what takes time is to read the features of all genes.
+        # One product for both preferences: reading the features of all genes takes the time.
         parts[[3, 5]] = (preference.reshape(-1, features.shape[1]) @ features.T).reshape(
             2, *parts.shape[1:]
         )
         return parts
+
+    def logits(self, sources: np.ndarray) -> np.ndarray:
+        """Return the logits of all pairs of the given genes with all genes, float32."""
+        return np.float32(self.mean) + self.parts(sources).sum(0)
 
     def state(self) -> dict[str, np.ndarray]:
         """Plain arrays from which :meth:`from_state` makes an equal object."""
@@ -244,114 +225,21 @@ class PairProcess:
         return arrays | {f"pairs_{name}": value for name, value in self.pairs.state().items()}
 
     @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> PairProcess:
-        """The inverse of :meth:`state`."""
-        features, weights, likeness = (
-            np.asarray(state[name], np.float32) for name in ("features", "weights", "likeness")
-        )
-        variances = Variances(*map(float, state["variances"]))
-        pairs = from_state(
-            {
-                name.removeprefix("pairs_"): state[name]
-                for name in state
-                if name.startswith("pairs_")
-            }
-        )
+    def from_state(cls, state: State, prefix: str = "") -> PairProcess:
+        """The inverse of :meth:`state`; raise ``ValueError`` if the arrays do not fit together."""
+        features = read_floats(state, f"{prefix}features", (None, None))
+        n_genes = len(features)
+        tfs = read_integers(state, f"{prefix}tfs", (None,), high=n_genes - 1, dtype=np.int64)
+        check_ascending(f"{prefix}tfs", tfs, strictly=True)
+        n_tfs = len(tfs)
+        pairs = from_state(state, (n_tfs, n_genes), f"{prefix}pairs_")
+        variances = read_floats(state, f"{prefix}variances", (len(fields(Variances)),), np.float64)
         return cls(
             features,
-            np.asarray(state["tfs"]),
+            tfs,
             pairs,
-            weights,
-            likeness,
-            float(state["mean"]),
-            variances,
+            read_floats(state, f"{prefix}weights", pairs.known.shape),
+            read_floats(state, f"{prefix}likeness", (n_tfs, n_tfs)),
+            float(read_floats(state, f"{prefix}mean", (), np.float64)),
+            Variances(*variances.tolist()),
         )
-
-    def logits(self, sources: np.ndarray) -> np.ndarray:
-        """Logits of every pair of the given genes with all genes, float32 of shape (n_sources, n_genes)."""
-        return np.float32(self.mean) + self.parts(sources).sum(0)
-
-
-def gene_features(
-    expression: np.ndarray,
-    summary: np.ndarray,
-    embedding: np.ndarray | None,
-    families: np.ndarray | None = None,
-    *,
-    family: float = 0.0,
-    first: np.ndarray,
-    rng: np.random.Generator,
-    n_inducing: int = INDUCING,
-    n_components: int = COMPONENTS,
-) -> np.ndarray:
-    """Features whose products are the kernel of genes, float32 of shape (n_genes, n_components), the largest first.
-
-    The kernel is a mean of the correlation of expression, an exponential of it, a Gaussian of mean, spread and detection rate, and, for genes that have a
-    vector, an exponential of the cosine of embeddings; genes of one family have ``family`` on top. Up to ``n_components`` genes the kernel is exact, beyond these are its leading components. Of
-    more than ``n_inducing`` genes the Nyström approximation by so many is taken: ``first`` (the TFs), or, if these are more than half as many, some of them, and
-    others at random. A thousandth is added to how like itself a gene is, for the sake of rounding.
-
-    Notes
-    -----
-    Williams and Seeger, Using the Nyström method to speed up kernel machines, NIPS (2000).
-    """
-    n_genes = len(summary)
-    if len(first) > n_inducing // 2:
-        first = np.sort(rng.permutation(first)[: n_inducing // 2])
-    others = np.setdiff1d(np.arange(n_genes), first)
-    inducing = np.concatenate([first, rng.permutation(others)])[:n_inducing]
-    kernel = _kernel(expression, summary, embedding, inducing)
-    if families is not None and family:
-        kernel += family * (families[:, None] == families[inducing])
-    root = np.linalg.cholesky(kernel[inducing].astype(np.float64) + 1e-3 * np.eye(len(inducing)))
-    features = solve_triangular(root, kernel.T.astype(np.float64), lower=True)
-    _, directions = np.linalg.eigh(features @ features.T)
-    return (features.T @ directions[:, ::-1][:, :n_components]).astype(np.float32)
-
-
-def _kernel(
-    expression: np.ndarray, summary: np.ndarray, embedding: np.ndarray | None, inducing: np.ndarray
-) -> np.ndarray:
-    unit = _unit(expression)
-    correlation = unit @ unit[inducing].T
-    spread = np.maximum(summary.std(0), 1e-6)
-    scaled = (summary - summary.mean(0)) / spread
-    size = (scaled**2).sum(1)
-    distance = np.maximum(size[:, None] + size[inducing] - 2 * scaled @ scaled[inducing].T, 0)
-    parts = [(0.5, correlation), (1.0, np.exp(2 * (correlation - 1))), (0.5, np.exp(-distance / 2))]
-    if embedding is not None and embedding.any():
-        there = np.any(embedding != 0, axis=1)
-        centred = _unit(np.where(there[:, None], embedding - embedding[there].mean(0), 0))
-        both = there[:, None] & there[None, inducing]
-        parts.append((1.0, np.where(both, np.exp(2 * (centred @ centred[inducing].T - 1)), 0)))
-    return sum(weight * part for weight, part in parts) / sum(weight for weight, _ in parts)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
-
-
-def _conjugate_gradients(
-    covariance: Callable[[np.ndarray], np.ndarray],
-    root: np.ndarray,
-    right: np.ndarray,
-    start: np.ndarray,
-    precondition: Callable[[np.ndarray], np.ndarray],
-) -> np.ndarray:
-    """Solve ``x + root * covariance(root * x) = right``."""
-    solution = start
-    residual = right - start - root * covariance(root * start)
-    direction = near = precondition(residual)
-    size, enough = float((residual * near).sum()), TOLERANCE**2 * float((right**2).sum())
-    for _ in range(SOLVER_STEPS):
-        # Of huge variances rounding leaves nothing positive.
-        if float((residual**2).sum()) <= enough or not size > 0:
-            break
-        image = direction + root * covariance(root * direction)
-        step = size / float((direction * image).sum())
-        solution = solution + step * direction
-        residual = residual - step * image
-        near = precondition(residual)
-        before, size = size, float((residual * near).sum())
-        direction = near + size / before * direction
-    return solution

@@ -1,9 +1,9 @@
-"""Low-rank logistic factors of a matrix of labels of which some cells are known."""
+"""Low-rank logistic factors of a matrix of labels, of which some cells are known."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,24 +12,51 @@ from scipy.linalg import eigh
 if TYPE_CHECKING:
     from scregnet.links.task import Pairs
 
+# Weak, because TFs differ widely in how many targets they have.
 TF_BIAS_PRECISION = 0.1
+# First iterations without factors, so that these start from what the biases do not explain.
 WARM_UP = 6
 # A known cell of a sparse matrix takes about as long as this many cells of a dense one.
 SPARSE_COST = 16
-# Of larger matrices the factors of the TFs are found on a part of the targets, then made better in a few rounds on all.
+# Larger matrices are solved for a part of the targets first. Time grows with the cells.
 CELLS_SOLVED = 8_000_000
+# Rounds on all targets after that.
 ROUNDS = 3
 # Root mean square of what a factor adds to a logit, below which it is dropped.
 LEAST_LOGIT = 1e-3
-# Columns of the biases on either side; the same column of the other side is 1.
+# Columns of the biases. On the other side, the same column is 1.
 TF_BIAS, TARGET_BIAS = -2, -1
 OTHER = {TF_BIAS: TARGET_BIAS, TARGET_BIAS: TF_BIAS}
+# Cells and genes that are computed at a time: bounds the memory of what each of them needs.
 BLOCK, SOLVED = 1 << 17, 1 << 12
+
+
+@dataclass(frozen=True)
+class FactorPrior:
+    """Priors of the factors, and how they are estimated."""
+
+    rank: int
+    """Factors at most; factors that die out are dropped."""
+
+    precision: float
+    """Of the factors, around 0."""
+
+    target_precision: float
+    """Of the biases of targets, around their mean."""
+
+    variational: bool
+    """Whether to follow means and covariances (variational Bayes) or most probable values only.
+
+    Variational Bayes prunes factors that the labels do not call for.
+    """
+
+    n_iterations: int
+    """Times that both sides are solved."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelMatrix:
-    """Labels of the given pairs as a matrix of the TFs × targets that occur in them; sparse where few of its cells are given."""
+    """Labels of pairs as a matrix of the TFs × targets that occur; sparse if few cells are known."""
 
     sources: np.ndarray
     """Positions of the genes in rows."""
@@ -41,16 +68,19 @@ class LabelMatrix:
     """1 where a pair is given, 0 elsewhere; float32."""
 
     centred: np.ndarray | sp.csr_array
-    """Label less one half where a pair is given, 0 elsewhere; float32, with the same cells as ``known``."""
+    """Label minus one half where a pair is given, 0 elsewhere; float32, same cells as ``known``."""
 
     @classmethod
-    def of(cls, pairs: Pairs) -> LabelMatrix:
-        """The matrix of the given pairs."""
+    def of(cls, pairs: Pairs, *, sparse_cost: float = SPARSE_COST) -> LabelMatrix:
+        """Return the matrix of the given pairs. If a pair is given twice, its last label counts.
+
+        It is sparse if the pairs times ``sparse_cost`` are fewer than all cells.
+        """
         (sources, rows), (targets, columns) = _numbered(pairs.sources), _numbered(pairs.targets)
         shape = len(sources), len(targets)
         values = pairs.labels - np.float32(0.5)
-        if SPARSE_COST * len(pairs) < shape[0] * shape[1]:
-            # As below, the last label counts of a pair that is given twice.
+        if sparse_cost * len(pairs) < shape[0] * shape[1]:
+            # Reversed, because unique keeps the first of equal cells.
             cells, last = np.unique(
                 (rows.astype(np.int64) * shape[1] + columns)[::-1], return_index=True
             )
@@ -66,18 +96,16 @@ class LabelMatrix:
     @property
     def n_pairs(self) -> int:
         """Number of known cells."""
-        return (
-            self.known.nnz
-            if isinstance(self.known, sp.csr_array)
-            else int(np.count_nonzero(self.known))
-        )
+        if isinstance(self.known, sp.csr_array):
+            return self.known.nnz
+        return int(np.count_nonzero(self.known))
 
     @property
     def n_cells(self) -> int:
-        """Number of cells to compute with, in terms of those of a dense matrix."""
-        return (
-            SPARSE_COST * self.n_pairs if isinstance(self.known, sp.csr_array) else self.known.size
-        )
+        """Number of cells of a dense matrix that would take as long."""
+        if isinstance(self.known, sp.csr_array):
+            return SPARSE_COST * self.n_pairs
+        return self.known.size
 
     @property
     def mean_logit(self) -> float:
@@ -87,47 +115,51 @@ class LabelMatrix:
         return float(np.log((n_edges + 0.5) / (n - n_edges + 0.5)))
 
     def every(self, step: int) -> LabelMatrix:
-        """All TFs with every ``step``-th target."""
+        """Return all TFs with every ``step``-th target."""
         known, centred = (m[:, ::step] if step > 1 else m for m in (self.known, self.centred))
         return LabelMatrix(self.sources, self.targets[::step], known, centred)
 
-    def dot(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Product of a vector of the TF and one of the target, float32: of every cell, or of the known cells of a sparse matrix one after the other."""
+    def dot(self, left: np.ndarray, right: np.ndarray, *, block: int = BLOCK) -> np.ndarray:
+        """Return ``left[row] · right[column]`` of the cells, float32.
+
+        A dense matrix gives all cells as a matrix, a sparse one its known cells as a vector.
+        ``block`` bounds the cells whose vectors are in memory at a time.
+        """
         left, right = left.astype(np.float32), right.astype(np.float32)
         if not isinstance(self.known, sp.csr_array):
             return left @ right.T
-        rows, columns = (
-            np.repeat(np.arange(len(left)), np.diff(self.known.indptr)),
-            self.known.indices,
-        )
-        blocks = [slice(start, start + BLOCK) for start in range(0, len(rows), BLOCK)]
+        rows = np.repeat(np.arange(len(left)), np.diff(self.known.indptr))
+        columns = self.known.indices
+        blocks = [slice(start, start + block) for start in range(0, len(rows), block)]
         return np.concatenate(
             [np.einsum("ij,ij->i", left[rows[b]], right[columns[b]]) for b in blocks]
         )
 
     def cells(self, values: np.ndarray) -> np.ndarray | sp.csr_array:
-        """What :meth:`dot` gives as a matrix that is 0 where no pair is given. ``values`` are overwritten."""
+        """Return what :meth:`dot` gives as a matrix, 0 where no pair is known; overwrites it."""
         if isinstance(self.known, sp.csr_array):
             return _like(self.known, values)
         return np.multiply(values, self.known, out=values)
 
 
 def _numbered(genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The genes that occur, ascending, and the number of each among them, without sorting millions of them."""
+    """Return the genes that occur, ascending, and the number of each; does not sort millions."""
     there = np.zeros(int(genes.max(initial=-1)) + 1, bool)
     there[genes] = True
     return np.flatnonzero(there), (np.cumsum(there, dtype=np.int32) - 1)[genes]
 
 
 def _like(matrix: sp.csr_array, values: np.ndarray) -> sp.csr_array:
+    """Return a matrix with the same cells and other values."""
     return sp.csr_array((values, matrix.indices, matrix.indptr), matrix.shape)
 
 
 @dataclass(frozen=True, eq=False)
 class Factors:
-    """Logit of a pair is ``source_vectors[row] @ target_vectors[column]``.
+    """Vectors with the logit ``source_vectors[row] · target_vectors[column]``.
 
-    The columns of both are the factors, then a bias for each TF (beside a 1 for each target), then a 1 for each TF (beside a bias for each target).
+    Columns of the source vectors: factors ``u``, bias ``a``, 1. Columns of the target vectors:
+    factors ``v``, 1, bias ``b``.
     """
 
     source_vectors: np.ndarray
@@ -135,52 +167,35 @@ class Factors:
 
 
 def factorise(
-    labels: LabelMatrix,
-    rank: int,
-    *,
-    precision: float,
-    target_precision: float,
-    variational: bool,
-    n_iterations: int,
+    labels: LabelMatrix, prior: FactorPrior, *, cells_solved: int = CELLS_SOLVED
 ) -> Factors:
     """Fit ``a[TF] + b[target] + u[TF] · v[target]`` to the known labels.
 
-    The priors are normal: factors around 0 with the given ``precision``, biases of targets around their mean with ``target_precision``, biases of TFs
-    around 0 with a small one. Under the parabola that bounds the logistic likelihood from below, either side given the other is a
-    ridge regression for each gene, so both are solved in turn, and the bound is made tight at the logits that come out. A matrix of more than
-    :data:`CELLS_SOLVED` cells is solved so for every k-th target, and then, from the factors that its TFs have by then, :data:`ROUNDS` times as a whole.
+    A parabola bounds the logistic likelihood of each label from below. Under it, each side given
+    the other is a ridge regression per gene. Both sides are solved in turn, and the parabola is
+    moved to touch the likelihood at the new logits.
 
     Parameters
     ----------
     labels
-        What is known.
-    rank
-        Largest number of factors; those that die out are dropped.
-    precision
-        Of the prior of the factors.
-    target_precision
-        Of the prior of the targets' biases.
-    variational
-        Follow means and covariances (variational Bayes), which prunes factors that the labels do not call for; or most probable values only.
-    n_iterations
-        Times that both sides are solved; the first few fit the biases alone, and the factors start from what these leave over.
+        Known labels.
+    prior
+        Priors and number of iterations. The first few iterations fit the biases alone.
+    cells_solved
+        In a larger matrix, every k-th target is solved first. A few rounds on all targets start
+        from the factors of the TFs that this gives.
 
     Notes
     -----
-    Jaakkola and Jordan, Bayesian parameter estimation via variational methods, Statistics and Computing 10 (2000).
+    Jaakkola and Jordan, Bayesian parameter estimation via variational methods, Statistics and
+    Computing 10 (2000).
     """
-    step = min(-(-labels.n_cells // CELLS_SOLVED), len(labels.targets))
+    step = min(-(-labels.n_cells // cells_solved), len(labels.targets))
     part = labels.every(step)
-    tfs = _Side.of(len(part.sources), TF_BIAS, 0.0, (precision, TF_BIAS_PRECISION, variational))
-    targets = _Side.of(
-        len(part.targets),
-        TARGET_BIAS,
-        labels.mean_logit,
-        (precision, target_precision, variational),
-    )
-    for iteration in range(n_iterations):
-        if iteration == WARM_UP and rank:
-            tfs, targets = _start(tfs, targets, part, min(rank, *part.known.shape))
+    tfs, targets = _biases(part, labels.mean_logit, prior)
+    for iteration in range(prior.n_iterations):
+        if iteration == WARM_UP and prior.rank:
+            tfs, targets = _start(tfs, targets, part, min(prior.rank, *part.known.shape))
         tfs.solve(part, targets)
         targets.solve(part, tfs)
         _drop(tfs, targets)
@@ -193,18 +208,24 @@ def factorise(
     return Factors(tfs.mean.astype(np.float32), targets.mean.astype(np.float32))
 
 
+class _SidePrior(NamedTuple):
+    precision: float
+    """Of the factors."""
+
+    bias_precision: float
+    variational: bool
+
+
 class _Side:
     """Vectors of all TFs or of all targets: mean of each, and covariance if variational."""
 
-    def __init__(self, mean: np.ndarray, bias: int, prior: tuple[float, float, bool]) -> None:
+    def __init__(self, mean: np.ndarray, bias: int, prior: _SidePrior) -> None:
         self.mean, self.bias, self.prior = mean, bias, prior
-        self.covariance = np.zeros((*mean.shape, mean.shape[1])) if prior[2] else None
+        self.covariance = np.zeros((*mean.shape, mean.shape[1])) if prior.variational else None
 
     @classmethod
-    def of(
-        cls, n: int, bias: int, start: float, prior: tuple[float, float, bool], n_factors: int = 0
-    ) -> _Side:
-        """Without factors, all biases at ``start``. The prior: precision of factors and of biases, and whether covariances are followed."""
+    def of(cls, n: int, bias: int, start: float, prior: _SidePrior, n_factors: int = 0) -> _Side:
+        """Return ``n`` vectors with factors of 0 and all biases at ``start``."""
         mean = np.zeros((n, n_factors + 2))
         mean[:, -2:] = 1
         mean[:, bias] = start
@@ -212,26 +233,26 @@ class _Side:
 
     @property
     def free(self) -> np.ndarray:
-        """Columns to solve for: all but the 1 beside the other side's bias."""
+        """Columns to solve for: all but the 1 that multiplies the other side's bias."""
         return np.array([*range(self.mean.shape[1] - 2), self.bias])
 
     @property
     def centre(self) -> float:
-        """What the biases are drawn to: 0 for TFs, their mean for targets."""
+        """Mean of the prior of the biases: 0 for TFs, their own mean for targets."""
         return float(self.mean[:, self.bias].mean()) if self.bias == TARGET_BIAS else 0.0
 
     def with_factors(self, factors: np.ndarray) -> _Side:
-        """The same biases with the given factors."""
+        """Return the same biases with the given factors."""
         return _Side(np.concatenate([factors, self.mean[:, -2:]], axis=1), self.bias, self.prior)
 
     def keep(self, columns: np.ndarray) -> None:
-        """Forget the other columns."""
+        """Drop the other columns."""
         self.mean = self.mean[:, columns]
         if self.covariance is not None:
             self.covariance = self.covariance[:, columns][:, :, columns]
 
     def spread(self, n: int, step: int) -> _Side:
-        """The side of all targets, of which this is every ``step``-th; the others have the mean bias and no factors yet."""
+        """Return all ``n`` targets; these are every ``step``-th, the others get the mean bias."""
         side = _Side.of(n, self.bias, self.centre, self.prior, self.mean.shape[1] - 2)
         side.mean[::step] = self.mean
         if side.covariance is not None:
@@ -239,7 +260,7 @@ class _Side:
         return side
 
     def moments(self) -> np.ndarray:
-        """Second moments of each vector, float32: the upper triangle, for they are symmetric."""
+        """Return the second moments ``E[x xᵀ]`` of each vector, upper triangles, float32."""
         k, l = np.triu_indices(self.mean.shape[1])
         mean = self.mean.astype(np.float32)
         products = np.take(mean, k, axis=1)
@@ -249,21 +270,22 @@ class _Side:
         return products
 
     def solve(self, labels: LabelMatrix, other: _Side) -> None:
-        """One ridge regression for each gene on the vectors of the other side."""
+        """Solve one ridge regression per gene on the vectors of the other side."""
         if self.bias == TF_BIAS:
             weights, centred = _curvature(labels, self, other), labels.centred
         else:
             weights, centred = _curvature(labels, other, self).T, labels.centred.T
+        # Σ λ z zᵀ over the known cells of each gene, as upper triangles.
         gram = weights @ other.moments()
         width, free = self.mean.shape[1], self.free
+        # place[i, j]: where the triangle has the entry i, j.
         place = np.zeros((width, width), np.intp)
         upper = np.triu_indices(width)
         place[upper] = place.T[upper] = np.arange(gram.shape[1])
-        # The column that is 1 here is the other side's bias, which is known.
+        # Σ (y - ½) z, less what the other side's bias explains: its column here is 1.
         wanted = centred @ other.mean[:, free] - gram[:, place[free, OTHER[self.bias]]]
-        precision, bias_precision, _ = self.prior
-        wanted[:, -1] += bias_precision * self.centre
-        penalties = np.diag([precision] * (width - 2) + [bias_precision])
+        wanted[:, -1] += self.prior.bias_precision * self.centre
+        penalties = np.diag([self.prior.precision] * (width - 2) + [self.prior.bias_precision])
         for start in range(0, len(gram), SOLVED):
             rows = slice(start, start + SOLVED)
             system = np.take(gram[rows], place[np.ix_(free, free)], axis=1) + penalties
@@ -275,8 +297,16 @@ class _Side:
                 self.covariance[rows, free[:, None], free] = inverse
 
 
+def _biases(labels: LabelMatrix, mean_logit: float, prior: FactorPrior) -> tuple[_Side, _Side]:
+    """Return both sides without factors, biases of TFs at 0 and of targets at the mean logit."""
+    of_tfs = _SidePrior(prior.precision, TF_BIAS_PRECISION, prior.variational)
+    of_targets = _SidePrior(prior.precision, prior.target_precision, prior.variational)
+    tfs = _Side.of(len(labels.sources), TF_BIAS, 0.0, of_tfs)
+    return tfs, _Side.of(len(labels.targets), TARGET_BIAS, mean_logit, of_targets)
+
+
 def _drop(tfs: _Side, targets: _Side) -> None:
-    """Forget factors that died out: what is nearly 0 goes on to shrink, and costs as much as any other."""
+    """Drop factors that died out: they go on to shrink, and cost as much as any other."""
     squares = [np.square(side.mean).mean(axis=0) for side in (tfs, targets)]
     alive = squares[0] * squares[1] > LEAST_LOGIT**2
     alive[-2:] = True
@@ -286,8 +316,12 @@ def _drop(tfs: _Side, targets: _Side) -> None:
 
 
 def _curvature(labels: LabelMatrix, tfs: _Side, targets: _Side) -> np.ndarray | sp.csr_array:
-    """Curvature of the parabola that touches the logistic likelihood at the root mean squared logit of every cell."""
+    """Return the curvature of each cell's parabola: ``λ = tanh(ξ / 2) / (2 ξ)``.
+
+    ``ξ`` is where the parabola touches the likelihood: the root mean square of the logit.
+    """
     if tfs.covariance is not None:
+        # E[(x · z)²] = Σ E[x xᵀ] E[z zᵀ]; entries off the diagonal count twice.
         k, l = np.triu_indices(tfs.mean.shape[1])
         logits = labels.dot(
             tfs.moments() * np.where(k == l, np.float32(1), np.float32(2)), targets.moments()
@@ -295,6 +329,7 @@ def _curvature(labels: LabelMatrix, tfs: _Side, targets: _Side) -> np.ndarray | 
         logits = np.sqrt(np.maximum(logits, 1e-4, out=logits), out=logits)
     else:
         logits = labels.dot(tfs.mean, targets.mean)
+        # At least 0.01, as above: λ tends to 1/4 at 0, but 0 / 0 does not.
         logits = np.maximum(np.abs(logits, out=logits), 1e-2, out=logits)
     slopes = np.tanh(logits / 2)
     slopes /= logits
@@ -303,16 +338,20 @@ def _curvature(labels: LabelMatrix, tfs: _Side, targets: _Side) -> np.ndarray | 
 
 
 def _start(tfs: _Side, targets: _Side, labels: LabelMatrix, rank: int) -> tuple[_Side, _Side]:
-    """Factors from the singular vectors of what the biases leave over."""
+    """Return both sides with factors: leading singular vectors of what the biases leave."""
+    # y - σ(a + b) in the known cells.
     left = labels.centred + labels.cells(
         0.5 - 1 / (1 + np.exp(-labels.dot(tfs.mean, targets.mean)))
     )
+    # Singular vectors from the products of the shorter side, which is a small matrix.
     narrow = left if left.shape[0] <= left.shape[1] else left.T
     products = narrow @ narrow.T
     products = products.toarray() if sp.issparse(products) else products
     n = len(products)
     squares, vectors = eigh(products.astype(np.float64), subset_by_index=(n - rank, n - 1))
     vectors = vectors[:, ::-1]
+    # Square roots of the singular values, so that both sides are of equal size. Half of each is
+    # only a start: the iterations set the size.
     roots = np.sqrt(np.sqrt(np.maximum(squares[::-1], 1e-12)))
     halves = (vectors * roots / 2, narrow.T @ vectors / roots / 2)
     if narrow is not left:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,40 +10,113 @@ import numpy as np
 
 from scregnet._validate import check_integer
 from scregnet.links.calibration import PlattCalibration
-from scregnet.links.methods.label_factors.factors import Factors, LabelMatrix, factorise
-from scregnet.links.task import FitResult, LinkTask, Pairs, Progress
+from scregnet.links.forms.saved import read_floats, read_integers
+from scregnet.links.methods.label_factors.factors import (
+    FactorPrior,
+    Factors,
+    LabelMatrix,
+    factorise,
+)
+from scregnet.links.search.spaces import Range
+from scregnet.links.task import FitResult, LinkMethod, LinkTask, Pairs, Progress
 
+# Set by hand. The validation pairs of each fit choose one value of each tuple.
 TARGET_PRECISIONS = (0.5, 2.0, 8.0)
 POINT_PRECISIONS = (4.0, 6.0, 9.0)
 MEAN_PRECISION = 0.3
-# The variational mean keeps few factors however many it may have; the point estimate gains from many weak ones.
+# The variational mean keeps few factors, however many it may have. The point estimate gains from
+# many weak ones.
 MEAN_RANK, POINT_RANK = 8, 24
 MEAN_ITERATIONS, POINT_ITERATIONS = 30, 20
-# Priors are compared on a part of the targets where there are more pairs: the choice needs no more, and time grows with them.
+# Training pairs above which priors are compared on a part of the targets. The choice needs no more
+# pairs, and time grows with them.
 PAIRS_COMPARED = 300_000
+# Pairs whose vectors are in memory at a time.
 BLOCK = 1 << 17
 
 
+@dataclass(frozen=True, eq=False)
+class FactorLinks:
+    """Fitted links whose logit is a product of one vector per source and one per target.
+
+    ``source_rows`` and ``target_rows``, int32 of shape (n_genes,), are the rows of the float32
+    vectors that each gene has. The last row is that of all genes without training pairs.
+    """
+
+    source_rows: np.ndarray
+    target_rows: np.ndarray
+    source_vectors: np.ndarray
+    target_vectors: np.ndarray
+
+    @classmethod
+    def of(cls, labels: LabelMatrix, estimates: Sequence[Factors], n_genes: int) -> FactorLinks:
+        """Return the mean of the estimates, extended from the genes of ``labels`` to all genes."""
+        rows, vectors = [], []
+        for genes, sides in (
+            (labels.sources, [estimate.source_vectors for estimate in estimates]),
+            (labels.targets, [estimate.target_vectors for estimate in estimates]),
+        ):
+            row = np.full(n_genes, len(genes), np.int32)
+            row[genes] = np.arange(len(genes))
+            rows.append(row)
+            # Side by side, so that one product sums the logits of all estimates.
+            vectors.append(np.concatenate([_with_unseen(side) for side in sides], axis=1))
+        return cls(rows[0], rows[1], vectors[0] / np.float32(len(estimates)), vectors[1])
+
+    def score(self, sources: np.ndarray, targets: np.ndarray, *, block: int = BLOCK) -> np.ndarray:
+        """Return the logit of each pair, float32; ``block`` pairs are computed at a time."""
+        scores = np.empty(len(sources), np.float32)
+        for start in range(0, len(sources), block):
+            here = slice(start, start + block)
+            left = self.source_vectors[self.source_rows[sources[here]]]
+            right = self.target_vectors[self.target_rows[targets[here]]]
+            scores[here] = np.einsum("ij,ij->i", left, right)
+        return scores
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Rows and vectors."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> FactorLinks:
+        """The inverse of :meth:`state`; raise ``ValueError`` if the arrays do not fit together."""
+        source_vectors = read_floats(state, "source_vectors", (None, None))
+        target_vectors = read_floats(state, "target_vectors", (None, source_vectors.shape[1]))
+        source_rows = read_integers(state, "source_rows", (None,), high=len(source_vectors) - 1)
+        target_rows = read_integers(
+            state, "target_rows", source_rows.shape, high=len(target_vectors) - 1
+        )
+        return cls(source_rows, target_rows, source_vectors, target_vectors)
+
+
 @dataclass(frozen=True)
-class LabelFactors:
-    """Which TFs have targets in common: a logistic factorisation of the training labels, TFs × targets.
+class LabelFactors(LinkMethod):
+    """Null model of TFs with common targets: a logistic factorisation of the training labels.
 
-    The logit of a pair is ``a[TF] + b[target] + u[TF] · v[target]``. Two estimates are averaged, because they err
-    differently: the mean under variational Bayes, in which few strong factors remain, and the most probable values under a stronger prior,
-    which leaves many weak ones. How strong the priors are, and whether there are factors at all or only the two biases, is chosen by the likelihood of
-    the validation pairs. A TF or a gene without training pairs has no factors and the mean bias.
+    The logit of a pair is ``a[TF] + b[target] + u[TF] · v[target]``. It is the mean of two
+    estimates. The validation pairs choose the priors, and whether there are factors at all. A TF or
+    gene without training pairs gets no factors and the mean bias. The method sees no expression and
+    no embedding, and draws nothing at random. See :doc:`/methods`.
 
-    No expression, no graph and no embedding is seen, and nothing is drawn at random. ``rank`` is the largest number of
-    factors; 0 leaves the two biases.
+    Parameters
+    ----------
+    rank
+        Factors at most; 0 leaves the two biases.
+    pairs_compared
+        Training pairs above which priors are compared on a part of the targets.
     """
 
     rank: int = POINT_RANK
+    pairs_compared: int = PAIRS_COMPARED
 
-    needs_expression: ClassVar[bool] = False
-    uses_embedding: ClassVar[bool] = False
+    fitted: ClassVar[type[FactorLinks]] = FactorLinks
+    summary: ClassVar[str] = "null model: TFs with common targets, low-rank factors of the labels"
+    is_null: ClassVar[bool] = True
+    search_space: ClassVar[Mapping[str, Range]] = {"rank": Range(0, 64)}
 
     def __post_init__(self) -> None:
         check_integer("rank", self.rank, minimum=0)
+        check_integer("pairs_compared", self.pairs_compared, minimum=1)
 
     def fit(
         self,
@@ -54,136 +127,104 @@ class LabelFactors:
         progress: Progress | None = None,
     ) -> FitResult:
         """Factorise the training labels; validation pairs choose the priors."""
-        whole = LabelMatrix.of(task.train)
-        part, check = _part(whole, task.validation)
-
-        def loss(labels: LabelMatrix, check: Pairs, *estimates: Factors) -> float:
-            scores = FactorLinks.of(labels, estimates, task.n_genes).score(
-                check.sources, check.targets
-            )
-            return PlattCalibration.fit(scores, check.labels).loss
-
-        def mean(labels: LabelMatrix, rank: int, target_precision: float) -> Factors:
-            return factorise(
-                labels,
-                min(rank, MEAN_RANK),
-                precision=MEAN_PRECISION,
-                target_precision=target_precision,
-                variational=True,
-                n_iterations=MEAN_ITERATIONS,
-            )
-
-        def point(labels: LabelMatrix, precision: float, target_precision: float) -> Factors:
-            return factorise(
-                labels,
-                self.rank,
-                precision=precision,
-                target_precision=target_precision,
-                variational=False,
-                n_iterations=POINT_ITERATIONS,
-            )
-
-        def chosen(
-            fit: Callable[[LabelMatrix, float], Factors], choices: tuple[float, ...], *more: Factors
-        ) -> _Chosen:
-            fits = [fit(part, choice) for choice in choices]
-            best = int(np.argmin([loss(part, check, *more, estimate) for estimate in fits]))
-            of_part = fits[best]
-            return _Chosen(
-                choices[best], of_part, of_part if part is whole else fit(whole, choices[best])
-            )
-
-        estimates = [chosen(lambda labels, b: mean(labels, 0, b), TARGET_PRECISIONS).of_whole]
+        whole, n_genes = LabelMatrix.of(task.train), task.n_genes
+        part, check = comparable_part(whole, task.validation, self.pairs_compared)
+        biases = best_prior(mean_priors(0), part, check, n_genes)
+        estimates = [biases.fitted_to(whole)]
         if self.rank:
-            first = chosen(lambda labels, b: mean(labels, self.rank, b), TARGET_PRECISIONS)
-            second = chosen(
-                lambda labels, p: point(labels, p, first.choice), POINT_PRECISIONS, first.of_part
-            )
-            both = [first.of_whole, second.of_whole]
-            # A part of the targets may be too little to find factors in that all of them show.
-            if loss(whole, task.validation, *both) < loss(whole, task.validation, *estimates):
+            mean = best_prior(mean_priors(self.rank), part, check, n_genes)
+            # The point estimate is chosen for what it adds to the mean.
+            points = point_priors(self.rank, mean.prior.target_precision)
+            point = best_prior(points, part, check, n_genes, given=[mean.factors])
+            both = [mean.fitted_to(whole), point.fitted_to(whole)]
+            # Compared on all targets: a part may be too little to find factors in.
+            losses = [
+                validation_loss(whole, some, task.validation, n_genes) for some in (both, estimates)
+            ]
+            if losses[0] < losses[1]:
                 estimates = both
-        return FitResult(FactorLinks.of(whole, estimates, task.n_genes))
+        return FitResult(FactorLinks.of(whole, estimates, n_genes))
+
+
+def mean_priors(rank: int) -> list[FactorPrior]:
+    """Return the priors to choose from for the variational mean."""
+    return [
+        FactorPrior(
+            min(rank, MEAN_RANK),
+            MEAN_PRECISION,
+            target_precision,
+            variational=True,
+            n_iterations=MEAN_ITERATIONS,
+        )
+        for target_precision in TARGET_PRECISIONS
+    ]
+
+
+def point_priors(rank: int, target_precision: float) -> list[FactorPrior]:
+    """Return the priors to choose from for the most probable values."""
+    return [
+        FactorPrior(
+            rank, precision, target_precision, variational=False, n_iterations=POINT_ITERATIONS
+        )
+        for precision in POINT_PRECISIONS
+    ]
 
 
 @dataclass(frozen=True, eq=False)
-class _Chosen:
-    """The prior that the validation pairs call for, and what comes out under it on the part it was chosen on and on all."""
+class Chosen:
+    """A prior, and the factors that it gives on the labels it was chosen on."""
 
-    choice: float
-    of_part: Factors
-    of_whole: Factors
+    prior: FactorPrior
+    labels: LabelMatrix
+    factors: Factors
+
+    def fitted_to(self, labels: LabelMatrix) -> Factors:
+        """Return the factors of ``labels`` under this prior."""
+        return self.factors if labels is self.labels else factorise(labels, self.prior)
 
 
-def _part(labels: LabelMatrix, validation: Pairs) -> tuple[LabelMatrix, Pairs]:
-    """Every k-th target and the validation pairs of these where there are many pairs."""
-    step = min(-(-labels.n_pairs // PAIRS_COMPARED), len(labels.targets))
+def best_prior(
+    priors: Sequence[FactorPrior],
+    labels: LabelMatrix,
+    validation: Pairs,
+    n_genes: int,
+    *,
+    given: Sequence[Factors] = (),
+) -> Chosen:
+    """Return the prior of least validation loss, in the mean with the ``given`` estimates."""
+    fits = [factorise(labels, prior) for prior in priors]
+    losses = [validation_loss(labels, [*given, fit], validation, n_genes) for fit in fits]
+    best = int(np.argmin(losses))
+    return Chosen(priors[best], labels, fits[best])
+
+
+def validation_loss(
+    labels: LabelMatrix, estimates: Sequence[Factors], validation: Pairs, n_genes: int
+) -> float:
+    """Return the loss of the calibrated mean of the estimates on the validation pairs."""
+    links = FactorLinks.of(labels, estimates, n_genes)
+    scores = links.score(validation.sources, validation.targets)
+    return PlattCalibration.fit(scores, validation.labels).loss
+
+
+def comparable_part(
+    labels: LabelMatrix, validation: Pairs, pairs_compared: int
+) -> tuple[LabelMatrix, Pairs]:
+    """Return every k-th target with its validation pairs, so that few enough pairs remain."""
+    step = min(-(-labels.n_pairs // pairs_compared), len(labels.targets))
     if step == 1:
         return labels, validation
     part = labels.every(step)
     kept = np.zeros(max(part.targets.max(), validation.targets.max()) + 1, bool)
     kept[part.targets] = True
     check = validation.take(kept[validation.targets])
-    # Targets that are not among them have the mean bias, so that their pairs still tell something.
+    # The loss needs edges and non-edges. Without them, all validation pairs are used: targets that
+    # are not in the part have the mean bias, so their pairs still show something.
     return part, check if 0 < check.n_positive < len(check) else validation
 
 
-@dataclass(frozen=True, eq=False)
-class FactorLinks:
-    """A fitted method whose logit is a product of one vector per source and one per target.
-
-    ``source_rows`` and ``target_rows``, int32 of shape (n_genes,), say which rows of the float32 vectors a gene has; the last row is that of all genes
-    without training pairs.
-    """
-
-    source_rows: np.ndarray
-    target_rows: np.ndarray
-    source_vectors: np.ndarray
-    target_vectors: np.ndarray
-
-    @classmethod
-    def of(
-        cls, labels: LabelMatrix, estimates: list[Factors] | tuple[Factors, ...], n_genes: int
-    ) -> FactorLinks:
-        """The mean of the given estimates for the genes of ``labels``, extended to all genes."""
-        rows, vectors = [], []
-        for genes, sides in (
-            (labels.sources, [estimate.source_vectors for estimate in estimates]),
-            (labels.targets, [estimate.target_vectors for estimate in estimates]),
-        ):
-            row = np.full(n_genes, len(genes), np.int32)
-            row[genes] = np.arange(len(genes))
-            rows.append(row)
-            vectors.append(np.concatenate([_with_unseen(side) for side in sides], axis=1))
-        return cls(rows[0], rows[1], vectors[0] / np.float32(len(estimates)), vectors[1])
-
-    def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Logit of each pair, float32."""
-        scores = np.empty(len(sources), np.float32)
-        for start in range(0, len(sources), BLOCK):
-            block = slice(start, start + BLOCK)
-            left = self.source_vectors[self.source_rows[sources[block]]]
-            right = self.target_vectors[self.target_rows[targets[block]]]
-            scores[block] = np.einsum("ij,ij->i", left, right)
-        return scores
-
-    def state(self) -> dict[str, np.ndarray]:
-        """Rows and vectors."""
-        return dict(vars(self))
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> FactorLinks:
-        """The inverse of :meth:`state`."""
-        return cls(
-            np.asarray(state["source_rows"], np.int32),
-            np.asarray(state["target_rows"], np.int32),
-            np.asarray(state["source_vectors"], np.float32),
-            np.asarray(state["target_vectors"], np.float32),
-        )
-
-
 def _with_unseen(vectors: np.ndarray) -> np.ndarray:
-    """The vectors and a last one without factors, with the mean of both last columns: bias and 1."""
+    """Append the vector of unseen genes: no factors, and the mean of the last two columns."""
     unseen = np.zeros((1, vectors.shape[1]), np.float32)
     unseen[:, -2:] = vectors[:, -2:].mean(axis=0)
     return np.concatenate([vectors, unseen])

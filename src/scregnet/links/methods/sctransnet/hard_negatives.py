@@ -11,24 +11,27 @@ DENSITIES = ("tf", "network")
 
 
 class HardNegatives:
-    """Draws training pairs: all positives, and negatives that have their TFs, at the ratio of equation 14 of scTransNet.
+    """Draw training pairs: all positives, and negatives of their TFs in a given ratio.
 
-    Positive / negative = density / (1 - density), so a positive (g1, g2) brings (1 - density) / density negatives (g1, g3). Only training
-    pairs are drawn, each with the same chance and again if chance will have it: a pair of another part can never serve as a negative.
+    Equation 14 of scTransNet: positive / negative = density / (1 - density). A positive (g1, g2)
+    thus brings (1 - density) / density negatives (g1, g3). Negatives are drawn uniformly with
+    replacement from the training pairs, so no pair of another part can serve as one.
 
     Parameters
     ----------
     pairs
         Training pairs.
     density
-        Share of edges that the ratio is made from. ``"network"``: among all training pairs, so every TF has the same ratio. ``"tf"``: among those of the positive's own TF,
-        so a TF has as many negatives in expectation as its training pairs hold, and one without a positive, whose density is 0, has negatives as well.
+        Share of edges in equation 14. ``"network"``: among all training pairs; every TF has the
+        same ratio. ``"tf"``: among those of the positive's TF; a TF has as many negatives in
+        expectation as its training pairs hold, also if it has no positive.
     """
 
     def __init__(self, pairs: Pairs, density: str = "tf") -> None:
         check_choice("density", density, DENSITIES)
         self.positives = pairs.take(pairs.labels)
         negatives = pairs.take(~pairs.labels)
+        # Sorted by TF: the negatives of a TF are _available[tf] targets from _start[tf] on.
         order = np.argsort(negatives.sources, kind="stable")
         n_genes = int(pairs.sources.max(initial=-1)) + 1
         self._targets = negatives.targets[order]
@@ -36,14 +39,16 @@ class HardNegatives:
         self._start = np.cumsum(self._available) - self._available
         edges = np.bincount(self.positives.sources, minlength=n_genes)
         if density == "tf":
+            # edges * (1 - density) / density, where density = edges / (edges + available).
             self.expected = self._available.astype(float)
         else:
             share = pairs.n_positive / max(len(pairs), 1)
+            # Without positives there is nothing to draw for: 1e-12 avoids 0 / 0.
             self.expected = edges * (1 - share) / max(share, 1e-12) * (self._available > 0)
 
     def draw(self, rng: np.random.Generator) -> Pairs:
         """Draw the pairs of one epoch, positives first."""
-        # Numbers that are not whole are rounded at random, or a TF with one positive would never have its share.
+        # Rounded at random: rounded down, a TF with one positive would never get its share.
         number = np.floor(self.expected + rng.random(len(self.expected))).astype(np.int64)
         tfs = np.repeat(np.arange(len(number)), number)
         targets = self._targets[self._start[tfs] + rng.integers(self._available[tfs])]

@@ -1,0 +1,372 @@
+"""Labelled pairs of a fit: drawn from a known network, read from ``uns``, or given as a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scregnet._genes.names import gene_ids, positions
+from scregnet._genes.network import read_network
+from scregnet._logging import logger
+from scregnet._validate import check_choice, check_interval, listed
+from scregnet.links import NEGATIVES, SPLITS, Pairs, Split, choose_negatives, hold_out, split_pairs
+from scregnet.links.pairs.codes import pair_codes
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+PARTS = ("train", "validation", "test")
+
+KEY = "split"
+"""Where :func:`scregnet.pp.split` writes by default, and where a fit looks."""
+
+GIVEN_VALIDATION = 0.1
+"""Share of the training pairs for validation where a frame has none; as in a split of pairs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions:
+    """How pairs are drawn: the arguments of :func:`scregnet.pp.split`. The one list of them."""
+
+    kind: str = "pairs"
+    negatives: str = "all"
+    negative_ratio: float = 1.0
+    test_fraction: float = 0.33
+    validation_fraction: float | None = None
+    random_state: int | None = 0
+
+    def __post_init__(self) -> None:
+        check_choice("kind", self.kind, SPLITS)
+        check_choice("negatives", self.negatives, NEGATIVES)
+        check_interval("negative_ratio", self.negative_ratio, 0, np.inf, closed="neither")
+        if self.negative_ratio != 1 and self.negatives not in ("sampled", "hard"):
+            msg = (
+                f"negative_ratio={self.negative_ratio!r} has no meaning with "
+                f"negatives={self.negatives!r}; it is for 'sampled' and 'hard'."
+            )
+            raise ValueError(msg)
+        check_interval("test_fraction", self.test_fraction, 0, 1, closed="neither")
+        if self.validation_fraction is not None:
+            check_interval("validation_fraction", self.validation_fraction, 0, 1, closed="neither")
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledPairs:
+    """The labelled pairs of a fit in three parts, and how they were made."""
+
+    parts: Split
+    left_out: tuple[np.ndarray, np.ndarray]
+    """Sources and targets of the known edges that are in no part."""
+
+    options: SplitOptions | None
+    """How they were drawn; ``None`` for a frame."""
+
+    report: dict[str, Any]
+    """What of the known network matched; empty where only a frame was given."""
+
+    key: str | None = None
+    """The slot of ``uns`` they were read from."""
+
+    @property
+    def negatives(self) -> str:
+        """Which non-edges are negatives; those of a frame are taken as they are."""
+        return "all" if self.options is None else self.options.negatives
+
+    def regulators(self) -> np.ndarray:
+        """Return the positions of all genes that are the source of a labelled pair or an edge."""
+        parts = (getattr(self.parts, part).sources for part in PARTS)
+        return np.unique(np.concatenate([*parts, self.left_out[0]]))
+
+    def redrawn(self, random_state: int | None, n_genes: int) -> LabelledPairs:
+        """Draw the same network's pairs with another seed; the pairs of a frame stay."""
+        if self.options is None:
+            return self
+        known = [getattr(self.parts, part) for part in PARTS]
+        sources = [pairs.sources[pairs.labels] for pairs in known]
+        targets = [pairs.targets[pairs.labels] for pairs in known]
+        source = np.concatenate([*sources, self.left_out[0]]).astype(np.int32)
+        target = np.concatenate([*targets, self.left_out[1]]).astype(np.int32)
+        # A network is sorted; in another order a seed would draw other pairs.
+        order = np.lexsort((target, source))
+        options = replace(self.options, random_state=random_state)
+        return draw_pairs(source[order], target[order], n_genes, options, self.report)
+
+    def params(self) -> dict[str, Any]:
+        """What ``uns`` records of them."""
+        how = {"kind": "frame"} if self.options is None else asdict(self.options)
+        return {**how, "key": self.key}
+
+    def left_out_frame(self, genes: pd.Index) -> pd.DataFrame:
+        """Return :attr:`left_out` as a frame with columns source and target."""
+        names = genes.to_numpy(str).astype(object)
+        sources, targets = self.left_out
+        return pd.DataFrame({"source": names[sources], "target": names[targets]}, dtype=object)
+
+    def to_uns(self, genes: pd.Index) -> dict[str, Any]:
+        """Return what :func:`scregnet.pp.split` writes and :func:`labelled_pairs` reads."""
+        return {
+            "pairs": pairs_frame(self.parts, genes),
+            "left_out": self.left_out_frame(genes),
+            "params": {k: v for k, v in self.params().items() if k != "key"},
+            "prior": self.report,
+        }
+
+
+def labelled_pairs(
+    data: AnnData,
+    prior: Any,
+    split: str | pd.DataFrame | None,
+    *,
+    random_state: int | None,
+    gene_symbols: str | None = None,
+) -> LabelledPairs:
+    """Return the labelled pairs that ``split`` means.
+
+    A frame is read as it is, a key of ``uns`` as :func:`scregnet.pp.split` wrote it. ``None`` takes
+    ``uns["split"]`` if it is there and no other prior is named; else the default split is drawn.
+    """
+    if split is None and prior is None and _is_split(data.uns.get(KEY)):
+        logger.info("split: adata.uns['split'] is used")
+        split = KEY
+    if split is None:
+        options = SplitOptions(random_state=random_state)
+        return pairs_of_prior(data, prior, options, gene_symbols=gene_symbols)
+    if isinstance(split, str):
+        given = _from_uns(data, split)
+    elif isinstance(split, pd.DataFrame):
+        rng = np.random.default_rng(random_state)
+        parts = read_split(split, data, rng=rng, gene_symbols=gene_symbols)
+        given = LabelledPairs(parts, (np.zeros(0, int), np.zeros(0, int)), None, {})
+    else:
+        msg = f"split must be a key of adata.uns, a frame or None, got {type(split).__name__}."
+        raise TypeError(msg)
+    check_split(given.parts, "split")
+    if prior is None:
+        return given
+    # The edges of a prior that is named as well count as known, though they are in no part.
+    network = read_network(prior, data, gene_symbols=gene_symbols)
+    rest = _unlabelled(given.parts, network.sources, network.targets, data.n_vars)
+    return replace(given, left_out=rest, report=network.report)
+
+
+def pairs_of_prior(
+    data: AnnData, prior: Any, options: SplitOptions, *, gene_symbols: str | None = None
+) -> LabelledPairs:
+    """Draw labelled pairs from ``prior``, or from ``adata.varp["prior"]`` if it is ``None``."""
+    if prior is None and "prior" not in data.varp:
+        msg = (
+            "prior is None and adata.varp['prior'] is not there: pass the network as prior=, "
+            "or call sr.pp.prior(adata, network) first."
+        )
+        raise KeyError(msg)
+    network = read_network("prior" if prior is None else prior, data, gene_symbols=gene_symbols)
+    return draw_pairs(network.sources, network.targets, data.n_vars, options, network.report)
+
+
+def draw_pairs(
+    sources: np.ndarray,
+    targets: np.ndarray,
+    n_genes: int,
+    options: SplitOptions,
+    report: dict[str, Any],
+) -> LabelledPairs:
+    """Divide the pairs of a network, given by its edges, and choose the negatives."""
+    rng = np.random.default_rng(options.random_state)
+    parts = split_pairs(
+        sources,
+        targets,
+        n_genes,
+        rng=rng,
+        kind=options.kind,
+        test_fraction=options.test_fraction,
+        validation_fraction=options.validation_fraction,
+    )
+    if options.negatives != "all":
+        parts = choose_negatives(
+            parts,
+            options.negatives,
+            options.negative_ratio,
+            rng=rng,
+            scattered=options.kind == "pairs",
+        )
+    check_split(parts, "prior")
+    return LabelledPairs(parts, _unlabelled(parts, sources, targets, n_genes), options, report)
+
+
+def read_split(
+    frame: pd.DataFrame,
+    adata: AnnData,
+    *,
+    rng: np.random.Generator,
+    gene_symbols: str | None = None,
+) -> Split:
+    """Read a frame with columns source, target, label and split as positions of genes.
+
+    Where no pair is marked ``"validation"``, as in some published splits, a share
+    :data:`GIVEN_VALIDATION` of the training pairs is taken for it.
+
+    Raises
+    ------
+    ValueError
+        If columns, parts or genes are missing, labels are not 0 and 1, a pair is there twice, or a
+        gene is paired with itself.
+    """
+    parts, labels = parts_and_labels(frame)
+    source, target = (_genes(frame[role], role, adata, gene_symbols) for role in PARTS_OF_A_PAIR)
+    if (source == target).any():
+        loop = adata.var_names[source[source == target][0]]
+        msg = (
+            f"split: {int((source == target).sum())} pairs join a gene with itself, for example "
+            f"{loop!r}. Drop them."
+        )
+        raise ValueError(msg)
+    pair = pair_codes(source, target, adata.n_vars)
+    unique, first, times = np.unique(pair, return_index=True, return_counts=True)
+    if len(unique) < len(pair):
+        row = frame.iloc[first[times > 1][0]]
+        msg = (
+            f"split: {int((times > 1).sum())} pairs are there more than once, for example "
+            f"{row['source']} → {row['target']}; "
+            "a pair in two parts would let the test pairs into the training."
+        )
+        raise ValueError(msg)
+    pairs = Pairs(source, target, labels.astype(bool))
+    train, validation, test = (pairs.take(parts == part) for part in PARTS)
+    if len(validation) == 0:
+        train, validation = hold_out(train, GIVEN_VALIDATION, rng=rng)
+        logger.info(
+            "split: no validation pairs given, %d of the training pairs are taken", len(validation)
+        )
+    return Split(train, validation, test)
+
+
+PARTS_OF_A_PAIR = ("source", "target")
+
+
+def parts_and_labels(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns ``split`` and ``label`` of a frame of labelled pairs, checked."""
+    missing = [column for column in ("source", "target", "label", "split") if column not in frame]
+    if missing:
+        msg = (
+            f"split: the frame lacks the columns {listed(missing)}; "
+            "it needs source, target, label and split."
+        )
+        raise ValueError(msg)
+    parts = frame["split"].astype(str).to_numpy()
+    found = set(parts)
+    if not {"train", "test"} <= found <= set(PARTS):
+        msg = (
+            "split: its column 'split' must hold 'train', 'test' and, optional, 'validation', and "
+            f"nothing else; found {listed(sorted(found))}."
+        )
+        raise ValueError(msg)
+    labels = pd.to_numeric(frame["label"]).to_numpy()
+    if not np.isin(labels, (0, 1)).all():
+        wrong = np.unique(labels[~np.isin(labels, (0, 1))])
+        msg = f"split: its column 'label' must hold 0 and 1, found {listed(wrong, 5)}."
+        raise ValueError(msg)
+    return parts, labels
+
+
+def check_split(split: Split, name: str) -> None:
+    """Raise ``ValueError`` unless the split can be fitted and scored.
+
+    It needs two TFs with edges, and both labels in every part.
+    """
+    known = np.concatenate(
+        [pairs.sources[pairs.labels] for pairs in (split.train, split.validation, split.test)]
+    )
+    n_tfs = len(np.unique(known))
+    if n_tfs < 2:
+        found = "no TF" if n_tfs == 0 else "only one TF"
+        msg = (
+            f"{name}: {found} has an edge to a gene of adata; a fit needs at least two TFs with "
+            "edges."
+        )
+        raise ValueError(msg)
+    for part in PARTS:
+        pairs: Pairs = getattr(split, part)
+        if pairs.n_positive in (0, len(pairs)):
+            kind = "edges" if pairs.n_positive else "non-edges"
+            msg = (
+                f"{name}: all {len(pairs)} pairs of the {part} part are {kind}; every part needs "
+                f"both. The network has {len(known)} edges of {n_tfs} TFs among "
+                f"{listed(PARTS)} parts: give one with more edges, or a split of your own."
+            )
+            raise ValueError(msg)
+
+
+def pairs_frame(split: Split, genes: pd.Index) -> pd.DataFrame:
+    """Return all labelled pairs as a frame: source, target, label (int8), split (categorical)."""
+    parts: list[Pairs] = [getattr(split, part) for part in PARTS]
+    names = genes.to_numpy()
+    columns: dict[str, Any] = {}
+    for column, field in (("source", "sources"), ("target", "targets")):
+        place = np.concatenate([getattr(pairs, field) for pairs in parts])
+        # Categoricals: names repeat many times, and files store each once.
+        present = np.zeros(len(names), bool)
+        present[place] = True
+        code = np.cumsum(present, dtype=np.int32) - 1
+        columns[column] = pd.Categorical.from_codes(code[place], pd.Index(names[present]))
+    columns["label"] = np.concatenate([pairs.labels for pairs in parts]).astype(np.int8)
+    number = np.repeat(np.arange(3), [len(pairs) for pairs in parts])
+    columns["split"] = pd.Categorical(np.array(PARTS)[number], categories=list(PARTS))
+    return pd.DataFrame(columns)
+
+
+def _unlabelled(
+    parts: Split, sources: np.ndarray, targets: np.ndarray, n_genes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges that are among the labelled pairs of no part."""
+    labelled = [getattr(parts, part) for part in PARTS]
+    used = np.concatenate([pair_codes(pairs.sources, pairs.targets, n_genes) for pairs in labelled])
+    rest = ~np.isin(pair_codes(sources, targets, n_genes), used)
+    return sources[rest], targets[rest]
+
+
+def _is_split(entry: object) -> bool:
+    return isinstance(entry, Mapping) and {"pairs", "left_out", "params"} <= set(entry)
+
+
+def _from_uns(data: AnnData, key: str) -> LabelledPairs:
+    """Read what :func:`scregnet.pp.split` wrote. It may come from a file, so all is checked."""
+    entry = data.uns.get(key)
+    if not isinstance(entry, Mapping) or not _is_split(entry):
+        found = "is not there" if entry is None else "is not a split"
+        others = [name for name, value in data.uns.items() if _is_split(value)]
+        how = f"kind={key!r}" if key in SPLITS else f"key_added={key!r}"
+        hint = f"; or name one that is there: {listed(others)}" if others else ""
+        msg = f"split={key!r}: adata.uns[{key!r}] {found}. Call sr.pp.split(adata, {how}) first{hint}."
+        raise KeyError(msg)
+    # The pairs have validation pairs, so nothing is drawn here.
+    parts = read_split(entry["pairs"], data, rng=np.random.default_rng(0))
+    left_out = tuple(_genes(entry["left_out"][role], role, data, None) for role in PARTS_OF_A_PAIR)
+    known = {field.name for field in fields(SplitOptions)}
+    stored = {name: _plain(value) for name, value in entry["params"].items() if name in known}
+    report = {str(name): value for name, value in entry.get("prior", {}).items()}
+    return LabelledPairs(parts, left_out, SplitOptions(**stored), report, key)  # type: ignore[arg-type]
+
+
+def _plain(value: Any) -> Any:
+    """Return a number as Python has it; files give numpy's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _genes(names: pd.Series, role: str, adata: AnnData, gene_symbols: str | None) -> np.ndarray:
+    """Return the positions of named genes, int32, or raise and name those that are not there."""
+    text = names.astype(str)
+    where = positions(text, gene_ids(adata, gene_symbols))
+    place = "adata.var_names" if gene_symbols is None else f"adata.var[{gene_symbols!r}]"
+    for code, fault in ((-1, "are not in"), (-2, "are the names of several genes in")):
+        if (where == code).any():
+            found = text[where == code].unique()
+            msg = (
+                f"split: {len(found)} genes of its column {role!r} {fault} {place}: "
+                f"{listed(found, 5)}. Drop those pairs first."
+            )
+            raise ValueError(msg)
+    return where.astype(np.int32)

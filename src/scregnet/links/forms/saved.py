@@ -1,0 +1,83 @@
+"""Reading of saved arrays: each is checked before anything computes with it.
+
+A fitted network comes from a file that somebody else may have written. Compiled loops do not check
+indices, so an index out of range would read foreign memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import numpy as np
+
+State = Mapping[str, np.ndarray]
+Shape = tuple[int | None, ...]
+"""Wanted lengths; ``None`` for any."""
+
+HINT = "The file is damaged or was not written by this version; fit the network again."
+
+
+def read_floats(state: State, name: str, shape: Shape, dtype: Any = np.float32) -> np.ndarray:
+    """Return an array of finite floats.
+
+    Parameters
+    ----------
+    state
+        The saved arrays.
+    name
+        Name of the array.
+    shape
+        Lengths that it must have.
+    dtype
+        What it is converted to.
+    """
+    array = _read(state, name, shape, "f", "floats")
+    if not np.isfinite(array).all():
+        refuse(name, "has values that are not finite")
+    return array.astype(dtype, copy=False)
+
+
+def read_integers(
+    state: State, name: str, shape: Shape, *, low: int = 0, high: int, dtype: Any = np.int32
+) -> np.ndarray:
+    """Return an array of integers from ``low`` to ``high``; see :func:`read_floats`."""
+    array = _read(state, name, shape, "iu", "integers")
+    if array.size and not (low <= array.min() and array.max() <= high):
+        refuse(name, f"must lie between {low} and {high}, found {array.min()} to {array.max()}")
+    return array.astype(dtype, copy=False)
+
+
+def read_bools(state: State, name: str, shape: Shape) -> np.ndarray:
+    """Return an array of bools; see :func:`read_floats`."""
+    return _read(state, name, shape, "b", "bools")
+
+
+def check_ascending(name: str, array: np.ndarray, *, strictly: bool = False) -> None:
+    """Raise ``ValueError`` unless the numbers of a saved array ascend."""
+    steps = np.diff(array.astype(np.int64))
+    if (steps < (1 if strictly else 0)).any():
+        refuse(name, "must ascend")
+
+
+def _read(state: State, name: str, shape: Shape, kinds: str, what: str) -> np.ndarray:
+    """Return an array of the given kinds of numbers and shape."""
+    if name not in state:
+        msg = f"the saved network has no array {name!r}. {HINT}"
+        raise ValueError(msg)
+    array = np.asarray(state[name])
+    if array.dtype.kind not in kinds:
+        refuse(name, f"must hold {what}, found {array.dtype}")
+    fits = array.ndim == len(shape) and all(
+        wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        lengths = ", ".join("any" if wanted is None else str(wanted) for wanted in shape)
+        refuse(name, f"must have the shape ({lengths}), found {array.shape}")
+    return array
+
+
+def refuse(name: str, why: str) -> NoReturn:
+    """Raise ``ValueError`` that names the array and says what is wrong with it."""
+    msg = f"array {name!r} of the saved network {why}. {HINT}"
+    raise ValueError(msg)

@@ -1,0 +1,28 @@
+"""Pairs of genes as single integers, for sorting, sets and look-ups."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def pair_codes(sources: np.ndarray, targets: np.ndarray, n_genes: int) -> np.ndarray:
+    """Return the code of each pair: ``source * n_genes + target``, int64.
+
+    Codes sort by source, then by target. ``n_genes`` must be larger than every target.
+    """
+    # Positions are int32, which 46,341 genes or more would overflow.
+    return np.asarray(sources, np.int64) * int(n_genes) + np.asarray(targets, np.int64)
+
+
+def decode_pairs(codes: np.ndarray, n_genes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sources and the targets of codes: the inverse of :func:`pair_codes`, int64."""
+    return np.divmod(codes, n_genes)
+
+
+def find_codes(ordered: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the position of each wanted code in an ascending array, -1 where it is missing."""
+    if not len(ordered):
+        return np.full(np.shape(wanted), -1)
+    # searchsorted gives the length of the array for codes above its last.
+    place = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    return np.where(ordered[place] == wanted, place, -1)

@@ -1,0 +1,260 @@
+"""Metrics of scored pairs: ranking, over all pairs or per TF; calibration; all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+# As in Guo et al. 2017. Bins of equal width do not depend on the pairs: replicates share them.
+N_BINS = 15
+
+
+def check_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels as bool and scores as float64; raise if they cannot be ranked."""
+    labels, scores = _arrays(labels, scores, "scores")
+    if not np.isfinite(scores).all():
+        msg = "scores hold NaN or infinite values."
+        raise ValueError(msg)
+    if labels.all() or not labels.any():
+        msg = f"both edges and non-edges are needed; all {len(labels)} labels are {labels.any()}."
+        raise ValueError(msg)
+    return labels, scores
+
+
+def check_probabilities(labels: ArrayLike, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels as bool and values as float64; raise if these are no probabilities."""
+    labels, probabilities = _arrays(labels, values, "probabilities")
+    if len(labels) == 0:
+        msg = "labels and probabilities are empty; at least one pair is needed."
+        raise ValueError(msg)
+    low, high = probabilities.min(), probabilities.max()
+    # Written so that NaN, which fails every comparison, is refused too.
+    if not (low >= 0 and high <= 1):
+        msg = f"probabilities must lie between 0 and 1, got values from {low} to {high}."
+        raise ValueError(msg)
+    return labels, probabilities
+
+
+def _arrays(labels: ArrayLike, values: ArrayLike, name: str) -> tuple[np.ndarray, np.ndarray]:
+    labels, values = np.asarray(labels, bool), np.asarray(values, np.float64)
+    if labels.shape != values.shape or labels.ndim != 1:
+        shapes = f"{labels.shape} and {values.shape}"
+        msg = f"labels and {name} must be one-dimensional and of one length, got shapes {shapes}."
+        raise ValueError(msg)
+    return labels, values
+
+
+def bins(probabilities: np.ndarray) -> np.ndarray:
+    """Return the number of each probability's bin of equal width, 0 to ``N_BINS - 1``."""
+    return np.minimum((probabilities * N_BINS).astype(np.intp), N_BINS - 1)
+
+
+def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Area under the receiver operating characteristic curve; 0.5 is chance.
+
+    Parameters
+    ----------
+    labels, scores
+        Whether each pair is an edge, and its score, higher for likelier edges; shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If only one kind of label occurs or a score is not finite.
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> sr.metrics.auroc([1, 0, 1, 0], [0.9, 0.1, 0.4, 0.4])
+    0.875
+    """
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(*check_scores(labels, scores)))
+
+
+def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Area under the precision-recall curve as average precision; the share of edges is chance.
+
+    Parameters
+    ----------
+    labels, scores
+        Whether each pair is an edge, and its score, higher for likelier edges; shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If only one kind of label occurs or a score is not finite.
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> round(sr.metrics.auprc([1, 0, 1, 0], [0.9, 0.8, 0.4, 0.1]), 3)
+    0.833
+    """
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(*check_scores(labels, scores)))
+
+
+def epr(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Early precision ratio of BEELINE :cite:p:`pratapa2020beeline`; 1 is chance.
+
+    Precision among the k best pairs over the share of edges, where k is the number of edges. Pairs
+    tied at the k-th place count with their share of edges, so their order does not matter.
+
+    Parameters
+    ----------
+    labels, scores
+        Whether each pair is an edge, and its score, higher for likelier edges; shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If only one kind of label occurs or a score is not finite.
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> sr.metrics.epr([1, 0, 1, 0], [0.9, 0.8, 0.4, 0.1])
+    1.0
+    """
+    labels, scores = check_scores(labels, scores)
+    k = int(labels.sum())
+    cut = np.partition(scores, len(scores) - k)[len(scores) - k]
+    above, tied = scores > cut, scores == cut
+    # The places that the pairs above the cut leave are shared by the tied ones.
+    hits = labels[above].sum() + (k - above.sum()) * labels[tied].mean()
+    return float(hits / k / labels.mean())
+
+
+def per_tf(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    tfs: ArrayLike,
+    metric: Callable[[np.ndarray, np.ndarray], float] = auroc,
+) -> float:
+    """Mean of a metric over TFs, each TF's pairs ranked among themselves.
+
+    How many targets a TF has does not count. TFs with only edges or only non-edges are left out;
+    without any other TF the mean is NaN.
+
+    Parameters
+    ----------
+    labels, scores, tfs
+        Whether each pair is an edge, its score, and its TF; shape (n,).
+    metric
+        Function of labels and scores.
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> sr.metrics.per_tf([1, 0, 1, 0], [0.9, 0.1, 0.2, 0.3], ["A", "A", "B", "B"])
+    0.5
+    """
+    labels, scores, tfs = np.asarray(labels, bool), np.asarray(scores), np.asarray(tfs)
+    order = np.argsort(tfs, kind="stable")
+    cuts = np.flatnonzero(tfs[order][1:] != tfs[order][:-1]) + 1
+    ranked = [rows for rows in np.split(order, cuts) if 0 < labels[rows].sum() < len(rows)]
+    values = [metric(labels[rows], scores[rows]) for rows in ranked]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Brier score: mean squared difference of probability and label; 0 is perfect.
+
+    Predicting the share of edges ``p`` for every pair scores ``p * (1 - p)``.
+
+    Parameters
+    ----------
+    labels, probabilities
+        Whether each pair is an edge, and its probability; shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If there are no pairs or a probability is outside [0, 1].
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> round(sr.metrics.brier([1, 0], [0.8, 0.4]), 3)
+    0.1
+    """
+    labels, probabilities = check_probabilities(labels, probabilities)
+    return float(np.mean((probabilities - labels) ** 2))
+
+
+def ece(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Expected calibration error :cite:p:`guo2017calibration`; 0 is perfect.
+
+    Gap between mean probability and share of edges in 15 equal-width bins, as a mean over pairs.
+
+    Parameters
+    ----------
+    labels, probabilities
+        Whether each pair is an edge, and its probability; shape (n,).
+
+    Raises
+    ------
+    ValueError
+        If there are no pairs or a probability is outside [0, 1].
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> sr.metrics.ece([1, 0, 1, 0], [0.75, 0.75, 0.25, 0.25])
+    0.25
+    """
+    labels, probabilities = check_probabilities(labels, probabilities)
+    # A bin of n pairs adds n · |mean probability - share of edges| = |Σ (probability - label)|.
+    gaps = np.bincount(bins(probabilities), weights=probabilities - labels)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def evaluate(
+    labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, probabilities: ArrayLike | None = None
+) -> dict[str, float]:
+    """All metrics of one set of pairs.
+
+    Parameters
+    ----------
+    labels, scores, groups
+        Whether each pair is an edge, its score, higher for likelier edges, and its TF; shape (n,).
+    probabilities
+        Calibrated probability of each pair, shape (n,); ``None`` skips ``brier`` and ``ece``.
+
+    Returns
+    -------
+    ``auroc``, ``auprc``, ``auprc_ratio`` (AUPRC / ``prevalence``; 1 is chance) and ``epr`` over all
+    pairs; ``per_tf_auroc`` and ``per_tf_auprc``; ``brier`` and ``ece``; ``prevalence``, the share
+    of edges.
+
+    Raises
+    ------
+    ValueError
+        If only one kind of label occurs, a score is not finite, or a probability is outside [0, 1].
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> sr.metrics.evaluate([1, 0], [0.9, 0.1], ["KLF1", "KLF1"])["per_tf_auroc"]
+    1.0
+    """
+    precision, prevalence = auprc(labels, scores), float(np.mean(np.asarray(labels, bool)))
+    figures = {
+        "auroc": auroc(labels, scores),
+        "auprc": precision,
+        "auprc_ratio": precision / prevalence,
+        "epr": epr(labels, scores),
+        "per_tf_auroc": per_tf(labels, scores, groups, auroc),
+        "per_tf_auprc": per_tf(labels, scores, groups, auprc),
+    }
+    if probabilities is not None:
+        figures |= {"brier": brier(labels, probabilities), "ece": ece(labels, probabilities)}
+    return {**figures, "prevalence": prevalence}

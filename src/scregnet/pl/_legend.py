@@ -1,0 +1,97 @@
+"""The legend of a drawn network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scregnet.pl._style import DASHES, WIDTHS, width, width_ends
+
+if TYPE_CHECKING:
+    import networkx as nx
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+    from scregnet.pl._style import Style
+
+
+def draw_legend(ax: Axes, graph: nx.DiGraph, style: Style) -> None:
+    """Explain the shapes, colours and widths that occur in the picture, to its right."""
+    ax.legend(
+        handles=[
+            *_node_handles(graph, style),
+            *_link_handles(graph, style),
+            *_width_handles(graph),
+        ],
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        frameon=False,
+        fontsize="small",
+        handlelength=2.2,
+    )
+
+
+def _node_handles(graph: nx.DiGraph, style: Style) -> list[Artist]:
+    kinds = {is_tf for _, is_tf in graph.nodes(data="is_tf")}
+    handles = []
+    if True in kinds:
+        handles.append(_node_handle("TF", "s", style.tf_size, style))
+    if False in kinds:
+        handles.append(_node_handle("target", "o", style.node_size, style))
+    return handles
+
+
+def _link_handles(graph: nx.DiGraph, style: Style) -> list[Artist]:
+    known = {in_prior for *_, in_prior in graph.edges(data="in_prior")}
+    middle = float(np.mean(WIDTHS))
+    handles = []
+    if True in known:
+        handles.append(_line_handle("known link", middle, style.colours["known"]))
+    if False in known:
+        handles.append(_line_handle("new link", middle, style.colours["new"], linestyle=DASHES))
+    return handles
+
+
+def _width_handles(graph: nx.DiGraph) -> list[Artist]:
+    """Return handles for the width of the most and of the least probable link."""
+    import matplotlib as mpl
+
+    weights = [weight for *_, weight in graph.edges(data="weight")]
+    colour = mpl.rcParams["text.color"]
+    # By their text: two probabilities that read the same get one handle.
+    shown: dict[str, float] = {}
+    for value in (max(weights), min(weights)):
+        shown.setdefault(_rounded(value), value)
+    return [
+        _line_handle(f"probability {text}", width(value, width_ends(graph)), colour)
+        for text, value in shown.items()
+    ]
+
+
+def _node_handle(label: str, marker: str, size: float, style: Style) -> Artist:
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [],
+        [],
+        linestyle="none",
+        marker=marker,
+        markersize=size,
+        color=style.colours[label],
+        markeredgecolor="white",
+        markeredgewidth=0.8,
+        label=label,
+    )
+
+
+def _line_handle(label: str, linewidth: float, colour: str, linestyle: Any = "-") -> Artist:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=colour, linewidth=linewidth, linestyle=linestyle, label=label)
+
+
+def _rounded(probability: float) -> str:
+    """Two decimals, but never a certainty that the model does not claim."""
+    text = f"{probability:.2f}"
+    return {"1.00": "> 0.99", "0.00": "< 0.01"}.get(text, text) if 0 < probability < 1 else text

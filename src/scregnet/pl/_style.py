@@ -1,0 +1,59 @@
+"""How a drawn network looks: colours, sizes and widths of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scregnet._validate import check_choice, listed
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+# Line widths in points of the least and of the most probable link.
+WIDTHS = (0.5, 1.7)
+DASHES = (0, (3.5, 1.8))
+_COLOURS = {"TF": "#0072B2", "target": "#F2C75C", "known": "#6E6E6E", "new": "#D55E00"}
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colours by what they mark, and sizes in points."""
+
+    colours: Mapping[str, str]
+    node_size: float
+    font_size: float
+
+    @property
+    def tf_size(self) -> float:
+        return 1.4 * self.node_size
+
+
+def network_colours(palette: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the colours of nodes and links, those of ``palette`` in place of the usual ones."""
+    if palette is None:
+        return dict(_COLOURS)
+    if not isinstance(palette, Mapping):
+        msg = (
+            f"palette must be a mapping with the names {listed(_COLOURS)}, such as "
+            f"{{'new': 'red'}}, got {palette!r}."
+        )
+        raise TypeError(msg)
+    for name in palette:
+        check_choice("palette", name, _COLOURS)
+    return {**_COLOURS, **palette}
+
+
+def width_ends(graph: nx.DiGraph) -> tuple[float, float]:
+    """Return the probabilities that are drawn with the thinnest and with the widest line."""
+    weights = [weight for *_, weight in graph.edges(data="weight")]
+    # At least 0.1 apart: a difference in the third decimal must not look like a large one.
+    return min(min(weights), max(weights) - 0.1), max(weights)
+
+
+def width(weight: float, ends: tuple[float, float]) -> float:
+    """Return the width of the line of a link with probability ``weight``."""
+    return float(np.interp(weight, ends, WIDTHS))

@@ -1,0 +1,237 @@
+"""A method fitted to labelled pairs, calibrated, judged, and what of it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from scregnet._genes.split import PARTS, LabelledPairs, pairs_frame
+from scregnet._logging import logger
+from scregnet.links import LinkTask, PlattCalibration, get_method, null_models
+from scregnet.metrics import bootstrap, evaluate
+from scregnet.tl._fit.network import all_links, scored
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+    from scregnet.links import EnsembleLinks, FitResult, FittedLinks, LinkMethod, Split
+    from scregnet.links.task import Progress
+    from scregnet.tl._fit.task import FitOptions
+
+METRIC_COLUMNS = ["model", "split", "metric", "value", "low", "high"]
+HISTORY_COLUMNS = ["epoch", "train_loss", "validation_loss", "validation_auroc", "validation_auprc"]
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """One model's calibration, its probabilities of all labelled pairs, and its figures."""
+
+    calibration: PlattCalibration
+    probabilities: np.ndarray
+    """float32, the parts one after the other."""
+
+    deviations: np.ndarray | None
+    """Standard deviation over the members of an ensemble, in the same order."""
+
+    figures: list[tuple[str, str, float, float, float]]
+    """Rows of split, metric, value, low, high."""
+
+
+def judge(links: FittedLinks | EnsembleLinks, parts: Split, options: FitOptions) -> Verdict:
+    """Calibrate on the validation pairs, then score and evaluate validation and test pairs."""
+    scores, deviations = {}, []
+    for part in PARTS:
+        pairs = getattr(parts, part)
+        scores[part], deviation = scored(links, pairs.sources, pairs.targets)
+        if deviation is not None:
+            deviations.append(deviation)
+    calibration = PlattCalibration.fit(
+        scores["validation"], parts.validation.labels, label_frequency=options.label_frequency
+    )
+    probabilities = {part: calibration(scores[part]) for part in PARTS}
+    figures = [
+        row
+        for part in ("validation", "test")
+        for row in _figures(part, parts, scores[part], probabilities[part], options)
+    ]
+    return Verdict(
+        calibration,
+        np.concatenate([probabilities[part] for part in PARTS]),
+        np.concatenate(deviations) if deviations else None,
+        figures,
+    )
+
+
+def judge_nulls(
+    parts: Split, n_genes: int, options: FitOptions, *, but: str | None
+) -> dict[str, Verdict]:
+    """Fit and judge every null model except ``but``, the method itself."""
+    task = LinkTask(n_genes, parts.train, parts.validation)
+    verdicts = {}
+    for name in null_models():
+        if name != but:
+            rng = np.random.default_rng(options.random_state)
+            links = get_method(name).fit(task, rng=rng, device=None).links
+            verdicts[name] = judge(links, parts, options)
+    return verdicts
+
+
+def _figures(
+    part: str, parts: Split, scores: np.ndarray, probabilities: np.ndarray, options: FitOptions
+) -> list[tuple[str, str, float, float, float]]:
+    """Return the metrics of one part, with bootstrap intervals if asked for."""
+    pairs = getattr(parts, part)
+    # Labels say what is listed. Their probability is that of being listed.
+    listed = options.label_frequency * probabilities
+    data = (pairs.labels, scores, pairs.sources, listed)
+    ends: dict[str, tuple[float, float]] = {}
+    if options.n_bootstrap:
+        # One seed for all models: they are compared on the same resamples.
+        rng = np.random.default_rng(options.random_state)
+        ends = bootstrap(*data, n_bootstrap=options.n_bootstrap, rng=rng)
+    return [
+        (part, metric, value, *ends.get(metric, (np.nan, np.nan)))
+        for metric, value in evaluate(*data).items()
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted method and all verdicts on the same pairs."""
+
+    method: str
+    links: FittedLinks | EnsembleLinks
+    members: list[FitResult]
+    verdicts: dict[str, Verdict]
+    """By model; the method comes first, the null models follow."""
+
+    labelled: LabelledPairs
+    options: FitOptions
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the method itself."""
+        return self.verdicts[self.method]
+
+    def metrics(self) -> pd.DataFrame:
+        """Return the figures of all models: model, split, metric, value, low, high."""
+        rows = [(name, *row) for name, found in self.verdicts.items() for row in found.figures]
+        return pd.DataFrame(rows, columns=METRIC_COLUMNS)
+
+    def pairs(self, genes: pd.Index) -> pd.DataFrame:
+        """Return the labelled pairs with each model's probability."""
+        frame = pairs_frame(self.labelled.parts, genes)
+        for name, found in self.verdicts.items():
+            column = "probability" if name == self.method else f"probability_{name}"
+            frame[column] = found.probabilities
+            if name == self.method and found.deviations is not None:
+                frame["probability_sd"] = found.deviations
+        return frame
+
+    def network(
+        self, candidates: np.ndarray, n_genes: int
+    ) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
+        """Return the probabilities of all links of the candidates, and their deviations."""
+        return all_links(
+            self.links,
+            self.verdict.calibration,
+            candidates,
+            n_genes,
+            threshold=self.options.threshold,
+            top_n_targets=self.options.top_n_targets,
+        )
+
+    def to_uns(self, genes: pd.Index) -> dict[str, Any]:
+        """Return what ``uns`` keeps of the fit, apart from its parameters."""
+        return {
+            "metrics": self.metrics(),
+            "history": _history([member.history for member in self.members]),
+            "pairs": self.pairs(genes),
+            "left_out": self.labelled.left_out_frame(genes),
+            "model": {
+                "method": self.method,
+                "n_models": self.options.n_models,
+                "genes": genes.to_numpy(str).astype(object),
+                "slope": self.verdict.calibration.slope,
+                "intercept": self.verdict.calibration.intercept,
+                "state": self.links.state(),
+            },
+        }
+
+    def best_epoch(self) -> int | list[int]:
+        """Return the epoch that was kept, one number for each member of an ensemble."""
+        best = [member.best_epoch for member in self.members]
+        return best[0] if len(best) == 1 else best
+
+    def log(self, name: str) -> None:
+        """Say how the models do on the test pairs."""
+        table = self.metrics()
+        test = table[table["split"] == "test"].set_index(["model", "metric"])["value"]
+        shown = [
+            f"{model} AUROC {test[model, 'auroc']:.3f}, AUPRC {test[model, 'auprc']:.3f}, "
+            f"per TF {test[model, 'per_tf_auroc']:.3f}"
+            for model in self.verdicts
+        ]
+        logger.info("%s, test pairs: %s", name, "; ".join(shown))
+
+
+def fit_links(
+    name: str,
+    method: LinkMethod,
+    task: LinkTask,
+    labelled: LabelledPairs,
+    options: FitOptions,
+    nulls: dict[str, Verdict],
+    *,
+    device: Any = None,
+    progress: Callable[[int], Progress | None] | None = None,
+) -> Fit:
+    """Fit a method once, or ``n_models`` times with different seeds, and judge it.
+
+    ``progress`` gives the callback for the member of a number.
+    """
+    if options.n_models == 1:
+        rng = np.random.default_rng(options.random_state)
+        callback = None if progress is None else progress(0)
+        with threads(method):
+            members = [method.fit(task, rng=rng, device=device, progress=callback)]
+        links: FittedLinks | EnsembleLinks = members[0].links
+    else:
+        from scregnet.links.ensemble import fit_members, join
+
+        with threads(method):
+            members = fit_members(
+                method,
+                task,
+                options.n_models,
+                random_state=options.random_state,
+                device=device,
+                progress=progress,
+            )
+        links = join(members, task, label_frequency=options.label_frequency)
+    verdicts = {name: judge(links, labelled.parts, options), **nulls}
+    return Fit(name, links, members, verdicts, labelled, options)
+
+
+def threads(method: LinkMethod) -> Any:
+    """Bound torch's threads, for methods that use it."""
+    if not method.uses_torch:
+        return nullcontext()
+    from scregnet._device import torch_threads
+
+    return torch_threads()
+
+
+def _history(histories: list[list[dict[str, float]]]) -> pd.DataFrame:
+    """Return one row an epoch, and a column ``model`` where there are several members."""
+    frame = pd.DataFrame([row for rows in histories for row in rows], columns=HISTORY_COLUMNS)
+    frame = frame.astype({"epoch": np.int64, **dict.fromkeys(HISTORY_COLUMNS[1:], np.float64)})
+    if len(histories) > 1:
+        number = np.repeat(np.arange(len(histories)), [len(rows) for rows in histories])
+        frame.insert(0, "model", number)
+    return frame

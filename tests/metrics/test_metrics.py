@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+
+from scregnet import metrics
+
+LABELS = np.array([1, 0, 0, 1, 0, 0, 0, 0], bool)
+SCORES = np.array([0.9, 0.9, 0.4, 0.3, 0.3, 0.2, 0.1, 0.05])
+TFS = np.array(["A", "A", "A", "B", "B", "B", "C", "C"])
+
+
+def test_auroc_counts_ties_as_half():
+    # Of the 2 × 2 pairs of an edge and a non-edge three are in order and one is tied.
+    assert metrics.auroc([1, 0, 1, 0], [0.9, 0.1, 0.4, 0.4]) == pytest.approx(3.5 / 4)
+
+
+def test_auprc_is_average_precision():
+    # Edges at ranks 1 and 3: (1/1 + 2/3) / 2.
+    assert metrics.auprc([1, 0, 1, 0], [0.9, 0.8, 0.4, 0.1]) == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_epr_is_precision_among_k_best_over_prevalence():
+    labels = np.array([1, 1, 0, 0, 0, 0, 0, 0])
+    assert metrics.epr(labels, -np.arange(8.0)) == pytest.approx(1 / 0.25)
+    assert metrics.epr(labels, np.arange(8.0)) == 0
+
+
+def test_epr_shares_ties_whatever_the_order():
+    labels = np.array([1, 0, 0, 1])
+    scores = np.array([0.5, 0.5, 0.1, 0.9])
+    # One sure hit, and one place left for two tied pairs of which half are edges.
+    assert metrics.epr(labels, scores) == pytest.approx((1 + 0.5) / 2 / 0.5)
+    assert metrics.epr(labels[::-1], scores[::-1]) == metrics.epr(labels, scores)
+
+
+def test_constant_scores_are_chance():
+    labels = np.array([1, 0, 0, 1, 0])
+    figures = metrics.evaluate(labels, np.zeros(5), ["A", "A", "A", "B", "B"])
+    assert figures["auroc"] == 0.5
+    assert figures["auprc"] == pytest.approx(0.4)
+    assert figures["epr"] == pytest.approx(1)
+    assert figures["per_tf_auroc"] == 0.5
+    assert figures["prevalence"] == pytest.approx(0.4)
+
+
+def test_tf_popularity_is_worth_nothing_per_tf():
+    tfs = np.repeat(["many", "few"], 10)
+    labels = np.r_[np.ones(8), np.zeros(2), np.ones(2), np.zeros(8)]
+    popularity = np.repeat([0.8, 0.2], 10)
+    assert metrics.auroc(labels, popularity) == pytest.approx(0.8)
+    assert metrics.per_tf(labels, popularity, tfs) == 0.5
+
+
+def test_per_tf_is_the_mean_over_tfs_that_have_both_labels():
+    labels = [1, 0, 1, 0, 1, 1]
+    scores = [0.9, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert metrics.per_tf(labels, scores, ["A", "A", "B", "B", "C", "C"]) == pytest.approx(0.5)
+    assert metrics.per_tf(
+        labels, scores, ["A", "A", "B", "B", "C", "C"], metrics.auprc
+    ) == pytest.approx((1 + 0.5) / 2)
+    assert np.isnan(metrics.per_tf([1, 1], [0.1, 0.2], ["A", "A"]))
+
+
+@pytest.mark.parametrize("name", ["auroc", "auprc", "epr"])
+def test_what_cannot_be_ranked_is_an_error(name):
+    metric = getattr(metrics, name)
+    with pytest.raises(ValueError, match="all 2 labels are True"):
+        metric([1, 1], [0.1, 0.2])
+    with pytest.raises(ValueError, match="NaN"):
+        metric([1, 0], [np.nan, 0.2])
+    with pytest.raises(ValueError, match="one length"):
+        metric([1, 0], [0.2])
+
+
+def test_brier_is_the_mean_squared_difference():
+    assert metrics.brier([1, 0, 0], [0.5, 0.1, 0.0]) == pytest.approx((0.25 + 0.01) / 3)
+
+
+def test_ece_is_the_mean_gap_of_bins_of_equal_width():
+    # Bin 3 of 15 holds 0.21 and 0.25, bin 13 holds 0.9: gaps (0.46 - 1) and (0.9 - 1).
+    assert metrics.ece([1, 0, 1], [0.21, 0.25, 0.9]) == pytest.approx((0.54 + 0.1) / 3)
+
+
+def test_ece_equals_a_loop_over_bins():
+    rng = np.random.default_rng(0)
+    probabilities = np.r_[rng.random(500), 0.0, 1.0, 1.0]
+    labels = rng.random(len(probabilities)) < probabilities**2
+    expected, edges = 0.0, np.linspace(0, 1, 16)
+    for i in range(15):
+        last = i == 14
+        inside = (probabilities >= edges[i]) & ((probabilities < edges[i + 1]) | last)
+        expected += inside.mean() * abs(labels[inside].mean() - probabilities[inside].mean())
+    assert metrics.ece(labels, probabilities) == pytest.approx(expected)
+    assert expected > 0.1
+
+
+def test_perfect_probabilities_of_certain_labels_are_0():
+    assert metrics.brier([1, 0, 1], [1.0, 0.0, 1.0]) == 0
+    assert metrics.ece([1, 0, 1], [1.0, 0.0, 1.0]) == 0
+
+
+def test_probabilities_of_one_kind_of_label_are_fine():
+    assert metrics.brier([0, 0], [0.1, 0.3]) == pytest.approx(0.05)
+    assert metrics.ece([0, 0], [0.1, 0.3]) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("name", ["brier", "ece"])
+def test_what_is_no_probability_is_an_error(name):
+    metric = getattr(metrics, name)
+    with pytest.raises(ValueError, match=r"between 0 and 1, got values from -0.5 to 0.2"):
+        metric([1, 0], [-0.5, 0.2])
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        metric([1, 0], [np.nan, 0.2])
+    with pytest.raises(ValueError, match="one length"):
+        metric([1, 0], [0.2])
+    with pytest.raises(ValueError, match="empty"):
+        metric([], [])
+
+
+def test_every_figure_is_that_of_its_own_function():
+    probabilities = SCORES / 2
+    figures = metrics.evaluate(LABELS, SCORES, TFS, probabilities)
+    assert figures == {
+        "auroc": metrics.auroc(LABELS, SCORES),
+        "auprc": metrics.auprc(LABELS, SCORES),
+        "auprc_ratio": metrics.auprc(LABELS, SCORES) / 0.25,
+        "epr": metrics.epr(LABELS, SCORES),
+        "per_tf_auroc": metrics.per_tf(LABELS, SCORES, TFS),
+        "per_tf_auprc": metrics.per_tf(LABELS, SCORES, TFS, metrics.auprc),
+        "brier": metrics.brier(LABELS, probabilities),
+        "ece": metrics.ece(LABELS, probabilities),
+        "prevalence": 0.25,
+    }
+
+
+def test_chance_has_an_auprc_ratio_of_1():
+    assert metrics.evaluate(LABELS, np.zeros(8), TFS)["auprc_ratio"] == pytest.approx(1)
+
+
+def test_without_probabilities_there_is_no_calibration():
+    assert not {"brier", "ece"} & set(metrics.evaluate(LABELS, SCORES, TFS))
