@@ -19,8 +19,9 @@ import scregnet as sr
 from scregnet._anndata.access import blocks
 from scregnet.encoders import CellBlock, CellStream
 from scregnet.encoders.geneformer.training import GeneformerTraining
-from scregnet.encoders.training import loop as core
-from scregnet.encoders.training.models import build, plan
+from scregnet.encoders.training.loop import Trainer, TrainOptions
+from scregnet.encoders.training.models import plan
+from scregnet.encoders.training.protocol import IGNORED, MaskedBatch, MaskedModel
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -35,16 +36,14 @@ METHOD = "scregnet"
 METRICS = ["auroc", "auprc", "epr", "per_tf_auroc", "per_tf_auprc"]
 
 
-def untrained(adata: AnnData, model: str) -> core.MaskedModel:
+def untrained(adata: AnnData, model: str) -> MaskedModel:
     """Build the model with the weights from which training with seed 0 starts."""
     cells = CellStream(
         [CellBlock(b, np.zeros(b.shape[0], dtype=np.int64)) for _, b in blocks(adata, None)],
         adata.n_obs,
     )
-    weights, sizes, _ = plan(model, None, **SIZES)
-    return build(
-        model, weights, sizes, cells, adata.var_names.to_numpy(dtype=object).astype(str), 0
-    )
+    genes = adata.var_names.to_numpy(dtype=object).astype(str)
+    return plan(model, None, **SIZES).build(cells, genes, 0)
 
 
 def rank_null(model: GeneformerTraining, n_bins: int = 10) -> float:
@@ -52,21 +51,23 @@ def rank_null(model: GeneformerTraining, n_bins: int = 10) -> float:
 
     It knows how frequent each gene is in each tenth of the ranks of a cell.
     """
-    train, validation = core._split(len(model.lengths), 0.1, 0)
+    # Of the options, those that choose the held-out cells and their batches are sr.tl.finetune's.
+    options = TrainOptions(1, 1, 16, 1, 1e-3, 0.0, 0.0, 0.1, 1, device="cpu")
+    trainer = Trainer(model, options, seed=0)
 
-    def tenths(batch: core.MaskedBatch) -> np.ndarray:
+    def tenths(batch: MaskedBatch) -> np.ndarray:
         return np.arange(batch.mask.shape[1]) * n_bins // batch.mask.sum(axis=1, keepdims=True)
 
     counts = np.full((n_bins, model.network.config.vocab_size), 0.1)
     counts[:, :2] = 0
-    for cells in np.array_split(train, 20):
+    for cells in np.array_split(trainer.training, 20):
         batch = model.masked(cells, np.random.default_rng(0))
-        model_input = np.where(batch.labels != core.IGNORED, batch.labels, batch.inputs)
+        model_input = np.where(batch.labels != IGNORED, batch.labels, batch.inputs)
         np.add.at(counts, (tenths(batch)[batch.mask], model_input[batch.mask]), 1)
     log_share = np.log(np.where(counts > 0, counts / counts.sum(axis=1, keepdims=True), 1))
     total, n = 0.0, 0
-    for batch in core._validation_batches(model, validation, 16, 0):
-        asked = batch.labels != core.IGNORED
+    for batch in trainer.validation_batches():
+        asked = batch.labels != IGNORED
         total -= log_share[tenths(batch)[asked], batch.labels[asked]].sum()
         n += batch.n_masked
     return total / n

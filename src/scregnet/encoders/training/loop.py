@@ -158,7 +158,7 @@ class Trainer:
     def start(self) -> RunRecord:
         """Return the record of a run before its first step: the losses of null model and model."""
         null = self.model.frequencies(self.training)
-        batches = list(self._validation_batches())
+        batches = list(self.validation_batches())
         baseline = sum(null(batch) for batch in batches) / sum(batch.n_masked for batch in batches)
         initial = self.validation_loss()
         return RunRecord(
@@ -210,18 +210,19 @@ class Trainer:
         return total
 
     def validation_loss(self) -> float:
-        """Return the loss per hidden position; the same positions are hidden every time."""
+        """Return the loss per hidden position of the validation cells."""
         self.model.network.eval()
         total, n_masked = 0.0, 0
         with torch.inference_mode():
-            for batch in self._validation_batches():
+            for batch in self.validation_batches():
                 for part in batch.parts(self.options.batch_size):
                     with self._half():
                         total += float(self.model.loss(part, self.device))
                 n_masked += batch.n_masked
         return total / n_masked
 
-    def _validation_batches(self) -> Iterator[MaskedBatch]:
+    def validation_batches(self) -> Iterator[MaskedBatch]:
+        """Yield the validation cells, the same positions hidden every time."""
         size, cells = self.options.step_size, self.validation
         # Longest first: cells of like length need little padding.
         ordered = cells[np.argsort(-self.model.lengths[cells], kind="stable")]
