@@ -178,6 +178,6 @@ def test_a_draw_without_both_labels_is_repeated():
 
 def test_an_unknown_kind_lists_the_valid_ones(wide):
     with pytest.raises(
-        ValueError, match="split='target' is not known.*'targets'.*Did you mean 'targets'"
+        ValueError, match="kind='target' is not known.*'targets'.*Did you mean 'targets'"
     ):
         split_pairs(*wide, 200, rng=np.random.default_rng(0), kind="target")

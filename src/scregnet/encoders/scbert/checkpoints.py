@@ -23,9 +23,9 @@ CHECKPOINTS: dict[str, Checkpoint] = {
             "Code and weights are under GPL-3.0 (Tencent, 2023), so this package carries neither.\n"
             "  1. panglao_pretrain.pth (88 MB): ask for it through the link in the README of\n"
             "     https://github.com/TencentAILabHealthcare/scBERT\n"
-            "  2. The order of its 16,906 genes: a text file gene_order*.txt with one symbol a line,\n"
-            "     or an .h5ad file of the same project (such as Zheng68K.h5ad of its data archive),\n"
-            "     whose var_names are these genes.\n"
+            "  2. The order of its 16,906 genes: a text file gene_order*.txt with one symbol a\n"
+            "     line, or an .h5ad file of the same project (such as Zheng68K.h5ad of its data\n"
+            "     archive), whose var_names are these genes.\n"
             "Put both into one folder and name it with weights=; or name the second with "
             "gene_order=."
         ),
