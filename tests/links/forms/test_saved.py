@@ -44,6 +44,13 @@ def test_arrays_that_do_not_are_refused(read, why):
         read()
 
 
+def test_a_number_that_float32_cannot_hold_is_not_finite():
+    state = {"floats": np.array([1.0, 1e300])}
+    assert read_floats(state, "floats", (2,), np.float64)[1] == 1e300
+    with pytest.raises(ValueError, match="'floats' .* not finite"):
+        read_floats(state, "floats", (2,))
+
+
 def test_equal_numbers_ascend_unless_strictly():
     check_ascending("starts", np.array([0, 2, 2, 5]))
     with pytest.raises(ValueError, match="must ascend"):

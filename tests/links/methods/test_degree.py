@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
+from scregnet import metrics
 from scregnet.links import LinkTask, Pairs, get_method
 
 
@@ -48,6 +49,13 @@ def test_the_pseudo_count_is_chosen_on_validation_pairs(task_and_split):
         c for c, links in fixed.items() if np.array_equal(links.target_term, chosen.target_term)
     ]
     assert len(same) == 1
+
+
+def test_popular_tfs_and_targets_come_first(task_and_split):
+    task, split = task_and_split
+    links = get_method("degree").fit(task, rng=None, device=None).links
+    scores = links.score(split.test.sources, split.test.targets)
+    assert metrics.auroc(split.test.labels, scores) > 0.65
 
 
 @pytest.mark.parametrize("bad", [0, -1.0])

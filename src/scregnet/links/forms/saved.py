@@ -33,9 +33,12 @@ def read_floats(state: State, name: str, shape: Shape, dtype: Any = np.float32) 
         What it is converted to.
     """
     array = _read(state, name, shape, "f", "floats")
+    # After the conversion, because a float64 may be too large for a float32.
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype, copy=False)
     if not np.isfinite(array).all():
         refuse(name, "has values that are not finite")
-    return array.astype(dtype, copy=False)
+    return array
 
 
 def read_integers(
@@ -55,6 +58,7 @@ def read_bools(state: State, name: str, shape: Shape) -> np.ndarray:
 
 def check_ascending(name: str, array: np.ndarray, *, strictly: bool = False) -> None:
     """Raise ``ValueError`` unless the numbers of a saved array ascend."""
+    # int64, because differences of unsigned numbers wrap around.
     steps = np.diff(array.astype(np.int64))
     if (steps < (1 if strictly else 0)).any():
         refuse(name, "must ascend")

@@ -1,3 +1,3 @@
-"""One file a method."""
+"""Methods of link prediction: a file each, or a folder for one with parts."""
 
 from __future__ import annotations

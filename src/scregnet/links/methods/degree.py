@@ -1,4 +1,4 @@
-"""The null model: two rates and nothing else."""
+"""The null model of two rates: how often a TF regulates, how often a gene is a target."""
 
 from __future__ import annotations
 
@@ -15,17 +15,24 @@ from scregnet.links.forms.additive import AdditiveLinks
 from scregnet.links.search.spaces import Range
 from scregnet.links.task import FitResult, LinkMethod, LinkTask, Progress
 
+# Steps of about a factor of three. The validation pairs choose one.
 PSEUDO_COUNTS = (0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True)
 class Degree(LinkMethod):
-    """Add the logits of two rates: how often the TF is a source, and how often the gene a target.
+    """Null model of degrees: the logits of two rates, added.
 
-    Rates are counted over the training pairs and shrunk to the overall rate by ``pseudo_count``
-    pairs. ``None`` chooses the pseudo count of highest likelihood on the validation pairs, so that
-    the null model is as strong as it can be. A TF or a gene without training pairs gets the overall
-    rate. Expression, graph and embedding are not used.
+    The rates are the share of edges among the training pairs of the TF, and among those of the
+    target. A TF or gene without training pairs gets the overall rate. The method sees no expression
+    and no embedding. See :doc:`/methods`.
+
+    Parameters
+    ----------
+    pseudo_count
+        Pairs of the overall rate that are added to each TF and target. ``None`` chooses the number
+        with the highest likelihood of the validation pairs, so that the null model is as strong as
+        it can be.
     """
 
     pseudo_count: float | None = None
@@ -47,7 +54,7 @@ class Degree(LinkMethod):
         device: Any = None,
         progress: Progress | None = None,
     ) -> FitResult:
-        """Count both rates over the training pairs."""
+        """Count both rates over the training pairs; validation pairs choose the pseudo-count."""
         choices = PSEUDO_COUNTS if self.pseudo_count is None else (self.pseudo_count,)
         fits = [_rates(task, choice) for choice in choices]
         check = task.validation
@@ -59,6 +66,7 @@ class Degree(LinkMethod):
 
 
 def _rates(task: LinkTask, pseudo_count: float) -> AdditiveLinks:
+    """Return ``logit(r[TF]) + logit(r[target]) - logit(r)``, ``r`` the overall rate."""
     train = task.train
     overall = train.n_positive / len(train)
     terms = []
@@ -66,6 +74,7 @@ def _rates(task: LinkTask, pseudo_count: float) -> AdditiveLinks:
         edges = np.bincount(genes, weights=train.labels, minlength=task.n_genes)
         pairs = np.bincount(genes, minlength=task.n_genes)
         terms.append(logit((edges + pseudo_count * overall) / (pairs + pseudo_count)))
+    # Both rates contain the overall rate, so it is subtracted once.
     return AdditiveLinks(
         terms[0].astype(np.float32), (terms[1] - logit(overall)).astype(np.float32)
     )

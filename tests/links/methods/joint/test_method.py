@@ -1,4 +1,4 @@
-"""Modules of genes that are regulated together: expression tells them, degrees do not."""
+"""Planted modules: degrees say nothing about them, expression says everything."""
 
 import anndata as ad
 import numpy as np
@@ -17,7 +17,7 @@ QUICK = {"n_trees": 60, "n_bags": 2, "n_forest_trees": 40}
 
 
 def planted(kind, *, noise=1.0, seed=0):
-    """TFs prefer one of three modules; all TFs and genes have about the same number of edges."""
+    """TFs prefer one of three modules. All TFs and all genes have about as many edges."""
     rng = np.random.default_rng(seed)
     module = np.arange(N_GENES) % N_MODULES
     chance = np.where(module[:N_TFS, None] == module, 0.7, 0.1)
@@ -68,7 +68,7 @@ def base(links, sources):
 def test_what_tf_and_target_have_in_common_is_learned(by_kind, kind, least, null, most):
     task, split, links = by_kind[kind]
     assert per_tf(links, split) > least
-    # Additive models cannot: within a TF they rank by how often a gene is a target.
+    # Additive models cannot learn it: within a TF they rank by how often a gene is a target.
     assert per_tf(fit(task, name=null), split) <= most
 
 
@@ -106,7 +106,7 @@ class TestForest:
         scores = links.score(sources, targets).reshape(N_TFS, N_GENES)
         process = base(links, range(N_TFS)).reshape(N_TFS, N_GENES)
         np.testing.assert_array_equal(scores[:, labelled], process[:, labelled])
-        # What a TF without labels has is in the last row.
+        # The last row is for TFs without labels.
         tfs = np.unique(task.train.sources).tolist()
         rows = [tfs.index(tf) if tf in tfs else -1 for tf in range(N_TFS)]
         wanted = (process[:, ~labelled] + links.forest[rows]) / 2
@@ -172,7 +172,7 @@ class TestTrees:
         np.testing.assert_array_equal(
             links.score(*every_pair(range(N_TFS))), base(links, range(N_TFS))
         )
-        # The seed draws folds and bags only: what the trees start from is the same.
+        # The seed draws folds and bags only, so the trees start from the same logits.
         np.testing.assert_array_equal(base(links, range(N_TFS)), base(whole, range(N_TFS)))
         assert per_tf(links, split) > 0.7
 
@@ -229,7 +229,7 @@ def test_a_family_tells_of_targets_without_labels_where_expression_tells_nothing
 
 
 def test_labels_of_validation_pairs_change_nothing(by_kind):
-    """They serve the calibration alone, which so has pairs that the fit has never seen."""
+    """They are left to the calibration, so that it has pairs that the fit has not seen."""
     task, split, links = by_kind["pairs"]
     check = task.validation
     flipped = type(check)(check.sources, check.targets, ~check.labels)

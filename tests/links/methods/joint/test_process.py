@@ -1,4 +1,4 @@
-"""The process against dense algebra: the whole covariance, and Newton's method on it."""
+"""The process against dense algebra: covariance written out, mode by plain Newton steps."""
 
 import numpy as np
 import pytest
@@ -30,10 +30,7 @@ def whole(process):
 
 
 def covariance(process, sources):
-    """Covariance of all pairs of ``sources`` with all pairs of the labelled TFs, written out.
-
-    Shape (n_sources * n_genes, n_tfs * n_genes).
-    """
+    """Covariance written out: rows are pairs of ``sources``, columns pairs of labelled TFs."""
     v, kernel = process.variances, (process.features @ process.features.T).astype(float)
     row = {int(gene): row for row, gene in enumerate(process.tfs)}
     blocks = []
@@ -60,7 +57,7 @@ def covariance(process, sources):
 
 
 def most_probable(process, labels, known):
-    """Logits of all pairs of the labelled TFs, by Newton's method on the likelihood itself."""
+    """Logits of all pairs of the labelled TFs, by damped Newton steps."""
     whole = covariance(process, process.tfs)
     seen = known.ravel()
     inside, outcome = whole[np.ix_(seen, seen)], labels.ravel()[seen]
@@ -82,7 +79,7 @@ def test_logits_are_those_of_the_covariance_written_out(problem, as_pairs):
     wanted = most_probable(process, labels, known)
     np.testing.assert_allclose(process.logits(TFS).ravel(), wanted, atol=2e-3)
     assert np.ptp(wanted) > 1
-    # The dual weights are a gradient: label less probability, and 0 where no label is known.
+    # At the mode a dual weight is the label less the probability, and 0 without a label.
     weights = whole(process)
     np.testing.assert_allclose(
         weights[known], (labels - expit(process.logits(TFS)))[known], atol=1e-3

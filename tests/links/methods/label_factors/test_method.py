@@ -60,7 +60,7 @@ def test_the_score_is_the_mean_of_both_estimates():
     links = fit(task)
     width = links.source_vectors.shape[1]
     assert 4 < width <= (MEAN_RANK + 2) + (20 + 2)
-    # The 1 of every TF was halved for the mean, in the last column; the targets' stayed.
+    # For the mean of two estimates, the TFs' columns of 1 are halved and the targets' are not.
     assert (links.source_vectors == 0.5).all(axis=0).sum() == 2
     assert (links.target_vectors == 1).all(axis=0).sum() == 2
     assert (links.source_vectors[:, -1] == 0.5).all()
@@ -80,7 +80,7 @@ def test_genes_without_pairs_have_no_factors_and_the_mean_bias():
     targets = np.unique(task.train.targets)
     assert links.source_rows[new] == len(known)
     unseen_pair = links.score(np.array([new]), np.array([new + 1]))[0]
-    # Without factors, logits are sums of biases, so their mean is the sum of the means.
+    # Without factors on one side a logit is a sum of biases, and its mean the sum of the means.
     no_target = links.score(known, np.full(len(known), new))
     no_tf = links.score(np.full(len(targets), new), targets)
     assert no_target.mean() == pytest.approx(unseen_pair, abs=1e-3)
@@ -195,8 +195,8 @@ def test_bad_hyperparameters():
 
 @pytest.mark.shared
 def test_figures_on_published_splits(shared):
-    # Measured: .891 / .636 / .744 on hESC and .949 / .902 / .850 on mESC; degree .885 / .617 / .718
-    # and .926 / .858 / .765.
+    # Measured: .891 / .636 / .744 on hESC and .949 / .902 / .850 on mESC. Degree has
+    # .885 / .617 / .718 and .926 / .858 / .765.
     bounds = {"hESC": (0.889, 0.632, 0.740), "mESC": (0.947, 0.898, 0.845)}
     for cell_type, bound in bounds.items():
         adata = sr.datasets.beeline(cell_type, 500, path=shared / "data" / "beeline")

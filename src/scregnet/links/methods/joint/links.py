@@ -14,7 +14,7 @@ from scregnet.links.methods.joint.pairs import SparsePairs
 from scregnet.links.methods.joint.process import EVERY
 from scregnet.links.methods.joint.trees import Trees
 
-# In large fits, if more than one in so many genes is asked for, all genes are computed and indexed.
+# Large fits: if more than 1 / FEW of the genes are requested, all are computed and indexed.
 FEW = 4
 
 
@@ -31,8 +31,7 @@ class JointLinks:
     trees
         The boosted models, which are averaged.
     offset
-        Added to every logit. If some non-edges were left out of the training, edges look more
-        frequent than they are by as much.
+        Added to every logit. It corrects for non-edges that were left out of the training.
     """
 
     features: PairFeatures
@@ -45,8 +44,8 @@ class JointLinks:
         scores = np.empty(len(sources), np.float32)
         n_genes = len(self.features.genes.shape)
         for tf, which in grouped(sources):
-            # All genes of a TF at once, even if few are asked for: so a pair's score does not
-            # depend, by rounding, on the other pairs. In large fits this would take too long.
+            # All genes of a TF at once, even if few are requested: otherwise rounding would make a
+            # pair's score depend on the other pairs. In large fits this would take too long.
             if self._is_large and FEW * len(which) < n_genes:
                 scores[which] = self._of_tf(tf, targets[which])
             else:

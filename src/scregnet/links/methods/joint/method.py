@@ -64,14 +64,14 @@ class Joint(LinkMethod):
     n_forest_trees
         Trees of the forest of genes; 0 disables the forest.
     max_pairs
-        Training pairs of a large fit. Of more pairs, all edges and a random share of the non-edges
-        are used, at least as many as edges; the logits are corrected for it.
+        Training pairs of a large fit at most. Of more pairs, it uses all edges and a random share
+        of the non-edges, at least as many as edges, and corrects the logits for it.
     dense_cells
         Labelled TFs × genes above which a fit is large. Labels are then a list of pairs, and time
         and memory grow with the pairs.
     tf, target, target_smooth, own, similar, joint, joint_smooth
-        Prior variances of the process
-        (:class:`~scregnet.links.methods.joint.covariance.Variances`).
+        Prior variances of the process, see
+        :class:`~scregnet.links.methods.joint.covariance.Variances`.
     family
         Added to the similarity of genes of one family, by their symbols (``HOXB4``, ``HOXB13``).
         Genes of equal expression and embedding have similarity 1. 0 leaves families out.
@@ -240,7 +240,7 @@ class _Genes:
 def _mostly_labelled(task: LinkTask) -> bool:
     """Return whether TF and target of most validation pairs have training pairs.
 
-    For others, factors say nothing, and boosted trees learn the few dozen TFs by heart.
+    For others, factors say nothing, and boosted trees memorise the few dozen TFs.
     """
     seen = np.isin(task.validation.sources, task.train.sources) & np.isin(
         task.validation.targets, task.train.targets

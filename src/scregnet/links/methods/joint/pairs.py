@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
-from scregnet.links.forms.saved import (
-    State,
-    check_ascending,
-    read_bools,
-    read_integers,
-    refuse,
-)
+from scregnet.links.forms.saved import State, check_ascending, read_bools, read_integers, refuse
 
 if TYPE_CHECKING:
     from scregnet.links.task import Pairs
@@ -106,6 +100,7 @@ class SparsePairs:
 
     def keep(self, which: np.ndarray) -> SparsePairs:
         """Return the pairs of the given values."""
+        # Kept pairs before each row's first one.
         indptr = np.concatenate([[0], np.cumsum(which)])[self.indptr].astype(self.indptr.dtype)
         return SparsePairs(indptr, self.columns[which], self.labels[which], self.shape[1])
 
@@ -142,6 +137,7 @@ class SparsePairs:
         """Return values of ``tfs @ matrix(values)``."""
         from scregnet.links.methods.joint.compiled import mixed
 
+        # In order of genes, so that the cells that are mixed lie next to each other.
         order, starts = self._by_gene
         mixture = np.empty_like(values)
         mixture[order] = mixed(tfs, values[order], self.rows[order], starts)
@@ -232,6 +228,7 @@ def sample_others(
     n_others, wanted = len(pairs) - n_edges, max(n - n_edges, n_edges)
     if wanted >= n_others or not is_large(pairs, n_genes, dense_cells):
         return pairs, 0.0
+    # A mask, not a list of positions: the pairs stay in the order that they were given in.
     which = pairs.labels.copy()
     which[rng.choice(np.flatnonzero(~which), wanted, replace=False, shuffle=False)] = True
     return pairs.take(which), float(np.log(wanted / n_others))

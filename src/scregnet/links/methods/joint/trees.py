@@ -1,4 +1,4 @@
-"""Boosted trees as plain arrays: taken from LightGBM, checked when read, summed by our loop."""
+"""Boosted trees as plain arrays: copied from LightGBM, checked when read back, summed here."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scregnet.links.forms.saved import (
-    State,
-    read_floats,
-    read_integers,
-    refuse,
-)
+from scregnet.links.forms.saved import State, read_floats, read_integers, refuse
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +66,8 @@ class Trees:
     def _float32_thresholds(self) -> np.ndarray:
         """The largest float32 that is not above each threshold.
 
-        A float32 feature is above one exactly if it is above the other. Comparing float32 numbers
-        is four times as fast, because the loop handles several rows at a time.
+        A float32 feature is above one exactly if it is above the other. The loop is several times
+        as fast with float32 on both sides, because it then handles more rows at a time.
         """
         with np.errstate(over="ignore"):
             near = self.thresholds.astype(np.float32)
@@ -89,6 +84,7 @@ class Trees:
 
         ``n_features`` is the number of columns that the rows have.
         """
+        # Sizes are added up as int64: a file may name more leaves than an int32 can count.
         most = np.iinfo(np.int32).max
         n_leaves = read_integers(state, f"{prefix}n_leaves", (None,), low=1, high=most)
         n_cuts = int((n_leaves - 1).sum(dtype=np.int64))
@@ -133,6 +129,7 @@ def _arrays(tree: dict[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
 
 def _nodes(root: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the cuts and leaves below a node, itself included."""
+    # A list in place of recursion: a tree may be as deep as it has leaves.
     waiting = [root]
     while waiting:
         node = waiting.pop()

@@ -56,7 +56,7 @@ class FactorPrior:
 
 @dataclass(frozen=True, eq=False)
 class LabelMatrix:
-    """Labels of pairs as a matrix of TFs × targets that occur; sparse if few cells are known."""
+    """Labels of pairs as a matrix of the TFs × targets that occur; sparse if few are known."""
 
     sources: np.ndarray
     """Positions of the genes in rows."""
