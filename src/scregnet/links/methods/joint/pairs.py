@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scregnet.links.forms.saved import State, check_ascending, read_bools, read_integers, refuse
+from scregnet.links.pairs.codes import pair_codes
 
 if TYPE_CHECKING:
     from scregnet.links.task import Pairs
@@ -182,9 +183,7 @@ def known_pairs(
         known[rows, pairs.targets] = True
         return tfs, DensePairs(labels, known)
     # Reversed, because unique keeps the first of equal cells.
-    cells, last = np.unique(
-        (rows.astype(np.int64) * n_genes + pairs.targets)[::-1], return_index=True
-    )
+    cells, last = np.unique(pair_codes(rows, pairs.targets, n_genes)[::-1], return_index=True)
     rows, columns = np.divmod(cells, n_genes)
     indptr = np.searchsorted(rows, np.arange(len(tfs) + 1)).astype(np.int32)
     return tfs, SparsePairs(indptr, columns.astype(np.int32), pairs.labels[::-1][last], n_genes)

@@ -9,6 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import eigh
 
+from scregnet.links.pairs.codes import pair_codes
+
 if TYPE_CHECKING:
     from scregnet.links.task import Pairs
 
@@ -81,9 +83,7 @@ class LabelMatrix:
         values = pairs.labels - np.float32(0.5)
         if sparse_cost * len(pairs) < shape[0] * shape[1]:
             # Reversed, because unique keeps the first of equal cells.
-            cells, last = np.unique(
-                (rows.astype(np.int64) * shape[1] + columns)[::-1], return_index=True
-            )
+            cells, last = np.unique(pair_codes(rows, columns, shape[1])[::-1], return_index=True)
             known = sp.csr_array(
                 (np.ones(len(cells), np.float32), np.divmod(cells, shape[1])), shape
             )
