@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scregnet._genes.split import LabelledPairs
     from scregnet.links import LinkMethod
 
-SET_BY_THE_STUDY = ("n_bootstrap", "threshold", "top_n_targets", "random_state")
+SET_BY_THE_STUDY = ("n_bootstrap", "n_folds", "threshold", "top_n_targets", "random_state")
 """Options of a fit that a study does not take: it writes no network and sets the seeds."""
 
 

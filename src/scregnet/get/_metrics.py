@@ -32,7 +32,7 @@ def metrics(
     Tidy frame, a copy, with one row per figure:
 
     - ``model``: the method of the fit, or a null model such as ``"degree"``;
-    - ``split``: ``"validation"`` or ``"test"``;
+    - ``split``: ``"validation"``, ``"test"``, or ``"folds"`` (all labelled pairs, out of fold);
     - ``metric``: ``"auroc"``, ``"auprc"``, ``"auprc_ratio"``, ``"epr"``, ``"per_tf_auroc"``,
       ``"per_tf_auprc"``, ``"brier"``, ``"ece"`` or ``"prevalence"``, as
       :func:`scregnet.metrics.evaluate` computes them;

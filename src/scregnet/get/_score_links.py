@@ -13,11 +13,15 @@ from scregnet._anndata.slots import fitted, key_of_group
 from scregnet._docs import doc
 from scregnet._genes.names import gene_ids, positions
 from scregnet._validate import listed
-from scregnet.links import EnsembleLinks, PlattCalibration, load_fitted
+from scregnet.links import EnsembleLinks, Pairs, PlattCalibration, load_fitted
+from scregnet.links.folded import FoldedLinks
 
 if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
+
+
+PAIR = ("source", "target")
 
 
 @doc
@@ -32,8 +36,9 @@ def score_links(
 ) -> pd.DataFrame:
     """Score pairs of genes with a fitted network, whether or not their links were written.
 
-    Works from the state in ``adata.uns[key]["model"]`` alone: after reading a file, and after genes
-    were dropped or re-ordered.
+    Works from the state in ``adata.uns[key]`` alone: after reading a file, and after genes were
+    dropped or re-ordered. With ``n_folds`` above 1 at the fit, a labelled pair gets the probability
+    of the fold that did not see its label, as in ``adata.varp``.
 
     Parameters
     ----------
@@ -68,7 +73,8 @@ def score_links(
     """
     data = resolve(adata, mod)
     key = key_of_group(data, key, group)
-    model = fitted(data, key)["model"]
+    entry = fitted(data, key)
+    model = entry["model"]
     if isinstance(pairs, pd.DataFrame):
         frame = pairs.copy()
     else:
@@ -82,7 +88,7 @@ def score_links(
     if gene_symbols is not None:
         names = {column: _own_names(names[column], column, data, gene_symbols) for column in names}
     sources, targets = (_positions(names[column], genes, column, key) for column in names)
-    score, deviation = _scores(model, sources, targets)
+    score, deviation = _scores(entry, genes, sources, targets)
     calibration = PlattCalibration(float(model["slope"]), float(model["intercept"]))
     frame["probability"] = calibration(score)
     if deviation is not None:
@@ -91,14 +97,30 @@ def score_links(
 
 
 def _scores(
-    model: Mapping[str, Any], sources: np.ndarray, targets: np.ndarray
+    entry: Mapping[str, Any], genes: pd.Index, sources: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Make the fitted links again and score the pairs; an ensemble has deviations."""
+    model = entry["model"]
     method = str(model["method"])
     state = {str(name): np.asarray(value) for name, value in model["state"].items()}
-    if int(model.get("n_models", 1)) > 1:
+    if int(model["n_folds"]) > 1:
+        pairs, fold = _folds(entry["pairs"], genes)
+        links = FoldedLinks.from_state(method, state, pairs, fold, len(genes))
+        score, deviation = links.score_and_sd(sources, targets)
+        return score, deviation if int(model["n_models"]) > 1 else None
+    if int(model["n_models"]) > 1:
         return EnsembleLinks.from_state(method, state).score_and_sd(sources, targets)
     return load_fitted(method, state).score(sources, targets), None
+
+
+def _folds(frame: pd.DataFrame, genes: pd.Index) -> tuple[Pairs, np.ndarray]:
+    """Return the labelled pairs of a fit as positions among its genes, and their folds."""
+    sources, targets = (genes.get_indexer(pd.Index(frame[c].astype(str))) for c in PAIR)
+    fold = frame["fold"].to_numpy()
+    if (sources < 0).any() or (targets < 0).any() or fold.dtype.kind not in "iu":
+        msg = "the labelled pairs of the stored model do not belong to its genes and folds."
+        raise ValueError(msg)
+    return Pairs(sources, targets, frame["label"].to_numpy(bool)), fold
 
 
 def _own_names(names: pd.Series, column: str, data: AnnData, gene_symbols: str) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
     from scregnet.links.task import Progress
+    from scregnet.tl._fit.folds import Folds
 
 
 @doc
@@ -39,6 +41,7 @@ def fit_grn(
     random_embedding: bool = False,
     label_frequency: float = 1.0,
     n_models: int = 1,
+    n_folds: int = 1,
     n_bootstrap: int = 200,
     groupby: str | None = None,
     threshold: float | None = None,
@@ -82,6 +85,10 @@ def fit_grn(
         edge, not of being listed.
     n_models
         Fits with different seeds; their calibrated logits are averaged.
+    n_folds
+        Above 1, no delivered probability comes from a fit that saw the pair's label: so many folds
+        of all labelled pairs are fitted after the evaluation, and a pair without a label gets the
+        mean of all folds. Takes up to ``n_folds`` times as long.
     n_bootstrap
         Resamples for the 95 %% intervals; 0 skips them.
     groupby
@@ -136,6 +143,7 @@ def fit_grn(
         random_embedding=random_embedding,
         label_frequency=label_frequency,
         n_models=n_models,
+        n_folds=n_folds,
         n_bootstrap=n_bootstrap,
         threshold=threshold,
         top_n_targets=top_n_targets,
@@ -150,23 +158,15 @@ def fit_grn(
     options.check_pairs(labelled)
     # 3. The null models. They see the pairs only, which are the same for every group.
     nulls = judge_nulls(labelled.parts, data.n_vars, options, but=method)
+    folds, fold_nulls = _folds(labelled, options, list(nulls), data.n_vars)
+    plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
     # 4. The method, for each group.
     candidates = _candidates(data, labelled)
-    common = _params(method, chosen, options, labelled, candidates, data.n_vars)
+    common = plan.params(len(candidates), data.n_vars)
     varp: dict[str, Any] = {}
     uns: dict[str, Any] = {}
     for group in groups:
-        fit, record = _fit_group(
-            data,
-            method,
-            chosen,
-            labelled,
-            options,
-            nulls,
-            group,
-            place,
-            show_progress_bar=show_progress_bar,
-        )
+        fit, record = _fit_group(data, plan, group, show_progress_bar=show_progress_bar)
         varp[group.key], deviations = fit.network(candidates, data.n_vars)
         if deviations is not None:
             varp[f"{group.key}_sd"] = deviations
@@ -202,55 +202,73 @@ def _candidates(data: AnnData, labelled: LabelledPairs) -> np.ndarray:
     return np.flatnonzero(chosen)
 
 
-def _params(
-    method: str,
-    chosen: LinkMethod,
-    options: FitOptions,
-    labelled: LabelledPairs,
-    candidates: np.ndarray,
-    n_genes: int,
-) -> dict[str, Any]:
-    """Return what was asked for and what was found, for ``uns``."""
-    train = labelled.parts.train
-    own = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(chosen).items()}
-    return {
-        "method": method,
-        "method_params": own,
-        **options.params(),
-        "split": labelled.params(),
-        "prior": labelled.report,
-        "n_genes": n_genes,
-        "n_candidate_tfs": len(candidates),
-        "n_tfs": len(np.unique(train.sources[train.labels])),
-        "n_edges_left_out": len(labelled.left_out[0]),
-        "scregnet_version": version("scregnet"),
-    }
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What the fits of all groups share."""
+
+    name: str
+    method: LinkMethod
+    options: FitOptions
+    labelled: LabelledPairs
+    nulls: dict[str, Verdict]
+    device: Any
+    folds: Folds | None
+    fold_nulls: dict[str, Verdict]
+
+    def params(self, n_candidates: int, n_genes: int) -> dict[str, Any]:
+        """Return what was asked for and what was found, for ``uns``."""
+        train = self.labelled.parts.train
+        own = vars(self.method)
+        return {
+            "method": self.name,
+            "method_params": {k: list(v) if isinstance(v, tuple) else v for k, v in own.items()},
+            **self.options.params(),
+            "split": self.labelled.params(),
+            "prior": self.labelled.report,
+            "n_genes": n_genes,
+            "n_candidate_tfs": n_candidates,
+            "n_tfs": len(np.unique(train.sources[train.labels])),
+            "n_edges_left_out": len(self.labelled.left_out[0]),
+            "scregnet_version": version("scregnet"),
+        }
+
+
+def _folds(
+    labelled: LabelledPairs, options: FitOptions, nulls: list[str], n_genes: int
+) -> tuple[Folds | None, dict[str, Verdict]]:
+    """Draw the folds of the delivered probabilities, and judge the null models on them."""
+    if options.n_folds == 1:
+        return None, {}
+    from scregnet.tl._fit.folds import Folds, judge_null_folds
+
+    folds = Folds.draw(labelled, options.n_folds, options.random_state)
+    return folds, judge_null_folds(nulls, n_genes, folds, options)
 
 
 def _fit_group(
-    data: AnnData,
-    name: str,
-    method: LinkMethod,
-    labelled: LabelledPairs,
-    options: FitOptions,
-    nulls: dict[str, Verdict],
-    group: CellGroup,
-    device: Any,
-    *,
-    show_progress_bar: bool | None,
+    data: AnnData, plan: _Plan, group: CellGroup, *, show_progress_bar: bool | None
 ) -> tuple[Fit, dict[str, Any]]:
-    """Build the task of one group of cells, and fit and judge the method."""
+    """Build the task of one group of cells; fit and judge the method, then fit its folds."""
+    method, options = plan.method, plan.options
     task, record = make_task(
-        data, method, labelled.parts, options, rows=group.rows, group=group.name
+        data, method, plan.labelled.parts, options, rows=group.rows, group=group.name
     )
-    fit = partial(fit_links, name, method, task, labelled, options, nulls, device=device)
+    fit = partial(
+        fit_links, plan.name, method, task, plan.labelled, options, plan.nulls, device=plan.device
+    )
     n_epochs = getattr(method, "max_epochs", 0)
-    if not n_epochs:
-        return fit(), record
-    total = options.n_models * n_epochs
-    with progress_bar(f"fit {group.key}", total, show=show_progress_bar) as bar:
-        progress = None if bar is None else partial(_member_progress, bar, n_epochs)
-        return fit(progress=progress), record
+    if n_epochs:
+        total = options.n_models * n_epochs
+        with progress_bar(f"fit {group.key}", total, show=show_progress_bar) as bar:
+            progress = None if bar is None else partial(_member_progress, bar, n_epochs)
+            found = fit(progress=progress)
+    else:
+        found = fit()
+    if plan.folds is None:
+        return found, record
+    from scregnet.tl._fit.folds import with_folds
+
+    return with_folds(found, method, task, plan.folds, plan.fold_nulls, plan.device), record
 
 
 def _member_progress(bar: Progress, n_epochs: int, number: int) -> Progress:

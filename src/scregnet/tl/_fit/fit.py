@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,8 @@ from scregnet.tl._fit.network import all_links, scored
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-    from scregnet.links import EnsembleLinks, FitResult, FittedLinks, LinkMethod, Split
+    from scregnet.links import EnsembleLinks, FitResult, FittedLinks, LinkMethod, Pairs, Split
+    from scregnet.links.folded import FoldedLinks
     from scregnet.links.task import Progress
     from scregnet.tl._fit.task import FitOptions
 
@@ -57,7 +58,9 @@ def judge(links: FittedLinks | EnsembleLinks, parts: Split, options: FitOptions)
     figures = [
         row
         for part in ("validation", "test")
-        for row in _figures(part, parts, scores[part], probabilities[part], options)
+        for row in figures_of(
+            part, getattr(parts, part), scores[part], probabilities[part], options
+        )
     ]
     return Verdict(
         calibration,
@@ -81,11 +84,10 @@ def judge_nulls(
     return verdicts
 
 
-def _figures(
-    part: str, parts: Split, scores: np.ndarray, probabilities: np.ndarray, options: FitOptions
+def figures_of(
+    part: str, pairs: Pairs, scores: np.ndarray, probabilities: np.ndarray, options: FitOptions
 ) -> list[tuple[str, str, float, float, float]]:
-    """Return the metrics of one part, with bootstrap intervals if asked for."""
-    pairs = getattr(parts, part)
+    """Return the metrics on some pairs, with bootstrap intervals if asked for."""
     # Labels say what is listed. Their probability is that of being listed.
     listed = options.label_frequency * probabilities
     data = (pairs.labels, scores, pairs.sources, listed)
@@ -112,6 +114,11 @@ class Fit:
 
     labelled: LabelledPairs
     options: FitOptions
+    folded: FoldedLinks | None = None
+    """The links that are delivered, if ``n_folds`` is above 1."""
+
+    fold_verdicts: dict[str, Verdict] = field(default_factory=dict)
+    """By model: on all labelled pairs, out of fold."""
 
     @property
     def verdict(self) -> Verdict:
@@ -120,7 +127,12 @@ class Fit:
 
     def metrics(self) -> pd.DataFrame:
         """Return the figures of all models: model, split, metric, value, low, high."""
-        rows = [(name, *row) for name, found in self.verdicts.items() for row in found.figures]
+        rows = [
+            (name, *row)
+            for verdicts in (self.verdicts, self.fold_verdicts)
+            for name, found in verdicts.items()
+            for row in found.figures
+        ]
         return pd.DataFrame(rows, columns=METRIC_COLUMNS)
 
     def pairs(self, genes: pd.Index) -> pd.DataFrame:
@@ -131,23 +143,38 @@ class Fit:
             frame[column] = found.probabilities
             if name == self.method and found.deviations is not None:
                 frame["probability_sd"] = found.deviations
+        if self.folded is not None:
+            places = (genes.get_indexer(pd.Index(frame[c])) for c in ("source", "target"))
+            frame["fold"] = self.folded.fold_of(*places)
+        for name, found in self.fold_verdicts.items():
+            column = "out_of_fold" if name == self.method else f"out_of_fold_{name}"
+            frame[column] = found.probabilities
         return frame
 
     def network(
         self, candidates: np.ndarray, n_genes: int
     ) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
         """Return the probabilities of all links of the candidates, and their deviations."""
-        return all_links(
-            self.links,
-            self.verdict.calibration,
+        links, calibration = self._delivered()
+        probabilities, deviations = all_links(
+            links,
+            calibration,
             candidates,
             n_genes,
             threshold=self.options.threshold,
             top_n_targets=self.options.top_n_targets,
         )
+        # Folds of a single model differ in their labels; that is no deviation between fits.
+        return probabilities, deviations if self.options.n_models > 1 else None
+
+    def _delivered(self) -> tuple[FittedLinks | EnsembleLinks | FoldedLinks, PlattCalibration]:
+        if self.folded is None:
+            return self.links, self.verdict.calibration
+        return self.folded, self.fold_verdicts[self.method].calibration
 
     def to_uns(self, genes: pd.Index) -> dict[str, Any]:
         """Return what ``uns`` keeps of the fit, apart from its parameters."""
+        links, calibration = self._delivered()
         return {
             "metrics": self.metrics(),
             "history": _history([member.history for member in self.members]),
@@ -156,10 +183,11 @@ class Fit:
             "model": {
                 "method": self.method,
                 "n_models": self.options.n_models,
+                "n_folds": self.options.n_folds,
                 "genes": genes.to_numpy(str).astype(object),
-                "slope": self.verdict.calibration.slope,
-                "intercept": self.verdict.calibration.intercept,
-                "state": self.links.state(),
+                "slope": calibration.slope,
+                "intercept": calibration.intercept,
+                "state": links.state(),
             },
         }
 

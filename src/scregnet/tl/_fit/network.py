@@ -9,13 +9,14 @@ import scipy.sparse as sp
 
 if TYPE_CHECKING:
     from scregnet.links import EnsembleLinks, FittedLinks, PlattCalibration
+    from scregnet.links.folded import FoldedLinks
 
 BLOCK = 2**16
 """Pairs scored at a time: several TFs where there are few genes."""
 
 
 def all_links(
-    links: FittedLinks | EnsembleLinks,
+    links: FittedLinks | EnsembleLinks | FoldedLinks,
     calibration: PlattCalibration,
     candidates: np.ndarray,
     n_genes: int,
@@ -57,7 +58,7 @@ def all_links(
 
 
 def scored(
-    links: FittedLinks | EnsembleLinks, sources: np.ndarray, targets: np.ndarray
+    links: FittedLinks | EnsembleLinks | FoldedLinks, sources: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return scores, and for an ensemble the standard deviation of the members' probabilities."""
     both = getattr(links, "score_and_sd", None)

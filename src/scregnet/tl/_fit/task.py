@@ -33,6 +33,7 @@ class FitOptions:
     random_embedding: bool = False
     label_frequency: float = 1.0
     n_models: int = 1
+    n_folds: int = 1
     n_bootstrap: int = 200
     threshold: float | None = None
     top_n_targets: int | None = None
@@ -41,6 +42,7 @@ class FitOptions:
     def __post_init__(self) -> None:
         check_interval("label_frequency", self.label_frequency, 0, 1, closed="right")
         check_integer("n_models", self.n_models, minimum=1)
+        check_integer("n_folds", self.n_folds, minimum=1)
         check_integer("n_bootstrap", self.n_bootstrap, minimum=0)
         if self.threshold is not None:
             check_interval("threshold", self.threshold, 0, 1)

@@ -1,0 +1,31 @@
+"""Divide labelled pairs into folds, so that each pair can be scored without its own label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scregnet.links.pairs.reciprocity import is_reciprocal, reverses
+
+if TYPE_CHECKING:
+    from scregnet.links.task import Pairs
+
+
+def assign_folds(pairs: Pairs, n_folds: int, *, rng: np.random.Generator) -> np.ndarray:
+    """Return the fold of each pair, int16 from 0 to ``n_folds - 1``, spread evenly within each TF.
+
+    Labels are not read: were a pair's fold to depend on its label, so would its probability. In a
+    reciprocal network, such as STRING, both directions of a pair are in one fold, because the
+    reverse would tell the label.
+    """
+    order = rng.permutation(len(pairs))
+    order = order[np.argsort(pairs.sources[order], kind="stable")]
+    fold = np.empty(len(pairs), np.int16)
+    # Dealt out in turn, so the folds of a TF differ by at most one pair.
+    fold[order] = (rng.integers(n_folds) + np.arange(len(pairs))) % n_folds
+    if is_reciprocal(pairs):
+        reverse = reverses(pairs)
+        follows = (reverse >= 0) & (pairs.sources > pairs.targets)
+        fold[follows] = fold[reverse[follows]]
+    return fold
