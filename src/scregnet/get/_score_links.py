@@ -13,7 +13,8 @@ from scregnet._anndata.slots import fitted, key_of_group
 from scregnet._docs import doc
 from scregnet._genes.names import gene_ids, positions
 from scregnet._validate import listed
-from scregnet.links import EnsembleLinks, Pairs, PlattCalibration, load_fitted
+from scregnet.links import EnsembleLinks, Pairs, load_fitted
+from scregnet.links.calibration import read_calibrations
 from scregnet.links.folded import FoldedLinks
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def score_links(
         names = {column: _own_names(names[column], column, data, gene_symbols) for column in names}
     sources, targets = (_positions(names[column], genes, column, key) for column in names)
     score, deviation = _scores(entry, genes, sources, targets)
-    calibration = PlattCalibration(float(model["slope"]), float(model["intercept"]))
+    (calibration,) = read_calibrations(model["slope"], model["intercept"])
     frame["probability"] = calibration(score)
     if deviation is not None:
         frame["probability_sd"] = deviation

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _LOG_SLOPES = (-7.0, 7.0)
 """Bounds of the log-slope per standard deviation of the scores.
@@ -109,3 +113,13 @@ def _loss(z: np.ndarray, t: np.ndarray, c: float) -> _Loss:
         return float(value), np.array([np.mean(by_logit * z) * slope, np.mean(by_logit)])
 
     return loss
+
+
+def read_calibrations(slopes: ArrayLike, intercepts: ArrayLike) -> list[PlattCalibration]:
+    """Make calibrations from stored numbers, which must be finite, with positive slopes."""
+    pair = [np.atleast_1d(np.asarray(values, np.float64)) for values in (slopes, intercepts)]
+    sound = pair[0].ndim == 1 and pair[0].shape == pair[1].shape and len(pair[0]) > 0
+    if not sound or not np.isfinite(pair).all() or (pair[0] <= 0).any():
+        msg = "the stored calibrations are not finite numbers with positive slopes."
+        raise ValueError(msg)
+    return [PlattCalibration(float(a), float(b)) for a, b in zip(*pair, strict=True)]

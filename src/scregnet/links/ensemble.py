@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet.links.calibration import PlattCalibration
+from scregnet.links.calibration import PlattCalibration, read_calibrations
 from scregnet.links.registry import load_fitted
 
 if TYPE_CHECKING:
     from scregnet.links.task import FitResult, FittedLinks, LinkMethod, LinkTask, Progress
+
+
+SHARED = "shared_"
+"""Before the name of an array that all members have in common, which is stored once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,21 +37,8 @@ class EnsembleLinks:
         self, sources: np.ndarray, targets: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the score, and the standard deviation of the members' probabilities; float32."""
-        logits = np.zeros(len(sources))
-        # Welford's update of mean m and sum of squares S: with the k-th probability p_k,
-        # m_k = m_(k-1) + (p_k - m_(k-1)) / k and S_k = S_(k-1) + (p_k - m_(k-1)) (p_k - m_k).
-        # A difference of sums would leave rounding error where members agree.
-        mean, square = np.zeros(len(sources)), np.zeros(len(sources))
-        members = zip(self.members, self.calibrations, strict=True)
-        for k, (member, calibration) in enumerate(members, start=1):
-            score = member.score(sources, targets)
-            logits += calibration.slope * score.astype(np.float64) + calibration.intercept
-            probability = calibration(score).astype(np.float64)
-            step = probability - mean
-            mean += step / k
-            square += step * (probability - mean)
-        n = len(self.members)
-        return (logits / n).astype(np.float32), np.sqrt(square / n).astype(np.float32)
+        everything = [slice(None)] * len(self.members)
+        return pool(self.members, self.calibrations, everything, sources, targets)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the members' arrays, named ``<member>_<array>``, and their calibrations."""
@@ -63,19 +54,49 @@ class EnsembleLinks:
     @classmethod
     def from_state(cls, method: str, state: dict[str, np.ndarray]) -> EnsembleLinks:
         """Make an equal object from its :meth:`state`; ``method`` fitted its members."""
-        members: list[dict[str, np.ndarray]] = [{} for _ in state["slopes"]]
-        for key, value in state.items():
-            number, _, name = key.partition("_")
-            if number.isdigit():
-                members[int(number)][name] = value
-        calibrations = zip(state["slopes"], state["intercepts"], strict=True)
-        return cls(
-            tuple(load_fitted(method, member) for member in members),
-            tuple(
-                PlattCalibration(float(slope), float(intercept))
-                for slope, intercept in calibrations
-            ),
-        )
+        calibrations = read_calibrations(state["slopes"], state["intercepts"])
+        return cls(read_members(method, state, len(calibrations)), tuple(calibrations))
+
+
+def pool(
+    members: Sequence[FittedLinks],
+    calibrations: Sequence[PlattCalibration],
+    uses: Sequence[np.ndarray | slice],
+    sources: np.ndarray,
+    targets: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean calibrated logits, and standard deviations of the probabilities; float32.
+
+    ``uses`` says which of the pairs each member scores.
+    """
+    logits, number = np.zeros(len(sources)), np.zeros(len(sources))
+    # Welford's update of mean m and sum of squares S: with the k-th probability p_k,
+    # m_k = m_(k-1) + (p_k - m_(k-1)) / k and S_k = S_(k-1) + (p_k - m_(k-1)) (p_k - m_k).
+    # A difference of sums would leave rounding error where members agree.
+    mean, square = np.zeros(len(sources)), np.zeros(len(sources))
+    for member, calibration, use in zip(members, calibrations, uses, strict=True):
+        score = member.score(sources[use], targets[use])
+        logits[use] += calibration.slope * score.astype(np.float64) + calibration.intercept
+        number[use] += 1
+        probability = calibration(score).astype(np.float64)
+        step = probability - mean[use]
+        mean[use] += step / number[use]
+        square[use] += step * (probability - mean[use])
+    number = np.maximum(number, 1)
+    return (logits / number).astype(np.float32), np.sqrt(square / number).astype(np.float32)
+
+
+def read_members(method: str, state: dict[str, np.ndarray], n: int) -> tuple[FittedLinks, ...]:
+    """Make ``n`` members again from arrays named ``<member>_<array>`` or ``shared_<array>``."""
+    shared = {
+        name.removeprefix(SHARED): value for name, value in state.items() if name.startswith(SHARED)
+    }
+    own: list[dict[str, np.ndarray]] = [dict(shared) for _ in range(n)]
+    for key, value in state.items():
+        number, _, name = key.partition("_")
+        if number.isdigit() and int(number) < n:
+            own[int(number)][name] = value
+    return tuple(load_fitted(method, part) for part in own)
 
 
 def fit_members(

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scregnet.links.calibration import PlattCalibration
+from scregnet.links.calibration import PlattCalibration, read_calibrations
+from scregnet.links.ensemble import SHARED, pool, read_members
 from scregnet.links.pairs.codes import find_codes, pair_codes
-from scregnet.links.registry import load_fitted
 
 if TYPE_CHECKING:
-    from scregnet.links.task import FittedLinks, Pairs
+    from collections.abc import Sequence
 
-SHARED = "shared_"
-"""Before the name of an array that all members have in common, which is stored once."""
+    from scregnet.links.task import FittedLinks, Pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +41,9 @@ class FoldedLinks:
     @classmethod
     def of(
         cls,
-        members: list[FittedLinks],
-        calibrations: list[PlattCalibration],
-        member_folds: list[int],
+        members: Sequence[FittedLinks],
+        calibrations: Sequence[PlattCalibration],
+        member_folds: Sequence[int] | np.ndarray,
         pairs: Pairs,
         fold: np.ndarray,
         n_genes: int,
@@ -75,26 +74,8 @@ class FoldedLinks:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the score, and the standard deviation of the members' probabilities, float32."""
         fold = self.fold_of(sources, targets)
-        logits = np.zeros(len(sources))
-        mean, square = np.zeros(len(sources)), np.zeros(len(sources))
-        number = np.zeros(len(sources))
-        for member, calibration, own in zip(
-            self.members, self.calibrations, self.member_folds, strict=True
-        ):
-            use = np.flatnonzero((fold == own) | (fold < 0))
-            if not len(use):
-                continue
-            score = member.score(sources[use], targets[use])
-            logits[use] += calibration.slope * score.astype(np.float64) + calibration.intercept
-            # Welford's update: a difference of sums would leave rounding error.
-            number[use] += 1
-            probability = calibration(score).astype(np.float64)
-            step = probability - mean[use]
-            mean[use] += step / number[use]
-            square[use] += step * (probability - mean[use])
-        number = np.maximum(number, 1)
-        deviation = np.sqrt(square / number)
-        return (logits / number).astype(np.float32), deviation.astype(np.float32)
+        uses = [np.flatnonzero((fold == own) | (fold < 0)) for own in self.member_folds]
+        return pool(self.members, self.calibrations, uses, sources, targets)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the members' arrays; those that all members share are kept once."""
@@ -122,7 +103,7 @@ class FoldedLinks:
         n_genes: int,
     ) -> FoldedLinks:
         """Make the links again from :meth:`state`, the labelled pairs and their folds."""
-        calibrations = _calibrations(state)
+        calibrations = read_calibrations(state["slopes"], state["intercepts"])
         member_folds = np.asarray(state["member_folds"])
         n = len(calibrations)
         if member_folds.shape != (n,) or member_folds.dtype.kind not in "iu":
@@ -131,29 +112,9 @@ class FoldedLinks:
                 "they do not belong together."
             )
             raise ValueError(msg)
-        shared = {
-            name.removeprefix(SHARED): value
-            for name, value in state.items()
-            if name.startswith(SHARED)
-        }
-        own: list[dict[str, np.ndarray]] = [dict(shared) for _ in range(n)]
-        for key, value in state.items():
-            number, _, name = key.partition("_")
-            if number.isdigit() and int(number) < n:
-                own[int(number)][name] = value
-        members = [load_fitted(method, part) for part in own]
-        return cls.of(members, calibrations, member_folds.tolist(), pairs, fold, n_genes)
+        members = read_members(method, state, n)
+        return cls.of(members, calibrations, member_folds, pairs, fold, n_genes)
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
     return one is other or (one.shape == other.shape and bool(np.array_equal(one, other)))
-
-
-def _calibrations(state: dict[str, np.ndarray]) -> list[PlattCalibration]:
-    """Read slopes and intercepts; what comes from a file must be finite and keep the order."""
-    slopes, intercepts = (np.asarray(state[name], float) for name in ("slopes", "intercepts"))
-    sound = slopes.shape == intercepts.shape and slopes.ndim == 1 and len(slopes) > 0
-    if not sound or not np.isfinite([slopes, intercepts]).all() or (slopes <= 0).any():
-        msg = "the stored calibrations are not finite numbers with positive slopes."
-        raise ValueError(msg)
-    return [PlattCalibration(float(s), float(i)) for s, i in zip(slopes, intercepts, strict=True)]
