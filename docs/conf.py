@@ -106,6 +106,8 @@ if os.environ.get("READTHEDOCS") == "True" or os.environ.get("SCREGNET_DOCS_ONLI
 # The page of the settings describes this class by its fields.
 nitpick_ignore = [("py:class", "scregnet._settings.Settings")]
 nitpick_ignore_regex = [
+    # Parts of a method have no page of their own.
+    (r"py:.*", r"scregnet\.links\.(methods|neural)\..*"),
     (
         r"py:.*",
         r"(anndata|collections|contextlib|decoupler|matplotlib|mudata|networkx|numpy|os|pandas|pathlib"
