@@ -71,7 +71,7 @@ class LinkTask:
 
     @property
     def message_graph(self) -> np.ndarray:
-        """Return the training positives, along which messages may pass; (2, n), source above target."""
+        """Return the training positives, (2, n): the source above the target of each edge."""
         known = self.train.labels
         return np.stack([self.train.sources[known], self.train.targets[known]]).astype(np.int64)
 
