@@ -71,7 +71,7 @@ class LinkTask:
 
     @property
     def message_graph(self) -> np.ndarray:
-        """Return the training positives, (2, n): the source above the target of each edge."""
+        """Training positives of shape (2, n), source above target. Messages pass along them."""
         known = self.train.labels
         return np.stack([self.train.sources[known], self.train.targets[known]]).astype(np.int64)
 
