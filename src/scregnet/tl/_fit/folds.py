@@ -13,6 +13,7 @@ from scregnet.links import FittedLinks, LinkTask, Pairs, PlattCalibration, get_m
 from scregnet.links.ensemble import fit_members
 from scregnet.links.folded import FoldedLinks
 from scregnet.links.pairs.folds import assign_folds
+from scregnet.links.pairs.reciprocity import concatenate
 from scregnet.tl._fit.fit import Verdict, figures_of, threads
 
 if TYPE_CHECKING:
@@ -51,12 +52,7 @@ class Folds:
     def draw(cls, labelled: LabelledPairs, n_folds: int, random_state: int | None) -> Folds:
         """Draw the folds. Test labels of the split may train a fold, and choose nothing in it."""
         parts = [getattr(labelled.parts, part) for part in PARTS]
-        pairs = Pairs(
-            *(
-                np.concatenate([getattr(part, field) for part in parts])
-                for field in ("sources", "targets", "labels")
-            )
-        )
+        pairs = concatenate(parts)
         seed = np.random.SeedSequence(random_state, spawn_key=(STREAM,))
         rng = np.random.default_rng(seed)
         fold = assign_folds(pairs, n_folds, rng=rng)
@@ -81,11 +77,7 @@ def _divide(
                 "pairs, and needs edges and non-edges. Give a prior with more edges, or n_folds=1."
             )
             raise ValueError(msg)
-    joined = (
-        np.concatenate([getattr(train, field), getattr(learned, field)])
-        for field in ("sources", "targets", "labels")
-    )
-    return Fold(number, Pairs(*joined), validation)
+    return Fold(number, concatenate([train, learned]), validation)
 
 
 def fit_folds(
