@@ -31,9 +31,15 @@ def test_counts_become_log1p_of_counts_per_ten_thousand(adata):
 
 
 def test_other_values_are_taken_as_they_are(adata):
-    cells, counts = log_normalised(adata, "scaled")
+    adata.layers["halves"] = adata.X.toarray() / 2
+    cells, counts = log_normalised(adata, "halves")
     assert not counts
-    np.testing.assert_allclose(cells.toarray(), adata.layers["scaled"], rtol=1e-6)
+    np.testing.assert_allclose(cells.toarray(), adata.layers["halves"], rtol=1e-6)
+
+
+def test_scaled_values_are_refused(adata):
+    with pytest.raises(ValueError, match=r"layers\['scaled'\] holds negative values .*layer="):
+        log_normalised(adata, "scaled")
 
 
 def test_some_cells_only_and_the_users_matrix_untouched(adata):

@@ -41,6 +41,17 @@ def test_not_finite_values(adata, net, value):
     )
 
 
+def test_scaled_values(adata, net):
+    sr.tl.fit_grn(adata, net, "degree", n_bootstrap=0)
+    adata.X = adata.X.toarray() - 1.5
+    message = r"adata.X holds negative values \(lowest -1.5\), as scaled data do.*layer=.*adata.raw"
+    fails(adata, ValueError, message, lambda: sr.tl.fit_grn(adata, net))
+    fails(adata, ValueError, message, lambda: sr.tl.tf_activity(adata))
+    sr.pp.tfs(adata, ["TF001", "TF002"])
+    fails(adata, ValueError, message, lambda: sr.pp.select_genes(adata, 10))
+    fails(adata, ValueError, message, lambda: sr.tl.embed(adata, model="svd", counts=False))
+
+
 def test_names_that_are_not_unique(adata, net):
     adata.var_names = ["TF001", "TF001", *adata.var_names[2:]]
     fails(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+Expected = Literal["counts", "expression", "any"]
+
 
 def resolve(data: AnnData | MuData, mod: str = "rna") -> AnnData:
     """Return the AnnData of ``data``: itself, or the modality ``mod`` of a MuData."""
@@ -81,7 +83,7 @@ def blocks(
     layer: str | None,
     *,
     block_size: int = 1024,
-    expect: Literal["counts", "any"] = "any",
+    expect: Expected = "any",
     rows: np.ndarray | None = None,
 ) -> Iterator[tuple[np.ndarray, sp.csr_matrix]]:
     """Yield ``(cell positions, block)`` with blocks as float64 CSR, cells in ascending order.
@@ -124,13 +126,23 @@ def _by_cells(source: Any) -> Any:
     return source
 
 
-def check_values(values: np.ndarray, where: str, expect: Literal["counts", "any"]) -> None:
-    """Raise ``ValueError`` for values that are not finite or, if asked for, not counts."""
+def check_values(values: np.ndarray, where: str, expect: Expected) -> None:
+    """Raise ``ValueError`` for values that are not finite, or not what is expected.
+
+    ``"expression"`` is anything but negative values, ``"counts"`` are non-negative integers.
+    """
     if not np.isfinite(values).all():
         n = int((~np.isfinite(values)).sum())
         msg = (
             f"{where} holds NaN or infinite values ({n} of them in one block); "
             "remove or impute them first."
+        )
+        raise ValueError(msg)
+    if expect == "expression" and (values < 0).any():
+        msg = (
+            f"{where} holds negative values (lowest {values.min():.4g}), as scaled data do. Name "
+            "raw counts or log-normalised expression with layer=, for example layer='counts'; "
+            "adata.raw.to_adata() may hold them."
         )
         raise ValueError(msg)
     if expect == "counts":

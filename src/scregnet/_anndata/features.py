@@ -22,11 +22,12 @@ def log_normalised(
 ) -> tuple[sp.csr_matrix, bool]:
     """Return expression as float32 CSR, cells × genes, and whether it was raw counts.
 
-    Raw counts become log1p of counts per 10,000; other values stay. An empty cell stays empty.
+    Raw counts become log1p of counts per 10,000; other values stay, and negative ones raise. An
+    empty cell stays empty.
     """
     counts = is_counts(adata, layer)
     parts = []
-    for _, block in blocks(adata, layer, rows=rows):
+    for _, block in blocks(adata, layer, rows=rows, expect="expression"):
         if counts:
             totals = np.asarray(block.sum(axis=1)).ravel()
             scale = np.divide(1e4, totals, out=np.zeros_like(totals), where=totals > 0)

@@ -38,7 +38,7 @@ class Cells:
         self.complete = False
         self.totals = np.zeros(self.adata.n_vars)
         self.n_empty = 0
-        for positions, block in blocks(self.adata, self.layer, rows=self.rows):
+        for positions, block in blocks(self.adata, self.layer, rows=self.rows, expect="expression"):
             self._check(block)
             self.totals += np.asarray(block.sum(axis=0)).ravel()
             self.n_empty += int((np.diff(block.indptr) == 0).sum())
@@ -52,15 +52,9 @@ class Cells:
                 pass
 
     def _check(self, block: sp.csr_matrix) -> None:
-        where = "adata.X" if self.layer is None else f"adata.layers[{self.layer!r}]"
-        if (block.data < 0).any():
-            msg = (
-                f"{where} holds negative values (lowest {block.data.min():.4g}), as scaled data "
-                "do. Name the matrix of raw counts with layer=, for example layer='counts'."
-            )
-            raise ValueError(msg)
         fractions = block.data[block.data != np.rint(block.data)]
         if self.counts and len(fractions):
+            where = "adata.X" if self.layer is None else f"adata.layers[{self.layer!r}]"
             msg = (
                 f"raw counts are needed, but {where} holds values that are not integers (such as "
                 f"{fractions[0]:.4g}). Name the matrix of raw counts with layer=, for example "
