@@ -19,7 +19,7 @@ from scregnet.links.pairs.codes import find_codes, pair_codes
 if TYPE_CHECKING:
     from anndata import AnnData
 
-_SPLITS = (*PARTS, "none")
+_PARTS_OR_NONE = (*PARTS, "none")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,12 +143,12 @@ def _labels(
     """Return for each link whether it is a known edge, and its split."""
     pairs = results["pairs"]
     in_prior = np.zeros(len(links), dtype=bool)
-    split = np.full(len(links), _SPLITS.index("none"), dtype=np.int8)
+    split = np.full(len(links), _PARTS_OR_NONE.index("none"), dtype=np.int8)
     known, pair = _match(links, pairs, names)
     in_prior[known] = pairs["label"].to_numpy()[pair] == 1
-    split[known] = pd.Categorical(pairs["split"], categories=list(_SPLITS)).codes[pair]
+    split[known] = pd.Categorical(pairs["split"], categories=list(_PARTS_OR_NONE)).codes[pair]
     in_prior[_match(links, results["left_out"], names)[0]] = True
-    return in_prior, pd.Categorical.from_codes(split, categories=pd.Index(_SPLITS))
+    return in_prior, pd.Categorical.from_codes(split, categories=pd.Index(_PARTS_OR_NONE))
 
 
 def _match(links: _Links, pairs: pd.DataFrame, names: pd.Index) -> tuple[np.ndarray, np.ndarray]:
