@@ -50,7 +50,9 @@ def ablation_study(
     Parameters
     ----------
     %(adata)s
-    %(prior)s ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
+    %(prior)s
+
+        ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
     method
         Method of :func:`scregnet.tl.fit_grn`.
     split

@@ -46,7 +46,9 @@ def audit_split(
         Frame with columns ``source``, ``target``, ``label`` (0 or 1) and ``split`` (``"train"``,
         ``"test"`` and, optional, ``"validation"``): ``adata.uns["split"]["pairs"]``, a published
         split, or your own.
-    %(prior)s Its edges count as known, like the positives of ``split``.
+    %(prior)s
+
+        Its edges count as known, like the positives of ``split``.
     null_models
         Fit the null models to the training pairs and score the test pairs.
     random_state

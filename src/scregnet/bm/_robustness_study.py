@@ -51,7 +51,9 @@ def robustness_study(
     Parameters
     ----------
     %(adata)s
-    %(prior)s ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
+    %(prior)s
+
+        ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
     method
         Method of :func:`scregnet.tl.fit_grn`.
     split

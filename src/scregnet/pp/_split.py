@@ -39,7 +39,9 @@ def split(
     Parameters
     ----------
     %(adata)s
-    %(prior)s ``None`` takes ``adata.varp["prior"]``.
+    %(prior)s
+
+        ``None`` takes ``adata.varp["prior"]``.
     kind
         What is held out: ``"pairs"`` (a share of every TF's edges and non-edges), ``"targets"`` or
         ``"tfs"`` (all pairs of some genes in that role), or ``"both"`` (pairs of held-out TFs with

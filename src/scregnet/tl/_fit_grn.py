@@ -64,7 +64,9 @@ def fit_grn(
     Parameters
     ----------
     %(adata)s
-    %(prior)s ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
+    %(prior)s
+
+        ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
     method
         ``"joint"``, ``"scregnet"``, ``"sctransnet"``, or a null model: ``"degree"``,
         ``"label_factors"``.

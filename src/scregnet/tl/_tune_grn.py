@@ -69,7 +69,9 @@ def tune_grn(
     Parameters
     ----------
     %(adata)s
-    %(prior)s ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
+    %(prior)s
+
+        ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
     method
         Method of :func:`scregnet.tl.fit_grn`.
     split, embedding, layer, n_pcs, random_embedding, gene_symbols
