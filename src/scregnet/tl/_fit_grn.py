@@ -88,9 +88,8 @@ def fit_grn(
     n_models
         Fits with different seeds; their calibrated logits are averaged.
     n_folds
-        Above 1, no delivered probability comes from a fit that saw the pair's label: so many folds
-        of all labelled pairs are fitted after the evaluation, and a pair without a label gets the
-        mean of all folds. Takes up to ``n_folds`` times as long.
+        Above 1, no probability that is written comes from a fit that saw the pair's label
+        (:ref:`out-of-fold`). Takes up to ``n_folds`` times as long.
     n_bootstrap
         Resamples for the 95 %% intervals; 0 skips them.
     groupby

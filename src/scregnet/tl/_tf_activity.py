@@ -40,8 +40,9 @@ def tf_activity(
 ) -> AnnData | MuData | None:
     """Infer the activity of each TF in each cell: decoupler on the most probable targets.
 
-    The weight of a target is its probability. Probabilities carry no sign, so the activity of a TF
-    that represses its targets comes out reversed.
+    The weight of a target is its probability. Two limits: probabilities carry no sign, so the
+    activity of a TF that represses its targets comes out reversed; and the most probable targets of
+    different TFs overlap, so their activities are alike. Compare with the known network alone.
 
     Parameters
     ----------

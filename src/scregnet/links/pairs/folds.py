@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 def assign_folds(pairs: Pairs, n_folds: int, *, rng: np.random.Generator) -> np.ndarray:
     """Return the fold of each pair, int16 from 0 to ``n_folds - 1``, spread evenly within each TF.
 
-    Labels are not read: were a pair's fold to depend on its label, so would its probability. In a
-    reciprocal network, such as STRING, both directions of a pair are in one fold, because the
-    reverse would tell the label.
+    The label of a pair does not decide its fold: if it did, the pair's probability would depend on
+    it. In a reciprocal network, such as STRING, both directions of a pair are in one fold, because
+    the reverse would tell the label. Labels are read for that question alone: is the network
+    reciprocal as a whole?
     """
     order = rng.permutation(len(pairs))
     order = order[np.argsort(pairs.sources[order], kind="stable")]
