@@ -33,7 +33,7 @@ def lift(probabilities: ArrayLike, null: ArrayLike) -> np.ndarray:
     Examples
     --------
     >>> import scregnet as sr
-    >>> sr.metrics.lift([0.5, 0.8, 0.1], [0.5, 0.5, 0.5]).round(2).tolist()
+    >>> sr.metrics.lift([0.5, 0.8, 0.1], [0.5, 0.5, 0.5]).astype(float).round(2).tolist()
     [0.0, 1.39, -2.2]
     """
     return (_logit(probabilities) - _logit(null)).astype(np.float32)

@@ -34,7 +34,7 @@ def q_values(probabilities: ArrayLike) -> np.ndarray:
     Examples
     --------
     >>> import scregnet as sr
-    >>> sr.metrics.q_values([0.5, 0.9, 0.8]).round(3).tolist()
+    >>> sr.metrics.q_values([0.5, 0.9, 0.8]).astype(float).round(3).tolist()
     [0.267, 0.1, 0.15]
     """
     values = np.asarray(probabilities, dtype=np.float64)
