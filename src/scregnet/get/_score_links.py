@@ -105,8 +105,8 @@ def _scores(
     method = str(model["method"])
     state = {str(name): np.asarray(value) for name, value in model["state"].items()}
     if int(model["n_folds"]) > 1:
-        pairs, fold = _folds(entry["pairs"], genes)
-        links = FoldedLinks.from_state(method, state, pairs, fold, len(genes))
+        pairs, folds = _folds(entry["pairs"], genes)
+        links = FoldedLinks.from_state(method, state, pairs, folds, len(genes))
         score, deviation = links.score_and_sd(sources, targets)
         return score, deviation if int(model["n_models"]) > 1 else None
     if int(model["n_models"]) > 1:
@@ -117,11 +117,12 @@ def _scores(
 def _folds(frame: pd.DataFrame, genes: pd.Index) -> tuple[Pairs, np.ndarray]:
     """Return the labelled pairs of a fit as positions among its genes, and their folds."""
     sources, targets = (genes.get_indexer(pd.Index(frame[c].astype(str))) for c in PAIR)
-    fold = frame["fold"].to_numpy()
-    if (sources < 0).any() or (targets < 0).any() or fold.dtype.kind not in "iu":
+    columns = [frame[name].to_numpy() for name in frame if str(name).startswith("fold_")]
+    sound = bool(columns) and all(column.dtype.kind in "iu" for column in columns)
+    if not sound or (sources < 0).any() or (targets < 0).any():
         msg = "the labelled pairs of the stored model do not belong to its genes and folds."
         raise ValueError(msg)
-    return Pairs(sources, targets, frame["label"].to_numpy(bool)), fold
+    return Pairs(sources, targets, frame["label"].to_numpy(bool)), np.stack(columns, axis=1)
 
 
 def _own_names(names: pd.Series, column: str, data: AnnData, gene_symbols: str) -> pd.Series:

@@ -242,7 +242,9 @@ def _folds(
         return None, {}
     from scregnet.tl._fit.folds import Folds, judge_null_folds
 
-    folds = Folds.draw(labelled, options.n_folds, options.random_state)
+    folds = Folds.draw(
+        labelled, options.n_folds, options.n_models, options.random_state
+    )
     return folds, judge_null_folds(nulls, n_genes, folds, options)
 
 

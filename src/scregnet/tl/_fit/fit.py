@@ -145,7 +145,8 @@ class Fit:
                 frame["probability_sd"] = found.deviations
         if self.folded is not None:
             places = (genes.get_indexer(pd.Index(frame[c])) for c in ("source", "target"))
-            frame["fold"] = self.folded.fold_of(*places)
+            for number, fold in enumerate(self.folded.folds_of(*places).T):
+                frame[f"fold_{number + 1}"] = fold
         for name, found in self.fold_verdicts.items():
             column = "out_of_fold" if name == self.method else f"out_of_fold_{name}"
             frame[column] = found.probabilities
