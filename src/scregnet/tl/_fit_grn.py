@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from scregnet.tl._fit.folds import Folds
 
 
+SLOTS = ("sd", "null")
+"""What is written next to the probabilities, under the key with one of these endings."""
+
+
 @doc
 def fit_grn(
     adata: AnnData | MuData,
@@ -112,8 +116,9 @@ def fit_grn(
     -------
     ``None`` if ``copy=False``, else the changed copy. Sets, with ``key`` for ``key_added``:
 
-    - ``adata.varp[key]``: float32 CSR (n_vars, n_vars), probabilities, row = regulator; for
-      ``n_models`` above 1 also ``adata.varp[f"{key}_sd"]``, their standard deviations.
+    - ``adata.varp[key]``: float32 CSR (n_vars, n_vars), probabilities, row = regulator.
+    - ``adata.varp[f"{key}_null"]``: those of the better null model, at the same places; and for
+      ``n_models`` above 1 ``adata.varp[f"{key}_sd"]``, standard deviations.
     - ``adata.uns[key]``: ``params``, ``metrics``, ``history``, ``pairs``, ``left_out``, ``model``
       (:ref:`slots`). With ``groupby`` one such family for each group, ``f"{key}_{group}"``.
 
@@ -168,10 +173,12 @@ def fit_grn(
     uns: dict[str, Any] = {}
     for group in groups:
         fit, record = _fit_group(data, plan, group, show_progress_bar=show_progress_bar)
-        varp[group.key], deviations = fit.network(candidates, data.n_vars)
-        if deviations is not None:
-            varp[f"{group.key}_sd"] = deviations
-        params = {**common, **record, "best_epoch": fit.best_epoch()}
+        network = fit.network(candidates, data.n_vars)
+        varp[group.key] = network.probabilities
+        for slot, matrix in (("sd", network.deviations), ("null", network.null)):
+            if matrix is not None:
+                varp[f"{group.key}_{slot}"] = matrix
+        params = {**common, **record, "best_epoch": fit.best_epoch(), "null": fit.null}
         if groupby is not None:
             params |= {"groupby": groupby, "group": group.name}
         uns[group.key] = {"varp_key": group.key, "params": params, **fit.to_uns(data.var_names)}
@@ -186,8 +193,9 @@ def fit_grn(
     # 5. Commit.
     result = adata.copy() if copy else adata
     written = resolve(result, mod)
-    # The deviations of an ensemble that was fitted before under the same name.
-    stale = [f"{name}_sd" for name in uns if name in written.uns and f"{name}_sd" not in varp]
+    # What an earlier fit of the same name wrote and this one does not.
+    earlier = [f"{name}_{slot}" for name in uns if name in written.uns for slot in SLOTS]
+    stale = [name for name in earlier if name not in varp]
     write(written, varp=varp, uns=uns)
     for name in stale:
         written.varp.pop(name, None)
@@ -242,9 +250,7 @@ def _folds(
         return None, {}
     from scregnet.tl._fit.folds import Folds, judge_null_folds
 
-    folds = Folds.draw(
-        labelled, options.n_folds, options.n_models, options.random_state
-    )
+    folds = Folds.draw(labelled, options.n_folds, options.n_models, options.random_state)
     return folds, judge_null_folds(nulls, n_genes, folds, options)
 
 

@@ -180,6 +180,7 @@ def judge_folds(links: FoldedLinks, folds: Folds, options: FitOptions) -> Verdic
     scores, deviations = links.score_and_sd(pairs.sources, pairs.targets)
     probabilities = AS_IT_IS(scores)
     return Verdict(
+        links,
         AS_IT_IS,
         probabilities,
         deviations if options.n_models > 1 else None,
@@ -198,4 +199,4 @@ def with_folds(
     """Add the folds to a fit that was evaluated: they are what is delivered."""
     links = fit_folds(method, task, folds, fit.options, device)
     verdicts = {fit.method: judge_folds(links, folds, fit.options), **nulls}
-    return replace(fit, folded=links, fold_verdicts=verdicts)
+    return replace(fit, folds=folds.folds, fold_verdicts=verdicts)

@@ -137,14 +137,10 @@ class CrossedFolds:
                 forest = steps.forest(pairs, rng)
             tfs = self.tfs[row]
             logits = JointLinks(features, _or_none(forest, features), (), 0.0).score(tfs, targets)
-            table = np.concatenate(
-                [features.rows(tf, targets[here]) for tf, here in grouped(tfs)]
-            )
+            table = np.concatenate([features.rows(tf, targets[here]) for tf, here in grouped(tfs)])
             boosted = features.labelled_sources[tfs] & features.labelled_targets[targets]
             found.append(
-                _Rows(
-                    self.place[which], self.known.labels[which], table, logits, boosted, share
-                )
+                _Rows(self.place[which], self.known.labels[which], table, logits, boosted, share)
             )
         return found
 
@@ -174,7 +170,9 @@ def _fold_fit(
 ) -> FoldFit:
     """Score the pairs of each half by the trees of the other one."""
     scores, weights = [], []
-    for half, other in zip(halves, trees[::-1] or [None, None], strict=True):
+    # Without trees nothing corrects either half.
+    others: list[Trees | None] = [*trees[::-1]] or [None, None]
+    for half, other in zip(halves, others, strict=True):
         for rows in half:
             score = rows.logits.astype(np.float64) + np.log(rows.share)
             if other is not None and rows.boosted.any():
