@@ -139,3 +139,33 @@ def test_too_few_edges_for_the_folds_are_said(split):
         sr.tl.fit_grn(data, few, "degree", n_folds=12, copy=True, **QUIET)
     with pytest.raises(ValueError, match="n_folds must be at least 1"):
         sr.tl.fit_grn(data, few, "degree", n_folds=0)
+
+
+@pytest.mark.parametrize("n_folds", [1, 4])
+def test_the_null_model_of_each_link_is_written(split, n_folds):
+    data, frame = split
+    fit, matrix = delivered(data, frame, "joint", n_folds=n_folds, threshold=0.1, **small("joint"))
+    null = fit.varp["grn_null"]
+    assert null.dtype == np.float32
+    np.testing.assert_array_equal(null.indices, fit.varp["grn"].indices)
+    np.testing.assert_array_equal(null.indptr, fit.varp["grn"].indptr)
+    name = fit.uns["grn"]["params"]["null"]
+    assert name in ("degree", "label_factors")
+    pairs = fit.uns["grn"]["pairs"]
+    rows, columns = (
+        data.var_names.get_indexer(pairs[role].astype(str)) for role in ("source", "target")
+    )
+    kept = matrix[rows, columns] > 0
+    column = f"probability_{name}" if n_folds == 1 else f"out_of_fold_{name}"
+    np.testing.assert_allclose(
+        null.toarray()[rows, columns][kept], pairs[column].to_numpy()[kept], rtol=1e-6
+    )
+
+
+def test_a_null_model_has_none_to_compare_with_and_removes_that_of_an_earlier_fit(split):
+    data, frame = split
+    fit, _ = delivered(data, frame, "joint", **small("joint"))
+    assert "grn_null" in fit.varp
+    sr.tl.fit_grn(fit, split=frame, method="degree", **QUIET)
+    assert "grn_null" not in fit.varp
+    assert fit.uns["grn"]["params"]["null"] is None
