@@ -17,6 +17,7 @@ from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls
+from scregnet.tl._fit.signs import network_signs
 from scregnet.tl._fit.task import FitOptions, check_method_params, device_of, make_task
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+    from scregnet.links import LinkTask
     from scregnet.links.task import Progress
     from scregnet.tl._fit.folds import Folds
 
@@ -114,6 +116,8 @@ def fit_grn(
 
     - ``adata.varp[key]``: float32 CSR (n_vars, n_vars), probabilities, row = regulator; for
       ``n_models`` above 1 also ``adata.varp[f"{key}_sd"]``, their standard deviations.
+    - ``adata.varp[f"{key}_sign"]``, if edges of the prior repress: the sign of the same links, 1 or
+      -1 where known, between where predicted, NaN where it cannot be told (:ref:`signs`).
     - ``adata.uns[key]``: ``params``, ``metrics``, ``history``, ``pairs``, ``left_out``, ``model``
       (:ref:`slots`). With ``groupby`` one such family for each group, ``f"{key}_{group}"``.
 
@@ -167,7 +171,7 @@ def fit_grn(
     varp: dict[str, Any] = {}
     uns: dict[str, Any] = {}
     for group in groups:
-        fit, record = _fit_group(data, plan, group, show_progress_bar=show_progress_bar)
+        fit, task, record = _fit_group(data, plan, group, show_progress_bar=show_progress_bar)
         varp[group.key], deviations = fit.network(candidates, data.n_vars)
         if deviations is not None:
             varp[f"{group.key}_sd"] = deviations
@@ -175,6 +179,9 @@ def fit_grn(
         if groupby is not None:
             params |= {"groupby": groupby, "group": group.name}
         uns[group.key] = {"varp_key": group.key, "params": params, **fit.to_uns(data.var_names)}
+        signs = network_signs(varp[group.key], labelled.signs, task, data.var_names, random_state)
+        if signs is not None:
+            varp[f"{group.key}_sign"], uns[group.key]["signs"] = signs
         fit.log(group.key)
     if groupby is not None:
         uns[key] = {
@@ -186,8 +193,9 @@ def fit_grn(
     # 5. Commit.
     result = adata.copy() if copy else adata
     written = resolve(result, mod)
-    # The deviations of an ensemble that was fitted before under the same name.
-    stale = [f"{name}_sd" for name in uns if name in written.uns and f"{name}_sd" not in varp]
+    # Deviations of an ensemble, or signs, of an earlier fit under the same name.
+    both = [f"{name}_{part}" for name in uns if name in written.uns for part in ("sd", "sign")]
+    stale = [name for name in both if name not in varp]
     write(written, varp=varp, uns=uns)
     for name in stale:
         written.varp.pop(name, None)
@@ -248,7 +256,7 @@ def _folds(
 
 def _fit_group(
     data: AnnData, plan: _Plan, group: CellGroup, *, show_progress_bar: bool | None
-) -> tuple[Fit, dict[str, Any]]:
+) -> tuple[Fit, LinkTask, dict[str, Any]]:
     """Build the task of one group of cells; fit and judge the method, then fit its folds."""
     method, options = plan.method, plan.options
     task, record = make_task(
@@ -266,10 +274,11 @@ def _fit_group(
     else:
         found = fit()
     if plan.folds is None:
-        return found, record
+        return found, task, record
     from scregnet.tl._fit.folds import with_folds
 
-    return with_folds(found, method, task, plan.folds, plan.fold_nulls, plan.device), record
+    folded = with_folds(found, method, task, plan.folds, plan.fold_nulls, plan.device)
+    return folded, task, record
 
 
 def _member_progress(bar: Progress, n_epochs: int, number: int) -> Progress:
