@@ -167,6 +167,8 @@ def _long_edges(frame: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
     if renamed:
         logger.info("prior: columns read as %s", ", ".join(renamed))
     edges = pd.DataFrame({role: frame[column].to_numpy() for role, column in found.items()})
+    if "sign" in found:
+        edges["sign"] = read_signs(frame[found["sign"]])
     return edges.assign(weight=edges.get("weight", 1.0))
 
 
@@ -217,8 +219,7 @@ def _checked(edges: pd.DataFrame) -> pd.DataFrame:
         }
     )
     if "sign" in edges:
-        named["sign"] = read_signs(edges["sign"])
-        named = merge_signs(named)
+        named = merge_signs(named.assign(sign=edges["sign"].to_numpy()))
         # An unknown sign counts as positive: the matrix has no other place for it.
         named["weight"] = named["weight"].abs() * np.where(named["sign"] < 0, -1, 1)
     else:

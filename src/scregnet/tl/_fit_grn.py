@@ -179,7 +179,9 @@ def fit_grn(
         if groupby is not None:
             params |= {"groupby": groupby, "group": group.name}
         uns[group.key] = {"varp_key": group.key, "params": params, **fit.to_uns(data.var_names)}
-        signs = network_signs(varp[group.key], labelled.signs, task, data.var_names, random_state)
+        signs = network_signs(
+            varp[group.key], labelled.signs, task, data.var_names, random_state, name=group.key
+        )
         if signs is not None:
             varp[f"{group.key}_sign"], uns[group.key]["signs"] = signs
         fit.log(group.key)

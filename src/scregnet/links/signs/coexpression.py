@@ -11,7 +11,6 @@ import scipy.sparse as sp
 if TYPE_CHECKING:
     from scregnet.links.signs.known import KnownSigns
 
-
 MAX_FEATURES = 2048
 """Features of a gene that are used; of more cells, as many evenly spaced ones. A correlation then
 has a standard error of 0.02, and 20,000 genes take 160 MB."""
@@ -19,18 +18,18 @@ has a standard error of 0.02, and 20,000 genes take 160 MB."""
 N_COMPONENTS = 10
 """Leading components that the partial correlation is free of: mostly the cell types."""
 
-N_FEATURES = 3
+N_CORRELATIONS = 3
 
-PAIRS = 2**14
-"""Pairs whose correlation is computed at a time."""
+EPSILON = 1e-4
+"""Least squared length of what is left of a unit vector, or of a sum of them: less is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
 class Coexpression:
     """Expression of genes as unit vectors, and their leading components.
 
-    The correlation of two genes is the product of their rows ``x``. Given the components it is
-    ``(x·y - p·q) / √((1 - p·p)(1 - q·q))``, where ``p`` and ``q`` are their components.
+    The correlation of two genes is the product ``x·y`` of their rows. Given the components it is
+    ``(x·y - p·q) / √((1 - p·p)(1 - q·q))``, where ``p`` and ``q`` are the genes' components.
     """
 
     unit: np.ndarray
@@ -38,6 +37,9 @@ class Coexpression:
 
     components: np.ndarray
     """float32 (n_genes, n_components)."""
+
+    scale: np.ndarray
+    """``1 / √(1 - p·p)`` of each gene, float32; 0 where nothing is left."""
 
     @classmethod
     def of(cls, expression: np.ndarray) -> Coexpression:
@@ -48,92 +50,89 @@ class Coexpression:
             chosen = np.linspace(0, n_features - 1, MAX_FEATURES).astype(np.intp)
             expression = expression[:, chosen]
         unit = _unit_rows(np.asarray(expression, np.float32))
-        return cls(unit, _components(unit))
+        components = _components(unit)
+        square = 1 - np.einsum("ij,ij->i", components, components)
+        return cls(unit, components, _over_root(np.ones(len(unit), np.float32), square))
 
-    def of_pairs(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return correlation and partial correlation of each pair, float32 (n_pairs, 2)."""
-        found = np.empty((len(sources), 2), np.float32)
-        for start in range(0, len(sources), PAIRS):
-            part = slice(start, start + PAIRS)
-            s, t = sources[part], targets[part]
-            whole = np.einsum("ij,ij->i", self.unit[s], self.unit[t])
-            shared = np.einsum("ij,ij->i", self.components[s], self.components[t])
-            rest = self._rest
-            found[part, 0] = whole
-            found[part, 1] = (whole - shared) * rest[s] * rest[t]
-        return found
-
-    def block(self, tfs: np.ndarray) -> np.ndarray:
-        """Return the same of some TFs with all genes, float32 (2, n_tfs, n_genes)."""
-        whole = self.unit[tfs] @ self.unit.T
-        rest = self._rest
-        partial = whole - self.components[tfs] @ self.components.T
-        partial *= rest[tfs, None]
-        partial *= rest
+    def block(self, tfs: np.ndarray, targets: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Return both correlations of some TFs with genes, float32 (2, n_tfs, n_targets)."""
+        whole = self.unit[tfs] @ self.unit[targets].T
+        partial = whole - self.components[tfs] @ self.components[targets].T
+        partial *= self.scale[tfs, None]
+        partial *= self.scale[targets]
         return np.stack([whole, partial])
-
-    @property
-    def _rest(self) -> np.ndarray:
-        """One over the length of each row without its components; 0 where nothing remains."""
-        square = 1 - np.einsum("ij,ij->i", self.components, self.components)
-        kept = square > 1e-4
-        return np.where(kept, 1 / np.sqrt(np.where(kept, square, 1)), 0).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Regulons:
-    """The sum over each TF's known targets of sign times expression.
+    """The sum ``r = Σ s x`` of each TF over its known targets: sign times expression.
 
-    mRNA of a TF says little of its activity. The mean of its targets, repressed ones taken
-    negative, says more.
+    A TF's own mRNA says little of its activity. Its known targets, repressed ones taken negative,
+    say more.
     """
 
-    coexpression: Coexpression
-    sums: sp.csr_matrix
-    """Signs, (n_genes, n_genes): row of a TF times expression is its sum."""
+    unit: np.ndarray
+    signs: sp.csr_matrix
+    """Known signs, float32 (n_genes, n_genes); its product with ``unit`` has the sums."""
 
     @classmethod
     def of(cls, known: KnownSigns, coexpression: Coexpression) -> Regulons:
         """Make them of known signs."""
         sign = np.where(known.activates, np.float32(1), np.float32(-1))
         shape = (known.n_genes, known.n_genes)
-        return cls(coexpression, sp.csr_matrix((sign, (known.sources, known.targets)), shape=shape))
-
-    def of_pairs(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return the correlation of each target with its TF's regulon, float32 (n_pairs,).
-
-        A target is left out of the regulon that it is compared with.
-        """
-        unit = self.coexpression.unit
-        tfs, row = np.unique(sources, return_inverse=True)
-        sums = self.sums[tfs] @ unit
-        squares = np.einsum("ij,ij->i", sums, sums)
-        own = np.asarray(self.sums[sources, targets], np.float32).ravel()
-        found = np.empty(len(sources), np.float32)
-        for start in range(0, len(sources), PAIRS):
-            part = slice(start, start + PAIRS)
-            x, s = unit[targets[part]], own[part]
-            product = np.einsum("ij,ij->i", sums[row[part]], x)
-            size = np.einsum("ij,ij->i", x, x)
-            # With r the sum: (r - s x)·x = r·x - s x·x, and |r - s x|² = r·r - 2 s r·x + s² x·x.
-            square = squares[row[part]] - 2 * s * product + s**2 * size
-            found[part] = _ratio(product - s * size, square)
-        return found
+        matrix = sp.csr_matrix((sign, (known.sources, known.targets)), shape=shape)
+        return cls(coexpression.unit, matrix)
 
     def block(self, tfs: np.ndarray) -> np.ndarray:
-        """Return the same of some TFs with all genes, float32 (n_tfs, n_genes).
+        """Return the correlation of some TFs' sums with all genes, float32 (n_tfs, n_genes).
 
-        Known targets are not left out here: their sign is known.
+        Targets whose sign is known are part of the sum here.
         """
-        unit = self.coexpression.unit
-        sums = self.sums[tfs] @ unit
+        sums = self.signs[tfs] @ self.unit
         square = np.einsum("ij,ij->i", sums, sums)
-        return _ratio(sums @ unit.T, square[:, None])
+        return _over_root(sums @ self.unit.T, square[:, None])
 
 
-def _ratio(product: np.ndarray, square: np.ndarray) -> np.ndarray:
-    # A sum of one target, left out again, is not zero but rounding.
-    kept = square > 1e-4
+@dataclass(frozen=True, eq=False)
+class KnownCorrelations:
+    """The three correlations of all edges of known sign, for fits that see a part of them."""
+
+    known: KnownSigns
+    unit: np.ndarray
+    of_genes: np.ndarray
+    """Correlation and partial correlation, float32 (n_edges, 2)."""
+
+    @classmethod
+    def of(cls, known: KnownSigns, coexpression: Coexpression) -> KnownCorrelations:
+        """Compute what does not depend on signs, once for all fits."""
+        found = np.empty((len(known), 2), np.float32)
+        for tf, edges in known.by_tf():
+            found[edges] = coexpression.block(np.array([tf]), known.targets[edges])[:, 0].T
+        return cls(known, coexpression.unit, found)
+
+    def given(self, seen: np.ndarray) -> np.ndarray:
+        """Return the correlations of all edges where only the ``seen`` signs are known.
+
+        An edge is left out of its TF's sum, or its sign would be among its own features. Float32
+        (n_edges, 3).
+        """
+        known, found = self.known, np.zeros((len(self.known), N_CORRELATIONS), np.float32)
+        found[:, :2] = self.of_genes
+        sign = np.where(known.activates, np.float32(1), np.float32(-1)) * seen
+        for _, edges in known.by_tf():
+            x, s = self.unit[known.targets[edges]], sign[edges]
+            total = s @ x
+            product = x @ total
+            size = np.einsum("ij,ij->i", x, x)
+            # Without the edge, r - s x: (r - s x)·x = r·x - s x·x, and its square is
+            # r·r - 2 s r·x + s² x·x.
+            square = total @ total - 2 * s * product + s**2 * size
+            found[edges, 2] = _over_root(product - s * size, square)
+        return found
+
+
+def _over_root(product: np.ndarray, square: np.ndarray) -> np.ndarray:
+    kept = square > EPSILON
     return np.where(kept, product / np.sqrt(np.where(kept, square, 1)), 0).astype(np.float32)
 
 
@@ -146,7 +145,7 @@ def _components(unit: np.ndarray) -> np.ndarray:
     """Return the leading left singular vectors times their values, float32."""
     from sklearn.utils.extmath import randomized_svd
 
-    # Of few features a fifth at most: without ten of twelve, nothing remains to correlate.
+    # Of few features a fifth at most: without ten of twelve, nothing is left to correlate.
     n = min(N_COMPONENTS, min(unit.shape) // 5)
     if n == 0:
         return np.zeros((len(unit), 0), np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from scipy.special import logit, stdtrit
 from scregnet.links.signs.model import SignModel, UsualSign
 
 if TYPE_CHECKING:
-    from scregnet.links.signs.coexpression import Coexpression
+    from scregnet.links.signs.coexpression import KnownCorrelations
     from scregnet.links.signs.known import KnownSigns
 
 N_FOLDS = 5
@@ -22,7 +21,7 @@ MIN_EDGES, MIN_EITHER = 20, 5
 
 MODELS = ("expression", "labels", "usual_sign", "base")
 """What is compared, the richest first: TF, target and correlations; TF and target; the TF alone
-(the null model); the share of known edges that activate."""
+(the null model); and the share of the other folds' edges that activate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +34,13 @@ class Held:
     probabilities: dict[str, np.ndarray]
     known: KnownSigns
 
-    def best(self, models: tuple[str, ...]) -> str | None:
+    def best(self) -> str | None:
         """Return the model of least log loss, or ``None`` if it is not ahead of ``"base"``.
 
         Ahead means that the interval of its gain is above zero.
         """
-        chosen = min(
-            (model for model in models if model in self.probabilities),
-            key=lambda model: self.losses(model).mean(),
-        )
+        models = [model for model in self.probabilities if model != "base"]
+        chosen = min(models, key=lambda model: self.losses(model).mean())
         return chosen if self.gain(chosen)[1] > 0 else None
 
     def evidence(self, model: str) -> np.ndarray:
@@ -54,8 +51,12 @@ class Held:
         return _logit(self.probabilities[model]) - _logit(self.probabilities["base"])
 
     def losses(self, model: str) -> np.ndarray:
-        """Return the log loss of each edge."""
-        logits = _logit(self.probabilities[model])
+        """Return the log loss of each edge; ``"base"`` is given the share of all of them.
+
+        With few TFs the share of the other folds is far off, and easily beaten.
+        """
+        p = self.probabilities[model]
+        logits = _logit(np.full(len(p), self.known.share) if model == "base" else p)
         # log(1 + exp(-x)) for an edge that activates, log(1 + exp(x)) for one that represses.
         return np.logaddexp(0, np.where(self.known.activates, -logits, logits))
 
@@ -84,7 +85,7 @@ def can_be_predicted(known: KnownSigns) -> bool:
 
 
 def hold_out_edges(
-    known: KnownSigns, coexpression: Coexpression | None, rng: np.random.Generator
+    known: KnownSigns, correlations: KnownCorrelations | None, rng: np.random.Generator
 ) -> Held:
     """Predict each known sign by a fit without it, but with other signs of its TF."""
     # Each sign is dealt out by itself: the rarer one is in every fold.
@@ -92,51 +93,60 @@ def hold_out_edges(
     for sign in (True, False):
         own = rng.permutation(np.flatnonzero(known.activates == sign))
         fold[own] = np.arange(len(own)) % N_FOLDS
-    return _held(known, coexpression, fold, lambda number: known.take(fold != number))
+    found = _empty(known, correlations, ("expression", "labels", "usual_sign", "base"))
+    for number in range(N_FOLDS):
+        _predict(found, known, known.take(fold != number), correlations, fold == number)
+    return Held(found, known)
 
 
 def hold_out_tfs(
-    known: KnownSigns, coexpression: Coexpression | None, rng: np.random.Generator
+    known: KnownSigns, correlations: KnownCorrelations | None, rng: np.random.Generator
 ) -> Held | None:
     """Predict each known sign by a fit without any sign of its TF; ``None`` if that cannot be."""
     tfs = np.unique(known.sources)
     fold_of = np.zeros(known.n_genes, np.intp)
     fold_of[rng.permutation(tfs)] = np.arange(len(tfs)) % N_FOLDS
     fold = fold_of[known.sources]
-
-    def seen(number: int) -> KnownSigns:
-        return known.without_tfs(tfs[fold_of[tfs] == number])
-
+    parts = [
+        known.take(fold != number).without_outside(tfs[fold_of[tfs] == number])
+        for number in np.unique(fold)
+    ]
     # A TF may hold most of the rarer sign; without it no fit could learn that sign.
-    if any(seen(number).n_repressing in (0, len(seen(number))) for number in np.unique(fold)):
+    if any(part.n_repressing in (0, len(part)) for part in parts):
         return None
-    return _held(known, coexpression, fold, seen, usual_sign=False)
-
-
-def _held(
-    known: KnownSigns,
-    coexpression: Coexpression | None,
-    fold: np.ndarray,
-    seen: Callable[[int], KnownSigns],
-    *,
-    usual_sign: bool = True,
-) -> Held:
-    without = {"expression"} if coexpression is None else set()
-    # Of a TF that was not seen it says nothing.
-    without |= set() if usual_sign else {"usual_sign"}
-    models = [model for model in MODELS if model not in without]
-    found = {model: np.empty(len(known), np.float32) for model in models}
-    for number in np.unique(fold):
-        own = np.flatnonzero(fold == number)
-        others = seen(int(number))
-        pairs = known.sources[own], known.targets[own]
-        if coexpression is not None:
-            found["expression"][own] = SignModel.fit(others, coexpression).of_pairs(*pairs)
-        found["labels"][own] = SignModel.fit(others, None).of_pairs(*pairs)
-        if usual_sign:
-            found["usual_sign"][own] = UsualSign.fit(others).of_pairs(*pairs)
-        found["base"][own] = others.share
+    # The usual sign says nothing of a TF without known signs.
+    found = _empty(known, correlations, ("expression", "labels", "base"))
+    for number, part in enumerate(parts):
+        _predict(found, known, part, correlations, fold == number)
     return Held(found, known)
+
+
+def _empty(
+    known: KnownSigns, correlations: KnownCorrelations | None, models: tuple[str, ...]
+) -> dict[str, np.ndarray]:
+    return {
+        model: np.empty(len(known), np.float32)
+        for model in models
+        if model != "expression" or correlations is not None
+    }
+
+
+def _predict(
+    found: dict[str, np.ndarray],
+    known: KnownSigns,
+    seen: KnownSigns,
+    correlations: KnownCorrelations | None,
+    held: np.ndarray,
+) -> None:
+    """Fit every model to the ``seen`` signs and write its probabilities of the ``held`` ones."""
+    pairs = known.sources[held], known.targets[held]
+    if correlations is not None:
+        z = correlations.given(~held)
+        found["expression"][held] = SignModel.fit(seen, z[~held]).of_pairs(*pairs, z[held])
+    found["labels"][held] = SignModel.fit(seen, None).of_pairs(*pairs, None)
+    if "usual_sign" in found:
+        found["usual_sign"][held] = UsualSign.fit(seen).rates[pairs[0]]
+    found["base"][held] = seen.share
 
 
 def _logit(probabilities: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,13 +50,19 @@ class KnownSigns:
             activates=self.activates[which],
         )
 
-    def without_tfs(self, tfs: np.ndarray) -> KnownSigns:
-        """Return the signs without all that is known of some TFs, also outside the data."""
+    def without_outside(self, tfs: np.ndarray) -> KnownSigns:
+        """Return the signs without the outside edges of some TFs."""
         outside = self.outside.copy()
-        # As targets these genes stay: that is another question.
+        # What regulates these genes stays: that is not their sign as TFs.
         outside[tfs, :2] = 0
-        kept = self.take(~np.isin(self.sources, tfs))
-        return replace(kept, outside=outside)
+        return replace(self, outside=outside)
+
+    def by_tf(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield each regulator and the positions of its edges."""
+        order = np.argsort(self.sources, kind="stable")
+        tfs, starts = np.unique(self.sources[order], return_index=True)
+        for tf, edges in zip(tfs, np.split(order, starts[1:]), strict=True):
+            yield int(tf), edges
 
     def tf_counts(self) -> np.ndarray:
         """Return how often each gene activates and represses as a TF, int64 (n_genes, 2)."""

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import logit
 
-from scregnet.links.signs.coexpression import Coexpression
+from scregnet.links.signs.coexpression import Coexpression, KnownCorrelations, Regulons
 from scregnet.links.signs.crossfit import Held, can_be_predicted, hold_out_edges, hold_out_tfs
 from scregnet.links.signs.model import SignModel, UsualSign
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 LEAST_EVIDENCE = 0.35
 """Least change of the logit from that of the base share, for a sign that is given. It is a factor
-of 1.4 in the odds. Held-out signs below it were ranked no better than by chance (AUROC 0.52 to
-0.54 on three of four priors and data sets); between 0.35 and 0.7 AUROC was 0.62 to 0.70."""
+of 1.4 in the odds. Among held-out signs below it, AUROC was 0.52 to 0.61 on six data sets; between
+0.35 and 0.7 it was 0.63 to 0.67, above 1.1 it was 0.80 to 0.95 (``benchmarks/signs.py``)."""
 
 SUREST = 0.9999
 """Largest size of a predicted sign."""
@@ -48,6 +48,8 @@ class Signs:
     held_tfs: Held | None
     """The known signs, each predicted by fits without its TF."""
 
+    coexpression: Coexpression | None
+
     @classmethod
     def fit(
         cls, known: KnownSigns, expression: np.ndarray | None, rng: np.random.Generator
@@ -58,21 +60,14 @@ class Signs:
         5 of either sign, nothing is predicted.
         """
         if not can_be_predicted(known):
-            return cls(known, None, None, (None, None), None, None)
+            return cls(known, None, None, (None, None), None, None, None)
         coexpression = None if expression is None else Coexpression.of(expression)
-        held = hold_out_edges(known, coexpression, rng)
-        held_tfs = hold_out_tfs(known, coexpression, rng)
-        best = held.best(("expression", "labels", "usual_sign"))
-        # The usual sign says nothing of a TF without known signs.
-        best_unseen = None if held_tfs is None else held_tfs.best(("expression", "labels"))
-        return cls(
-            known,
-            _fitted(best, known, coexpression),
-            _fitted(best_unseen, known, coexpression),
-            (best, best_unseen),
-            held,
-            held_tfs,
-        )
+        correlations = None if coexpression is None else KnownCorrelations.of(known, coexpression)
+        held = hold_out_edges(known, correlations, rng)
+        held_tfs = hold_out_tfs(known, correlations, rng)
+        names = (held.best(), None if held_tfs is None else held_tfs.best())
+        fits = {name: _fitted(name, known, correlations) for name in set(names)}
+        return cls(known, fits[names[0]], fits[names[1]], names, held, held_tfs, coexpression)
 
     def matrix(self, network: sp.csr_matrix) -> sp.csr_matrix:
         """Return the sign of each stored link, float32 CSR with the places of ``network``.
@@ -99,8 +94,9 @@ class Signs:
     ) -> None:
         """Write the predicted signs of some rows, a block of rows at a time."""
         base = logit(self.known.share)
+        regulons = None if self.coexpression is None else Regulons.of(self.known, self.coexpression)
         for part in np.array_split(tfs, max(1, -(-len(tfs) * self.known.n_genes // BLOCK))):
-            probability = model.block(part)
+            probability = self._block(model, part, regulons)
             for row, tf in enumerate(part):
                 places = slice(network.indptr[tf], network.indptr[tf + 1])
                 own = probability[row, network.indices[places]]
@@ -109,13 +105,22 @@ class Signs:
                 predicted = np.clip(2 * own - 1, -SUREST, SUREST)
                 values[places] = np.where(told, predicted, np.float32(np.nan))
 
+    def _block(
+        self, model: SignModel | UsualSign, tfs: np.ndarray, regulons: Regulons | None
+    ) -> np.ndarray:
+        """Return P(activates) of some TFs with all genes, float32 (n_tfs, n_genes)."""
+        if isinstance(model, UsualSign):
+            return np.broadcast_to(model.rates[tfs, None], (len(tfs), self.known.n_genes))
+        correlations: list[np.ndarray] = []
+        if len(model.weights) and self.coexpression is not None and regulons is not None:
+            correlations = [*self.coexpression.block(tfs), regulons.block(tfs)]
+        return model.of_block(tfs, correlations)
+
     def _write_known(self, network: sp.csr_matrix, values: np.ndarray) -> None:
         """Write the known signs of the links that are stored."""
         known = self.known
         sign = np.zeros(known.n_genes, np.float32)
-        order = np.argsort(known.sources, kind="stable")
-        tfs, starts = np.unique(known.sources[order], return_index=True)
-        for tf, edges in zip(tfs, np.split(order, starts[1:]), strict=True):
+        for tf, edges in known.by_tf():
             sign[known.targets[edges]] = np.where(known.activates[edges], 1, -1)
             places = slice(network.indptr[tf], network.indptr[tf + 1])
             own = sign[network.indices[places]]
@@ -124,11 +129,13 @@ class Signs:
 
 
 def _fitted(
-    name: str | None, known: KnownSigns, coexpression: Coexpression | None
+    name: str | None, known: KnownSigns, correlations: KnownCorrelations | None
 ) -> SignModel | UsualSign | None:
     """Fit the model of a name to all known signs."""
     if name is None:
         return None
     if name == "usual_sign":
         return UsualSign.fit(known)
-    return SignModel.fit(known, coexpression if name == "expression" else None)
+    if name == "labels" or correlations is None:
+        return SignModel.fit(known, None)
+    return SignModel.fit(known, correlations.given(np.ones(len(known), bool)))

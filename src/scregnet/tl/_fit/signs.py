@@ -29,6 +29,8 @@ def network_signs(
     task: LinkTask,
     genes: pd.Index,
     random_state: int | None,
+    *,
+    name: str,
 ) -> tuple[sp.csr_matrix, dict[str, Any]] | None:
     """Return the signs of the links of ``network`` and a record of them for ``uns``.
 
@@ -40,16 +42,26 @@ def network_signs(
     signs = Signs.fit(known, task.expression, np.random.default_rng(seed))
     matrix = signs.matrix(network)
     n_told = int(np.isfinite(matrix.data).sum())
-    logger.info(
-        "signs: %d known, %d of them repress; those of TFs with known signs by %s, of other TFs by "
-        "%s; %d of %d links have one",
-        len(known),
-        known.n_repressing,
-        *(name or "nothing" for name in signs.chosen),
-        n_told,
-        network.nnz,
-    )
+    _log(name, signs, n_told, network.nnz)
     return matrix, _record(signs, genes, n_told)
+
+
+def _log(name: str, signs: Signs, n_told: int, n_links: int) -> None:
+    """Say how many signs are known, and what predicts others."""
+    seen, unseen = (model or "nothing" for model in signs.chosen)
+    others = f"others predicted by {seen} (TFs with known signs), {unseen} (other TFs)"
+    if signs.chosen == (None, None):
+        why = "too few" if signs.held is None else "nothing is ahead on held-out signs"
+        others = f"no other sign is predicted ({why})"
+    logger.info(
+        "%s, signs: %d known, %d of them repress; %s; %d of %d links have a sign",
+        name,
+        len(signs.known),
+        signs.known.n_repressing,
+        others,
+        n_told,
+        n_links,
+    )
 
 
 def _record(signs: Signs, genes: pd.Index, n_told: int) -> dict[str, Any]:
@@ -78,12 +90,12 @@ def _metrics(signs: Signs) -> pd.DataFrame:
         if held is not None
         for model in MODELS
         if model in held.probabilities
-        for metric, value in _figures(held, model).items()
+        for metric, value in held_out_figures(held, model).items()
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _figures(held: Held, model: str) -> dict[str, float]:
+def held_out_figures(held: Held, model: str) -> dict[str, float]:
     """Return the figures of one model; repression counts as much as activation."""
     from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
