@@ -2,7 +2,7 @@
 
 Prints the tables of ``docs/methods.md``. The data are not shipped; ``--data`` names their folder::
 
-    python benchmarks/signs.py --data ../shared/data      # two minutes on one CPU core
+    python benchmarks/signs.py --data ../shared/data      # half a minute on one CPU core
 
 Human CollecTRI on mouse cells (mESC) goes by the same symbol in upper case.
 """
