@@ -63,7 +63,8 @@ _prior = """\
 prior
     The known network. One of
 
-    - a frame with columns ``source``, ``target`` and, optional, ``weight`` (decoupler's form), or
+    - a frame with columns ``source``, ``target`` and, optional, ``weight`` (decoupler's form) and
+      ``sign`` (or ``mode``, ``mor``: numbers or words; a negative weight is a sign as well), or
       with the columns ``TF``/``target``/``importance``, ``Gene1``/``Gene2``/``EdgeWeight`` or
       ``regulator``/``target``;
     - a directed :class:`networkx.DiGraph` whose edges run from regulator to target;
