@@ -22,6 +22,7 @@ def shared() -> Path:
 
 
 QUICK = {
+    "n_folds": 1,
     "method": "scregnet",
     "gnn_dims": (8,),
     "mlp_dims": (8,),

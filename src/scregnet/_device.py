@@ -51,16 +51,23 @@ def resolve_device(device: str | None) -> torch.device:
 
 
 @contextmanager
-def torch_threads() -> Iterator[None]:
-    """Use ``settings.n_jobs`` CPU threads inside the ``with`` block; -1 keeps torch's choice."""
+def torch_threads(*, default: int | None = None) -> Iterator[None]:
+    """Use ``settings.n_jobs`` CPU threads inside the ``with`` block.
+
+    For -1 they are ``default``, or, if that is ``None``, torch's choice within the cores that the
+    process may use.
+    """
     import torch
 
     from scregnet._settings import settings
+    from scregnet._threads import n_threads
 
     former = torch.get_num_threads()
+    chosen = settings.n_jobs
+    if chosen == -1:
+        chosen = min(former, n_threads()) if default is None else default
     try:
-        if settings.n_jobs != -1:
-            torch.set_num_threads(settings.n_jobs)
+        torch.set_num_threads(chosen)
         yield
     finally:
         torch.set_num_threads(former)

@@ -25,7 +25,7 @@ class Settings:
     """``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, or ``"auto"``: CUDA, else MPS, else CPU."""
 
     n_jobs: int = -1
-    """CPU threads of torch during a call; ``-1`` leaves the choice to torch."""
+    """CPU threads during a call; ``-1`` takes what helps, of the cores the process may use."""
 
     progress_bar: bool = True
     """Show progress bars for long loops."""

@@ -9,6 +9,7 @@ import scregnet as sr
 from scregnet.links import null_models
 
 QUICK = {
+    "n_folds": 1,
     "method": "scregnet",
     "gnn_dims": (8,),
     "mlp_dims": (8,),

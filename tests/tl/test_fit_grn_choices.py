@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 import scregnet as sr
 
 QUICK = {
+    "n_folds": 1,
     "method": "scregnet",
     "gnn_dims": (8,),
     "mlp_dims": (8,),

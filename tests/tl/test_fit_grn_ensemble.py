@@ -7,6 +7,7 @@ import pytest
 import scregnet as sr
 
 QUICK = {
+    "n_folds": 1,
     "method": "scregnet",
     "gnn_dims": (8,),
     "mlp_dims": (8,),

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 import scregnet as sr
 from scregnet.links.signs.predict import LEAST_EVIDENCE
 
-QUICK = {"n_bootstrap": 0, "show_progress_bar": False}
+QUICK = {"n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False}
 JOINT = {**QUICK, "n_trees": 0, "n_forest_trees": 0}
 
 
@@ -103,9 +103,9 @@ def test_predicted_signs_are_probabilities_of_activating(fit):
 @pytest.mark.parametrize("n_folds", [1, 3])
 def test_signs_change_no_probability(cells, n_folds):
     net = cells.uns["network"]
-    signed = sr.tl.fit_grn(cells, net, "degree", n_folds=n_folds, copy=True, **QUICK)
+    signed = sr.tl.fit_grn(cells, net, "degree", copy=True, **(QUICK | {"n_folds": n_folds}))
     plain = sr.tl.fit_grn(
-        cells, net.assign(weight=1), "degree", n_folds=n_folds, copy=True, **QUICK
+        cells, net.assign(weight=1), "degree", copy=True, **(QUICK | {"n_folds": n_folds})
     )
     np.testing.assert_array_equal(signed.varp["grn"].data, plain.varp["grn"].data)
     pd.testing.assert_frame_equal(signed.uns["grn"]["pairs"], plain.uns["grn"]["pairs"])

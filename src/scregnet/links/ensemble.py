@@ -86,6 +86,22 @@ def pool(
     return (logits / number).astype(np.float32), np.sqrt(square / number).astype(np.float32)
 
 
+def mean_logits(
+    members: Sequence[FittedLinks],
+    calibrations: Sequence[PlattCalibration],
+    uses: Sequence[np.ndarray | slice],
+    sources: np.ndarray,
+    targets: np.ndarray,
+) -> np.ndarray:
+    """Return the first result of :func:`pool` alone, which takes half the time."""
+    logits, number = np.zeros(len(sources)), np.zeros(len(sources))
+    for member, calibration, use in zip(members, calibrations, uses, strict=True):
+        score = member.score(sources[use], targets[use])
+        logits[use] += calibration.slope * score.astype(np.float64) + calibration.intercept
+        number[use] += 1
+    return (logits / np.maximum(number, 1)).astype(np.float32)
+
+
 def read_members(method: str, state: dict[str, np.ndarray], n: int) -> tuple[FittedLinks, ...]:
     """Make ``n`` members again from arrays named ``<member>_<array>`` or ``shared_<array>``."""
     shared = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scregnet.links.calibration import PlattCalibration, read_calibrations
-from scregnet.links.ensemble import SHARED, pool, read_members
+from scregnet.links.ensemble import SHARED, mean_logits, pool, read_members
 from scregnet.links.forms.saved import read_integers, refuse
 from scregnet.links.pairs.codes import find_codes, pair_codes
 
@@ -69,18 +69,23 @@ class FoldedLinks:
 
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Mean calibrated logit of each pair, float32."""
-        return self.score_and_sd(sources, targets)[0]
+        uses = self._uses(sources, targets)
+        return mean_logits(self.members, self.calibrations, uses, sources, targets)
 
     def score_and_sd(
         self, sources: np.ndarray, targets: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the score, and the standard deviation of the members' probabilities, float32."""
+        uses = self._uses(sources, targets)
+        return pool(self.members, self.calibrations, uses, sources, targets)
+
+    def _uses(self, sources: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
+        """Return which of the pairs each member scores."""
         folds = self.folds_of(sources, targets).T
-        uses = [
+        return [
             np.flatnonzero((folds[repeat] == fold) | (folds[repeat] < 0))
             for repeat, fold in self.member_folds
         ]
-        return pool(self.members, self.calibrations, uses, sources, targets)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the members' arrays; those that all members share are kept once."""

@@ -169,7 +169,7 @@ def fit_grn(
     options.check_pairs(labelled)
     # 3. The null models. They see the pairs only, which are the same for every group.
     nulls = judge_nulls(labelled.parts, data.n_vars, options, but=method)
-    folds, fold_nulls = _folds(labelled, options, list(nulls), data.n_vars)
+    folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), data.n_vars)
     plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
     # 4. The method, for each group.
     candidates = _candidates(data, labelled)
@@ -246,14 +246,18 @@ class _Plan:
 
 
 def _folds(
-    labelled: LabelledPairs, options: FitOptions, nulls: list[str], n_genes: int
+    labelled: LabelledPairs,
+    method: LinkMethod,
+    options: FitOptions,
+    nulls: list[str],
+    n_genes: int,
 ) -> tuple[Folds | None, dict[str, Verdict]]:
     """Draw the folds of the delivered probabilities, and judge the null models on them."""
     if options.n_folds == 1:
         return None, {}
     from scregnet.tl._fit.folds import Folds, judge_null_folds
 
-    folds = Folds.draw(labelled, options.n_folds, options.n_models, options.random_state)
+    folds = Folds.draw(labelled, options, method)
     return folds, judge_null_folds(nulls, n_genes, folds, options)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 
 from scregnet._genes.split import PARTS, LabelledPairs, pairs_frame
 from scregnet._logging import logger
+from scregnet._threads import one_thread_each
 from scregnet.links import LinkTask, PlattCalibration, get_method, method_class, null_models
 from scregnet.metrics import bootstrap, evaluate
 from scregnet.tl._fit.network import Calibrated, Network, all_links, scored
@@ -153,16 +153,16 @@ class Fit:
     def network(self, candidates: np.ndarray, n_genes: int) -> Network:
         """Return the probabilities of all links of the candidates, and those of the null model."""
         null = self.null
-        network = all_links(
+        return all_links(
             self._delivered(self.method),
             None if null is None else self._delivered(null),
             candidates,
             n_genes,
+            # Folds of a single model differ in their labels; that is no deviation between fits.
+            with_deviations=self.options.n_models > 1,
             threshold=self.options.threshold,
             top_n_targets=self.options.top_n_targets,
         )
-        # Folds of a single model differ in their labels; that is no deviation between fits.
-        return network if self.options.n_models > 1 else network._replace(deviations=None)
 
     @property
     def null(self) -> str | None:
@@ -258,12 +258,13 @@ def fit_links(
 
 
 def threads(method: LinkMethod) -> Any:
-    """Bound torch's threads, for methods that use it."""
+    """Bound the threads of a fit; torch's only for methods that use it."""
     if not method.uses_torch:
-        return nullcontext()
+        return one_thread_each()
     from scregnet._device import torch_threads
 
-    return torch_threads()
+    # A second thread did not make a fit faster (docs/results/fit.md).
+    return torch_threads(default=1)
 
 
 def _history(histories: list[list[dict[str, float]]]) -> pd.DataFrame:

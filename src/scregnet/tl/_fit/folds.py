@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from scregnet._genes.split import PARTS, LabelledPairs
+from scregnet._threads import in_threads
 from scregnet.links import FittedLinks, LinkTask, Pairs, PlattCalibration, get_method, hold_out
 from scregnet.links.folded import FoldedLinks
 from scregnet.links.pairs.folds import assign_folds
 from scregnet.links.pairs.reciprocity import concatenate
 from scregnet.tl._fit.fit import Verdict, figures_of, threads
+from scregnet.tl._fit.network import scored
 
 if TYPE_CHECKING:
     from scregnet.links import LinkMethod
@@ -25,13 +27,16 @@ VALIDATION = 0.1
 """Share of a fold's pairs that calibrates, as in a split of pairs."""
 
 REPEATED_PAIRS, MOST_REPEATS = 80_000, 4
-"""Folds are drawn again until so many pairs were held out, but not more often than this.
+"""With ``fit_folds``, folds are drawn until so many pairs were held out, at most this often.
 
 Which links come first hangs on the folds most where pairs are few, and there a repeat is cheap.
 """
 
 LEAST_CROSSED = 4
 """Folds from which a method's own ``fit_folds`` is used."""
+
+PARALLEL_PAIRS = 50_000
+"""Pairs above which folds are fitted in threads. Below, threads wait for Python's lock."""
 
 STREAM = 5
 """Number of the random stream of the folds; the split and the fits have streams of their own."""
@@ -56,15 +61,15 @@ class Folds:
     """One for each fold: what one fold draws, and so its labels, cannot move another."""
 
     @classmethod
-    def draw(
-        cls, labelled: LabelledPairs, n_folds: int, n_models: int, random_state: int | None
-    ) -> Folds:
-        """Draw the folds: more often than ``n_models`` where pairs are few."""
+    def draw(cls, labelled: LabelledPairs, options: FitOptions, method: LinkMethod) -> Folds:
+        """Draw the folds, once for each of ``n_models``; more often where a repeat is cheap."""
         parts = [getattr(labelled.parts, part) for part in PARTS]
         pairs = concatenate(parts)
-        seed = np.random.SeedSequence(random_state, spawn_key=(STREAM,))
+        seed = np.random.SeedSequence(options.random_state, spawn_key=(STREAM,))
         rng = np.random.default_rng(seed)
-        n_repeats = n_models * int(np.clip(REPEATED_PAIRS // len(pairs), 1, MOST_REPEATS))
+        n_folds, n_repeats = options.n_folds, options.n_models
+        if _is_crossed(method, n_folds):
+            n_repeats *= int(np.clip(REPEATED_PAIRS // len(pairs), 1, MOST_REPEATS))
         folds = [assign_folds(pairs, n_folds, rng=rng) for _ in range(n_repeats)]
         is_test = np.repeat([False, False, True], [len(part) for part in parts])
         streams = tuple(rng.spawn(n_folds * n_repeats))
@@ -97,6 +102,12 @@ def _check_kinds(pairs: Pairs, name: str, fold: int) -> None:
         raise ValueError(msg)
 
 
+def _is_crossed(method: LinkMethod, n_folds: int) -> bool:
+    """Return whether the method fits all folds by itself."""
+    # With fewer folds, two folds less would leave too little to describe the others by.
+    return n_folds >= LEAST_CROSSED and hasattr(method, "fit_folds")
+
+
 class _Member(NamedTuple):
     """Links that never saw one fold of one repeat, calibrated."""
 
@@ -109,9 +120,7 @@ def fit_folds(
     method: LinkMethod, task: LinkTask, folds: Folds, options: FitOptions, device: Any
 ) -> FoldedLinks:
     """Fit a method once for each fold of each repeat, and calibrate each fit."""
-    # Below four folds, two folds less would leave too little to describe the others by.
-    crossed = folds.n_folds >= LEAST_CROSSED and hasattr(method, "fit_folds")
-    fits = _crossed if crossed else _one_by_one
+    fits = _crossed if _is_crossed(method, folds.n_folds) else _one_by_one
     members = list(fits(method, task, folds, options, device))
     return FoldedLinks.of(
         [member.links for member in members],
@@ -150,17 +159,22 @@ def _one_by_one(
     """Fit each fold for itself; every fold of a repeat has the same seed."""
     first = np.random.default_rng(options.random_state)
     seeds = [first, *first.spawn(folds.folds.shape[1] - 1)]
-    for repeat, fold in np.ndindex(len(seeds), folds.n_folds):
-        train, check = folds.divide(repeat, fold)
+
+    def fit(place: tuple[int, int]) -> _Member:
+        train, check = folds.divide(*place)
         part = replace(task, train=train, validation=check)
-        with threads(method):
-            links = method.fit(part, rng=deepcopy(seeds[repeat]), device=device).links
+        links = method.fit(part, rng=deepcopy(seeds[place[0]]), device=device).links
         calibration = PlattCalibration.fit(
             links.score(check.sources, check.targets),
             check.labels,
             label_frequency=options.label_frequency,
         )
-        yield _Member(links, calibration, (repeat, fold))
+        return _Member(links, calibration, place)
+
+    # torch has threads of its own, and its random state is the session's.
+    parallel = not method.uses_torch and len(folds.pairs) > PARALLEL_PAIRS
+    with threads(method):
+        yield from in_threads(fit, np.ndindex(len(seeds), folds.n_folds), parallel=parallel)
 
 
 def judge_null_folds(
@@ -177,13 +191,13 @@ def judge_null_folds(
 def judge_folds(links: FoldedLinks, folds: Folds, options: FitOptions) -> Verdict:
     """Score every labelled pair out of fold, and evaluate all of them together."""
     pairs = folds.pairs
-    scores, deviations = links.score_and_sd(pairs.sources, pairs.targets)
+    scores, deviations = scored(links, pairs.sources, pairs.targets, with_sd=options.n_models > 1)
     probabilities = AS_IT_IS(scores)
     return Verdict(
         links,
         AS_IT_IS,
         probabilities,
-        deviations if options.n_models > 1 else None,
+        deviations,
         figures_of("folds", pairs, scores, probabilities, options),
     )
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from scregnet._threads import in_threads
+
 if TYPE_CHECKING:
     from scregnet.links import EnsembleLinks, FittedLinks, PlattCalibration
     from scregnet.links.folded import FoldedLinks
@@ -33,12 +35,23 @@ class Network(NamedTuple):
     """Probabilities by a null model."""
 
 
+class _Block(NamedTuple):
+    """The kept links of some TFs, one TF after the other."""
+
+    sizes: np.ndarray
+    targets: np.ndarray
+    probabilities: np.ndarray
+    deviations: np.ndarray | None
+    null: np.ndarray | None
+
+
 def all_links(
     model: Calibrated,
     null: Calibrated | None,
     candidates: np.ndarray,
     n_genes: int,
     *,
+    with_deviations: bool = False,
     threshold: float | None = None,
     top_n_targets: int | None = None,
 ) -> Network:
@@ -46,26 +59,40 @@ def all_links(
 
     Works in blocks of whole TFs, so that memory grows with what is kept.
     """
+    genes = np.arange(n_genes, dtype=np.int32)
+    n_blocks = max(1, -(-len(candidates) * n_genes // BLOCK))
+
+    def score(tfs: np.ndarray) -> _Block:
+        sources, targets = np.repeat(tfs.astype(np.int32), n_genes), np.tile(genes, len(tfs))
+        found, deviation = scored(model.links, sources, targets, with_sd=with_deviations)
+        probability = model.calibration(found).reshape(len(tfs), n_genes)
+        kept = _kept(probability, tfs, threshold, top_n_targets)
+        flat = kept.ravel()
+        of_null = None
+        if null is not None:
+            of_null = null.calibration(null.links.score(sources[flat], targets[flat]))
+        return _Block(
+            kept.sum(axis=1),
+            np.nonzero(kept)[1].astype(np.int32),
+            probability[kept],
+            None if deviation is None else deviation[flat],
+            of_null,
+        )
+
     indptr = np.zeros(n_genes + 1, np.int64)
+    parts = np.array_split(candidates, n_blocks)
     indices: list[np.ndarray] = []
     values: list[np.ndarray] = []
     deviations: list[np.ndarray] = []
-    of_null: list[np.ndarray] = []
-    genes = np.arange(n_genes, dtype=np.int32)
-    n_blocks = max(1, -(-len(candidates) * n_genes // BLOCK))
-    for tfs in np.array_split(candidates, n_blocks):
-        sources, targets = np.repeat(tfs.astype(np.int32), n_genes), np.tile(genes, len(tfs))
-        score, deviation = scored(model.links, sources, targets)
-        probability = model.calibration(score).reshape(len(tfs), n_genes)
-        kept = _kept(probability, tfs, threshold, top_n_targets)
-        indptr[tfs + 1] = kept.sum(axis=1)
-        indices.append(np.nonzero(kept)[1].astype(np.int32))
-        values.append(probability[kept])
-        if deviation is not None:
-            deviations.append(deviation.reshape(kept.shape)[kept])
-        if null is not None:
-            score = null.links.score(sources[kept.ravel()], targets[kept.ravel()])
-            of_null.append(null.calibration(score))
+    nulls: list[np.ndarray] = []
+    for tfs, block in zip(parts, in_threads(score, parts, parallel=n_blocks > 1), strict=True):
+        indptr[tfs + 1] = block.sizes
+        indices.append(block.targets)
+        values.append(block.probabilities)
+        if block.deviations is not None:
+            deviations.append(block.deviations)
+        if block.null is not None:
+            nulls.append(block.null)
     indptr = np.cumsum(indptr)
     where = _joined(indices, np.int32)
     if len(where) < np.iinfo(np.int32).max:
@@ -82,15 +109,19 @@ def all_links(
     return Network(
         network,
         at_the_same_places(deviations) if has_deviations else None,
-        None if null is None else at_the_same_places(of_null),
+        None if null is None else at_the_same_places(nulls),
     )
 
 
 def scored(
-    links: FittedLinks | EnsembleLinks | FoldedLinks, sources: np.ndarray, targets: np.ndarray
+    links: FittedLinks | EnsembleLinks | FoldedLinks,
+    sources: np.ndarray,
+    targets: np.ndarray,
+    *,
+    with_sd: bool = True,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return scores, and for an ensemble the standard deviation of the members' probabilities."""
-    both = getattr(links, "score_and_sd", None)
+    both = getattr(links, "score_and_sd", None) if with_sd else None
     return (links.score(sources, targets), None) if both is None else both(sources, targets)
 
 

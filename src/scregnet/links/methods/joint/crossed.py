@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from scregnet._threads import in_threads
 from scregnet.links.methods.joint.links import JointLinks, grouped
 from scregnet.links.methods.joint.pairs import known_pairs, places_of
 from scregnet.links.task import FoldFit
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from scregnet.links.methods.joint.pairs import KnownPairs
     from scregnet.links.methods.joint.trees import Trees
     from scregnet.links.task import Pairs
+
+# Labelled TFs × genes above which folds are fitted in threads. Below, they wait for Python's lock.
+PARALLEL_CELLS = 50_000
 
 Describe = Callable[["KnownPairs"], "PairFeatures"]
 Forest = Callable[["KnownPairs", np.random.Generator], np.ndarray]
@@ -97,17 +101,43 @@ class CrossedFolds:
     def fits(self, steps: Steps, rng: np.random.Generator, repeat: int) -> Iterator[FoldFit]:
         """Yield the fit that never saw fold ``k``, for each ``k``."""
         n_folds = int(self.fold.max()) + 1
+        both = list(combinations(range(n_folds), 2))
+        # A stream for each job, so that threads do not decide who draws what.
+        streams = rng.spawn(len(both) + n_folds)
+        described = in_threads(
+            lambda job: self._described(*job, steps),
+            zip(both, streams, strict=False),
+            parallel=self._is_large,
+        )
         rows: list[dict[int, _Rows]] = [{} for _ in range(n_folds)]
-        for j, k in combinations(range(n_folds), 2):
-            rows[k][j], rows[j][k] = self._described((j, k), steps, rng)
-        for k in range(n_folds):
-            pairs, share = self._without((k,))
-            features, forest = steps.describe(pairs), steps.forest(pairs, rng)
-            halves = _halves(list(rows[k].values()), rng)
-            trees = [] if steps.grow is None else [_grown(half, steps.grow, rng) for half in halves]
-            links = JointLinks(features, forest, tuple(trees), float(np.log(share)))
-            yield _fold_fit(links, repeat, k, halves, trees)
-            rows[k] = {}  # a table of all training pairs; the next fold has its own
+        for (j, k), (of_j, of_k) in zip(both, described, strict=True):
+            rows[k][j], rows[j][k] = of_j, of_k
+        yield from in_threads(
+            lambda job: self._fit(*job, steps, repeat),
+            zip(range(n_folds), rows, streams[len(both) :], strict=True),
+            parallel=self._is_large,
+        )
+
+    @property
+    def _is_large(self) -> bool:
+        """Whether more time is spent on arrays than on Python between them."""
+        return self.known.shape[0] * self.known.shape[1] > PARALLEL_CELLS
+
+    def _fit(
+        self,
+        fold: int,
+        rows: dict[int, _Rows],
+        rng: np.random.Generator,
+        steps: Steps,
+        repeat: int,
+    ) -> FoldFit:
+        """Fit to the pairs outside a fold; ``rows`` are the other folds, described without it."""
+        pairs, share = self._without((fold,))
+        features, forest = steps.describe(pairs), steps.forest(pairs, rng)
+        halves = _halves([rows[other] for other in sorted(rows)], rng)
+        trees = [] if steps.grow is None else [_grown(half, steps.grow, rng) for half in halves]
+        links = JointLinks(features, forest, tuple(trees), float(np.log(share)))
+        return _fold_fit(links, repeat, fold, halves, trees)
 
     def _without(self, folds: tuple[int, ...]) -> tuple[KnownPairs, float]:
         """Return the pairs outside some folds, and the share of the non-edges that they keep."""
@@ -122,7 +152,7 @@ class CrossedFolds:
         return known.keep(there & (known.labels | (self.draw < share))), share
 
     def _described(
-        self, folds: tuple[int, int], steps: Steps, rng: np.random.Generator
+        self, folds: tuple[int, int], rng: np.random.Generator, steps: Steps
     ) -> list[_Rows]:
         """Describe the pairs of each of two folds by the pairs outside both."""
         pairs, share = self._without(folds)

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from scregnet._settings import settings
 from scregnet._validate import check_integer, check_interval
 from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.crossed import CrossedFolds, Steps
@@ -236,7 +235,8 @@ class Joint(LinkMethod):
         how = BOOSTING | {
             "learning_rate": self.learning_rate,
             "num_leaves": self.n_leaves,
-            "num_threads": max(settings.n_jobs, 0),
+            # Threads are spent on folds: those of OpenMP wait in a loop for each other.
+            "num_threads": 1,
             "seed": int(rng.integers(2**31)),
         }
         data = lgb.Dataset(rows, outcomes, init_score=rows[:, 0])
