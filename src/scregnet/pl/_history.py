@@ -96,7 +96,8 @@ def _say(axes: Sequence[Axes], text: str) -> None:
     for ax in axes:
         ax.set(xticks=[], yticks=[], xlabel="Epoch")
     place: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes[0].transAxes}
-    axes[0].text(0.5, 0.5, text, place, color="0.4", wrap=True)
+    # Two lines: one is wider than the axes.
+    axes[0].text(0.5, 0.5, text.replace(": ", ":\n"), place, color="0.4")
 
 
 def _panel(ax: Axes, table: pd.DataFrame, curves: dict[str, str], pair: Sequence[str]) -> None:
