@@ -63,7 +63,8 @@ _prior = """\
 prior
     The known network. One of
 
-    - a frame with columns ``source``, ``target`` and, optional, ``weight`` (decoupler's form), or
+    - a frame with columns ``source``, ``target`` and, optional, ``weight`` (decoupler's form) and
+      ``sign`` (or ``mode``, ``mor``: numbers or words; a negative weight is a sign as well), or
       with the columns ``TF``/``target``/``importance``, ``Gene1``/``Gene2``/``EdgeWeight`` or
       ``regulator``/``target``;
     - the path of such a table: csv, tsv or txt, plain or gzip. Without a header that it knows, the
@@ -80,12 +81,19 @@ sources
     Regulators to keep, one name or several; ``None`` keeps all.
 targets
     Target genes to keep, one name or several; ``None`` keeps all.
+by
+    What orders the links, and which ones ``top_n`` and ``top_n_targets`` keep: the highest
+    ``"probability"``, or the highest ``"lift"`` over the null model.
 threshold
     Lowest probability of a link, between 0 and 1.
+min_lift
+    Lowest lift of a link.
+max_q
+    Highest ``q`` of a link, between 0 and 1.
 top_n
-    Number of links to keep in total, the most probable of those that pass all other filters.
+    Number of links to keep in total, among those that pass all other filters.
 top_n_targets
-    Number of links to keep per TF, the most probable ones.
+    Number of links to keep per TF.
 new_only
     Leave out the known edges."""
 _gene_symbols = """\

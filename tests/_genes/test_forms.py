@@ -249,3 +249,20 @@ def test_collectri_from_its_file(shared, adata):
     frame = pd.read_csv(path, keep_default_na=False)
     assert _edges(read_network(str(path), adata)) == _edges(read_network(frame, adata))
     assert read_network(path, adata).report["n_edges_given"] == 43178
+
+
+@pytest.mark.shared
+def test_trrust_from_its_file_has_signs(shared):
+    path = shared / "data/priors/trrust_rawdata.human.tsv"
+    columns = ["source", "target", "mode", "pmid"]
+    frame = pd.read_csv(path, sep="\t", header=None, names=columns, keep_default_na=False)
+    genes = pd.Index([*frame["source"], *frame["target"]]).unique()
+    adata = ad.AnnData(np.ones((2, len(genes)), np.float32), var=pd.DataFrame(index=genes))
+    found, expected = read_network(path, adata), read_network(frame, adata)
+    assert _edges(found) == _edges(expected)
+    assert found.report["n_edges_given"] == len(frame.drop_duplicates(["source", "target"]))
+    # Edges that only repress, or are of unknown sign as well; not those that also activate.
+    modes = frame.groupby(["source", "target"])["mode"].agg(set)
+    represses = modes.map(lambda one: "Repression" in one and "Activation" not in one)
+    loops = modes.index.get_level_values(0) == modes.index.get_level_values(1)
+    assert (found.weights < 0).sum() == (represses & ~loops).sum() > 1000

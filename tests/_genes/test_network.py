@@ -368,10 +368,11 @@ def test_mouse_trrust_on_human_cells_is_told_apart(shared):
     net = pd.read_csv(
         shared / "data/priors/trrust_rawdata.mouse.tsv", sep="\t", header=None, names=columns
     )
+    # Without the column of signs, rows that differ in it are repeated edges.
     with pytest.raises(ValueError, match="567 duplicated edges"):
-        read_network(net, sc.datasets.pbmc68k_reduced())
+        read_network(net.drop(columns="mode"), sc.datasets.pbmc68k_reduced())
     with pytest.raises(ValueError, match="human and mouse spelling: likely a mix-up of organisms"):
-        read_network(net.drop_duplicates(["TF", "target"]), sc.datasets.pbmc68k_reduced())
+        read_network(net, sc.datasets.pbmc68k_reduced())
 
 
 @pytest.mark.shared

@@ -19,5 +19,10 @@ def fitted_adata():
 
 
 @pytest.fixture
+def lifted_adata():
+    return _builder.build_fitted(null=True)
+
+
+@pytest.fixture
 def grouped_adata():
     return _builder.build_grouped()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import networkx as nx
+import numpy as np
 
 import scregnet as sr
 
@@ -16,7 +17,25 @@ def test_edges_are_those_of_the_frame(fitted_adata):
     assert graph.number_of_edges() == len(net)
     for row in net.itertuples():
         edge = graph.edges[row.source, row.target]
-        assert edge == {"weight": row.weight, "in_prior": row.in_prior, "split": row.split}
+        assert edge == {
+            "weight": row.weight,
+            "q": row.q,
+            "in_prior": row.in_prior,
+            "split": row.split,
+        }
+
+
+def test_edges_carry_what_the_fit_wrote(lifted_adata):
+    net = sr.get.grn(lifted_adata, by="lift", min_lift=0.2, max_q=0.4, top_n=15)
+    graph = sr.get.graph(lifted_adata, by="lift", min_lift=0.2, max_q=0.4, top_n=15)
+    assert graph.number_of_edges() == len(net) == 15
+    for row in net.itertuples():
+        edge = graph.edges[row.source, row.target]
+        assert list(edge) == net.columns[2:].tolist()
+        for name in ("null", "lift", "sd", "q"):
+            assert type(edge[name]) is float
+            assert edge[name] == getattr(row, name)
+        assert edge["sign"] == row.sign or (np.isnan(edge["sign"]) and np.isnan(row.sign))
 
 
 def test_a_tf_that_is_only_a_target_is_marked(fitted_adata):

@@ -13,13 +13,15 @@ import scipy.sparse as sp
 
 import scregnet as sr
 
+COLUMNS = ["source", "target", "weight", "q", "in_prior", "split"]
+
 
 def test_frame_holds_the_matrix_and_the_labels(fitted_adata):
     net = sr.get.grn(fitted_adata)
     matrix = fitted_adata.varp["grn"]
     pairs = fitted_adata.uns["grn"]["pairs"].set_index(["source", "target"])
 
-    assert list(net.columns) == ["source", "target", "weight", "in_prior", "split"]
+    assert list(net.columns) == COLUMNS
     assert len(net) == matrix.nnz
     assert not net.duplicated(["source", "target"]).any()
     position = fitted_adata.var_names.get_indexer
@@ -113,7 +115,7 @@ def test_threshold_counts_a_link_that_just_reaches_it():
 def test_nothing_passes_is_an_empty_frame(fitted_adata):
     net = sr.get.grn(fitted_adata, threshold=1.0)
     assert net.empty
-    assert list(net.columns) == ["source", "target", "weight", "in_prior", "split"]
+    assert list(net.columns) == COLUMNS
 
 
 def test_result_is_the_users_own(fitted_adata):
@@ -130,7 +132,10 @@ def test_after_genes_were_dropped_and_reordered(fitted_adata):
     kept = {"GENE5", "SPI1", "GENE1", "GATA1"}
     expected = net[net["source"].isin(kept) & net["target"].isin(kept)].reset_index(drop=True)
     assert len(expected) > 3
-    pd.testing.assert_frame_equal(sr.get.grn(part), expected)
+    found = sr.get.grn(part)
+    pd.testing.assert_frame_equal(found.drop(columns="q"), expected.drop(columns="q"))
+    # q is that of the links that are there.
+    np.testing.assert_array_equal(found["q"], sr.metrics.q_values(expected["weight"]))
 
 
 def test_same_after_a_round_trip(fitted_adata, tmp_path):
@@ -173,8 +178,18 @@ def test_unknown_names(fitted_adata):
         sr.get.grn(fitted_adata, sources=[])
 
 
-@pytest.mark.parametrize("bad", [{"threshold": 1.2}, {"top_n": 0}, {"top_n_targets": 0}])
-def test_numbers_out_of_range(fitted_adata, bad):
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"threshold": 1.2},
+        {"max_q": -0.1},
+        {"min_lift": np.nan},
+        {"top_n": 0},
+        {"top_n_targets": 0},
+        {"by": "lfit"},
+    ],
+)
+def test_arguments_out_of_range(fitted_adata, bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         sr.get.grn(fitted_adata, **bad)
 

@@ -27,3 +27,15 @@ def test_numbers_of_targets(fitted_adata):
     assert all(members == ["GENE3"] for members in one.values())
     with pytest.raises(ValueError, match="top_n_targets"):
         sr.get.regulons(fitted_adata, top_n_targets=0)
+
+
+def test_by_lift(lifted_adata):
+    net = sr.get.grn(lifted_adata, by="lift", threshold=0.5)
+    sets = sr.get.regulons(lifted_adata, by="lift")
+    assert list(sets) == net["source"].drop_duplicates().tolist()
+    for tf, members in sets.items():
+        assert members == net.loc[net["source"] == tf, "target"].tolist()
+    assert sets != sr.get.regulons(lifted_adata)
+    few = sr.get.regulons(lifted_adata, threshold=None, max_q=0.2, min_lift=1.0)
+    chosen = sr.get.grn(lifted_adata, max_q=0.2, min_lift=1.0)
+    assert 0 < len(chosen) == sum(map(len, few.values()))

@@ -10,7 +10,7 @@ def test_scores_are_those_of_the_fit(fitted):
     scored = sr.get.score_links(fitted, pairs)
     np.testing.assert_array_equal(scored["probability"], pairs["weight"])
     assert scored["probability"].dtype == np.float32
-    assert list(scored.columns) == [*pairs.columns, "probability"]
+    assert list(scored.columns) == [*pairs.columns, "probability", "is_out_of_fold"]
 
 
 def test_pairs_that_were_not_kept_are_scored(fitted, net):
@@ -65,7 +65,9 @@ def test_unknown_genes_are_nan_and_named(fitted, caplog):
     assert scored["probability"].dtype == np.float32
     with pytest.raises(KeyError, match="'source' were not .*'ABC'; 1 genes of its column 'target'"):
         sr.get.score_links(fitted, pairs[1:3])
-    assert sr.get.score_links(fitted, []).columns.tolist() == ["source", "target", "probability"]
+    none = sr.get.score_links(fitted, [])
+    assert none.columns.tolist() == ["source", "target", "probability", "is_out_of_fold"]
+    assert len(none) == 0
 
 
 def test_unknown_symbols_are_nan_and_named(fitted, caplog):

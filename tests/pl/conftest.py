@@ -19,8 +19,13 @@ def build_fitted(
     seed: int = 0,
     method: str = "scregnet",
     key: str = "grn",
+    null: bool = False,
 ):
-    """Return a fitted AnnData; the first TFs have most targets, a few targets most regulators."""
+    """Return a fitted AnnData; the first TFs have most targets, a few targets most regulators.
+
+    ``null`` adds what a fit writes next to the network: the null model's probabilities, standard
+    deviations, and signs of which some are unknown.
+    """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     rng = np.random.default_rng(seed)
@@ -111,7 +116,22 @@ def build_fitted(
         "left_out": pairs.loc[:, ["source", "target"]].iloc[:0],
         "model": {"genes": np.array(genes, dtype=object)},
     }
+    if null:
+        adata.uns[key]["params"]["null"] = "degree"
+        sign = np.clip(rng.normal(0.3, 0.8, truth.shape), -1, 1)
+        sign[rng.random(truth.shape) < 0.2] = np.nan
+        values = {"null": degree, "sd": 0.1 * degree, "sign": sign}
+        for name, block in values.items():
+            adata.varp[f"{key}_{name}"] = like(adata.varp[key], block)
     return adata
+
+
+def like(network, block):
+    """Return values of a block of rows as CSR, at the places of the links of a network."""
+    values = network.copy()
+    rows = np.repeat(np.arange(network.shape[0]), np.diff(network.indptr))
+    values.data = np.asarray(block, dtype=np.float32)[rows, network.indices]
+    return values
 
 
 def build_grouped(groups=("B", "CD4+/T")):
@@ -138,6 +158,12 @@ def grouped_adata():
 @pytest.fixture
 def fitted_adata():
     return build_fitted()
+
+
+@pytest.fixture
+def lifted_adata():
+    """With the slots of a null model, of standard deviations and of signs."""
+    return build_fitted(null=True)
 
 
 @pytest.fixture(autouse=True)

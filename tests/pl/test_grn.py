@@ -48,12 +48,13 @@ def test_nodes_edges_and_labels_are_those_of_the_graph(fitted_adata):
     assert by_place == {tuple(np.round(place, 6)) for place in _nodes(ax)["TF"].get_offsets()}
 
 
-def test_fifty_links_by_default_and_a_word_on_the_others(fitted_adata, caplog):
+def test_fifty_links_of_a_filter_and_a_word_on_the_others(fitted_adata, caplog):
     with caplog.at_level(logging.INFO, logger="scregnet"):
-        ax = sr.pl.grn(fitted_adata, show=False)
+        ax = sr.pl.grn(fitted_adata, threshold=0.0, show=False)
     assert len(_arrows(ax)) == 50
     n = fitted_adata.varp["grn"].nnz
     assert f"drew 50 of {n} links; {n - 50} hidden (top_n=50)" in caplog.text
+    assert ax.get_legend().get_title().get_text() == f"50 of {n} links"
 
 
 def test_tfs_and_targets_differ_in_shape_and_colour(fitted_adata):
@@ -69,11 +70,27 @@ def test_known_and_new_links_differ_in_line_and_colour(fitted_adata):
     net = sr.get.grn(fitted_adata, top_n=50)
     assert 0 < net["in_prior"].sum() < 50
     palette = {"known": "black", "new": "magenta"}
-    arrows = _arrows(sr.pl.grn(fitted_adata, palette=palette, show=False))
+    arrows = _arrows(sr.pl.grn(fitted_adata, palette=palette, top_n=50, show=False))
     for link in net.itertuples():
         arrow = arrows[f"{link.source}->{link.target}"]
         assert arrow.get_edgecolor() == to_rgba("black" if link.in_prior else "magenta")
         assert (arrow.get_linestyle() in ("-", "solid")) == link.in_prior
+
+
+def test_repressing_links_end_in_a_bar(lifted_adata):
+    net = sr.get.grn(lifted_adata, top_n=50)
+    assert (net["sign"] < 0).any()
+    assert net["sign"].isna().any()
+    ax = sr.pl.grn(lifted_adata, top_n=50, show=False)
+    arrows = _arrows(ax)
+    for link in net.itertuples():
+        style = arrows[f"{link.source}->{link.target}"].get_arrowstyle()
+        # A bar is a head without depth. An unknown sign (NaN) gets an arrow.
+        assert (style.head_length < 0.1) == (link.sign < 0)
+    assert "represses" in [text.get_text() for text in ax.get_legend().get_texts()]
+    lifted_adata.varp["grn_sign"].data[:] = 0.5
+    legend = sr.pl.grn(lifted_adata, top_n=50, show=False).get_legend()
+    assert "represses" not in [text.get_text() for text in legend.get_texts()]
 
 
 def test_width_follows_probability(fitted_adata):
@@ -119,7 +136,7 @@ def test_legend_says_what_is_drawn(fitted_adata):
 
     net = sr.get.grn(fitted_adata, top_n=50)
     assert texts()[:4] == ["TF", "target", "known link", "new link"]
-    assert texts()[-1] == f"probability {net['weight'].min():.2f}"
+    assert texts(top_n=50)[-1] == f"probability {net['weight'].min():.2f}"
     assert "known link" not in texts(new_only=True)
     tfs = list(fitted_adata.var_names[:8])
     assert "target" not in texts(targets=tfs)
@@ -204,7 +221,7 @@ def test_components_do_not_mix(fitted_adata):
     for row, columns in ((0, range(10, 24)), (1, range(24, 30)), (2, range(30, 33)), (3, [40])):
         matrix[row, list(columns)] = 0.9
     fitted_adata.varp["grn"] = matrix.tocsr()
-    ax = sr.pl.grn(fitted_adata, show=False)
+    ax = sr.pl.grn(fitted_adata, top_n=None, show=False)
     place = {name: np.array(text.xy) for name, text in _labels(ax).items()}
     groups = [
         np.array(
@@ -226,7 +243,7 @@ def test_loops_and_links_both_ways(fitted_adata):
     for a, b in ((0, 0), (0, 1), (1, 0)):
         matrix[a, b] = 0.9999
     fitted_adata.varp["grn"] = matrix.tocsr()
-    ax = sr.pl.grn(fitted_adata, show=False)
+    ax = sr.pl.grn(fitted_adata, top_n=50, show=False)
     arrows = _arrows(ax)
     ax.figure.canvas.draw()
     assert "GATA1->GATA1" in arrows
@@ -297,9 +314,9 @@ def test_nothing_to_draw(fitted_adata):
 
 
 def test_too_much_to_draw(fitted_adata, monkeypatch):
-    from scregnet.pl import _grn
+    from scregnet.pl import _selection
 
-    monkeypatch.setattr(_grn, "_MOST_LINKS", 100)
+    monkeypatch.setattr(_selection, "MOST_LINKS", 100)
     n = fitted_adata.varp["grn"].nnz
     with pytest.raises(
         ValueError,

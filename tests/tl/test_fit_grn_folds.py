@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import scregnet as sr
+from scregnet.tl._fit import folds
 
 QUIET = {"n_bootstrap": 0, "show_progress_bar": False}
 
@@ -26,16 +27,18 @@ def delivered(data, frame, method, **how):
     return fit, fit.varp["grn"].toarray()
 
 
-@pytest.mark.parametrize("method", ["degree", "joint"])
+# With 3 folds "joint" is fitted fold by fold, with 4 by its own fit_folds.
+@pytest.mark.parametrize(("method", "n_folds"), [("degree", 3), ("joint", 3), ("joint", 4)])
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
-def test_a_label_changes_no_bit_of_its_own_pair(split, method, part):
+def test_a_label_changes_no_bit_of_its_own_pair(split, method, n_folds, part, monkeypatch):
+    monkeypatch.setattr(folds, "MOST_REPEATS", 2)
     data, frame = split
     row = int(np.flatnonzero((frame["split"] == part) & (frame["label"] == 1))[3])
     wrong = frame.copy()
     wrong.loc[row, "label"] = 0
     place = tuple(data.var_names.get_indexer(frame.loc[row, ["source", "target"]]))
-    _, honest = delivered(data, frame, method, n_folds=3, **small(method))
-    _, changed = delivered(data, wrong, method, n_folds=3, **small(method))
+    _, honest = delivered(data, frame, method, n_folds=n_folds, **small(method))
+    _, changed = delivered(data, wrong, method, n_folds=n_folds, **small(method))
     assert honest[place] == changed[place]
     assert 0 < honest[place] < 1
     # The label does reach the other pairs of the TF.
@@ -59,7 +62,7 @@ def test_the_evaluation_is_the_same_with_folds(split):
     pairs = folded.uns["grn"]["pairs"]
     columns = list(plain.uns["grn"]["pairs"])
     pd.testing.assert_frame_equal(pairs[columns], plain.uns["grn"]["pairs"])
-    assert set(pairs["fold"]) == {0, 1, 2, 3}
+    assert set(pairs["fold_1"]) == {0, 1, 2, 3}
     found = table[(table["split"] == "folds") & (table["model"] == "label_factors")]
     expected = sr.metrics.evaluate(
         pairs["label"],
@@ -104,8 +107,12 @@ def test_a_stored_model_whose_folds_do_not_fit_is_refused(split):
     data, frame = split
     fit, _ = delivered(data, frame, "degree", n_folds=3)
     pairs = [("TF001", "G0001")]
-    fit.uns["grn"]["model"]["state"]["member_folds"] = np.zeros(7)
-    with pytest.raises(ValueError, match="do not belong together"):
+    state = fit.uns["grn"]["model"]["state"]
+    state["member_folds"], good = np.zeros(7), state["member_folds"]
+    with pytest.raises(ValueError, match="'member_folds' .* must hold integers"):
+        sr.get.score_links(fit, pairs)
+    state["member_folds"] = good + np.array([9, 0], np.int16)
+    with pytest.raises(ValueError, match="'member_folds' .* names a repeat beyond the 4"):
         sr.get.score_links(fit, pairs)
     fit, _ = delivered(data, frame, "degree", n_folds=3)
     fit.uns["grn"]["model"]["state"]["slopes"] = np.array([1.0, np.nan, 1.0])
@@ -119,7 +126,7 @@ def test_groups_share_the_folds(split):
         data, split=frame, method="degree", groupby="cell_type", n_folds=3, copy=True, **QUIET
     )
     first, second, *_ = fit.uns["grn"]["keys"]
-    columns = ["fold", "out_of_fold_label_factors"]
+    columns = ["fold_1", "out_of_fold_label_factors"]
     pd.testing.assert_frame_equal(
         fit.uns[first]["pairs"][columns], fit.uns[second]["pairs"][columns]
     )
@@ -132,3 +139,33 @@ def test_too_few_edges_for_the_folds_are_said(split):
         sr.tl.fit_grn(data, few, "degree", n_folds=12, copy=True, **QUIET)
     with pytest.raises(ValueError, match="n_folds must be at least 1"):
         sr.tl.fit_grn(data, few, "degree", n_folds=0)
+
+
+@pytest.mark.parametrize("n_folds", [1, 4])
+def test_the_null_model_of_each_link_is_written(split, n_folds):
+    data, frame = split
+    fit, matrix = delivered(data, frame, "joint", n_folds=n_folds, threshold=0.1, **small("joint"))
+    null = fit.varp["grn_null"]
+    assert null.dtype == np.float32
+    np.testing.assert_array_equal(null.indices, fit.varp["grn"].indices)
+    np.testing.assert_array_equal(null.indptr, fit.varp["grn"].indptr)
+    name = fit.uns["grn"]["params"]["null"]
+    assert name in ("degree", "label_factors")
+    pairs = fit.uns["grn"]["pairs"]
+    rows, columns = (
+        data.var_names.get_indexer(pairs[role].astype(str)) for role in ("source", "target")
+    )
+    kept = matrix[rows, columns] > 0
+    column = f"probability_{name}" if n_folds == 1 else f"out_of_fold_{name}"
+    np.testing.assert_allclose(
+        null.toarray()[rows, columns][kept], pairs[column].to_numpy()[kept], rtol=1e-6
+    )
+
+
+def test_a_null_model_has_none_to_compare_with_and_removes_that_of_an_earlier_fit(split):
+    data, frame = split
+    fit, _ = delivered(data, frame, "joint", **small("joint"))
+    assert "grn_null" in fit.varp
+    sr.tl.fit_grn(fit, split=frame, method="degree", **QUIET)
+    assert "grn_null" not in fit.varp
+    assert fit.uns["grn"]["params"]["null"] is None

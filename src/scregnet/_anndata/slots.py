@@ -110,7 +110,37 @@ def network(adata: AnnData, key: str) -> sp.csr_matrix:
             f"adata.varp has {listed(adata.varp)}."
         )
         raise KeyError(msg)
-    return sp.csr_matrix(adata.varp[varp_key])
+    return _sorted(adata.varp[varp_key])
+
+
+def link_values(adata: AnnData, key: str, name: str) -> np.ndarray | None:
+    """Return what ``varp[f"{key}_{name}"]`` holds of each link of :func:`network`, in its order.
+
+    ``None`` if there is no such slot.
+    """
+    varp_key = str(fitted(adata, key)["varp_key"])
+    slot = f"{varp_key}_{name}"
+    if slot not in adata.varp:
+        return None
+    links, values = network(adata, key), _sorted(adata.varp[slot])
+    # Values are matched by their place in the arrays, so the places must be the same.
+    if not (
+        np.array_equal(links.indptr, values.indptr)
+        and np.array_equal(links.indices, values.indices)
+    ):
+        msg = (
+            f"adata.varp[{slot!r}] holds other links ({values.nnz:,}) than "
+            f"adata.varp[{varp_key!r}] ({links.nnz:,}); they must come from the same "
+            "sr.tl.fit_grn: call it again."
+        )
+        raise ValueError(msg)
+    return values.data
+
+
+def _sorted(matrix: object) -> sp.csr_matrix:
+    """Return a matrix as CSR with sorted columns, without a change to the user's own."""
+    rows = sp.csr_matrix(matrix)
+    return rows if rows.has_sorted_indices else rows.sorted_indices()
 
 
 def regulators(adata: AnnData, key: str) -> np.ndarray:

@@ -23,17 +23,28 @@ from scregnet._genes.names import (
     warn_if_ambiguous,
     warn_if_poor,
 )
+from scregnet._genes.signs import (
+    COLUMNS,
+    known_signs,
+    merge_signs,
+    outside_counts,
+    read_signs,
+    signs_of_matrix,
+)
 from scregnet._logging import logger
 from scregnet._validate import listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from scregnet.links.signs.known import KnownSigns
+
 # In lower case. First decoupler's name, then those of arboreto, BEELINE and others.
 _ALIASES = {
     "source": ("source", "tf", "gene1", "regulator", "regulators"),
     "target": ("target", "gene2", "targets"),
     "weight": ("weight", "importance", "edgeweight", "weights"),
+    "sign": COLUMNS,
 }
 
 
@@ -56,6 +67,9 @@ class Network:
     report: dict[str, Any]
     """Counts of edges, TFs and targets, given and matched."""
 
+    signs: KnownSigns | None = None
+    """Which edges activate and which repress; ``None`` for a network without repression."""
+
     def matrix(self, n: int) -> sp.csr_matrix:
         """Return the edges as float32 CSR of shape (n, n), row = regulator, column = target."""
         return sp.csr_matrix(
@@ -77,7 +91,8 @@ def read_network(
     prior
         One of
 
-        - a frame with columns ``source``, ``target`` and optionally ``weight``, or their aliases;
+        - a frame with columns ``source``, ``target`` and optionally ``weight`` and ``sign``, or
+          their aliases;
         - the path of a csv, tsv or txt file with such columns, plain or gzip;
         - pairs ``(source, target)`` or triples with a weight;
         - a mapping from TFs to their targets, or to mappings of targets to weights;
@@ -108,7 +123,7 @@ def read_network(
     if isinstance(prior, (str, PathLike)):
         path = path_of(prior, adata.varp)
         if path is None:
-            return _from_matrix(adata.varp[prior], adata, "varp")
+            return _from_matrix(adata.varp[prior], adata, "varp", adata.uns.get(prior))
         edges, form = _frame_edges(read_file(path, _is_header))[0], "file"
     elif sp.issparse(prior) or (isinstance(prior, np.ndarray) and not _holds_names(prior)):
         return _from_matrix(prior, adata, "matrix")
@@ -189,6 +204,8 @@ def _long_edges(frame: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
     if renamed:
         logger.info("prior: columns read as %s", ", ".join(renamed))
     edges = pd.DataFrame({role: frame[column].to_numpy() for role, column in found.items()})
+    if "sign" in found:
+        edges["sign"] = read_signs(frame[found["sign"]])
     return edges.assign(weight=edges.get("weight", 1.0))
 
 
@@ -238,6 +255,12 @@ def _checked(edges: pd.DataFrame) -> pd.DataFrame:
             "weight": _weights(edges["weight"]),
         }
     )
+    if "sign" in edges:
+        named = merge_signs(named.assign(sign=edges["sign"].to_numpy()))
+        # An unknown sign counts as positive: the matrix has no other place for it.
+        named["weight"] = named["weight"].abs() * np.where(named["sign"] < 0, -1, 1)
+    else:
+        named["sign"] = np.sign(named["weight"]).astype(np.int8)
     twice = named.duplicated(["source", "target"])
     if twice.any():
         repeated = named.loc[twice, ["source", "target"]].itertuples(index=False)
@@ -288,7 +311,21 @@ def _from_names(
         "n_ambiguous_edges": n_ambiguous,
     }
     weights = edges["weight"].to_numpy()
-    return _aligned(sources[matched], targets[matched], weights[matched], given)
+    network = _aligned(sources[matched], targets[matched], weights[matched], given)
+    return replace(network, signs=_signs_of_names(edges, sources, targets, adata.n_vars))
+
+
+def _signs_of_names(
+    edges: pd.DataFrame, sources: np.ndarray, targets: np.ndarray, n_genes: int
+) -> KnownSigns | None:
+    """Return the known signs of edges between names; ``None`` if none of all edges represses."""
+    # Self-loops and edges of weight 0 are no edges.
+    sign = np.where((edges["weight"] != 0) & (sources != targets), edges["sign"], 0)
+    if not (sign < 0).any():
+        return None
+    outside = outside_counts(sources, targets, sign, n_genes)
+    sign = np.where((sources >= 0) & (targets >= 0), sign, 0)
+    return known_signs(sources, targets, sign, outside)
 
 
 def _no_match(
@@ -316,7 +353,7 @@ def _no_match(
     )
 
 
-def _from_matrix(values: Any, adata: AnnData, form: str) -> Network:
+def _from_matrix(values: Any, adata: AnnData, form: str, report: object = None) -> Network:
     """Align edges that are given by position."""
     if values.shape != (adata.n_vars, adata.n_vars):
         msg = (
@@ -345,7 +382,12 @@ def _from_matrix(values: Any, adata: AnnData, form: str) -> Network:
         "n_targets_given": len(np.unique(targets)),
         "n_ambiguous_edges": 0,
     }
-    return _aligned(sources, targets, edges.data[kept], given)
+    weights = edges.data[kept]
+    no_loop = sources != targets
+    signs = signs_of_matrix(
+        sources[no_loop], targets[no_loop], weights[no_loop], report, adata.var_names
+    )
+    return replace(_aligned(sources, targets, weights, given), signs=signs)
 
 
 def _aligned(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from scregnet._genes.names import gene_ids, positions
 from scregnet._genes.network import read_network
+from scregnet._genes.signs import signs_from_uns, signs_to_uns, stored_signs
 from scregnet._logging import logger
 from scregnet._validate import check_choice, check_interval, listed
 from scregnet.links import NEGATIVES, SPLITS, Pairs, Split, choose_negatives, hold_out, split_pairs
@@ -18,6 +19,8 @@ from scregnet.links.pairs.codes import pair_codes
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from scregnet.links.signs.known import KnownSigns
 
 PARTS = ("train", "validation", "test")
 
@@ -71,6 +74,9 @@ class LabelledPairs:
     key: str | None = None
     """The slot of ``uns`` they were read from."""
 
+    signs: KnownSigns | None = None
+    """Which known edges activate and which repress. No method is given them."""
+
     @property
     def negatives(self) -> str:
         """Which non-edges are negatives; those of a frame are taken as they are."""
@@ -93,7 +99,8 @@ class LabelledPairs:
         # A network is sorted; in another order a seed would draw other pairs.
         order = np.lexsort((target, source))
         options = replace(self.options, random_state=random_state)
-        return draw_pairs(source[order], target[order], n_genes, options, self.report)
+        drawn = draw_pairs(source[order], target[order], n_genes, options, self.report)
+        return replace(drawn, signs=self.signs)
 
     def params(self) -> dict[str, Any]:
         """What ``uns`` records of them."""
@@ -108,12 +115,13 @@ class LabelledPairs:
 
     def to_uns(self, genes: pd.Index) -> dict[str, Any]:
         """Return what :func:`scregnet.pp.split` writes and :func:`labelled_pairs` reads."""
-        return {
+        entry = {
             "pairs": pairs_frame(self.parts, genes),
             "left_out": self.left_out_frame(genes),
             "params": {k: v for k, v in self.params().items() if k != "key"},
             "prior": self.report,
         }
+        return entry if self.signs is None else entry | {"signs": signs_to_uns(self.signs, genes)}
 
 
 def labelled_pairs(
@@ -140,7 +148,8 @@ def labelled_pairs(
     elif isinstance(split, pd.DataFrame):
         rng = np.random.default_rng(random_state)
         parts = read_split(split, data, rng=rng, gene_symbols=gene_symbols)
-        given = LabelledPairs(parts, (np.zeros(0, int), np.zeros(0, int)), None, {})
+        signs = stored_signs(data) if prior is None else None
+        given = LabelledPairs(parts, (np.zeros(0, int), np.zeros(0, int)), None, {}, signs=signs)
     else:
         msg = f"split must be a key of adata.uns, a frame or None, got {type(split).__name__}."
         raise TypeError(msg)
@@ -150,7 +159,7 @@ def labelled_pairs(
     # The edges of a prior that is named as well count as known, though they are in no part.
     network = read_network(prior, data, gene_symbols=gene_symbols)
     rest = _unlabelled(given.parts, network.sources, network.targets, data.n_vars)
-    return replace(given, left_out=rest, report=network.report)
+    return replace(given, left_out=rest, report=network.report, signs=network.signs)
 
 
 def pairs_of_prior(
@@ -164,7 +173,8 @@ def pairs_of_prior(
         )
         raise KeyError(msg)
     network = read_network("prior" if prior is None else prior, data, gene_symbols=gene_symbols)
-    return draw_pairs(network.sources, network.targets, data.n_vars, options, network.report)
+    drawn = draw_pairs(network.sources, network.targets, data.n_vars, options, network.report)
+    return replace(drawn, signs=network.signs)
 
 
 def draw_pairs(
@@ -351,7 +361,8 @@ def _from_uns(data: AnnData, key: str) -> LabelledPairs:
     known = {field.name for field in fields(SplitOptions)}
     stored = {name: _plain(value) for name, value in entry["params"].items() if name in known}
     report = {str(name): value for name, value in entry.get("prior", {}).items()}
-    return LabelledPairs(parts, left_out, SplitOptions(**stored), report, key)  # type: ignore[arg-type]
+    signs = signs_from_uns(entry.get("signs"), data.var_names)
+    return LabelledPairs(parts, left_out, SplitOptions(**stored), report, key, signs)  # type: ignore[arg-type]
 
 
 def _plain(value: Any) -> Any:

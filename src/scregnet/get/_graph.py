@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import key_of_group, regulators
@@ -26,7 +26,10 @@ def graph(
     group: str | None = None,
     sources: str | Sequence[str] | None = None,
     targets: str | Sequence[str] | None = None,
+    by: Literal["probability", "lift"] = "probability",
     threshold: float | None = None,
+    min_lift: float | None = None,
+    max_q: float | None = None,
     top_n: int | None = None,
     top_n_targets: int | None = None,
     new_only: bool = False,
@@ -50,8 +53,8 @@ def graph(
     -------
     Graph with the genes that have a link as nodes.
 
-    - Edge attributes are those of :func:`scregnet.get.grn`: ``weight`` (probability),
-      ``in_prior`` and ``split``.
+    - Edge attributes are the columns of :func:`scregnet.get.grn`: ``weight`` (probability), ``q``,
+      ``in_prior``, ``split``, and ``null``, ``lift``, ``sd`` and ``sign`` if they are there.
     - Node attribute ``is_tf``: whether the gene is a candidate TF of the network or marked in
       ``adata.var["is_tf"]``, also if the graph has no edge that starts at it.
 
@@ -60,7 +63,8 @@ def graph(
     KeyError
         ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
     ValueError
-        A source is not a candidate TF, ``group`` is missing, or a number is out of range.
+        A source is not a candidate TF, ``group`` is missing, a number is out of range, or there is
+        no null model for ``by="lift"`` or ``min_lift``.
 
     Examples
     --------
@@ -76,7 +80,10 @@ def graph(
         key,
         sources=sources,
         targets=targets,
+        by=by,
         threshold=threshold,
+        min_lift=min_lift,
+        max_q=max_q,
         top_n=top_n,
         top_n_targets=top_n_targets,
         new_only=new_only,
@@ -90,11 +97,12 @@ def to_graph(adata: AnnData, key: str, links: pd.DataFrame, gene_symbols: str | 
     import networkx as nx
 
     network = nx.DiGraph()
+    names = [name for name in links.columns if name not in ("source", "target")]
     # Python's own numbers and strings: networkx's writers (GraphML, JSON) fail on numpy's.
-    columns = (links[name].tolist() for name in ("source", "target", "weight", "in_prior", "split"))
+    columns = (links[name].tolist() for name in ("source", "target", *names))
     network.add_edges_from(
-        (source, target, {"weight": weight, "in_prior": in_prior, "split": split})
-        for source, target, weight, in_prior, split in zip(*columns, strict=True)
+        (source, target, dict(zip(names, values, strict=True)))
+        for source, target, *values in zip(*columns, strict=True)
     )
     tfs = set(shown_names(adata, gene_symbols)[regulators(adata, key)])
     nx.set_node_attributes(network, {node: node in tfs for node in network}, "is_tf")

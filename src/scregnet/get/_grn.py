@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import read_groups
@@ -24,7 +24,10 @@ def grn(
     group: str | None = None,
     sources: str | Sequence[str] | None = None,
     targets: str | Sequence[str] | None = None,
+    by: Literal["probability", "lift"] = "probability",
     threshold: float | None = None,
+    min_lift: float | None = None,
+    max_q: float | None = None,
     top_n: int | None = None,
     top_n_targets: int | None = None,
     new_only: bool = False,
@@ -46,11 +49,18 @@ def grn(
 
     Returns
     -------
-    Frame with one row per link, sorted by falling probability, ties by ``adata.var_names``:
+    Frame with one row per link, in falling order of ``by``, ties by ``adata.var_names``. ``null``,
+    ``lift``, ``sd`` and ``sign`` are there if the fit wrote their slot:
 
     - ``source``: name of the regulator, a row of ``adata.varp[key]``;
     - ``target``: name of the regulated gene, a column of ``adata.varp[key]``;
     - ``weight``: probability that the source regulates the target;
+    - ``null``: probability by the better null model, which uses no expression;
+    - ``lift``: logit of ``weight`` minus logit of ``null`` (:ref:`lift`);
+    - ``sd``: standard deviation of ``weight`` over the members of an ensemble;
+    - ``sign``: 1 activates, -1 represses; in between, how sure a prediction is; NaN if unknown;
+    - ``q``: expected share of false links among all stored links, known ones included, that are at
+      least as probable (:ref:`q-of-links`);
     - ``in_prior``: whether the link is a known edge;
     - ``split``: ``"train"``, ``"validation"`` or ``"test"``, or ``"none"`` for an unlabelled pair.
 
@@ -59,14 +69,15 @@ def grn(
     KeyError
         ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
     ValueError
-        A source is not a candidate TF, or a number is out of range.
+        A source is not a candidate TF, a number is out of range, or ``by="lift"`` or ``min_lift``
+        is given and the network has no probabilities of a null model.
 
     Examples
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
-    >>> net = sr.get.grn(adata, threshold=0.5, top_n_targets=100)
+    >>> net = sr.get.grn(adata, max_q=0.5, top_n_targets=100)
     """
     data = resolve(adata, mod)
 
@@ -76,7 +87,10 @@ def grn(
             member,
             sources=sources,
             targets=targets,
+            by=by,
             threshold=threshold,
+            min_lift=min_lift,
+            max_q=max_q,
             top_n=top_n,
             top_n_targets=top_n_targets,
             new_only=new_only,

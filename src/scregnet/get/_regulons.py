@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import key_of_group
@@ -23,7 +23,10 @@ def regulons(
     group: str | None = None,
     sources: str | Sequence[str] | None = None,
     targets: str | Sequence[str] | None = None,
+    by: Literal["probability", "lift"] = "probability",
     threshold: float | None = 0.5,
+    min_lift: float | None = None,
+    max_q: float | None = None,
     top_n: int | None = None,
     top_n_targets: int | None = None,
     new_only: bool = False,
@@ -31,6 +34,8 @@ def regulons(
     mod: str = "rna",
 ) -> dict[str, list[str]]:
     """Return the target genes of each TF, most probable first.
+
+    ``threshold=0.5`` applies next to all other filters; ``threshold=None`` switches it off.
 
     Parameters
     ----------
@@ -43,15 +48,16 @@ def regulons(
 
     Returns
     -------
-    Names of the targets by the name of their TF. TFs are in the order of their most probable link;
-    those without a link that passes the filters are left out.
+    Names of the targets by the name of their TF. TFs are in the order of their first link, the
+    highest in ``by``. Those without a link that passes the filters are left out.
 
     Raises
     ------
     KeyError
         ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
     ValueError
-        A source is not a candidate TF, ``group`` is missing, or a number is out of range.
+        A source is not a candidate TF, ``group`` is missing, a number is out of range, or there is
+        no null model for ``by="lift"`` or ``min_lift``.
 
     Examples
     --------
@@ -66,7 +72,10 @@ def regulons(
         key_of_group(adata, key, group),
         sources=sources,
         targets=targets,
+        by=by,
         threshold=threshold,
+        min_lift=min_lift,
+        max_q=max_q,
         top_n=top_n,
         top_n_targets=top_n_targets,
         new_only=new_only,

@@ -105,7 +105,7 @@ def score_links(
     if isinstance(links, FoldedLinks):
         # The labelled pairs in uns have a column out_of_fold: probabilities, hence another name.
         out_of_fold = known.copy()
-        out_of_fold[known] = links.fold_of(sources[known], targets[known]) >= 0
+        out_of_fold[known] = links.folds_of(sources[known], targets[known])[:, 0] >= 0
         frame["is_out_of_fold"] = out_of_fold
     return frame
 
@@ -123,8 +123,8 @@ def _links(entry: Mapping[str, Any], genes: pd.Index) -> FittedLinks | EnsembleL
     method = str(model["method"])
     state = {str(name): np.asarray(value) for name, value in model["state"].items()}
     if int(model["n_folds"]) > 1:
-        pairs, fold = _folds(entry["pairs"], genes)
-        return FoldedLinks.from_state(method, state, pairs, fold, len(genes))
+        pairs, folds = _folds(entry["pairs"], genes)
+        return FoldedLinks.from_state(method, state, pairs, folds, len(genes))
     if int(model["n_models"]) > 1:
         return EnsembleLinks.from_state(method, state)
     return load_fitted(method, state)
@@ -142,11 +142,12 @@ def _scores(
 def _folds(frame: pd.DataFrame, genes: pd.Index) -> tuple[Pairs, np.ndarray]:
     """Return the labelled pairs of a fit as positions among its genes, and their folds."""
     sources, targets = (genes.get_indexer(pd.Index(frame[c].astype(str))) for c in PAIR)
-    fold = frame["fold"].to_numpy()
-    if (sources < 0).any() or (targets < 0).any() or fold.dtype.kind not in "iu":
+    columns = [frame[name].to_numpy() for name in frame if str(name).startswith("fold_")]
+    sound = bool(columns) and all(column.dtype.kind in "iu" for column in columns)
+    if not sound or (sources < 0).any() or (targets < 0).any():
         msg = "the labelled pairs of the stored model do not belong to its genes and folds."
         raise ValueError(msg)
-    return Pairs(sources, targets, frame["label"].to_numpy(bool)), fold
+    return Pairs(sources, targets, frame["label"].to_numpy(bool)), np.stack(columns, axis=1)
 
 
 def _positions(

@@ -16,7 +16,7 @@ from scregnet.links.registry import (
     null_models,
     register_method,
 )
-from scregnet.links.task import FitResult, FittedLinks, LinkMethod, LinkTask, Pairs, Split
+from scregnet.links.task import FitResult, FittedLinks, FoldFit, LinkMethod, LinkTask, Pairs, Split
 
 __all__ = [
     "LINK_METHODS",
@@ -28,6 +28,7 @@ __all__ = [
     "EnsembleLinks",
     "FitResult",
     "FittedLinks",
+    "FoldFit",
     "LinkMethod",
     "LinkTask",
     "Pairs",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,7 +37,12 @@ class PlattCalibration:
 
     @classmethod
     def fit(
-        cls, scores: np.ndarray, labels: np.ndarray, *, label_frequency: float = 1.0
+        cls,
+        scores: np.ndarray,
+        labels: np.ndarray,
+        *,
+        weights: np.ndarray | None = None,
+        label_frequency: float = 1.0,
     ) -> PlattCalibration:
         """Fit to validation pairs.
 
@@ -46,6 +52,8 @@ class PlattCalibration:
             Scores, (n,).
         labels
             Labels, bool of shape (n,); both must occur.
+        weights
+            How many pairs each counts for, (n,); ``None`` counts each once.
         label_frequency
             Share c of the edges that are labelled, at random. A pair is then labelled with
             probability ``c * p`` (Elkan & Noto, KDD 2008). That is fitted, and ``p`` is the
@@ -67,10 +75,15 @@ class PlattCalibration:
         z = (scores - centre) / (spread or 1.0)
         # Platt's smoothed targets t keep the fit finite for classes that a score separates.
         t = np.where(labels, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+        if weights is None:
+            share, odds = None, n_positive / n_negative
+        else:
+            share = weights / weights.sum()
+            odds = weights[labels].sum() / weights[~labels].sum()
         # Slope 1, and the log-odds of an edge.
-        start = np.array([0.0, np.log(n_positive / n_negative)])
+        start = np.array([0.0, np.log(odds)])
         found = minimize(
-            _loss(z, t, label_frequency),
+            _loss(z, t, label_frequency, share),
             start,
             jac=True,
             method="L-BFGS-B",
@@ -87,13 +100,17 @@ class PlattCalibration:
         return expit(logits).astype(np.float32)
 
 
-def _loss(z: np.ndarray, t: np.ndarray, c: float) -> _Loss:
+def _loss(z: np.ndarray, t: np.ndarray, c: float, share: np.ndarray | None = None) -> _Loss:
     """Return the negative log-likelihood of targets t and its gradient, per pair.
+
+    ``share`` is the weight of each pair, in sum 1; ``None`` weighs all alike.
 
     It is a function of the log-slope a and the intercept b: the logit is ``l = exp(a) z + b``, an
     edge has probability ``p = sigmoid(l)``, and a label has ``q = c p``.
     """
     from scipy.special import expit
+
+    mean = np.mean if share is None else partial(np.dot, share)
 
     def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
         slope = np.exp(theta[0])
@@ -101,16 +118,16 @@ def _loss(z: np.ndarray, t: np.ndarray, c: float) -> _Loss:
         p = expit(logit)
         if c == 1:
             # -t log p - (1 - t) log(1 - p) = log(1 + e^l) - t l, and its derivative by l.
-            value = np.mean(np.logaddexp(0, logit) - t * logit)
+            value = mean(np.logaddexp(0, logit) - t * logit)
             by_logit = p - t
         else:
             q = c * p
             # log q by way of log p = -log(1 + e^-l), which stays finite where p underflows.
             log_q = np.log(c) - np.logaddexp(0, -logit)
-            value = -np.mean(t * log_q + (1 - t) * np.log1p(-q))
+            value = -mean(t * log_q + (1 - t) * np.log1p(-q))
             by_logit = (1 - p) * (q - t) / (1 - q)
         # dl/da = exp(a) z, dl/db = 1.
-        return float(value), np.array([np.mean(by_logit * z) * slope, np.mean(by_logit)])
+        return float(value), np.array([mean(by_logit * z) * slope, mean(by_logit)])
 
     return loss
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from scregnet.links.calibration import PlattCalibration, read_calibrations
 from scregnet.links.ensemble import SHARED, pool, read_members
+from scregnet.links.forms.saved import read_integers, refuse
 from scregnet.links.pairs.codes import find_codes, pair_codes
 
 if TYPE_CHECKING:
@@ -19,22 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class FoldedLinks:
-    """Fitted links of one method, one or more for each fold, each with its calibration.
+    """Fitted links of one method, one for each fold of each repeat, each with its calibration.
 
-    The score is a mean of calibrated logits: of the members of a labelled pair's own fold, or of
-    all members for a pair without a label. So ``sigmoid(score)`` is a probability.
+    A repeat divides the labelled pairs into folds anew. The score is a mean of calibrated logits:
+    of the members whose fold holds a labelled pair, one in each repeat, or of all members for a
+    pair without a label. So ``sigmoid(score)`` is a probability.
     """
 
     members: tuple[FittedLinks, ...]
     calibrations: tuple[PlattCalibration, ...]
     member_folds: np.ndarray
-    """The fold that each member did not see, int16."""
+    """Repeat of each member, and the fold that it did not see, int16 of shape (n_members, 2)."""
 
     codes: np.ndarray
     """Ascending codes of the labelled pairs (:func:`~scregnet.links.pairs.codes.pair_codes`)."""
 
     code_folds: np.ndarray
-    """The fold of each of them, int16."""
+    """The fold of each of them in each repeat, int16 of shape (n_pairs, n_repeats)."""
 
     n_genes: int
 
@@ -43,27 +45,27 @@ class FoldedLinks:
         cls,
         members: Sequence[FittedLinks],
         calibrations: Sequence[PlattCalibration],
-        member_folds: Sequence[int] | np.ndarray,
+        member_folds: Sequence[tuple[int, int]] | np.ndarray,
         pairs: Pairs,
-        fold: np.ndarray,
+        folds: np.ndarray,
         n_genes: int,
     ) -> FoldedLinks:
-        """Join members; ``fold`` is that of each of the labelled ``pairs``."""
+        """Join members; ``folds`` are those of the labelled ``pairs``, (n_pairs, n_repeats)."""
         codes = pair_codes(pairs.sources, pairs.targets, n_genes)
         order = np.argsort(codes)
         return cls(
             tuple(members),
             tuple(calibrations),
-            np.asarray(member_folds, np.int16),
+            np.asarray(member_folds, np.int16).reshape(-1, 2),
             codes[order],
-            fold[order].astype(np.int16),
+            folds[order].astype(np.int16),
             n_genes,
         )
 
-    def fold_of(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return the fold of each pair, -1 for a pair without a label."""
+    def folds_of(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return the folds of each pair, (n, n_repeats), -1 for a pair without a label."""
         place = find_codes(self.codes, pair_codes(sources, targets, self.n_genes))
-        return np.where(place >= 0, self.code_folds[place], np.int16(-1))
+        return np.where(place[:, None] >= 0, self.code_folds[place], np.int16(-1))
 
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Mean calibrated logit of each pair, float32."""
@@ -73,8 +75,11 @@ class FoldedLinks:
         self, sources: np.ndarray, targets: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the score, and the standard deviation of the members' probabilities, float32."""
-        fold = self.fold_of(sources, targets)
-        uses = [np.flatnonzero((fold == own) | (fold < 0)) for own in self.member_folds]
+        folds = self.folds_of(sources, targets).T
+        uses = [
+            np.flatnonzero((folds[repeat] == fold) | (folds[repeat] < 0))
+            for repeat, fold in self.member_folds
+        ]
         return pool(self.members, self.calibrations, uses, sources, targets)
 
     def state(self) -> dict[str, np.ndarray]:
@@ -99,21 +104,19 @@ class FoldedLinks:
         method: str,
         state: dict[str, np.ndarray],
         pairs: Pairs,
-        fold: np.ndarray,
+        folds: np.ndarray,
         n_genes: int,
     ) -> FoldedLinks:
         """Make the links again from :meth:`state`, the labelled pairs and their folds."""
         calibrations = read_calibrations(state["slopes"], state["intercepts"])
-        member_folds = np.asarray(state["member_folds"])
-        n = len(calibrations)
-        if member_folds.shape != (n,) or member_folds.dtype.kind not in "iu":
-            msg = (
-                f"the stored model has {n} calibrations and folds of shape {member_folds.shape}; "
-                "they do not belong together."
-            )
-            raise ValueError(msg)
+        n, n_repeats = len(calibrations), folds.shape[1]
+        # A fold that no pair has is never looked for.
+        highest = np.iinfo(np.int16).max
+        member_folds = read_integers(state, "member_folds", (n, 2), high=highest, dtype=np.int16)
+        if (member_folds[:, 0] >= n_repeats).any():
+            refuse("member_folds", f"names a repeat beyond the {n_repeats} of its labelled pairs")
         members = read_members(method, state, n)
-        return cls.of(members, calibrations, member_folds, pairs, fold, n_genes)
+        return cls.of(members, calibrations, member_folds, pairs, folds, n_genes)
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:

@@ -105,10 +105,33 @@ class FitResult:
     """The epoch that was kept; -1 for methods without epochs."""
 
 
+@dataclass(frozen=True, eq=False)
+class FoldFit:
+    """What a method's ``fit_folds`` yields: links that never saw a fold, and what calibrates them.
+
+    The scores belong to pairs outside the fold, each scored without its own label.
+    """
+
+    links: FittedLinks
+    repeat: int
+    """Which of the columns of ``folds`` it belongs to."""
+
+    fold: int
+    places: np.ndarray
+    """Positions of the scored pairs among the labelled ones."""
+
+    scores: np.ndarray
+    weights: np.ndarray
+    """How many pairs each of them counts for: above 1 where non-edges were sampled."""
+
+
 class LinkMethod(Protocol):
     """A method of link prediction: a frozen dataclass whose fields are its hyper-parameters.
 
-    Derive from it, set ``summary`` and ``fitted``, and write ``fit``.
+    Derive from it, set ``summary`` and ``fitted``, and write ``fit``. A method that fits all folds
+    faster than one after the other may also write ``fit_folds(task, folds, *, rng, device)``. It
+    gets all labelled pairs as ``task.train`` and their folds, of shape (n_pairs, n_repeats), and
+    yields a :class:`FoldFit` for each fold of each repeat.
     """
 
     summary: ClassVar[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -14,10 +14,10 @@ from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._validate import check_choice
 from scregnet.get._graph import to_graph
-from scregnet.get._select import select_links
 from scregnet.pl._figure import finish, panels
 from scregnet.pl._layout import LAYOUTS
 from scregnet.pl._network import draw_network
+from scregnet.pl._selection import choose_links
 from scregnet.pl._style import Style, network_colours
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from mudata import MuData
-
-# More arrows than this take minutes and cannot be told apart.
-_MOST_LINKS = 5000
 
 
 @doc
@@ -39,8 +36,11 @@ def grn(
     group: str | None = None,
     sources: str | Sequence[str] | None = None,
     targets: str | Sequence[str] | None = None,
+    by: Literal["probability", "lift"] | None = None,
     threshold: float | None = None,
-    top_n: int | None = 50,
+    min_lift: float | None = None,
+    max_q: float | None = None,
+    top_n: int | Literal["auto"] | None = "auto",
     top_n_targets: int | None = None,
     new_only: bool = False,
     gene_symbols: str | None = None,
@@ -60,9 +60,15 @@ def grn(
     save: str | PathLike[str] | None = None,
     return_fig: bool = False,
 ) -> Figure | Axes | None:
-    """Draw the most probable links of a fitted network.
+    """Draw links of a fitted network.
 
-    TFs are squares. New links are dashed. Wider arrows are more probable links.
+    Without a filter, it draws a readable mixture: of up to six TFs, the three most probable known
+    links and the five new ones with the highest lift (:ref:`lift`). With a filter, it draws the
+    links that pass: the first 50 with ``top_n="auto"``, all with ``top_n=None``. ``by=None`` takes
+    the probability. The log, at level info, says how many links are left out.
+
+    TFs are squares. New links are dashed. Wider arrows are more probable links. A bar in place of
+    an arrow head marks a repressing link (negative ``sign``).
 
     Parameters
     ----------
@@ -96,7 +102,8 @@ def grn(
     KeyError
         ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
     ValueError
-        No link passes the filters, more than 5,000 do, or an argument is missing or out of range.
+        No link passes the filters, more than 5,000 do, an argument is missing or out of range, or
+        there is no null model for ``by="lift"`` or ``min_lift``.
 
     Examples
     --------
@@ -112,58 +119,39 @@ def grn(
         font_size = 0.75 * float(mpl.rcParams["font.size"])
     style = Style(network_colours(palette), node_size, font_size)
     adata = resolve(adata, mod)
-    graph = _selected(
-        adata,
-        key_of_group(adata, key, group),
-        gene_symbols,
-        sources=sources,
-        targets=targets,
-        threshold=threshold,
-        top_n=top_n,
-        top_n_targets=top_n_targets,
-        new_only=new_only,
+    key = key_of_group(adata, key, group)
+    filters = {
+        "sources": sources,
+        "targets": targets,
+        "by": by,
+        "threshold": threshold,
+        "min_lift": min_lift,
+        "max_q": max_q,
+        "top_n": top_n,
+        "top_n_targets": top_n_targets,
+        "new_only": new_only,
+    }
+    chosen = choose_links(adata, key, gene_symbols, filters)
+    n_drawn, n_hidden = len(chosen.links), chosen.n_found - len(chosen.links)
+    logger.info(
+        "drew %d of %d links; %d hidden (%s)", n_drawn, chosen.n_found, n_hidden, chosen.how
     )
+    graph = to_graph(adata, key, chosen.links, gene_symbols)
     named = _named(graph, labels=labels)
     (one,) = panels(ax, 1, figsize=figsize, dpi=dpi, default_size=(7.6, 5.6))
     one.set_axis_off()
     if title is not None:
         one.set_title(title)
     draw_network(
-        one, graph, style, layout=layout, random_state=random_state, named=named, legend=legend
+        one,
+        graph,
+        style,
+        layout=layout,
+        random_state=random_state,
+        named=named,
+        legend=chosen.summary if legend else None,
     )
     return finish([one], given=ax is not None, show=show, save=save, return_fig=return_fig)
-
-
-def _selected(adata: AnnData, key: str, gene_symbols: str | None, **filters: Any) -> nx.DiGraph:
-    """Return the graph to draw, and log how many links it leaves out."""
-    links, n_found = select_links(adata, key, gene_symbols=gene_symbols, **filters)
-    if len(links) == 0:
-        given = ", ".join(
-            f"{name}={value!r}"
-            for name, value in filters.items()
-            if value is not None and value is not False
-        )
-        msg = f"no link of adata.uns[{key!r}] passes {given}; lower threshold or name more genes."
-        raise ValueError(msg)
-    if len(links) > _MOST_LINKS:
-        msg = (
-            f"{len(links):,} links are too many to draw (at most {_MOST_LINKS:,}); "
-            "set top_n=, top_n_targets= or threshold=."
-        )
-        raise ValueError(msg)
-    cuts = [
-        f"{name}={filters[name]}"
-        for name in ("top_n", "top_n_targets")
-        if filters[name] is not None
-    ]
-    logger.info(
-        "drew %d of %d links; %d hidden (%s)",
-        len(links),
-        n_found,
-        n_found - len(links),
-        ", ".join(cuts) or "no limit",
-    )
-    return to_graph(adata, key, links, gene_symbols)
 
 
 def _named(graph: nx.DiGraph, *, labels: bool | Sequence[str]) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet.pl._style import DASHES, WIDTHS, width, width_ends
+from scregnet.pl._style import DASHES, WIDTHS, represses, width, width_ends
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from scregnet.pl._style import Style
 
 
-def draw_legend(ax: Axes, graph: nx.DiGraph, style: Style) -> None:
+def draw_legend(ax: Axes, graph: nx.DiGraph, style: Style, title: str) -> None:
     """Explain the shapes, colours and widths that occur in the picture, to its right."""
     ax.legend(
+        title=title,
+        title_fontsize="small",
+        alignment="left",
         handles=[
             *_node_handles(graph, style),
             *_link_handles(graph, style),
+            *_sign_handles(graph),
             *_width_handles(graph),
         ],
         loc="center left",
@@ -51,6 +55,18 @@ def _link_handles(graph: nx.DiGraph, style: Style) -> list[Artist]:
     if False in known:
         handles.append(_line_handle("new link", middle, style.colours["new"], linestyle=DASHES))
     return handles
+
+
+def _sign_handles(graph: nx.DiGraph) -> list[Artist]:
+    """Return a handle for the bars of repressing links, if there are any."""
+    import matplotlib as mpl
+    from matplotlib.lines import Line2D
+
+    if not any(represses(link) for *_, link in graph.edges(data=True)):
+        return []
+    # The sign ⊣ as a marker: a line that ends in a bar.
+    look = {"marker": r"$\dashv$", "markersize": 9, "color": mpl.rcParams["text.color"]}
+    return [Line2D([], [], linestyle="none", label="represses", **look)]
 
 
 def _width_handles(graph: nx.DiGraph) -> list[Artist]:

@@ -10,7 +10,7 @@ import numpy as np
 from scregnet.pl._labels import place_labels
 from scregnet.pl._layout import FIGURES, positions, spread
 from scregnet.pl._legend import draw_legend
-from scregnet.pl._style import DASHES, width, width_ends
+from scregnet.pl._style import BAR, DASHES, HEAD, represses, width, width_ends
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -48,13 +48,16 @@ def draw_network(
     layout: str,
     random_state: int | None,
     named: np.ndarray,
-    legend: bool,
+    legend: str | None,
 ) -> None:
-    """Draw ``graph`` as :func:`scregnet.get.graph` returns it, and label the nodes of a mask."""
+    """Draw ``graph`` as :func:`scregnet.get.graph` returns it, and label the nodes of a mask.
+
+    ``legend`` is the title of the legend; ``None`` draws none.
+    """
     nodes = _Nodes.of(graph, style)
     ax.set_axis_off()
-    if legend:
-        draw_legend(ax, graph, style)
+    if legend is not None:
+        draw_legend(ax, graph, style, legend)
     # A new figure makes room for legend and title only when it is drawn.
     ax.figure.canvas.figure.draw_without_rendering()
     texts = _texts(ax, nodes, style, named)
@@ -169,7 +172,7 @@ def _look(
     linewidth = width(link["weight"], ends)
     kind = "known" if link["in_prior"] else "new"
     return {
-        "arrowstyle": "-|>,head_length=0.5,head_width=0.25",
+        "arrowstyle": BAR if represses(link) else HEAD,
         # Size of the arrow head.
         "mutation_scale": 6 + 1.5 * linewidth,
         "linewidth": linewidth,

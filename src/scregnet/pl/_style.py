@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # Line widths in points of the least and of the most probable link.
 WIDTHS = (0.5, 1.7)
 DASHES = (0, (3.5, 1.8))
+# Ends of arrows. The bar is a head without depth: matplotlib's own bar is dashed as its line is.
+HEAD = "-|>,head_length=0.5,head_width=0.25"
+BAR = "-|>,head_length=0.08,head_width=0.45"
 _COLOURS = {"TF": "#0072B2", "target": "#F2C75C", "known": "#6E6E6E", "new": "#D55E00"}
 
 
@@ -57,3 +60,8 @@ def width_ends(graph: nx.DiGraph) -> tuple[float, float]:
 def width(weight: float, ends: tuple[float, float]) -> float:
     """Return the width of the line of a link with probability ``weight``."""
     return float(np.interp(weight, ends, WIDTHS))
+
+
+def represses(link: Mapping[str, Any]) -> bool:
+    """Whether a link has a negative sign. An unknown one (NaN, or no sign at all) is not."""
+    return link.get("sign", np.nan) < 0

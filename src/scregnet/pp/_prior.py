@@ -10,6 +10,7 @@ import numpy as np
 from scregnet._anndata.access import flags, resolve, write
 from scregnet._docs import doc
 from scregnet._genes.network import read_network
+from scregnet._genes.signs import signs_to_uns
 from scregnet._validate import check_choice
 
 if TYPE_CHECKING:
@@ -52,11 +53,13 @@ def prior(
     -------
     Returns `None` if `copy=False`, else the changed copy. Sets the following fields:
 
-    - ``.varp["prior"]`` (or ``key_added``): float32 CSR matrix (n_vars, n_vars).
+    - ``.varp["prior"]`` (or ``key_added``): float32 CSR matrix (n_vars, n_vars); an edge that
+      represses has a negative weight.
     - ``.var["is_tf"]``: bool, the regulators and the genes that you had marked before; marks of an
       earlier call with the same key are removed.
     - ``.uns["prior"]`` (or ``key_added``): counts of edges, TFs and targets, given and matched;
-      ``complexes``, if there are any, with their members and their number of edges.
+      ``complexes``, if there are any, with their members and their number of edges; ``signs``, if
+      some edges repress: which edges have a known sign.
 
     Raises
     ------
@@ -91,6 +94,8 @@ def prior(
         **network.report,
         "tfs_added": source.var_names[regulators & ~candidates].to_numpy(dtype=object),
     }
+    if network.signs is not None:
+        report["signs"] = signs_to_uns(network.signs, source.var_names)
 
     data = adata.copy() if copy else adata
     write(

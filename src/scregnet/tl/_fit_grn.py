@@ -17,6 +17,7 @@ from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls
+from scregnet.tl._fit.signs import network_signs
 from scregnet.tl._fit.task import FitOptions, check_method_params, device_of, make_task
 
 if TYPE_CHECKING:
@@ -24,8 +25,13 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+    from scregnet.links import LinkTask
     from scregnet.links.task import Progress
     from scregnet.tl._fit.folds import Folds
+
+
+SLOTS = ("sd", "null", "sign")
+"""What is written next to the probabilities, under the key with one of these endings."""
 
 
 @doc
@@ -41,7 +47,7 @@ def fit_grn(
     random_embedding: bool = False,
     label_frequency: float = 1.0,
     n_models: int = 1,
-    n_folds: int = 1,
+    n_folds: int = 5,
     n_bootstrap: int = 200,
     groupby: str | None = None,
     threshold: float | None = None,
@@ -88,8 +94,9 @@ def fit_grn(
     n_models
         Fits with different seeds; their calibrated logits are averaged.
     n_folds
-        Above 1, no probability that is written comes from a fit that saw the pair's label
-        (:ref:`out-of-fold`). Takes up to ``n_folds`` times as long.
+        Divide the labelled pairs into so many folds, so that no probability that is written comes
+        from a fit that saw the pair's label (:ref:`out-of-fold`). 1 writes those of the one fit
+        that is evaluated, up to ``n_folds`` times as fast.
     n_bootstrap
         Resamples for the 95 %% intervals; 0 skips them.
     groupby
@@ -112,8 +119,11 @@ def fit_grn(
     -------
     ``None`` if ``copy=False``, else the changed copy. Sets, with ``key`` for ``key_added``:
 
-    - ``adata.varp[key]``: float32 CSR (n_vars, n_vars), probabilities, row = regulator; for
-      ``n_models`` above 1 also ``adata.varp[f"{key}_sd"]``, their standard deviations.
+    - ``adata.varp[key]``: float32 CSR (n_vars, n_vars), probabilities, row = regulator.
+    - ``adata.varp[f"{key}_null"]``: those of the better null model, at the same places; and for
+      ``n_models`` above 1 ``adata.varp[f"{key}_sd"]``, standard deviations.
+    - ``adata.varp[f"{key}_sign"]``, if edges of the prior repress: the sign of the same links, 1 or
+      -1 where known, between where predicted, NaN where it cannot be told (:ref:`signs`).
     - ``adata.uns[key]``: ``params``, ``metrics``, ``history``, ``pairs``, ``left_out``, ``model``
       (:ref:`slots`). With ``groupby`` one such family for each group, ``f"{key}_{group}"``.
 
@@ -167,14 +177,14 @@ def fit_grn(
     varp: dict[str, Any] = {}
     uns: dict[str, Any] = {}
     for group in groups:
-        fit, record = _fit_group(data, plan, group, show_progress_bar=show_progress_bar)
-        varp[group.key], deviations = fit.network(candidates, data.n_vars)
-        if deviations is not None:
-            varp[f"{group.key}_sd"] = deviations
-        params = {**common, **record, "best_epoch": fit.best_epoch()}
+        fit, task, record = _fit_group(data, plan, group, show_progress_bar=show_progress_bar)
+        matrices, extra = _matrices(fit, task, candidates, data.var_names, group.key)
+        varp |= matrices
+        params = {**common, **record, "best_epoch": fit.best_epoch(), "null": fit.null}
         if groupby is not None:
             params |= {"groupby": groupby, "group": group.name}
-        uns[group.key] = {"varp_key": group.key, "params": params, **fit.to_uns(data.var_names)}
+        entry = {"varp_key": group.key, "params": params, **fit.to_uns(data.var_names), **extra}
+        uns[group.key] = entry
         fit.log(group.key)
     if groupby is not None:
         uns[key] = {
@@ -186,8 +196,9 @@ def fit_grn(
     # 5. Commit.
     result = adata.copy() if copy else adata
     written = resolve(result, mod)
-    # The deviations of an ensemble that was fitted before under the same name.
-    stale = [f"{name}_sd" for name in uns if name in written.uns and f"{name}_sd" not in varp]
+    # What an earlier fit of the same name wrote and this one does not.
+    earlier = [f"{name}_{slot}" for name in uns if name in written.uns for slot in SLOTS]
+    stale = [name for name in earlier if name not in varp]
     write(written, varp=varp, uns=uns)
     for name in stale:
         written.varp.pop(name, None)
@@ -242,13 +253,13 @@ def _folds(
         return None, {}
     from scregnet.tl._fit.folds import Folds, judge_null_folds
 
-    folds = Folds.draw(labelled, options.n_folds, options.random_state)
+    folds = Folds.draw(labelled, options.n_folds, options.n_models, options.random_state)
     return folds, judge_null_folds(nulls, n_genes, folds, options)
 
 
 def _fit_group(
     data: AnnData, plan: _Plan, group: CellGroup, *, show_progress_bar: bool | None
-) -> tuple[Fit, dict[str, Any]]:
+) -> tuple[Fit, LinkTask, dict[str, Any]]:
     """Build the task of one group of cells; fit and judge the method, then fit its folds."""
     method, options = plan.method, plan.options
     task, record = make_task(
@@ -266,10 +277,29 @@ def _fit_group(
     else:
         found = fit()
     if plan.folds is None:
-        return found, record
+        return found, task, record
     from scregnet.tl._fit.folds import with_folds
 
-    return with_folds(found, method, task, plan.folds, plan.fold_nulls, plan.device), record
+    folded = with_folds(found, method, task, plan.folds, plan.fold_nulls, plan.device)
+    return folded, task, record
+
+
+def _matrices(
+    fit: Fit, task: LinkTask, candidates: np.ndarray, genes: pd.Index, key: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what ``varp`` gets of one network, and what ``uns`` gets of its signs."""
+    network = fit.network(candidates, len(genes))
+    found = {key: network.probabilities}
+    for slot, matrix in (("sd", network.deviations), ("null", network.null)):
+        if matrix is not None:
+            found[f"{key}_{slot}"] = matrix
+    signs = network_signs(
+        network.probabilities, fit.labelled.signs, task, genes, fit.options.random_state, name=key
+    )
+    if signs is None:
+        return found, {}
+    found[f"{key}_sign"], record = signs
+    return found, {"signs": record}
 
 
 def _member_progress(bar: Progress, n_epochs: int, number: int) -> Progress:

@@ -12,13 +12,11 @@ import pandas as pd
 
 from scregnet._genes.split import PARTS, LabelledPairs, pairs_frame
 from scregnet._logging import logger
-from scregnet.links import LinkTask, PlattCalibration, get_method, null_models
+from scregnet.links import LinkTask, PlattCalibration, get_method, method_class, null_models
 from scregnet.metrics import bootstrap, evaluate
-from scregnet.tl._fit.network import all_links, scored
+from scregnet.tl._fit.network import Calibrated, Network, all_links, scored
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
-
     from scregnet.links import EnsembleLinks, FitResult, FittedLinks, LinkMethod, Pairs, Split
     from scregnet.links.folded import FoldedLinks
     from scregnet.links.task import Progress
@@ -30,8 +28,9 @@ HISTORY_COLUMNS = ["epoch", "train_loss", "validation_loss", "validation_auroc",
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """One model's calibration, its probabilities of all labelled pairs, and its figures."""
+    """One model, its calibration, its probabilities of all labelled pairs, and its figures."""
 
+    links: FittedLinks | EnsembleLinks | FoldedLinks
     calibration: PlattCalibration
     probabilities: np.ndarray
     """float32, the parts one after the other."""
@@ -63,6 +62,7 @@ def judge(links: FittedLinks | EnsembleLinks, parts: Split, options: FitOptions)
         )
     ]
     return Verdict(
+        links,
         calibration,
         np.concatenate([probabilities[part] for part in PARTS]),
         np.concatenate(deviations) if deviations else None,
@@ -107,18 +107,17 @@ class Fit:
     """A fitted method and all verdicts on the same pairs."""
 
     method: str
-    links: FittedLinks | EnsembleLinks
     members: list[FitResult]
     verdicts: dict[str, Verdict]
     """By model; the method comes first, the null models follow."""
 
     labelled: LabelledPairs
     options: FitOptions
-    folded: FoldedLinks | None = None
-    """The links that are delivered, if ``n_folds`` is above 1."""
+    folds: np.ndarray | None = None
+    """The fold of each labelled pair in each repeat."""
 
     fold_verdicts: dict[str, Verdict] = field(default_factory=dict)
-    """By model: on all labelled pairs, out of fold."""
+    """By model, if ``n_folds`` is above 1: on all labelled pairs, out of fold."""
 
     @property
     def verdict(self) -> Verdict:
@@ -143,38 +142,50 @@ class Fit:
             frame[column] = found.probabilities
             if name == self.method and found.deviations is not None:
                 frame["probability_sd"] = found.deviations
-        if self.folded is not None:
-            places = (genes.get_indexer(pd.Index(frame[c])) for c in ("source", "target"))
-            frame["fold"] = self.folded.fold_of(*places)
+        if self.folds is not None:
+            for number, fold in enumerate(self.folds.T):
+                frame[f"fold_{number + 1}"] = fold
         for name, found in self.fold_verdicts.items():
             column = "out_of_fold" if name == self.method else f"out_of_fold_{name}"
             frame[column] = found.probabilities
         return frame
 
-    def network(
-        self, candidates: np.ndarray, n_genes: int
-    ) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
-        """Return the probabilities of all links of the candidates, and their deviations."""
-        links, calibration = self._delivered()
-        probabilities, deviations = all_links(
-            links,
-            calibration,
+    def network(self, candidates: np.ndarray, n_genes: int) -> Network:
+        """Return the probabilities of all links of the candidates, and those of the null model."""
+        null = self.null
+        network = all_links(
+            self._delivered(self.method),
+            None if null is None else self._delivered(null),
             candidates,
             n_genes,
             threshold=self.options.threshold,
             top_n_targets=self.options.top_n_targets,
         )
         # Folds of a single model differ in their labels; that is no deviation between fits.
-        return probabilities, deviations if self.options.n_models > 1 else None
+        return network if self.options.n_models > 1 else network._replace(deviations=None)
 
-    def _delivered(self) -> tuple[FittedLinks | EnsembleLinks | FoldedLinks, PlattCalibration]:
-        if self.folded is None:
-            return self.links, self.verdict.calibration
-        return self.folded, self.fold_verdicts[self.method].calibration
+    @property
+    def null(self) -> str | None:
+        """Name of the null model that fits the validation pairs better; ``None`` for a null model.
+
+        Test pairs choose nothing.
+        """
+        losses = {
+            name: found.calibration.loss
+            for name, found in self.verdicts.items()
+            if name != self.method
+        }
+        if method_class(self.method).is_null or not losses:
+            return None
+        return min(losses, key=lambda name: losses[name])
+
+    def _delivered(self, model: str) -> Calibrated:
+        verdict = (self.fold_verdicts or self.verdicts)[model]
+        return Calibrated(verdict.links, verdict.calibration)
 
     def to_uns(self, genes: pd.Index) -> dict[str, Any]:
         """Return what ``uns`` keeps of the fit, apart from its parameters."""
-        links, calibration = self._delivered()
+        links, calibration = self._delivered(self.method)
         return {
             "metrics": self.metrics(),
             "history": _history([member.history for member in self.members]),
@@ -243,7 +254,7 @@ def fit_links(
             )
         links = join(members, task, label_frequency=options.label_frequency)
     verdicts = {name: judge(links, labelled.parts, options), **nulls}
-    return Fit(name, links, members, verdicts, labelled, options)
+    return Fit(name, members, verdicts, labelled, options)
 
 
 def threads(method: LinkMethod) -> Any:

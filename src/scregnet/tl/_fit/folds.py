@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from scregnet._genes.split import PARTS, LabelledPairs
 from scregnet.links import FittedLinks, LinkTask, Pairs, PlattCalibration, get_method, hold_out
-from scregnet.links.ensemble import fit_members
 from scregnet.links.folded import FoldedLinks
 from scregnet.links.pairs.folds import assign_folds
 from scregnet.links.pairs.reciprocity import concatenate
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 VALIDATION = 0.1
 """Share of a fold's pairs that calibrates, as in a split of pairs."""
 
+REPEATED_PAIRS, MOST_REPEATS = 80_000, 4
+"""Folds are drawn again until so many pairs were held out, but not more often than this.
+
+Which links come first hangs on the folds most where pairs are few, and there a repeat is cheap.
+"""
+
+LEAST_CROSSED = 4
+"""Folds from which a method's own ``fit_folds`` is used."""
+
 STREAM = 5
 """Number of the random stream of the folds; the split and the fits have streams of their own."""
 
@@ -32,87 +41,135 @@ AS_IT_IS = PlattCalibration(1.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Fold:
-    """One fold: the pairs that are held out, and those to fit to and to calibrate on."""
-
-    number: int
-    train: Pairs
-    validation: Pairs
-
-
-@dataclass(frozen=True, eq=False)
 class Folds:
-    """All labelled pairs of a fit, the parts one after the other, and the fold of each."""
+    """All labelled pairs of a fit, the parts one after the other, and the folds of each."""
 
     pairs: Pairs
-    fold: np.ndarray
-    each: tuple[Fold, ...]
+    folds: np.ndarray
+    """int16 of shape (n_pairs, n_repeats). Each repeat divides the pairs anew."""
+
+    n_folds: int
+    is_test: np.ndarray
+    """Pairs of the test part. They may train, and choose and calibrate nothing."""
+
+    streams: tuple[np.random.Generator, ...]
+    """One for each fold: what one fold draws, and so its labels, cannot move another."""
 
     @classmethod
-    def draw(cls, labelled: LabelledPairs, n_folds: int, random_state: int | None) -> Folds:
-        """Draw the folds. Test labels of the split may train a fold, and choose nothing in it."""
+    def draw(
+        cls, labelled: LabelledPairs, n_folds: int, n_models: int, random_state: int | None
+    ) -> Folds:
+        """Draw the folds: more often than ``n_models`` where pairs are few."""
         parts = [getattr(labelled.parts, part) for part in PARTS]
         pairs = concatenate(parts)
         seed = np.random.SeedSequence(random_state, spawn_key=(STREAM,))
         rng = np.random.default_rng(seed)
-        fold = assign_folds(pairs, n_folds, rng=rng)
+        n_repeats = n_models * int(np.clip(REPEATED_PAIRS // len(pairs), 1, MOST_REPEATS))
+        folds = [assign_folds(pairs, n_folds, rng=rng) for _ in range(n_repeats)]
         is_test = np.repeat([False, False, True], [len(part) for part in parts])
-        # A stream for each fold: what one draws, and so its labels, cannot move another.
-        streams = enumerate(rng.spawn(n_folds))
-        each = tuple(_divide(pairs, fold, number, is_test, own) for number, own in streams)
-        return cls(pairs, fold, each)
+        streams = tuple(rng.spawn(n_folds * n_repeats))
+        return cls(pairs, np.stack(folds, axis=1), n_folds, is_test, streams)
+
+    def divide(self, repeat: int, fold: int) -> tuple[Pairs, Pairs]:
+        """Return what is not in a fold: training pairs, and others to choose and calibrate on.
+
+        Validation pairs come from outside the test part.
+        """
+        seen = self.folds[:, repeat] != fold
+        learned = self.pairs.take(seen & self.is_test)
+        train, validation = hold_out(
+            self.pairs.take(seen & ~self.is_test),
+            VALIDATION,
+            # A copy: the fit may be repeated for other models, on the same pairs.
+            rng=deepcopy(self.streams[repeat * self.n_folds + fold]),
+        )
+        _check_kinds(train, "training", fold)
+        _check_kinds(validation, "validation", fold)
+        return concatenate([train, learned]), validation
 
 
-def _divide(
-    pairs: Pairs, fold: np.ndarray, number: int, is_test: np.ndarray, rng: np.random.Generator
-) -> Fold:
-    """Divide what is not held out: validation pairs come from outside the test part."""
-    seen = fold != number
-    learned = pairs.take(seen & is_test)
-    train, validation = hold_out(pairs.take(seen & ~is_test), VALIDATION, rng=rng)
-    for part, name in ((train, "training"), (validation, "validation")):
-        if part.n_positive in (0, len(part)):
-            msg = (
-                f"n_folds: fold {number} has {part.n_positive} edges among {len(part)} {name} "
-                "pairs, and needs edges and non-edges. Give a prior with more edges, or n_folds=1."
-            )
-            raise ValueError(msg)
-    return Fold(number, concatenate([train, learned]), validation)
+def _check_kinds(pairs: Pairs, name: str, fold: int) -> None:
+    if pairs.n_positive in (0, len(pairs)):
+        msg = (
+            f"n_folds: fold {fold} has {pairs.n_positive} edges among {len(pairs)} {name} "
+            "pairs, and needs edges and non-edges. Give a prior with more edges, or n_folds=1."
+        )
+        raise ValueError(msg)
+
+
+class _Member(NamedTuple):
+    """Links that never saw one fold of one repeat, calibrated."""
+
+    links: FittedLinks
+    calibration: PlattCalibration
+    place: tuple[int, int]
 
 
 def fit_folds(
     method: LinkMethod, task: LinkTask, folds: Folds, options: FitOptions, device: Any
 ) -> FoldedLinks:
-    """Fit a method once for each fold, or ``n_models`` times, and calibrate each fit."""
-    members: list[FittedLinks] = []
-    calibrations: list[PlattCalibration] = []
-    numbers: list[int] = []
-    for fold in folds.each:
-        part = replace(task, train=fold.train, validation=fold.validation)
+    """Fit a method once for each fold of each repeat, and calibrate each fit."""
+    # Below four folds, two folds less would leave too little to describe the others by.
+    crossed = folds.n_folds >= LEAST_CROSSED and hasattr(method, "fit_folds")
+    fits = _crossed if crossed else _one_by_one
+    members = list(fits(method, task, folds, options, device))
+    return FoldedLinks.of(
+        [member.links for member in members],
+        [member.calibration for member in members],
+        [member.place for member in members],
+        folds.pairs,
+        folds.folds,
+        task.n_genes,
+    )
+
+
+def _crossed(
+    method: Any, task: LinkTask, folds: Folds, options: FitOptions, device: Any
+) -> Iterator[_Member]:
+    """Fit all folds by the method's own ``fit_folds``."""
+    pairs = folds.pairs
+    whole = replace(task, train=pairs, validation=pairs.take(np.zeros(len(pairs), bool)))
+    rng = np.random.default_rng(options.random_state)
+    with threads(method):
+        for fit in method.fit_folds(whole, folds.folds, rng=rng, device=device):
+            used = ~folds.is_test[fit.places]
+            check = pairs.take(fit.places[used])
+            _check_kinds(check, "calibration", fit.fold)
+            calibration = PlattCalibration.fit(
+                fit.scores[used],
+                check.labels,
+                weights=fit.weights[used],
+                label_frequency=options.label_frequency,
+            )
+            yield _Member(fit.links, calibration, (fit.repeat, fit.fold))
+
+
+def _one_by_one(
+    method: LinkMethod, task: LinkTask, folds: Folds, options: FitOptions, device: Any
+) -> Iterator[_Member]:
+    """Fit each fold for itself; every fold of a repeat has the same seed."""
+    first = np.random.default_rng(options.random_state)
+    seeds = [first, *first.spawn(folds.folds.shape[1] - 1)]
+    for repeat, fold in np.ndindex(len(seeds), folds.n_folds):
+        train, check = folds.divide(repeat, fold)
+        part = replace(task, train=train, validation=check)
         with threads(method):
-            # Every fold has the same seeds: folds differ in their labels alone.
-            results = fit_members(
-                method, part, options.n_models, random_state=options.random_state, device=device
-            )
-        check = fold.validation
-        for result in results:
-            scores = result.links.score(check.sources, check.targets)
-            calibrations.append(
-                PlattCalibration.fit(scores, check.labels, label_frequency=options.label_frequency)
-            )
-            members.append(result.links)
-            numbers.append(fold.number)
-    return FoldedLinks.of(members, calibrations, numbers, folds.pairs, folds.fold, task.n_genes)
+            links = method.fit(part, rng=deepcopy(seeds[repeat]), device=device).links
+        calibration = PlattCalibration.fit(
+            links.score(check.sources, check.targets),
+            check.labels,
+            label_frequency=options.label_frequency,
+        )
+        yield _Member(links, calibration, (repeat, fold))
 
 
 def judge_null_folds(
     names: Iterable[str], n_genes: int, folds: Folds, options: FitOptions
 ) -> dict[str, Verdict]:
-    """Fit the null models on the same folds and judge them. One fit a fold: they draw nothing."""
-    task = LinkTask(n_genes, folds.each[0].train, folds.each[0].validation)
-    once = replace(options, n_models=1)
+    """Fit the null models on the same folds and judge them."""
+    task = LinkTask(n_genes, folds.pairs, folds.pairs)
     return {
-        name: judge_folds(fit_folds(get_method(name), task, folds, once, None), folds, options)
+        name: judge_folds(fit_folds(get_method(name), task, folds, options, None), folds, options)
         for name in names
     }
 
@@ -123,6 +180,7 @@ def judge_folds(links: FoldedLinks, folds: Folds, options: FitOptions) -> Verdic
     scores, deviations = links.score_and_sd(pairs.sources, pairs.targets)
     probabilities = AS_IT_IS(scores)
     return Verdict(
+        links,
         AS_IT_IS,
         probabilities,
         deviations if options.n_models > 1 else None,
@@ -141,4 +199,4 @@ def with_folds(
     """Add the folds to a fit that was evaluated: they are what is delivered."""
     links = fit_folds(method, task, folds, fit.options, device)
     verdicts = {fit.method: judge_folds(links, folds, fit.options), **nulls}
-    return replace(fit, folded=links, fold_verdicts=verdicts)
+    return replace(fit, folds=folds.folds, fold_verdicts=verdicts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,16 +15,34 @@ BLOCK = 2**16
 """Pairs scored at a time: several TFs where there are few genes."""
 
 
+class Calibrated(NamedTuple):
+    """Fitted links with what makes probabilities of their scores."""
+
+    links: FittedLinks | EnsembleLinks | FoldedLinks
+    calibration: PlattCalibration
+
+
+class Network(NamedTuple):
+    """The links that are kept: float32 matrices of the same places, rows are regulators."""
+
+    probabilities: sp.csr_matrix
+    deviations: sp.csr_matrix | None
+    """Of an ensemble."""
+
+    null: sp.csr_matrix | None
+    """Probabilities by a null model."""
+
+
 def all_links(
-    links: FittedLinks | EnsembleLinks | FoldedLinks,
-    calibration: PlattCalibration,
+    model: Calibrated,
+    null: Calibrated | None,
     candidates: np.ndarray,
     n_genes: int,
     *,
     threshold: float | None = None,
     top_n_targets: int | None = None,
-) -> tuple[sp.csr_matrix, sp.csr_matrix | None]:
-    """Return the probabilities of the kept links, and an ensemble's deviations at the same places.
+) -> Network:
+    """Return the probabilities of the kept links, an ensemble's deviations, and a null model's.
 
     Works in blocks of whole TFs, so that memory grows with what is kept.
     """
@@ -32,18 +50,22 @@ def all_links(
     indices: list[np.ndarray] = []
     values: list[np.ndarray] = []
     deviations: list[np.ndarray] = []
+    of_null: list[np.ndarray] = []
     genes = np.arange(n_genes, dtype=np.int32)
     n_blocks = max(1, -(-len(candidates) * n_genes // BLOCK))
     for tfs in np.array_split(candidates, n_blocks):
         sources, targets = np.repeat(tfs.astype(np.int32), n_genes), np.tile(genes, len(tfs))
-        score, deviation = scored(links, sources, targets)
-        probability = calibration(score).reshape(len(tfs), n_genes)
+        score, deviation = scored(model.links, sources, targets)
+        probability = model.calibration(score).reshape(len(tfs), n_genes)
         kept = _kept(probability, tfs, threshold, top_n_targets)
         indptr[tfs + 1] = kept.sum(axis=1)
         indices.append(np.nonzero(kept)[1].astype(np.int32))
         values.append(probability[kept])
         if deviation is not None:
             deviations.append(deviation.reshape(kept.shape)[kept])
+        if null is not None:
+            score = null.links.score(sources[kept.ravel()], targets[kept.ravel()])
+            of_null.append(null.calibration(score))
     indptr = np.cumsum(indptr)
     where = _joined(indices, np.int32)
     if len(where) < np.iinfo(np.int32).max:
@@ -51,10 +73,17 @@ def all_links(
     shape = (n_genes, n_genes)
     has_deviations = bool(deviations)
     network = sp.csr_matrix((_joined(values, np.float32), where, indptr), shape=shape)
-    if not has_deviations:
-        return network, None
-    parts = (_joined(deviations, np.float32), where.copy(), indptr.copy())
-    return network, sp.csr_matrix(parts, shape=shape)
+
+    def at_the_same_places(parts: list[np.ndarray]) -> sp.csr_matrix:
+        # Copies: a later change of one slot of the AnnData must not move another.
+        joined = _joined(parts, np.float32)
+        return sp.csr_matrix((joined, where.copy(), indptr.copy()), shape=shape)
+
+    return Network(
+        network,
+        at_the_same_places(deviations) if has_deviations else None,
+        None if null is None else at_the_same_places(of_null),
+    )
 
 
 def scored(

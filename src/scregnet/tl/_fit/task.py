@@ -31,7 +31,7 @@ class FitOptions:
     random_embedding: bool = False
     label_frequency: float = 1.0
     n_models: int = 1
-    n_folds: int = 1
+    n_folds: int = 5
     n_bootstrap: int = 200
     threshold: float | None = None
     top_n_targets: int | None = None

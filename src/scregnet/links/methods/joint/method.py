@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from scregnet._settings import settings
 from scregnet._validate import check_integer, check_interval
 from scregnet.links.methods.joint.covariance import Variances
+from scregnet.links.methods.joint.crossed import CrossedFolds, Steps
 from scregnet.links.methods.joint.features import N_COLUMNS, GeneTable, PairFeatures
 from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.kernel import gene_features
@@ -19,7 +20,7 @@ from scregnet.links.methods.joint.pairs import DENSE_CELLS, KnownPairs, known_pa
 from scregnet.links.methods.joint.process import PairProcess
 from scregnet.links.methods.joint.trees import Trees
 from scregnet.links.search.spaces import Range
-from scregnet.links.task import FitResult, LinkMethod, LinkTask, Pairs, Progress
+from scregnet.links.task import FitResult, FoldFit, LinkMethod, LinkTask, Pairs, Progress
 
 # Training pairs that the boosted trees are grown from at most: bounds the memory of their table.
 TREE_PAIRS = 1_000_000
@@ -161,6 +162,37 @@ class Joint(LinkMethod):
         links = JointLinks(features, forest, tuple(trees), offset)
         _check_scores(links, task.validation)
         return FitResult(links)
+
+    def fit_folds(
+        self, task: LinkTask, folds: np.ndarray, *, rng: np.random.Generator, device: Any = None
+    ) -> Iterator[FoldFit]:
+        """Fit to the labelled pairs of all folds but one, for each fold of each repeat.
+
+        What does not depend on labels is computed once, and each description of pairs serves two
+        folds (:class:`~scregnet.links.methods.joint.crossed.CrossedFolds`).
+        """
+        pairs = task.train
+        first = folds[:, 0] == folds[0, 0]
+        # Positions alone are read: pairs of one fold, and whether the others know TF and target.
+        seen = replace(task, train=pairs.take(~first), validation=pairs.take(first))
+        genes = self._described_genes(seen, np.unique(pairs.sources), rng)
+        columns = genes.forest_columns
+
+        def forest(known: KnownPairs, own: np.random.Generator) -> np.ndarray:
+            return forest_logits(columns, known, self.n_forest_trees, own)
+
+        grow = self._grown if self.n_trees and genes.factors else None
+        steps = Steps(genes.describe, forest, grow)
+        for repeat, (fold, own) in enumerate(zip(folds.T, rng.spawn(folds.shape[1]), strict=True)):
+            crossed = CrossedFolds.of(
+                pairs,
+                task.n_genes,
+                fold,
+                own,
+                max_pairs=self.max_pairs,
+                dense_cells=self.dense_cells,
+            )
+            yield from crossed.fits(steps, own, repeat)
 
     def _described_genes(self, task: LinkTask, tfs: np.ndarray, rng: np.random.Generator) -> _Genes:
         """Compute everything that does not depend on labels."""

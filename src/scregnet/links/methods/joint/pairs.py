@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scregnet.links.forms.saved import State, check_ascending, read_bools, read_integers, refuse
-from scregnet.links.pairs.codes import pair_codes
+from scregnet.links.pairs.codes import find_codes, pair_codes
 
 if TYPE_CHECKING:
     from scregnet.links.task import Pairs
@@ -26,6 +26,8 @@ class DensePairs:
     array of shape (n_tfs, n_genes), there one number per known pair, by TF and then by gene.
     ``known`` and ``labels`` are bool values. What cells that are not known hold counts nothing.
     """
+
+    is_sparse = False
 
     def __init__(self, labels: np.ndarray, known: np.ndarray) -> None:
         self.shape, self.known, self.labels = known.shape, known, labels & known
@@ -86,6 +88,8 @@ class SparsePairs:
     n_genes
         Columns of the matrix.
     """
+
+    is_sparse = True
 
     def __init__(
         self, indptr: np.ndarray, columns: np.ndarray, labels: np.ndarray, n_genes: int
@@ -187,6 +191,17 @@ def known_pairs(
     rows, columns = np.divmod(cells, n_genes)
     indptr = np.searchsorted(rows, np.arange(len(tfs) + 1)).astype(np.int32)
     return tfs, SparsePairs(indptr, columns.astype(np.int32), pairs.labels[::-1][last], n_genes)
+
+
+def places_of(pairs: Pairs, tfs: np.ndarray, known: KnownPairs) -> np.ndarray:
+    """Return the position among ``pairs`` of each value of ``known``, -1 where there is none."""
+    codes = pair_codes(np.searchsorted(tfs, pairs.sources), pairs.targets, known.shape[1])
+    if isinstance(known, DensePairs):
+        place = np.full(known.shape, -1)
+        place.flat[codes] = np.arange(len(pairs))
+        return place
+    order = np.argsort(codes, kind="stable")
+    return order[find_codes(codes[order], pair_codes(known.rows, known.columns, known.shape[1]))]
 
 
 def is_large(pairs: Pairs, n_genes: int, dense_cells: int = DENSE_CELLS) -> bool:

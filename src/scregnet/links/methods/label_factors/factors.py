@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -261,7 +262,7 @@ class _Side:
 
     def moments(self) -> np.ndarray:
         """Return the second moments ``E[x xᵀ]`` of each vector, upper triangles, float32."""
-        k, l = np.triu_indices(self.mean.shape[1])
+        k, l = _upper(self.mean.shape[1])
         mean = self.mean.astype(np.float32)
         products = np.take(mean, k, axis=1)
         products *= np.take(mean, l, axis=1)
@@ -280,7 +281,7 @@ class _Side:
         width, free = self.mean.shape[1], self.free
         # place[i, j]: where the triangle has the entry i, j.
         place = np.zeros((width, width), np.intp)
-        upper = np.triu_indices(width)
+        upper = _upper(width)
         place[upper] = place.T[upper] = np.arange(gram.shape[1])
         # Σ (y - ½) z, less what the other side's bias explains: its column here is 1.
         wanted = centred @ other.mean[:, free] - gram[:, place[free, OTHER[self.bias]]]
@@ -295,6 +296,12 @@ class _Side:
                 inverse = np.linalg.inv(system)
                 self.mean[rows, free] = np.einsum("gij,gj->gi", inverse, wanted[rows])
                 self.covariance[rows, free[:, None], free] = inverse
+
+
+@cache
+def _upper(width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows and columns of an upper triangle; thousands of solves ask for the same."""
+    return np.triu_indices(width)
 
 
 def _biases(labels: LabelMatrix, mean_logit: float, prior: FactorPrior) -> tuple[_Side, _Side]:
@@ -322,7 +329,7 @@ def _curvature(labels: LabelMatrix, tfs: _Side, targets: _Side) -> np.ndarray | 
     """
     if tfs.covariance is not None:
         # E[(x · z)²] = Σ E[x xᵀ] E[z zᵀ]; entries off the diagonal count twice.
-        k, l = np.triu_indices(tfs.mean.shape[1])
+        k, l = _upper(tfs.mean.shape[1])
         logits = labels.dot(
             tfs.moments() * np.where(k == l, np.float32(1), np.float32(2)), targets.moments()
         )

@@ -1,0 +1,184 @@
+"""Fit the joint model to all folds at once: what two folds have in common is fitted once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from scregnet.links.methods.joint.links import JointLinks, grouped
+from scregnet.links.methods.joint.pairs import known_pairs, places_of
+from scregnet.links.task import FoldFit
+
+if TYPE_CHECKING:
+    from scregnet.links.methods.joint.features import PairFeatures
+    from scregnet.links.methods.joint.pairs import KnownPairs
+    from scregnet.links.methods.joint.trees import Trees
+    from scregnet.links.task import Pairs
+
+Describe = Callable[["KnownPairs"], "PairFeatures"]
+Forest = Callable[["KnownPairs", np.random.Generator], np.ndarray]
+Grow = Callable[[np.ndarray, np.ndarray, np.random.Generator], "Trees"]
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """The steps of a fit, as functions of labelled pairs and random numbers."""
+
+    describe: Describe
+    forest: Forest
+    grow: Grow | None
+    """``None``: no boosted trees."""
+
+
+class _Rows(NamedTuple):
+    """The pairs of one fold, scored and described without two folds: it and another one."""
+
+    place: np.ndarray
+    """Where they are among the labelled pairs."""
+
+    labels: np.ndarray
+    features: np.ndarray
+    logits: np.ndarray
+    """Before any tree, in terms of the sampled pairs."""
+
+    boosted: np.ndarray
+    """Whether trees correct the pair: its TF and its target have labels elsewhere."""
+
+    share: float
+    """Share of the non-edges that was used, and that is here."""
+
+
+@dataclass(frozen=True, eq=False)
+class CrossedFolds:
+    """Labelled pairs with their folds.
+
+    With ``K`` folds, the features of fold ``j`` for the model that never sees fold ``k`` come from
+    the pairs outside both. The same pairs describe fold ``k`` for the model without ``j``. So
+    ``K (K - 1) / 2`` fits of the process describe the training pairs of all ``K`` models, and no
+    validation pairs are needed: half of the folds of a model calibrate the trees of the other half.
+    """
+
+    known: KnownPairs
+    tfs: np.ndarray
+    place: np.ndarray
+    """Position of each value of ``known`` among the labelled pairs, -1 for none."""
+
+    fold: np.ndarray
+    """Fold of each value, -1 for none."""
+
+    draw: np.ndarray
+    """A uniform random number for each value. It decides whether a non-edge is sampled, and does
+    not depend on labels."""
+
+    max_pairs: int
+    """Training pairs of a large fit at most."""
+
+    @classmethod
+    def of(
+        cls,
+        pairs: Pairs,
+        n_genes: int,
+        fold: np.ndarray,
+        rng: np.random.Generator,
+        *,
+        max_pairs: int,
+        dense_cells: int,
+    ) -> CrossedFolds:
+        """Arrange ``pairs``, of which ``fold`` are the folds, as the process wants them."""
+        tfs, known = known_pairs(pairs, n_genes, dense_cells=dense_cells)
+        place = places_of(pairs, tfs, known)
+        draw = rng.random(place.shape, dtype=np.float32)
+        return cls(known, tfs, place, np.where(place >= 0, fold[place], -1), draw, max_pairs)
+
+    def fits(self, steps: Steps, rng: np.random.Generator, repeat: int) -> Iterator[FoldFit]:
+        """Yield the fit that never saw fold ``k``, for each ``k``."""
+        n_folds = int(self.fold.max()) + 1
+        rows: list[dict[int, _Rows]] = [{} for _ in range(n_folds)]
+        for j, k in combinations(range(n_folds), 2):
+            rows[k][j], rows[j][k] = self._described((j, k), steps, rng)
+        for k in range(n_folds):
+            pairs, share = self._without((k,))
+            features, forest = steps.describe(pairs), steps.forest(pairs, rng)
+            halves = _halves(list(rows[k].values()), rng)
+            trees = [] if steps.grow is None else [_grown(half, steps.grow, rng) for half in halves]
+            links = JointLinks(features, forest, tuple(trees), float(np.log(share)))
+            yield _fold_fit(links, repeat, k, halves, trees)
+            rows[k] = {}  # a table of all training pairs; the next fold has its own
+
+    def _without(self, folds: tuple[int, ...]) -> tuple[KnownPairs, float]:
+        """Return the pairs outside some folds, and the share of the non-edges that they keep."""
+        known = self.known
+        there = known.known & ~np.isin(self.fold, folds)
+        n_edges = int((known.labels & there).sum())
+        n_others = int(there.sum()) - n_edges
+        wanted = max(self.max_pairs - n_edges, n_edges)
+        if wanted >= n_others or not known.is_sparse:
+            return known.keep(there), 1.0
+        share = wanted / n_others
+        return known.keep(there & (known.labels | (self.draw < share))), share
+
+    def _described(
+        self, folds: tuple[int, int], steps: Steps, rng: np.random.Generator
+    ) -> list[_Rows]:
+        """Describe the pairs of each of two folds by the pairs outside both."""
+        pairs, share = self._without(folds)
+        features = steps.describe(pairs)
+        unlabelled = ~features.labelled_targets
+        found = []
+        forest = None
+        for fold in folds:
+            which = (self.fold == fold) & (self.known.labels | (self.draw < share))
+            row, targets = self.known.cells(which)
+            if forest is None and unlabelled[targets].any():
+                forest = steps.forest(pairs, rng)
+            tfs = self.tfs[row]
+            logits = JointLinks(features, _or_none(forest, features), (), 0.0).score(tfs, targets)
+            table = np.concatenate([features.rows(tf, targets[here]) for tf, here in grouped(tfs)])
+            boosted = features.labelled_sources[tfs] & features.labelled_targets[targets]
+            found.append(
+                _Rows(self.place[which], self.known.labels[which], table, logits, boosted, share)
+            )
+        return found
+
+
+def _or_none(forest: np.ndarray | None, features: PairFeatures) -> np.ndarray:
+    """Return the forest's logits, or an array without columns."""
+    return np.zeros((len(features.process.tfs) + 1, 0), np.float32) if forest is None else forest
+
+
+def _halves(rows: list[_Rows], rng: np.random.Generator) -> list[list[_Rows]]:
+    """Divide the described folds into two halves at random."""
+    order = rng.permutation(len(rows))
+    middle = len(rows) // 2
+    return [[rows[i] for i in part] for part in (order[:middle], order[middle:])]
+
+
+def _grown(half: list[_Rows], grow: Grow, rng: np.random.Generator) -> Trees:
+    return grow(
+        np.concatenate([rows.features for rows in half]),
+        np.concatenate([rows.labels for rows in half]),
+        rng,
+    )
+
+
+def _fold_fit(
+    links: JointLinks, repeat: int, fold: int, halves: list[list[_Rows]], trees: list[Trees]
+) -> FoldFit:
+    """Score the pairs of each half by the trees of the other one."""
+    scores, weights = [], []
+    # Without trees nothing corrects either half.
+    others: list[Trees | None] = [*trees[::-1]] or [None, None]
+    for half, other in zip(halves, others, strict=True):
+        for rows in half:
+            score = rows.logits.astype(np.float64) + np.log(rows.share)
+            if other is not None and rows.boosted.any():
+                score[rows.boosted] += other.sums(rows.features[rows.boosted])
+            scores.append(score)
+            # A sampled non-edge counts for those that were left out.
+            weights.append(np.where(rows.labels, 1.0, 1 / rows.share))
+    places = np.concatenate([rows.place for half in halves for rows in half])
+    return FoldFit(links, repeat, fold, places, np.concatenate(scores), np.concatenate(weights))
