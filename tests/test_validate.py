@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scregnet._validate import check_choice, check_integer, check_interval, listed
+from scregnet._validate import (
+    check_choice,
+    check_integer,
+    check_interval,
+    did_you_mean,
+    listed,
+    own_arguments,
+)
 
 
 def test_listed():
@@ -23,6 +30,15 @@ def test_choice():
         check_choice("method", None, ["degree"])
     with pytest.raises(ValueError, match=r"method=\['degree'\] is not known"):
         check_choice("method", ["degree"], {"degree": 1})
+
+
+def test_suggestions():
+    assert did_you_mean("layers", ["layer", "key"]) == " Did you mean 'layer'?"
+    assert did_you_mean("seed", ["layer", "random_state"]) == " Did you mean 'random_state'?"
+    # Only what the function takes is suggested.
+    assert did_you_mean("seed", ["layer"]) == ""
+    assert did_you_mean("verbose", []) == " For log lines, set sr.settings.verbosity."
+    assert own_arguments(lambda one, *, two=2, **rest: None) == ["one", "two"]
 
 
 @pytest.mark.parametrize("value", [1, np.int32(7)])

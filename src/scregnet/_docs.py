@@ -67,6 +67,10 @@ prior
       ``sign`` (or ``mode``, ``mor``: numbers or words; a negative weight is a sign as well), or
       with the columns ``TF``/``target``/``importance``, ``Gene1``/``Gene2``/``EdgeWeight`` or
       ``regulator``/``target``;
+    - the path of such a table: csv, tsv or txt, plain or gzip. Without a header that it knows, the
+      first two columns are source and target;
+    - a list of ``(source, target)`` or ``(source, target, weight)``;
+    - a dict ``{TF: [targets]}`` or ``{TF: {target: weight}}``;
     - a directed :class:`networkx.DiGraph` whose edges run from regulator to target;
     - a key of ``adata.varp``;
     - a matrix of shape (n_vars, n_vars) in the order of ``adata.var_names`` (row = regulator,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +20,45 @@ def listed(names: Iterable[object], limit: int = 10) -> str:
     return ", ".join(shown[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
+# What other packages call an argument.
+_HABITS = {
+    "seed": "random_state",
+    "random_seed": "random_state",
+    "rng": "random_state",
+    "verbose": "show_progress_bar",
+    "verbosity": "show_progress_bar",
+    "epochs": "max_epochs",
+    "n_epochs": "max_epochs",
+    "lr": "learning_rate",
+    "key": "key_added",
+}
+
+
+def did_you_mean(name: object, choices: Collection[str]) -> str:
+    """Return a sentence that names the closest of ``choices``, or nothing if none is close."""
+    text = str(name)
+    usual = _HABITS.get(text)
+    close = [usual] if usual in choices else get_close_matches(text, list(choices), n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    if text in ("verbose", "verbosity"):
+        hint += " For log lines, set sr.settings.verbosity."
+    return hint
+
+
+def own_arguments(function: Any) -> list[str]:
+    """Return the names of a function's arguments, without those that ``**`` collects."""
+    return [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+
+
 def check_choice(argument: str, value: object, choices: Collection[str]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
     if isinstance(value, str) and value in choices:
         return
-    close = get_close_matches(str(value), list(choices), n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = did_you_mean(value, choices)
     msg = f"{argument}={value!r} is not known; valid values: {listed(choices, limit=30)}.{hint}"
     raise ValueError(msg)
 

@@ -65,6 +65,15 @@ FORMS = {
     "csc": lambda: sp.csc_matrix(_dense()),
     "coo_array": lambda: sp.coo_array(_dense()),
     "wide frame": _wide,
+    "tuples": lambda: list(EDGES),
+    "set": lambda: set(EDGES),
+    "lists in a generator": lambda: (list(edge) for edge in EDGES),
+    "array of text": lambda: np.array(EDGES),
+    "array of objects": lambda: np.array(EDGES, dtype=object),
+    "mapping with weights": lambda: {
+        source: {target: weight for s, target, weight in EDGES if s == source}
+        for source, _, _ in EDGES
+    },
 }
 
 
@@ -96,10 +105,15 @@ def test_varp_key(adata):
         KeyError, match="prior='prior' is not in adata.varp; it has 'known'. Call sr.pp.prior"
     ):
         read_network("prior", adata)
+    with pytest.raises(KeyError, match="It is not a file either: '.*prior' does not exist"):
+        read_network("prior", adata)
 
 
 def test_missing_weights_are_one(adata):
     assert read_network(_frame().drop(columns="weight"), adata).weights.tolist() == [1] * 4
+    assert read_network([edge[:2] for edge in EDGES], adata).weights.tolist() == [1] * 4
+    for targets in (["KLF1", "HBB"], ("KLF1", "HBB"), {"KLF1", "HBB"}, np.array(["KLF1", "HBB"])):
+        assert _edges(read_network({"GATA1": targets}, adata)) == [(0, 1, 1), (0, 2, 1)]
     graph = nx.DiGraph([("GATA1", "KLF1")])
     graph.add_edge("GATA1", "HBB", weight=3)
     assert _edges(read_network(graph, adata)) == [(0, 1, 1), (0, 2, 3)]
@@ -211,7 +225,10 @@ def test_a_symbol_of_several_genes_is_left_out_and_said(adata, caplog):
             "gene names twice in its columns: 'HBB'",
         ),
         (_wide() * 0, ValueError, "prior has no edges"),
-        ([("GATA1", "HBB")], TypeError, "got list"),
+        ([], ValueError, "prior has no edges"),
+        ({}, ValueError, "prior has no edges"),
+        (3, TypeError, "prior must be a frame, a path, .* got int"),
+        (b"GATA1", TypeError, "got bytes"),
         (None, TypeError, "got NoneType"),
     ],
 )

@@ -326,5 +326,7 @@ class TestRobustness:
             self.study(adata, net, noise=(1e-6,))
         with pytest.raises(ValueError, match="flip='labels' is not known"):
             self.study(adata, net, flip="labels")
+        with pytest.raises(TypeError, match="'layers' is not .*Did you mean 'layer'"):
+            self.study(adata, net, layers="counts")
         with pytest.raises(TypeError, match="'droput' is not a parameter"):
             self.study(adata, net, droput=1)

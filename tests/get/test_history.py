@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pandas as pd
 
@@ -32,11 +34,14 @@ def test_every_member_of_an_ensemble_has_its_own(fitted_adata):
     assert table.index.tolist() == list(range(2 * len(one)))
 
 
-def test_a_method_without_epochs_has_an_empty_frame(fitted_adata):
+def test_a_method_without_epochs_has_an_empty_frame(fitted_adata, caplog):
+    caplog.set_level(logging.INFO, "scregnet")
     results = fitted_adata.uns["grn"]
     results["history"] = results["history"].iloc[:0]
     results["params"]["best_epoch"] = -1
     table = sr.get.history(fitted_adata)
+    method = results["params"]["method"]
+    assert caplog.messages == [f"Method {method!r} is not trained in epochs: there is no history."]
     assert table.empty
     assert table.columns[-1] == "kept"
     # An ensemble of such fits.

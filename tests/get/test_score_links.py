@@ -10,7 +10,7 @@ def test_scores_are_those_of_the_fit(fitted):
     scored = sr.get.score_links(fitted, pairs)
     np.testing.assert_array_equal(scored["probability"], pairs["weight"])
     assert scored["probability"].dtype == np.float32
-    assert list(scored.columns) == [*pairs.columns, "probability"]
+    assert list(scored.columns) == [*pairs.columns, "probability", "is_out_of_fold"]
 
 
 def test_pairs_that_were_not_kept_are_scored(fitted, net):
@@ -48,6 +48,63 @@ def test_what_is_wrong_is_said(fitted):
     del fitted.uns["grn"]
     with pytest.raises(KeyError, match=r"call sr.tl.fit_grn\(adata, prior\) first"):
         sr.get.score_links(fitted, [("TF001", "G0001")])
+
+
+def test_unknown_genes_are_nan_and_named(fitted, caplog):
+    pairs = [("TF001", "G0001"), ("TF001", "XYZ"), ("ABC", "XYZ"), ("TF002", "G0003")]
+    expected = sr.get.score_links(fitted, [pairs[0], pairs[3]])["probability"].tolist()
+    assert caplog.messages == []
+    scored = sr.get.score_links(fitted, pairs)
+    assert caplog.messages == [
+        "pairs: 1 genes of its column 'source' were not among those that 'grn' was fitted to: "
+        "'ABC'; 1 genes of its column 'target' were not among those that 'grn' was fitted to: "
+        "'XYZ'. The probability of 2 pairs is NaN."
+    ]
+    assert scored["probability"].isna().tolist() == [False, True, True, False]
+    assert scored["probability"].dropna().tolist() == expected
+    assert scored["probability"].dtype == np.float32
+    with pytest.raises(KeyError, match="'source' were not .*'ABC'; 1 genes of its column 'target'"):
+        sr.get.score_links(fitted, pairs[1:3])
+    none = sr.get.score_links(fitted, [])
+    assert none.columns.tolist() == ["source", "target", "probability", "is_out_of_fold"]
+    assert len(none) == 0
+
+
+def test_unknown_symbols_are_nan_and_named(fitted, caplog):
+    fitted.var["symbol"] = fitted.var_names.str.lower()
+    fitted.var.loc["G0002", "symbol"] = "g0003"
+    expected = sr.get.score_links(fitted, [("TF001", "G0001")])["probability"].tolist()
+    pairs = [("tf001", "g0001"), ("tf001", "g0003"), ("nope", "g0001")]
+    scored = sr.get.score_links(fitted, pairs, gene_symbols="symbol")
+    assert scored["probability"].isna().tolist() == [False, True, True]
+    assert scored["probability"].tolist()[:1] == expected
+    (message,) = caplog.messages
+    assert "column 'source' are not in adata.var['symbol']: 'nope'" in message
+    assert "'target' are the names of several genes in adata.var['symbol']: 'g0003'" in message
+    assert scored["target"].tolist() == ["g0001", "g0003", "g0001"]
+
+
+@pytest.mark.parametrize("n_models", [1, 2])
+def test_folds_say_which_pairs_are_out_of_fold(adata, net, n_models):
+    frame = (
+        sr.pp.split(adata, net, copy=True).uns["split"]["pairs"].sample(frac=0.6, random_state=0)
+    )
+    frame = frame.astype({"source": str, "target": str})
+    quiet = {"n_bootstrap": 0, "n_models": n_models}
+    sr.tl.fit_grn(adata, split=frame, method="degree", n_folds=2, **quiet)
+    labelled = adata.uns["grn"]["pairs"]
+    strangers = pd.DataFrame({"source": ["G0001", "XYZ"], "target": ["G0002", "G0002"]})
+    scored = sr.get.score_links(adata, pd.concat([labelled, strangers]))
+    assert scored["is_out_of_fold"].dtype == bool
+    assert scored["is_out_of_fold"].tolist() == [True] * len(labelled) + [False] * 2
+    own = scored.head(len(labelled))
+    np.testing.assert_allclose(own["probability"], labelled["out_of_fold"], rtol=1e-6)
+    # Those of the labelled pairs themselves are kept.
+    assert own["out_of_fold"].tolist() == labelled["out_of_fold"].tolist()
+    assert scored["probability"].isna().tolist() == [False] * (len(labelled) + 1) + [True]
+    assert ("probability_sd" in scored) == (n_models == 2)
+    sr.tl.fit_grn(adata, split=frame, method="degree", n_folds=1, **quiet)
+    assert "is_out_of_fold" not in sr.get.score_links(adata, strangers.head(1))
 
 
 def test_a_group_is_named_and_symbols_are_looked_up(adata, net):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 
@@ -35,12 +37,22 @@ def test_the_kept_epoch_is_marked(fitted_adata):
         assert len(ax.lines) == 2
 
 
-def test_a_method_without_epochs(fitted_adata):
+def test_a_method_without_epochs_says_so_on_empty_axes(fitted_adata, caplog):
     results = fitted_adata.uns["grn"]
     results["history"] = results["history"].iloc[:0]
     results["params"]["method"] = "degree"
-    with pytest.raises(ValueError, match="method 'degree' is not trained in epochs"):
-        sr.pl.history(fitted_adata)
+    with caplog.at_level(logging.INFO, "scregnet"):
+        losses, scores = sr.pl.history(fitted_adata, show=False)
+    line = "Method 'degree' is not trained in epochs: there is no history."
+    assert caplog.messages == [line]
+    assert [text.get_text().replace("\n", " ") for text in losses.texts] == [line]
+    for ax in (losses, scores):
+        assert len(ax.lines) == 0
+        assert ax.get_legend() is None
+    # The text fits into its axes.
+    losses.figure.canvas.draw()
+    frame, text = losses.get_window_extent(), losses.texts[0].get_window_extent()
+    assert frame.x0 < text.x0 < text.x1 < frame.x1
 
 
 def test_one_epoch_is_seen(fitted_adata):

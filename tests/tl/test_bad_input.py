@@ -138,6 +138,13 @@ def test_no_prior_at_all(adata):
         ({"threshold": 1.5}, ValueError, r"threshold must lie in \[0, 1\]"),
         ({"top_n_targets": 0}, ValueError, "top_n_targets must be at least 1"),
         ({"threshhold": 0.5}, TypeError, "'threshhold' is not .*Did you mean 'threshold'"),
+        ({"seed": 1}, TypeError, "'seed' is not .*Did you mean 'random_state'"),
+        (
+            {"verbose": True},
+            TypeError,
+            "Did you mean 'show_progress_bar'.*log lines, set sr.settings.verbosity",
+        ),
+        ({"layers": "counts"}, TypeError, "'layers' is not .*Did you mean 'layer'"),
         ({"key_added": "a/b"}, ValueError, "key 'a/b' cannot be stored"),
         ({"device": "tpu9", "method": "scregnet"}, ValueError, "device='tpu9'"),
         ({"hidden": 3}, TypeError, "'hidden' is not a parameter of method='joint'"),

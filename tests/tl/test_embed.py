@@ -309,8 +309,10 @@ def test_wrong_arguments(adata):
         ValueError, match="model='scvi' is not known; valid values: 'geneformer', .*'svd'"
     ):
         sr.tl.embed(adata, "scvi")
-    with pytest.raises(TypeError, match="takes no parameter 'n_component'"):
+    with pytest.raises(TypeError, match="takes no parameter 'n_component'.*mean 'n_components'"):
         sr.tl.embed(adata, "svd", n_component=3)
+    with pytest.raises(TypeError, match="takes no parameter 'seed'.*Did you mean 'random_state'"):
+        sr.tl.embed(adata, "svd", seed=3)
     with pytest.raises(ValueError, match="'svd' does not pool"):
         sr.tl.embed(adata, "svd", pooling="max")
     with pytest.raises(ValueError, match="batch_size must be at least 1"):

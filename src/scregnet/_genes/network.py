@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scregnet._anndata.access import check_names
+from scregnet._genes.complexes import treat_complexes
+from scregnet._genes.forms import mapping_edges, pair_edges, path_of, read_file
 from scregnet._genes.names import (
     gene_ids,
     likely_cause,
@@ -73,7 +77,13 @@ class Network:
         )
 
 
-def read_network(prior: Any, adata: AnnData, *, gene_symbols: str | None = None) -> Network:
+def read_network(
+    prior: Any,
+    adata: AnnData,
+    *,
+    gene_symbols: str | None = None,
+    expand_complexes: bool = False,
+) -> Network:
     """Align a known network to ``adata.var_names``; keep the edges with both genes present.
 
     Parameters
@@ -83,6 +93,9 @@ def read_network(prior: Any, adata: AnnData, *, gene_symbols: str | None = None)
 
         - a frame with columns ``source``, ``target`` and optionally ``weight`` and ``sign``, or
           their aliases;
+        - the path of a csv, tsv or txt file with such columns, plain or gzip;
+        - pairs ``(source, target)`` or triples with a weight;
+        - a mapping from TFs to their targets, or to mappings of targets to weights;
         - a directed networkx graph with the edge attribute ``weight``;
         - a key of ``adata.varp``;
         - a matrix (n_vars, n_vars) in the order of ``adata.var_names``, rows are regulators;
@@ -93,41 +106,65 @@ def read_network(prior: Any, adata: AnnData, *, gene_symbols: str | None = None)
         Column of ``adata.var`` with the names that the network uses; ``None`` takes
         ``adata.var_names``. Ignored for matrices, which go by position. Edges of a name that
         several genes share are dropped and counted.
+    expand_complexes
+        Give the edges of complexes such as CollecTRI's AP1 to their members. Ignored for matrices.
 
     Raises
     ------
     ValueError
         If the network is empty or undirected, if names or weights are missing, if an edge occurs
         twice, or if no edge matches. The last message names the likely cause.
-    KeyError
-        If a key of ``adata.varp`` or a column of ``adata.var`` does not exist.
+    KeyError, FileNotFoundError
+        If a key of ``adata.varp``, a file or a column of ``adata.var`` does not exist.
     TypeError
         If ``prior`` has none of the forms.
     """
     check_names(adata)
-    if isinstance(prior, str):
-        if prior not in adata.varp:
-            msg = (
-                f"prior={prior!r} is not in adata.varp; it has {listed(adata.varp)}. "
-                "Call sr.pp.prior(adata, network) first."
-            )
-            raise KeyError(msg)
-        return _from_matrix(adata.varp[prior], adata, "varp", adata.uns.get(prior))
-    if isinstance(prior, np.ndarray) or sp.issparse(prior):
+    if isinstance(prior, (str, PathLike)):
+        path = path_of(prior, adata.varp)
+        if path is None:
+            return _from_matrix(adata.varp[prior], adata, "varp", adata.uns.get(prior))
+        edges, form = _frame_edges(read_file(path, _is_header))[0], "file"
+    elif sp.issparse(prior) or (isinstance(prior, np.ndarray) and not _holds_names(prior)):
         return _from_matrix(prior, adata, "matrix")
+    else:
+        edges, form = _edges_of_object(prior)
+    edges, complexes = treat_complexes(
+        _checked(edges), gene_ids(adata, gene_symbols), expand=expand_complexes
+    )
+    network = _from_names(edges, adata, form, gene_symbols)
+    return replace(network, report={**network.report, **complexes})
+
+
+def _edges_of_object(prior: object) -> tuple[pd.DataFrame, str]:
+    """Edges between names in an object, and which form it has."""
     # If networkx was never imported, nobody holds one of its graphs.
     networkx = sys.modules.get("networkx")
+    # A graph is iterable too, and so is a frame.
     if networkx is not None and isinstance(prior, networkx.Graph):
-        edges, form = _graph_edges(prior), "graph"
-    elif isinstance(prior, pd.DataFrame):
-        edges, form = _frame_edges(prior)
-    else:
-        msg = (
-            "prior must be a frame, a networkx.DiGraph, a key of adata.varp or a square matrix, "
-            f"got {type(prior).__name__}."
-        )
-        raise TypeError(msg)
-    return _from_names(_checked(edges), adata, form, gene_symbols)
+        return _graph_edges(prior), "graph"
+    if isinstance(prior, pd.DataFrame):
+        return _frame_edges(prior)
+    if isinstance(prior, Mapping):
+        return mapping_edges(prior), "mapping"
+    if isinstance(prior, Iterable) and not isinstance(prior, (bytes, bytearray)):
+        return pair_edges(prior), "pairs"
+    msg = (
+        "prior must be a frame, a path, pairs of names, a mapping, a networkx.DiGraph, "
+        f"a key of adata.varp or a square matrix, got {type(prior).__name__}."
+    )
+    raise TypeError(msg)
+
+
+def _holds_names(array: np.ndarray) -> bool:
+    """Whether an array holds pairs of names, not numbers."""
+    return array.dtype.kind in "OU" and array.size > 0 and isinstance(array.flat[0], str)
+
+
+def _is_header(names: list[str]) -> bool:
+    """Whether names of columns include those of a source and a target."""
+    header = pd.DataFrame(columns=names)
+    return all(_column(header, role) is not None for role in ("source", "target"))
 
 
 def _frame_edges(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scregnet._validate import check_choice, listed
+from scregnet._validate import check_choice, did_you_mean, listed
 from scregnet.encoders.entry import EncoderEntry
 from scregnet.encoders.geneformer.entry import GENEFORMER
 from scregnet.encoders.parameters import builder, parameters_of
@@ -133,6 +133,20 @@ def find(model: str) -> Found:
     return Found(entry, variant, named=True)
 
 
+def check_parameters(entry: EncoderEntry, names: Iterable[str], others: Iterable[str] = ()) -> None:
+    """Raise ``TypeError`` for a name that is no parameter of the encoder.
+
+    ``others`` are arguments of the calling function, for the hint.
+    """
+    takes = [parameter.name for parameter in parameters_of(entry.load_class())]
+    if unknown := [name for name in names if name not in takes]:
+        msg = (
+            f"model={entry.name!r} takes no parameter {listed(unknown)}; "
+            f"its parameters: {listed(takes)}.{did_you_mean(unknown[0], [*takes, *others])}"
+        )
+        raise TypeError(msg)
+
+
 def create(model: str, *, weights: str | Path | None = None, **parameters: Any) -> GeneEncoder:
     """Build the encoder that ``model`` names.
 
@@ -158,13 +172,7 @@ def create(model: str, *, weights: str | Path | None = None, **parameters: Any) 
     entry, variant, named = find(model)
     encoder = entry.load_class()
     build, takes_weights = builder(encoder)
-    takes = [parameter.name for parameter in parameters_of(encoder)]
-    if unknown := [name for name in parameters if name not in takes]:
-        msg = (
-            f"model={entry.name!r} takes no parameter {listed(unknown)}; "
-            f"its parameters: {listed(takes)}."
-        )
-        raise TypeError(msg)
+    check_parameters(entry, parameters)
     if weights is not None and not takes_weights:
         msg = f"model={entry.name!r} has no weights; leave weights= out."
         raise ValueError(msg)

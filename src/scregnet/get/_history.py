@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted, read_groups
+from scregnet._anndata.slots import fitted, keys_by_group, read_groups
 from scregnet._docs import doc
+from scregnet._logging import logger
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,8 @@ def history(
 
     Returns
     -------
-    Frame, a copy, with one row per epoch; empty for a method without epochs, such as ``"joint"``:
+    Frame, a copy, with one row per epoch. A method without epochs, such as ``"joint"``, has an
+    empty frame, and one log line says so. Columns:
 
     - ``model``: number of the member, for an ensemble (``n_models`` above 1) only;
     - ``epoch``: number of the epoch, from 0;
@@ -55,7 +57,16 @@ def history(
     5
     """
     data = resolve(adata, mod)
-    return read_groups(data, key, group, lambda member: _history(fitted(data, member)))
+    table = read_groups(data, key, group, lambda member: _history(fitted(data, member)))
+    if len(table) == 0:
+        logger.info("%s", no_epochs(data, next(iter(keys_by_group(data, key, group).values()))))
+    return table
+
+
+def no_epochs(data: AnnData, key: str) -> str:
+    """Return the line that says that the method of ``key`` has no history."""
+    method = str(fitted(data, key)["params"]["method"])
+    return f"Method {method!r} is not trained in epochs: there is no history."
 
 
 def _history(results: Mapping[str, Any]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import fitted, key_of_group
 from scregnet._docs import doc
 from scregnet._genes.names import gene_ids, positions
+from scregnet._logging import logger
 from scregnet._validate import listed
 from scregnet.links import EnsembleLinks, Pairs, load_fitted
 from scregnet.links.calibration import read_calibrations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+    from scregnet.links import FittedLinks
 
 PAIR = ("source", "target")
 
@@ -38,8 +40,9 @@ def score_links(
     """Score pairs of genes with a fitted network, whether or not their links were written.
 
     Works from the state in ``adata.uns[key]`` alone: after reading a file, and after genes were
-    dropped or re-ordered. With ``n_folds`` above 1 at the fit, a labelled pair gets the probability
-    of the fold that did not see its label, as in ``adata.varp``.
+    dropped or re-ordered. With ``n_folds`` above 1 at the fit, a pair gets the probability that
+    ``adata.varp`` holds: a labelled pair that of the fits that did not see its label, any other
+    pair that of all fits.
 
     Parameters
     ----------
@@ -55,13 +58,18 @@ def score_links(
 
     Returns
     -------
-    A copy of ``pairs`` with a float32 column ``probability`` (that the source regulates the target)
-    and, for an ensemble, ``probability_sd``. Further columns and the index are kept.
+    A copy of ``pairs`` with new columns; further columns and the index are kept:
+
+    - ``probability``: float32, that the source regulates the target. NaN, with a warning, for a
+      pair with a gene that the network was not fitted to.
+    - ``probability_sd``: its standard deviation, for an ensemble (``n_models`` above 1) only;
+    - ``is_out_of_fold``: for ``n_folds`` above 1 only; whether the pair has a label and its
+      probability comes from the fits that did not see it.
 
     Raises
     ------
     KeyError
-        There is no fitted network named ``key``, or a gene was not among those it was fitted to.
+        There is no fitted network named ``key``, or it was fitted to the genes of no pair.
     ValueError
         ``pairs`` has no columns ``source`` and ``target``, or ``group`` is missing.
 
@@ -85,33 +93,50 @@ def score_links(
         msg = f"pairs lacks the columns {listed(missing)}; it has {listed(frame.columns)}."
         raise ValueError(msg)
     genes = pd.Index([str(gene) for gene in model["genes"]])
-    names = {column: frame[column].astype(str) for column in ("source", "target")}
-    if gene_symbols is not None:
-        names = {column: _own_names(names[column], column, data, gene_symbols) for column in names}
-    sources, targets = (_positions(names[column], genes, column, key) for column in names)
-    score, deviation = _scores(entry, genes, sources, targets)
+    sources, targets = _positions(frame, genes, data, gene_symbols, key)
+    known = (sources >= 0) & (targets >= 0)
+    links = _links(entry, genes)
+    scores, deviations = _scores(links, sources[known], targets[known])
     (calibration,) = read_calibrations(model["slope"], model["intercept"])
-    frame["probability"] = calibration(score)
-    if deviation is not None:
-        frame["probability_sd"] = deviation
+    frame["probability"] = _filled(known, calibration(scores))
+    # Folds of a single model differ in their labels; that is no deviation between fits.
+    if deviations is not None and int(model["n_models"]) > 1:
+        frame["probability_sd"] = _filled(known, deviations)
+    if isinstance(links, FoldedLinks):
+        # The labelled pairs in uns have a column out_of_fold: probabilities, hence another name.
+        out_of_fold = known.copy()
+        out_of_fold[known] = links.folds_of(sources[known], targets[known])[:, 0] >= 0
+        frame["is_out_of_fold"] = out_of_fold
     return frame
 
 
-def _scores(
-    entry: Mapping[str, Any], genes: pd.Index, sources: np.ndarray, targets: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Make the fitted links again and score the pairs; an ensemble has deviations."""
+def _filled(known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the values of the known pairs, and NaN for the others, float32."""
+    filled = np.full(len(known), np.nan, np.float32)
+    filled[known] = values
+    return filled
+
+
+def _links(entry: Mapping[str, Any], genes: pd.Index) -> FittedLinks | EnsembleLinks | FoldedLinks:
+    """Make the fitted links again from what ``uns`` keeps of them."""
     model = entry["model"]
     method = str(model["method"])
     state = {str(name): np.asarray(value) for name, value in model["state"].items()}
     if int(model["n_folds"]) > 1:
         pairs, folds = _folds(entry["pairs"], genes)
-        links = FoldedLinks.from_state(method, state, pairs, folds, len(genes))
-        score, deviation = links.score_and_sd(sources, targets)
-        return score, deviation if int(model["n_models"]) > 1 else None
+        return FoldedLinks.from_state(method, state, pairs, folds, len(genes))
     if int(model["n_models"]) > 1:
-        return EnsembleLinks.from_state(method, state).score_and_sd(sources, targets)
-    return load_fitted(method, state).score(sources, targets), None
+        return EnsembleLinks.from_state(method, state)
+    return load_fitted(method, state)
+
+
+def _scores(
+    links: FittedLinks | EnsembleLinks | FoldedLinks, sources: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the scores of pairs, and their deviations where there are several fits."""
+    if isinstance(links, (FoldedLinks, EnsembleLinks)):
+        return links.score_and_sd(sources, targets)
+    return links.score(sources, targets), None
 
 
 def _folds(frame: pd.DataFrame, genes: pd.Index) -> tuple[Pairs, np.ndarray]:
@@ -125,27 +150,50 @@ def _folds(frame: pd.DataFrame, genes: pd.Index) -> tuple[Pairs, np.ndarray]:
     return Pairs(sources, targets, frame["label"].to_numpy(bool)), np.stack(columns, axis=1)
 
 
-def _own_names(names: pd.Series, column: str, data: AnnData, gene_symbols: str) -> pd.Series:
-    """Return the names in ``adata.var_names`` of genes that are named as in a column of ``var``."""
+def _positions(
+    frame: pd.DataFrame, genes: pd.Index, data: AnnData, gene_symbols: str | None, key: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of sources and targets among the genes of the fit, -1 for others.
+
+    A warning names the others, or a ``KeyError`` if no pair can be scored.
+    """
+    faults: list[str] = []
+    where = []
+    for column in PAIR:
+        names = frame[column].astype(str)
+        known = np.ones(len(names), bool)
+        if gene_symbols is not None:
+            names, known = _own_names(names, column, data, gene_symbols, faults)
+        place = np.where(known, genes.get_indexer(pd.Index(names)), -1)
+        fault = f"were not among those that {key!r} was fitted to"
+        _note(faults, names[known & (place < 0)], column, fault)
+        where.append(place)
+    sources, targets = where
+    if faults:
+        unscored = (sources < 0) | (targets < 0)
+        found = f"pairs: {'; '.join(faults)}."
+        if unscored.all():
+            raise KeyError(found)
+        logger.warning("%s The probability of %d pairs is NaN.", found, int(unscored.sum()))
+    return sources, targets
+
+
+def _own_names(
+    names: pd.Series, column: str, data: AnnData, gene_symbols: str, faults: list[str]
+) -> tuple[pd.Series, np.ndarray]:
+    """Return the names in ``adata.var_names`` of genes named as in a column of ``var``.
+
+    Also returns which of them were found; faults are added to the list.
+    """
     where = positions(names, gene_ids(data, gene_symbols))
     for code, fault in ((-1, "are not in"), (-2, "are the names of several genes in")):
-        if (where == code).any():
-            found = names[where == code].unique()
-            msg = (
-                f"pairs: {len(found)} genes of its column {column!r} {fault} "
-                f"adata.var[{gene_symbols!r}]: {listed(found, 5)}."
-            )
-            raise KeyError(msg)
-    return pd.Series(data.var_names[where].astype(str), index=names.index)
+        _note(faults, names[where == code], column, f"{fault} adata.var[{gene_symbols!r}]")
+    own = pd.Series(data.var_names[where].astype(str), index=names.index)
+    return own, where >= 0
 
 
-def _positions(names: pd.Series, genes: pd.Index, column: str, key: str) -> np.ndarray:
-    where = genes.get_indexer(pd.Index(names))
-    if (where < 0).any():
-        unknown = names[where < 0].unique()
-        msg = (
-            f"pairs: {len(unknown)} genes of its column {column!r} were not among those that "
-            f"{key!r} was fitted to: {listed(unknown, 5)}."
-        )
-        raise KeyError(msg)
-    return where
+def _note(faults: list[str], names: pd.Series, column: str, fault: str) -> None:
+    """Add what is wrong with some names to the list, if there are any."""
+    if len(names):
+        unique = names.unique()
+        faults.append(f"{len(unique)} genes of its column {column!r} {fault}: {listed(unique, 5)}")

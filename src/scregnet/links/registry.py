@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from scregnet._validate import check_choice
+from scregnet._validate import check_choice, did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,8 +59,7 @@ def get_method(name: str, **parameters: Any) -> LinkMethod:
     known = [f.name for f in fields(cls)]  # type: ignore[arg-type]
     for parameter in parameters:
         if parameter not in known:
-            close = get_close_matches(parameter, known, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(parameter, known)
             msg = (
                 f"{parameter!r} is not a parameter of method={name!r}; "
                 f"it takes {', '.join(known) or 'none'}.{hint}"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from scregnet import get
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted, key_of_group
+from scregnet._anndata.slots import key_of_group
 from scregnet._docs import doc
+from scregnet.get._history import no_epochs
 from scregnet.pl._figure import colours, finish, panels
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def history(
 ) -> Figure | np.ndarray | None:
     """Draw losses and validation metrics of a fitted network by epoch, and mark the kept epoch.
 
-    Draws :func:`scregnet.get.history`. Each member of an ensemble has its own lines.
+    Draws :func:`scregnet.get.history`. Each member of an ensemble has its own lines. For a method
+    without epochs, the axes are empty and a text on them says so.
 
     Parameters
     ----------
@@ -64,8 +66,7 @@ def history(
     KeyError
         There is no fitted network named ``key``, or no such ``group``.
     ValueError
-        The method is not trained in epochs, ``palette`` or ``ax`` does not fit, or ``group`` is
-        missing.
+        ``palette`` or ``ax`` does not fit, or ``group`` is missing.
 
     Examples
     --------
@@ -78,20 +79,25 @@ def history(
     adata = resolve(adata, mod)
     key = key_of_group(adata, key, group)
     table = get.history(adata, key=key)
-    if len(table) == 0:
-        method = str(fitted(adata, key)["params"]["method"])
-        msg = (
-            f"adata.uns[{key!r}]['history'] is empty: method {method!r} is not trained in epochs, "
-            f"so there is no history to draw."
-        )
-        raise ValueError(msg)
     pair = colours(palette, ["training", "validation"], "curves")
     losses, scores = axes = panels(ax, 2, figsize=figsize, dpi=dpi, default_size=(8.4, 3.6))
-    _panel(losses, table, _LOSSES, pair)
-    _panel(scores, table, _SCORES, pair)
+    if len(table) == 0:
+        _say(axes, no_epochs(adata, key))
+    else:
+        _panel(losses, table, _LOSSES, pair)
+        _panel(scores, table, _SCORES, pair)
     losses.set(title="Loss", ylabel="Loss")
     scores.set(title="Validation pairs", ylabel="AUROC, AUPRC")
     return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
+
+
+def _say(axes: Sequence[Axes], text: str) -> None:
+    """Leave axes empty, with a text on the first."""
+    for ax in axes:
+        ax.set(xticks=[], yticks=[], xlabel="Epoch")
+    place: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes[0].transAxes}
+    # Two lines: one is wider than the axes.
+    axes[0].text(0.5, 0.5, text.replace(": ", ":\n"), place, color="0.4")
 
 
 def _panel(ax: Axes, table: pd.DataFrame, curves: dict[str, str], pair: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from scregnet._anndata.access import flags, resolve, write
 from scregnet._docs import doc
 from scregnet._genes.network import read_network
 from scregnet._genes.signs import signs_to_uns
+from scregnet._validate import check_choice
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -24,6 +25,7 @@ def prior(
     *,
     key_added: str | None = None,
     gene_symbols: str | None = None,
+    complexes: Literal["drop", "expand"] = "drop",
     copy: bool = False,
     mod: str = "rna",
 ) -> AnnData | MuData | None:
@@ -40,6 +42,10 @@ def prior(
     gene_symbols
         Column of ``adata.var`` with the names that the network uses; ``None`` takes
         ``adata.var_names``. Ignored for a matrix. Names that several genes share are dropped.
+    complexes
+        What becomes of complexes, which are not genes: CollecTRI's ``AP1`` and ``NFKB``, OmniPath's
+        ``COMPLEX:JUN_FOS``. ``"expand"`` gives their edges to their members, unless the network has
+        the member's own edge. Ignored for a matrix.
     %(copy)s
     %(mod)s
 
@@ -52,14 +58,15 @@ def prior(
     - ``.var["is_tf"]``: bool, the regulators and the genes that you had marked before; marks of an
       earlier call with the same key are removed.
     - ``.uns["prior"]`` (or ``key_added``): counts of edges, TFs and targets, given and matched;
-      ``signs``, if some edges repress: which edges have a known sign.
+      ``complexes``, if there are any, with their members and their number of edges; ``signs``, if
+      some edges repress: which edges have a known sign.
 
     Raises
     ------
     ValueError
         If no edge matches (the message names the likely cause) or the network is malformed.
-    KeyError
-        If a key of ``adata.varp`` or a column of ``adata.var`` does not exist.
+    KeyError, FileNotFoundError
+        If a key of ``adata.varp``, a column of ``adata.var`` or a file does not exist.
     TypeError
         If ``prior`` has none of the forms.
 
@@ -74,7 +81,10 @@ def prior(
     """
     source = resolve(adata, mod)
     key = "prior" if key_added is None else key_added
-    network = read_network(prior, source, gene_symbols=gene_symbols)
+    check_choice("complexes", complexes, ("drop", "expand"))
+    network = read_network(
+        prior, source, gene_symbols=gene_symbols, expand_complexes=complexes == "expand"
+    )
 
     regulators = np.zeros(source.n_vars, dtype=bool)
     regulators[network.sources] = True

@@ -14,9 +14,9 @@ from scregnet._anndata.groups import group_keys, groups_of
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._settings import settings
-from scregnet._validate import check_choice, check_integer
+from scregnet._validate import check_choice, check_integer, own_arguments
 from scregnet.encoders import CellStream, Embedding, EmbedOptions, GeneEncoder, create
-from scregnet.encoders.registry import find
+from scregnet.encoders.registry import check_parameters, find
 from scregnet.tl._cells import Cells
 from scregnet.tl._embed_result import check_result, check_used, coverage
 from scregnet.tl._gene_ids import genes_of
@@ -97,7 +97,10 @@ def embed(
     >>> adata = sr.datasets.simulated()
     >>> sr.tl.embed(adata, model="svd", n_components=16)
     """
-    name = find(model)[0].name
+    entry = find(model).entry
+    name = entry.name
+    if model_parameters:
+        check_parameters(entry, model_parameters, own_arguments(embed))
     key = name if key_added is None else key_added
     check_key(key)
     _check_numbers(batch_size=batch_size, max_cells=max_cells)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from scregnet._validate import check_integer, check_interval, listed
+from scregnet._validate import check_integer, check_interval, did_you_mean, listed, own_arguments
 from scregnet.links import LinkMethod, LinkTask, Split, get_method, method_class
 
 if TYPE_CHECKING:
@@ -79,21 +77,21 @@ def read_keywords(
         raise TypeError(msg)
     own = {name: value for name, value in keywords.items() if name in options}
     rest = {name: value for name, value in keywords.items() if name not in options}
+    _check_names(method, rest, (options - set(fixed)) | {"random_state", "show_progress_bar"})
     return get_method(method, **rest), FitOptions(**own)
 
 
 def check_method_params(method: str, parameters: Iterable[str], function: Any) -> None:
     """Raise ``TypeError`` for an unknown keyword, with a hint from both lists of arguments."""
+    _check_names(method, parameters, own_arguments(function))
+
+
+def _check_names(method: str, parameters: Iterable[str], others: Iterable[str]) -> None:
+    """Raise ``TypeError`` for a name that is no hyper-parameter; ``others`` are for the hint."""
     own = [f.name for f in fields(method_class(method))]  # type: ignore[arg-type]
-    taken = [
-        name
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
-    ]
     for name in parameters:
         if name not in own:
-            close = get_close_matches(name, [*own, *taken], n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(name, [*own, *others])
             msg = (
                 f"{name!r} is not a parameter of method={method!r}; "
                 f"it takes {', '.join(own) or 'none'}.{hint}"

@@ -1,0 +1,276 @@
+"""Read a known network from a file, from pairs or from a mapping, as a frame of edges."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from numbers import Real
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scregnet._logging import logger
+from scregnet._validate import listed
+
+# The separator that a suffix stands for; a txt file may have any.
+SUFFIXES = {".csv": ",", ".tsv": "\t", ".txt": None}
+READABLE = "csv, tsv or txt, plain or .gz"
+
+LARGEST = 2**30
+"""Bytes of text that are read at most: a small gzip file may unpack to any size."""
+
+# The third column of TRRUST's files, in lower case.
+_MODES = {"activation", "repression", "unknown"}
+
+
+def path_of(prior: str | PathLike[str], keys: Collection[str]) -> Path | None:
+    """Return the path that ``prior`` names, or ``None`` if it is one of ``keys`` of ``varp``.
+
+    A text is a path if it ends like one that can be read, or if there is a file of that name.
+
+    Raises
+    ------
+    ValueError
+        It is a key and a file.
+    KeyError, FileNotFoundError
+        It is neither.
+    """
+    path = Path(prior).expanduser()
+    is_file, readable = _is_file(path), _suffix(path) in SUFFIXES
+    if isinstance(prior, str):
+        if prior in keys and not (is_file and readable):
+            return None
+        if prior in keys:
+            msg = (
+                f"prior={prior!r} is a key of adata.varp and a file. "
+                f"Pass adata.varp[{prior!r}] for the key, or pathlib.Path({prior!r}) for the file."
+            )
+            raise ValueError(msg)
+        if not is_file and not readable:
+            msg = (
+                f"prior={prior!r} is not in adata.varp; it has {listed(keys)}. "
+                "Call sr.pp.prior(adata, network) first. It is not a file either: "
+                f"{str(path.absolute())[:200]!r} does not exist."
+            )
+            raise KeyError(msg)
+    if not is_file:
+        msg = (
+            f"prior={str(prior)!r} is not a file: {str(path.absolute())!r} does not exist. "
+            f"It is not a key of adata.varp either, which has {listed(keys)}."
+        )
+        raise FileNotFoundError(msg)
+    return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # The name is too long: somebody passed the text of a file.
+        return False
+
+
+def _suffix(path: Path) -> str:
+    """Return the last suffix in lower case, or the one before ``.gz``."""
+    name = path.name.lower()
+    return Path(name.removesuffix(".gz")).suffix
+
+
+def read_file(path: Path, is_header: Callable[[list[str]], bool]) -> pd.DataFrame:
+    """Read a csv, tsv or txt file, all columns as text.
+
+    ``is_header`` tells whether names of columns include a source and a target. If they do not, the
+    first two columns are taken, and a third one if it holds weights or TRRUST's modes.
+
+    Raises
+    ------
+    ValueError
+        The file has another suffix or is not a text of that kind, is larger than :data:`LARGEST`,
+        or has less than two columns.
+    """
+    name = repr(str(path))
+    suffix = _suffix(path)
+    if suffix not in SUFFIXES:
+        msg = f"prior={name} is a file of another kind than {READABLE}. Pass it as a frame."
+        raise ValueError(msg)
+    content = _content(path)
+    first = _first_line(content)
+    separator = _separator(first, SUFFIXES[suffix])
+    columns = _fields(first, separator)
+    if len(columns) < 2:
+        msg = (
+            f"prior={name} has one column, but needs a source and a target. "
+            f"Its first line is {first[:100]!r}."
+        )
+        raise ValueError(msg)
+    if is_header(columns):
+        frame = _parse(content, separator, name, header=0)
+    else:
+        frame = _named(_parse(content, separator, name, header=None), name)
+    logger.info("prior: %s rows read from %s", f"{len(frame):,}", name)
+    return frame.reset_index(drop=True)
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a file, unpacked, and bound their number."""
+    name = repr(str(path))
+    zipped = path.name.lower().endswith(".gz")
+    try:
+        with gzip.open(path, "rb") if zipped else path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        msg = f"prior={name} is not a whole gzip file: {error}."
+        raise ValueError(msg) from error
+    if len(content) > LARGEST:
+        msg = (
+            f"prior={name} holds more than {LARGEST:,} bytes of text. "
+            "Read the columns and rows that you need, and pass a frame."
+        )
+        raise ValueError(msg)
+    if not content.strip():
+        msg = f"prior={name} is an empty file: prior has no edges."
+        raise ValueError(msg)
+    # A text has no byte 0; a spreadsheet or a pickle that was renamed has.
+    if b"\0" in content[:100_000]:
+        msg = f"prior={name} is not a text file. It must be {READABLE}, whatever its name says."
+        raise ValueError(msg)
+    return content
+
+
+def _first_line(content: bytes) -> str:
+    start = content.lstrip()[:100_000].decode("utf-8-sig", errors="replace")
+    return start.splitlines()[0]
+
+
+def _separator(line: str, usual: str | None) -> str:
+    """Return what separates the columns of a line: as the suffix says if it is there."""
+    # Some programs write csv files with semicolons, and tables with tabs as csv.
+    for separator in (usual, "\t", ",", ";"):
+        if separator is not None and separator in line:
+            return separator
+    return r"\s+"
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    """Divide a line into fields and take quotes off."""
+    if len(separator) > 1:
+        return line.replace('"', "").split()
+    return [field.strip() for field in next(csv.reader([line], delimiter=separator))]
+
+
+def _parse(content: bytes, separator: str, name: str, *, header: int | None) -> pd.DataFrame:
+    """Return all rows as text; an empty field is missing."""
+    try:
+        return pd.read_csv(
+            io.BytesIO(content),
+            sep=separator,
+            header=header,
+            dtype=str,
+            # Genes are called NAN and NA; only an empty field is missing.
+            keep_default_na=False,
+            na_values=[""],
+            skipinitialspace=True,
+            encoding="utf-8-sig",
+        )
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        msg = f"prior={name} cannot be read as a table: {str(error).strip()}."
+        raise ValueError(msg) from error
+
+
+def _named(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Name the columns of a table whose first row does not name a source and a target."""
+    if _mostly(pd.to_numeric(rows[1], errors="coerce").notna()):
+        msg = (
+            f"prior={name} has numbers in its second column, such as {rows[1].iloc[-1]!r}, and "
+            "no header that names a source and a target. Name the columns; or, if it is a table "
+            "of regulators × targets, pass pd.read_csv(path, index_col=0)."
+        )
+        raise ValueError(msg)
+    columns, start = {0: "source", 1: "target"}, 0
+    if rows.shape[1] > 2:
+        third, start = _third_column(rows[2])
+        columns |= {} if third is None else {2: third}
+    frame = rows.iloc[start:, : len(columns)].rename(columns=columns)
+    logger.info(
+        "prior: %s has no header with source and target; its first columns are read as %s, "
+        "from row %d on: %s",
+        *(name, ", ".join(columns.values()), start, listed(frame.iloc[0])),
+    )
+    return frame
+
+
+def _third_column(column: pd.Series) -> tuple[str | None, int]:
+    """Return the name of a column of weights or modes, and the row in which they start."""
+    is_number = pd.to_numeric(column, errors="coerce").notna()
+    is_mode = column.str.strip().str.lower().isin(_MODES)
+    for name, fits in (("weight", is_number), ("mode", is_mode)):
+        # Not all of them: a wrong weight is an error that names its row, later.
+        if _mostly(fits):
+            # A first row with another text is a header whose names are unknown.
+            is_header = not fits.iloc[0] and len(column) > 1 and pd.notna(column.iloc[0])
+            return name, int(is_header)
+    return None, 0
+
+
+def _mostly(fits: pd.Series) -> bool:
+    """Whether more than half of the rows fit, without the first one, which may be a header."""
+    rest = fits.iloc[1:] if len(fits) > 1 else fits
+    return bool(rest.mean() > 0.5)
+
+
+def mapping_edges(prior: Mapping[Any, Any]) -> pd.DataFrame:
+    """Return the edges of a mapping from TFs to targets, or to mappings of targets to weights."""
+    return _frame(_edges_of_mapping(prior))
+
+
+def _edges_of_mapping(prior: Mapping[Any, Any]) -> Iterator[tuple[str, str, Any]]:
+    for source, targets in prior.items():
+        where = f"prior[{source!r}]"
+        # A text is iterable, by letters; so is a frame, by the names of its columns.
+        if isinstance(targets, (str, bytes, pd.DataFrame)) or not isinstance(targets, Iterable):
+            shown = repr(targets) if isinstance(targets, str) else type(targets).__name__
+            msg = f"{where} is {shown}; give its targets as a list, or as {{target: weight}}."
+            raise ValueError(msg)
+        weighted = targets.items() if isinstance(targets, Mapping) else ((t, 1.0) for t in targets)
+        for target, weight in weighted:
+            yield _edge(source, target, weight, where)
+
+
+def pair_edges(prior: Iterable[Any]) -> pd.DataFrame:
+    """Return the edges of an iterable of ``(source, target)`` or ``(source, target, weight)``."""
+    return _frame(_edges_of_pairs(prior))
+
+
+def _edges_of_pairs(prior: Iterable[Any]) -> Iterator[tuple[str, str, Any]]:
+    for row, edge in enumerate(prior):
+        listlike = isinstance(edge, (Sequence, np.ndarray)) and not isinstance(edge, (str, bytes))
+        if not listlike or len(edge) not in (2, 3):
+            msg = (
+                f"prior: row {row} is {str(edge)[:100]!r}; "
+                "give (source, target) or (source, target, weight)."
+            )
+            raise ValueError(msg)
+        yield _edge(edge[0], edge[1], edge[2] if len(edge) == 3 else 1.0, f"prior: row {row}")
+
+
+def _edge(source: Any, target: Any, weight: Any, where: str) -> tuple[str, str, Any]:
+    """Return an edge whose names are texts, or raise and say where it is."""
+    for role, name in (("source", source), ("target", target)):
+        if not isinstance(name, str):
+            msg = f"{where} has the {role} {name!r}, which is not the name of a gene."
+            raise ValueError(msg)
+    # Weights that are texts come from arrays of text; they are read as numbers later.
+    if not isinstance(weight, (Real, str)):
+        msg = f"{where} has the weight {weight!r}, which is not a number."
+        raise ValueError(msg)
+    return source, target, weight
+
+
+def _frame(edges: Iterable[tuple[str, str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(list(edges), columns=["source", "target", "weight"])
