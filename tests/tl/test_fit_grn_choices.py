@@ -228,7 +228,7 @@ class TestLabelFrequency:
         other = ~np.eye(60, 900, dtype=bool)
         means = {}
         for c in (1.0, 0.4):
-            sr.tl.fit_grn(adata, prior, "degree", label_frequency=c, n_bootstrap=0)
+            sr.tl.fit_grn(adata, prior, "degree", label_frequency=c, n_folds=1, n_bootstrap=0)
             means[c] = adata.varp["grn"][:60].toarray()
         share = edges[other].mean()
         assert means[1.0][other].mean() == pytest.approx(0.4 * share, rel=0.05)
@@ -244,7 +244,7 @@ class TestLabelFrequency:
         adata, prior, _ = incomplete
         found = {}
         for c in (1.0, 0.4):
-            sr.tl.fit_grn(adata, prior, "degree", label_frequency=c, n_bootstrap=0)
+            sr.tl.fit_grn(adata, prior, "degree", label_frequency=c, n_folds=1, n_bootstrap=0)
             found[c] = (
                 sr.get.metrics(adata)
                 .query("model == 'degree' and split == 'test'")

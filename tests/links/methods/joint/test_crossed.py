@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from scregnet._settings import settings
 from scregnet.links import Pairs, PlattCalibration
+from scregnet.links.methods.joint import crossed
 from scregnet.links.methods.joint.method import Joint
 from scregnet.links.methods.joint.pairs import known_pairs, places_of
 from scregnet.links.pairs.folds import assign_folds
@@ -110,3 +112,10 @@ def test_without_trees_the_process_is_calibrated(world, monkeypatch):
     logits = out_of_fold(task, folds[:, :1])[:, 0]
     assert expit(logits).mean() == pytest.approx(task.train.labels.mean(), abs=0.01)
     assert 0.9 < np.corrcoef(logits, boosted[:, 0])[0, 1] < 0.9999
+
+
+def test_threads_change_no_bit(world, monkeypatch):
+    task, folds, alone = world
+    monkeypatch.setattr(crossed, "PARALLEL_CELLS", 0)
+    with settings.override(n_jobs=3):
+        np.testing.assert_array_equal(out_of_fold(task, folds), alone)

@@ -376,7 +376,7 @@ def test_a_fitted_network_scores_the_same_after_a_file(tmp_path, n_models):
         ({"learning_rate": 1.5}, ValueError, "learning_rate must lie in"),
         ({"n_leaves": 1}, ValueError, "n_leaves must be at least 2"),
         ({"n_bags": 0}, ValueError, "n_bags must be at least 1"),
-        ({"n_folds": 1}, ValueError, "n_folds must be at least 2"),
+        ({"n_inner_folds": 1}, ValueError, "n_inner_folds must be at least 2"),
         ({"max_pairs": 0}, ValueError, "max_pairs must be at least 1"),
         ({"dense_cells": -1}, ValueError, "dense_cells must be at least 0"),
         ({"tf": 0}, ValueError, "tf must lie in"),

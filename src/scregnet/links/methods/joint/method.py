@@ -59,7 +59,7 @@ class Joint(LinkMethod):
         Boosting rounds, their learning rate, and leaves of a tree; ``n_trees=0`` disables boosting.
     n_bags
         Boosted models that are averaged, each with its own folds.
-    n_folds
+    n_inner_folds
         Folds of the training pairs. The features of each fold are computed without its labels.
     n_forest_trees
         Trees of the forest of genes; 0 disables the forest.
@@ -81,7 +81,7 @@ class Joint(LinkMethod):
     learning_rate: float = 0.03
     n_leaves: int = 7
     n_bags: int = 2
-    n_folds: int = 5
+    n_inner_folds: int = 5
     n_forest_trees: int = 200
     max_pairs: int = 250_000
     dense_cells: int = DENSE_CELLS
@@ -128,7 +128,7 @@ class Joint(LinkMethod):
     }
 
     def __post_init__(self) -> None:
-        least = {"n_leaves": 2, "n_bags": 1, "n_folds": 2, "max_pairs": 1}
+        least = {"n_leaves": 2, "n_bags": 1, "n_inner_folds": 2, "max_pairs": 1}
         for name in ("n_trees", "n_forest_trees", "dense_cells", *least):
             check_integer(name, getattr(self, name), minimum=least.get(name, 0))
         check_interval("learning_rate", self.learning_rate, 0, 1, closed="right")
@@ -218,7 +218,7 @@ class Joint(LinkMethod):
         """Grow one boosted model from the training pairs, described without their own labels."""
         share = min(1, TREE_PAIRS / int(pairs.known.sum()))
         rows, outcomes = [], []
-        for held in _folds(pairs, self.n_folds, rng):
+        for held in _folds(pairs, self.n_inner_folds, rng):
             features = genes.describe(pairs.keep(~held))
             kept = held & (rng.random(held.shape) < share) if share < 1 else held
             of_tfs, targets = pairs.cells(kept)
