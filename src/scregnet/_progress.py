@@ -1,10 +1,14 @@
-"""The progress bar of long loops."""
+"""What a call is doing: progress bars of loops and of named stages, and what each stage took."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from time import perf_counter
+from typing import NamedTuple
 
+from scregnet._logging import logger
 from scregnet._settings import settings
 
 _SHOWN = {"validation_auprc": "validation AUPRC", "best": "best validation AUROC + AUPRC"}
@@ -31,3 +35,56 @@ def progress_bar(
             bar.set_postfix(shown, refresh=False)
 
         yield advance
+
+
+class _Call(NamedTuple):
+    """The call that stages belong to."""
+
+    title: str
+    show: bool
+
+
+_call: ContextVar[_Call | None] = ContextVar("_call", default=None)
+
+# Seconds after which the bar of a stage appears: short ones would only flicker.
+_DELAY = 0.5
+
+
+@contextmanager
+def stages(title: str, *, show: bool | None) -> Iterator[None]:
+    """Show and log, under ``title``, every :func:`stage` that is entered in the ``with`` block.
+
+    The steps of a call need not hand anything on to each other for it.
+    """
+    token = _call.set(_Call(title, settings.progress_bar if show is None else show))
+    try:
+        yield
+    finally:
+        _call.reset(token)
+
+
+@contextmanager
+def stage(name: str, total: int = 1) -> Iterator[Callable[[], None]]:
+    """Yield a function to call after each of ``total`` steps; log at ``info`` what all took.
+
+    Without steps there is no bar, for a stage that has stages of its own. Outside of :func:`stages`
+    nothing is shown and logged.
+    """
+    call = _call.get()
+    if call is None:
+        yield _nothing
+        return
+    start = perf_counter()
+    title = f"{call.title}: {name}"
+    if call.show and total:
+        from tqdm.auto import tqdm
+
+        with tqdm(total=total, desc=title, unit="step", leave=False, delay=_DELAY) as bar:
+            yield bar.update
+    else:
+        yield _nothing
+    logger.info("%s took %.1f s", title, perf_counter() - start)
+
+
+def _nothing() -> None:
+    """Take the place of a bar that is not shown."""

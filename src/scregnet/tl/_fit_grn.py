@@ -14,7 +14,7 @@ from scregnet._anndata.groups import CellGroup, cell_groups
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
-from scregnet._progress import progress_bar
+from scregnet._progress import progress_bar, stages
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls
 from scregnet.tl._fit.signs import network_signs
@@ -162,36 +162,24 @@ def fit_grn(
     )
     groups = [CellGroup(key)] if groupby is None else cell_groups(data, groupby, key)
     place = device_of(device, chosen)
-    # 2. The labelled pairs.
-    labelled = labelled_pairs(
-        data, prior, split, random_state=random_state, gene_symbols=gene_symbols
-    )
-    options.check_pairs(labelled)
-    # 3. The null models. They see the pairs only, which are the same for every group.
-    nulls = judge_nulls(labelled.parts, data.n_vars, options, but=method)
-    folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), data.n_vars)
-    plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
-    # 4. The method, for each group.
-    candidates = _candidates(data, labelled)
-    common = plan.params(len(candidates), data.n_vars)
-    varp: dict[str, Any] = {}
-    uns: dict[str, Any] = {}
-    for group in groups:
-        fit, task, record = _fit_group(data, plan, group, show_progress_bar=show_progress_bar)
-        matrices, extra = _matrices(fit, task, candidates, data.var_names, group.key)
-        varp |= matrices
-        params = {**common, **record, "best_epoch": fit.best_epoch(), "null": fit.null}
-        if groupby is not None:
-            params |= {"groupby": groupby, "group": group.name}
-        entry = {"varp_key": group.key, "params": params, **fit.to_uns(data.var_names), **extra}
-        uns[group.key] = entry
-        fit.log(group.key)
+    with stages(key, show=show_progress_bar):
+        # 2. The labelled pairs.
+        labelled = labelled_pairs(
+            data, prior, split, random_state=random_state, gene_symbols=gene_symbols
+        )
+        options.check_pairs(labelled)
+        # 3. The null models. They see the pairs only, which are the same for every group.
+        nulls = judge_nulls(labelled.parts, data.n_vars, options, but=method)
+        folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), data.n_vars)
+        plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
+        # 4. The method, for each group.
+        varp, uns = _networks(data, plan, groups, groupby, show_progress_bar=show_progress_bar)
     if groupby is not None:
         uns[key] = {
             "groupby": groupby,
             "groups": [group.name for group in groups],
             "keys": [group.key for group in groups],
-            "params": common,
+            "params": plan.params(data),
         }
     # 5. Commit.
     result = adata.copy() if copy else adata
@@ -227,7 +215,7 @@ class _Plan:
     folds: Folds | None
     fold_nulls: dict[str, Verdict]
 
-    def params(self, n_candidates: int, n_genes: int) -> dict[str, Any]:
+    def params(self, data: AnnData) -> dict[str, Any]:
         """Return what was asked for and what was found, for ``uns``."""
         train = self.labelled.parts.train
         own = vars(self.method)
@@ -237,8 +225,8 @@ class _Plan:
             **self.options.params(),
             "split": self.labelled.params(),
             "prior": self.labelled.report,
-            "n_genes": n_genes,
-            "n_candidate_tfs": n_candidates,
+            "n_genes": data.n_vars,
+            "n_candidate_tfs": len(_candidates(data, self.labelled)),
             "n_tfs": len(np.unique(train.sources[train.labels])),
             "n_edges_left_out": len(self.labelled.left_out[0]),
             "scregnet_version": version("scregnet"),
@@ -259,6 +247,32 @@ def _folds(
 
     folds = Folds.draw(labelled, options, method)
     return folds, judge_null_folds(nulls, n_genes, folds, options)
+
+
+def _networks(
+    data: AnnData,
+    plan: _Plan,
+    groups: list[CellGroup],
+    groupby: str | None,
+    *,
+    show_progress_bar: bool | None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fit the method to each group; return what ``varp`` and ``uns`` get of all of them."""
+    candidates = _candidates(data, plan.labelled)
+    common = plan.params(data)
+    varp: dict[str, Any] = {}
+    uns: dict[str, Any] = {}
+    for group in groups:
+        fit, task, record = _fit_group(data, plan, group, show_progress_bar=show_progress_bar)
+        matrices, extra = _matrices(fit, task, candidates, data.var_names, group.key)
+        varp |= matrices
+        params = {**common, **record, "best_epoch": fit.best_epoch(), "null": fit.null}
+        if groupby is not None:
+            params |= {"groupby": groupby, "group": group.name}
+        entry = {"varp_key": group.key, "params": params, **fit.to_uns(data.var_names), **extra}
+        uns[group.key] = entry
+        fit.log(group.key)
+    return varp, uns
 
 
 def _fit_group(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from scregnet._genes.split import PARTS, LabelledPairs, pairs_frame
 from scregnet._logging import logger
+from scregnet._progress import stage
 from scregnet._threads import one_thread_each
 from scregnet.links import LinkTask, PlattCalibration, get_method, method_class, null_models
 from scregnet.metrics import bootstrap, evaluate
@@ -79,7 +80,8 @@ def judge_nulls(
     for name in null_models():
         if name != but:
             rng = np.random.default_rng(options.random_state)
-            links = get_method(name).fit(task, rng=rng, device=None).links
+            with stage(f"null model {name}"), one_thread_each():
+                links = get_method(name).fit(task, rng=rng, device=None).links
             verdicts[name] = judge(links, parts, options)
     return verdicts
 
@@ -95,7 +97,8 @@ def figures_of(
     if options.n_bootstrap:
         # One seed for all models: they are compared on the same resamples.
         rng = np.random.default_rng(options.random_state)
-        ends = bootstrap(*data, n_bootstrap=options.n_bootstrap, rng=rng)
+        with stage(f"bootstrap, {part} pairs"):
+            ends = bootstrap(*data, n_bootstrap=options.n_bootstrap, rng=rng)
     return [
         (part, metric, value, *ends.get(metric, (np.nan, np.nan)))
         for metric, value in evaluate(*data).items()
@@ -237,7 +240,7 @@ def fit_links(
     if options.n_models == 1:
         rng = np.random.default_rng(options.random_state)
         callback = None if progress is None else progress(0)
-        with threads(method):
+        with threads(method), stage(f"fit of {name}", 0):
             members = [method.fit(task, rng=rng, device=device, progress=callback)]
         links: FittedLinks | EnsembleLinks = members[0].links
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from scregnet._genes.split import PARTS, LabelledPairs
+from scregnet._progress import stage
 from scregnet._threads import in_threads
 from scregnet.links import FittedLinks, LinkTask, Pairs, PlattCalibration, get_method, hold_out
 from scregnet.links.folded import FoldedLinks
@@ -121,7 +122,12 @@ def fit_folds(
 ) -> FoldedLinks:
     """Fit a method once for each fold of each repeat, and calibrate each fit."""
     fits = _crossed if _is_crossed(method, folds.n_folds) else _one_by_one
-    members = list(fits(method, task, folds, options, device))
+    name = "folds" if not method.is_null else "folds of a null model"
+    members = []
+    with stage(name, folds.n_folds * folds.folds.shape[1]) as tick:
+        for member in fits(method, task, folds, options, device):
+            members.append(member)
+            tick()
     return FoldedLinks.of(
         [member.links for member in members],
         [member.calibration for member in members],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from scregnet._progress import stage
 from scregnet._threads import in_threads
 
 if TYPE_CHECKING:
@@ -85,14 +86,16 @@ def all_links(
     values: list[np.ndarray] = []
     deviations: list[np.ndarray] = []
     nulls: list[np.ndarray] = []
-    for tfs, block in zip(parts, in_threads(score, parts, parallel=n_blocks > 1), strict=True):
-        indptr[tfs + 1] = block.sizes
-        indices.append(block.targets)
-        values.append(block.probabilities)
-        if block.deviations is not None:
-            deviations.append(block.deviations)
-        if block.null is not None:
-            nulls.append(block.null)
+    with stage("scoring links", n_blocks) as tick:
+        for tfs, block in zip(parts, in_threads(score, parts, parallel=n_blocks > 1), strict=True):
+            indptr[tfs + 1] = block.sizes
+            indices.append(block.targets)
+            values.append(block.probabilities)
+            if block.deviations is not None:
+                deviations.append(block.deviations)
+            if block.null is not None:
+                nulls.append(block.null)
+            tick()
     indptr = np.cumsum(indptr)
     where = _joined(indices, np.int32)
     if len(where) < np.iinfo(np.int32).max:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
+from scregnet._progress import stage
 from scregnet._validate import check_integer, check_interval
 from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.crossed import CrossedFolds, Steps
@@ -153,11 +154,14 @@ class Joint(LinkMethod):
         )
         tfs, pairs = known_pairs(train, task.n_genes, dense_cells=self.dense_cells)
         genes = self._described_genes(task, tfs, rng)
-        features = genes.describe(pairs)
-        forest = forest_logits(genes.forest_columns, pairs, self.n_forest_trees, rng)
+        with stage("process and factors"):
+            features = genes.describe(pairs)
+        with stage("forest"):
+            forest = forest_logits(genes.forest_columns, pairs, self.n_forest_trees, rng)
         trees: list[Trees] = []
         if self.n_trees and genes.factors:
-            trees = [self._boosted(genes, pairs, rng) for _ in range(self.n_bags)]
+            with stage("boosted trees", self.n_bags * self.n_inner_folds) as tick:
+                trees = [self._boosted(genes, pairs, rng, tick) for _ in range(self.n_bags)]
         links = JointLinks(features, forest, tuple(trees), offset)
         _check_scores(links, task.validation)
         return FitResult(links)
@@ -214,7 +218,13 @@ class Joint(LinkMethod):
         variances = Variances(**{f.name: getattr(self, f.name) for f in fields(Variances)})
         return _Genes(tfs, kernel, table, variances, factors=_mostly_labelled(task))
 
-    def _boosted(self, genes: _Genes, pairs: KnownPairs, rng: np.random.Generator) -> Trees:
+    def _boosted(
+        self,
+        genes: _Genes,
+        pairs: KnownPairs,
+        rng: np.random.Generator,
+        tick: Callable[[], None],
+    ) -> Trees:
         """Grow one boosted model from the training pairs, described without their own labels."""
         share = min(1, TREE_PAIRS / int(pairs.known.sum()))
         rows, outcomes = [], []
@@ -226,6 +236,7 @@ class Joint(LinkMethod):
                 features.rows(genes.tfs[row], targets[which]) for row, which in grouped(of_tfs)
             ]
             outcomes.append(pairs.labels[kept])
+            tick()
         return self._grown(np.concatenate(rows), np.concatenate(outcomes), rng)
 
     def _grown(self, rows: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) -> Trees:
