@@ -120,6 +120,7 @@ def links(adata: AnnData) -> pd.DataFrame:
                 method=METHOD,
                 split="split",
                 embedding=None if name == "none" else name,
+                n_folds=1,
                 random_state=seed,
                 device="cpu",
                 show_progress_bar=False,

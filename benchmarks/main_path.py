@@ -48,6 +48,7 @@ def beeline(data: Path, cell: str) -> pd.DataFrame:
                     method=METHOD,
                     split=adata.uns["splits"][split],
                     embedding=embedding,
+                    n_folds=1,
                     random_state=seed,
                     show_progress_bar=False,
                 )
@@ -132,7 +133,7 @@ def pbmc(data: Path) -> None:
     regulators = top["source"].value_counts().to_dict()
     print(f"\nof the 50 most probable links, {n_new} are new; regulators: {regulators}\n")
     print(to_markdown(top.head(12).assign(weight=top["weight"].map("{:.3f}".format))))
-    sr.pl.grn(adata, top_n=50, save=PICTURES / "pbmc_network.png")
+    sr.pl.grn(adata, save=PICTURES / "pbmc_network.png")
     sr.pl.metrics(adata, save=PICTURES / "pbmc_metrics.png")
 
 

@@ -107,6 +107,8 @@ def fit(run: Run, folder: str, path: str | None) -> dict[str, Any]:
             method=run.method,
             split=split,
             embedding=embedding,
+            # The evaluation alone.
+            n_folds=1,
             n_bootstrap=0,
             device="cpu",
             random_state=run.seed,
