@@ -1,0 +1,48 @@
+"""How many threads compute, and in which order their results come."""
+
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from scregnet._settings import settings
+from scregnet._threads import in_threads, n_threads, one_thread_each
+
+
+def test_the_default_is_what_the_process_may_use(monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 3)
+    assert n_threads() == 3
+    with settings.override(n_jobs=2):
+        assert n_threads() == 2
+
+
+def test_blas_gets_one_thread_and_its_own_number_back():
+    np.ones((8, 8)) @ np.ones((8, 8))
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    with one_thread_each():
+        assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_results_come_in_the_order_of_the_jobs(n_jobs):
+    with settings.override(n_jobs=n_jobs):
+        assert list(in_threads(lambda number: number**2, range(20))) == [n**2 for n in range(20)]
+
+
+def test_without_parallel_work_no_thread_is_started():
+    with settings.override(n_jobs=3):
+        names = set(in_threads(lambda _: threading.current_thread().name, range(4), parallel=False))
+    assert names == {threading.current_thread().name}
+
+
+def test_an_error_in_a_thread_reaches_the_caller():
+    def fail(number):
+        if number == 2:
+            msg = "two"
+            raise ValueError(msg)
+        return number
+
+    with settings.override(n_jobs=2), pytest.raises(ValueError, match="two"):
+        list(in_threads(fail, range(4)))
