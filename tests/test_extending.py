@@ -40,7 +40,7 @@ def test_the_method_of_the_page_is_fitted_judged_and_stored(tmp_path, capsys):
     adata.write_h5ad(tmp_path / "a.h5ad")
     pairs = adata.uns["grn"]["pairs"].head(50)
     again = sr.get.score_links(ad.read_h5ad(tmp_path / "a.h5ad"), pairs[["source", "target"]])
-    np.testing.assert_allclose(again["probability"], pairs["probability"], rtol=1e-6)
+    np.testing.assert_allclose(again["probability"], pairs["out_of_fold"], rtol=1e-6)
 
 
 def test_a_class_that_is_no_method_is_refused_when_it_is_registered():

@@ -11,7 +11,7 @@ import scregnet as sr
 def own():
     """A data set with the split that fit_grn made."""
     data = sr.datasets.simulated(n_obs=120, n_vars=80, random_state=3)
-    sr.tl.fit_grn(data, data.uns["network"], method="degree")
+    sr.tl.fit_grn(data, data.uns["network"], method="degree", n_folds=1)
     return data
 
 
@@ -207,7 +207,7 @@ def test_the_packages_own_splits_of_string_pass(shared, kind):
     """Every edge of STRING between two TFs runs both ways."""
     adata = sr.datasets.beeline("mDC", 500, network="string", path=shared / "data" / "beeline")
     sr.pp.split(adata, adata.uns["network"], kind=kind)
-    sr.tl.fit_grn(adata, method="degree", n_bootstrap=0, top_n_targets=1)
+    sr.tl.fit_grn(adata, method="degree", n_folds=1, n_bootstrap=0, top_n_targets=1)
     report = sr.bm.audit_split(
         adata, adata.uns["grn"]["pairs"], adata.uns["network"], null_models=False
     )

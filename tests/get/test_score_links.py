@@ -10,12 +10,14 @@ def test_scores_are_those_of_the_fit(fitted):
     scored = sr.get.score_links(fitted, pairs)
     np.testing.assert_array_equal(scored["probability"], pairs["weight"])
     assert scored["probability"].dtype == np.float32
-    assert list(scored.columns) == [*pairs.columns, "probability", "is_out_of_fold"]
+    assert list(scored.columns) == [*pairs.columns, "probability"]
 
 
 def test_pairs_that_were_not_kept_are_scored(fitted, net):
-    dropped = sr.tl.fit_grn(fitted, net, "degree", top_n_targets=1, key_added="top", copy=True)
-    every = sr.tl.fit_grn(fitted, net, "degree", key_added="top", copy=True)
+    dropped = sr.tl.fit_grn(
+        fitted, net, "degree", n_folds=1, top_n_targets=1, key_added="top", copy=True
+    )
+    every = sr.tl.fit_grn(fitted, net, "degree", n_folds=1, key_added="top", copy=True)
     pairs = sr.get.grn(every, key="top")
     np.testing.assert_array_equal(
         sr.get.score_links(dropped, pairs, key="top")["probability"], pairs["weight"]
@@ -66,7 +68,7 @@ def test_unknown_genes_are_nan_and_named(fitted, caplog):
     with pytest.raises(KeyError, match="'source' were not .*'ABC'; 1 genes of its column 'target'"):
         sr.get.score_links(fitted, pairs[1:3])
     none = sr.get.score_links(fitted, [])
-    assert none.columns.tolist() == ["source", "target", "probability", "is_out_of_fold"]
+    assert none.columns.tolist() == ["source", "target", "probability"]
     assert len(none) == 0
 
 
@@ -108,7 +110,7 @@ def test_folds_say_which_pairs_are_out_of_fold(adata, net, n_models):
 
 
 def test_a_group_is_named_and_symbols_are_looked_up(adata, net):
-    sr.tl.fit_grn(adata, net, "degree", groupby="cell_type", n_bootstrap=0)
+    sr.tl.fit_grn(adata, net, "degree", n_folds=1, groupby="cell_type", n_bootstrap=0)
     first = str(adata.uns["grn"]["groups"][0])
     pairs = net.head(20)[["source", "target"]]
     expected = sr.get.score_links(adata, pairs, key=f"grn_{first}")

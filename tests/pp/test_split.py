@@ -108,10 +108,10 @@ def test_what_comes_from_a_file_is_checked(adata, net):
     entry = adata.uns["split"]
     entry["pairs"] = entry["pairs"].assign(label=2)
     with pytest.raises(ValueError, match="'label' must hold 0 and 1"):
-        sr.tl.fit_grn(adata, method="degree")
+        sr.tl.fit_grn(adata, method="degree", n_folds=1)
     adata.uns["split"] = {"pairs": 3}
     with pytest.raises(KeyError, match=r"adata.uns\['split'\] is not a split"):
-        sr.tl.fit_grn(adata, split="split", method="degree")
+        sr.tl.fit_grn(adata, split="split", method="degree", n_folds=1)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_not_finite_values(adata, net, value):
 
 
 def test_scaled_values(adata, net):
-    sr.tl.fit_grn(adata, net, "degree", n_bootstrap=0)
+    sr.tl.fit_grn(adata, net, "degree", n_folds=1, n_bootstrap=0)
     adata.X = adata.X.toarray() - 1.5
     message = r"adata.X holds negative values \(lowest -1.5\), as scaled data do.*layer=.*adata.raw"
     fails(adata, ValueError, message, lambda: sr.tl.fit_grn(adata, net))
@@ -179,14 +179,14 @@ def test_arguments(adata, net, arguments, error, message):
     ],
 )
 def test_split_frames(adata, net, change, message):
-    split = sr.tl.fit_grn(adata, net, "degree", copy=True).uns["grn"]["pairs"][
+    split = sr.tl.fit_grn(adata, net, "degree", n_folds=1, copy=True).uns["grn"]["pairs"][
         ["source", "target", "label", "split"]
     ]
     fails(
         adata,
         ValueError,
         message,
-        lambda: sr.tl.fit_grn(adata, split=change(split), method="degree"),
+        lambda: sr.tl.fit_grn(adata, split=change(split), method="degree", n_folds=1),
     )
 
 

@@ -55,7 +55,7 @@ def test_row_is_regulator_and_column_is_target(adata):
             "target": [f"G{i:04d}" for i in (*range(1, 41), *range(1, 5))],
         }
     )
-    sr.tl.fit_grn(adata, net, "degree")
+    sr.tl.fit_grn(adata, net, "degree", n_folds=1)
     matrix = probabilities(adata)
     row, column = adata.var_names.get_loc("TF001"), adata.var_names.get_loc("TF002")
     assert matrix[row].sum() > matrix[column].sum() > 0
@@ -108,10 +108,10 @@ def test_metrics_are_those_of_the_pairs(fitted):
 
 
 def test_no_resamples_no_intervals(adata, net):
-    sr.tl.fit_grn(adata, net, "degree", n_bootstrap=0)
+    sr.tl.fit_grn(adata, net, "degree", n_folds=1, n_bootstrap=0)
     assert sr.get.metrics(adata)[["low", "high"]].isna().all(axis=None)
     with pytest.raises(ValueError, match="n_bootstrap must be at least 0"):
-        sr.tl.fit_grn(adata, net, "degree", n_bootstrap=-1)
+        sr.tl.fit_grn(adata, net, "degree", n_folds=1, n_bootstrap=-1)
 
 
 def test_probabilities_are_calibrated_on_validation_pairs(fitted):
@@ -133,7 +133,7 @@ def test_params_record_what_was_done(fitted):
 
 
 def test_a_null_model_as_the_method_stands_alone(adata, net):
-    sr.tl.fit_grn(adata, net, method="degree")
+    sr.tl.fit_grn(adata, net, method="degree", n_folds=1)
     assert list(sr.get.metrics(adata)["model"].unique()) == NULLS
     assert "probability_degree" not in adata.uns["grn"]["pairs"]
     assert adata.uns["grn"]["params"]["best_epoch"] == -1
@@ -175,10 +175,10 @@ def test_a_given_split_is_taken_as_it_is(adata, net):
 
 
 def test_a_split_without_validation_gets_it_from_training(adata, net):
-    sr.tl.fit_grn(adata, net, "degree")
+    sr.tl.fit_grn(adata, net, "degree", n_folds=1)
     split = adata.uns["grn"]["pairs"][["source", "target", "label", "split"]].astype({"split": str})
     split["split"] = split["split"].replace("validation", "train")
-    sr.tl.fit_grn(adata, split=split, method="degree")
+    sr.tl.fit_grn(adata, split=split, method="degree", n_folds=1)
     sizes = adata.uns["grn"]["pairs"]["split"].value_counts()
     assert sizes["test"] == (split["split"] == "test").sum()
     assert sizes["validation"] == pytest.approx(
@@ -188,8 +188,8 @@ def test_a_split_without_validation_gets_it_from_training(adata, net):
 
 def test_prior_in_varp_is_the_default(adata, net):
     sr.pp.prior(adata, net)
-    sr.tl.fit_grn(adata, method="degree", key_added="from_varp")
-    sr.tl.fit_grn(adata, net, method="degree", key_added="from_frame")
+    sr.tl.fit_grn(adata, method="degree", n_folds=1, key_added="from_varp")
+    sr.tl.fit_grn(adata, net, method="degree", n_folds=1, key_added="from_frame")
     np.testing.assert_array_equal(
         probabilities(adata, "from_varp"), probabilities(adata, "from_frame")
     )
@@ -197,23 +197,23 @@ def test_prior_in_varp_is_the_default(adata, net):
 
 def test_tfs_without_edges_are_candidates_when_marked(adata, net):
     adata.var["is_tf"] = adata.var_names.isin(["G0001", *net["source"]])
-    sr.tl.fit_grn(adata, net, "degree")
+    sr.tl.fit_grn(adata, net, "degree", n_folds=1)
     row = adata.var_names.get_loc("G0001")
     assert np.diff(adata.varp["grn"].indptr)[row] == 79
 
 
 def test_threshold_and_top_n_targets_write_only_what_is_kept(adata, net):
-    sr.tl.fit_grn(adata, net, "degree", key_added="all")
+    sr.tl.fit_grn(adata, net, "degree", n_folds=1, key_added="all")
     every = probabilities(adata, "all")
-    sr.tl.fit_grn(adata, net, "degree", threshold=0.3)
+    sr.tl.fit_grn(adata, net, "degree", n_folds=1, threshold=0.3)
     np.testing.assert_array_equal(probabilities(adata), np.where(every >= 0.3, every, 0))
-    sr.tl.fit_grn(adata, net, "degree", top_n_targets=5, key_added="top")
+    sr.tl.fit_grn(adata, net, "degree", n_folds=1, top_n_targets=5, key_added="top")
     top = probabilities(adata, "top")
     for row in np.flatnonzero(every.any(axis=1)):
         assert (top[row] > 0).sum() == 5
         assert top[row].max() == every[row].max()
         assert top[row][top[row] > 0].min() >= np.sort(every[row])[-5]
-    sr.tl.fit_grn(adata, net, "degree", threshold=0.3, top_n_targets=5)
+    sr.tl.fit_grn(adata, net, "degree", n_folds=1, threshold=0.3, top_n_targets=5)
     np.testing.assert_array_equal(probabilities(adata), np.where(every >= 0.3, top, 0))
 
 
@@ -226,7 +226,7 @@ def test_a_split_is_made_once_for_all(adata, net):
         assert adata.uns[key]["params"]["split"]["kind"] == "targets"
         assert adata.uns[key]["params"]["split"]["key"] == "split"
     # A prior that is named draws its own split.
-    sr.tl.fit_grn(adata, net, "degree", key_added="c")
+    sr.tl.fit_grn(adata, net, "degree", n_folds=1, key_added="c")
     assert adata.uns["c"]["params"]["split"] == {
         "kind": "pairs",
         "negatives": "all",
@@ -240,8 +240,8 @@ def test_a_split_is_made_once_for_all(adata, net):
 
 def test_the_default_split_is_that_of_pp_split(adata, net):
     sr.pp.split(adata, net, key_added="mine")
-    one = sr.tl.fit_grn(adata, net, "degree", copy=True)
-    other = sr.tl.fit_grn(adata, split="mine", method="degree", copy=True)
+    one = sr.tl.fit_grn(adata, net, "degree", n_folds=1, copy=True)
+    other = sr.tl.fit_grn(adata, split="mine", method="degree", n_folds=1, copy=True)
     np.testing.assert_array_equal(probabilities(one), probabilities(other))
     pd.testing.assert_frame_equal(one.uns["grn"]["pairs"], other.uns["grn"]["pairs"])
     pd.testing.assert_frame_equal(one.uns["grn"]["metrics"], other.uns["grn"]["metrics"])
@@ -370,19 +370,19 @@ def test_one_network_a_group_on_the_same_pairs(adata, net):
 @pytest.mark.filterwarnings("ignore:From 0.4:FutureWarning")
 def test_copy_mudata_and_view(adata, net):
     before = set(adata.uns)
-    changed = sr.tl.fit_grn(adata, net, "degree", copy=True)
+    changed = sr.tl.fit_grn(adata, net, "degree", n_folds=1, copy=True)
     assert set(adata.uns) == before
     assert "grn" not in adata.varp
     assert "grn" in changed.varp
     mdata = MuData({"rna": adata.copy()})
-    assert sr.tl.fit_grn(mdata, net, "degree") is None
+    assert sr.tl.fit_grn(mdata, net, "degree", n_folds=1) is None
     np.testing.assert_array_equal(probabilities(mdata.mod["rna"]), probabilities(changed))
-    assert isinstance(sr.tl.fit_grn(mdata, net, "degree", copy=True), MuData)
+    assert isinstance(sr.tl.fit_grn(mdata, net, "degree", n_folds=1, copy=True), MuData)
     with pytest.raises(KeyError, match="mod='atac' is not a modality"):
         sr.tl.fit_grn(mdata, net, mod="atac")
     view = adata[:100]
     with pytest.warns(ad.ImplicitModificationWarning):
-        sr.tl.fit_grn(view, net, "degree")
+        sr.tl.fit_grn(view, net, "degree", n_folds=1)
     assert not view.is_view
     assert "grn" not in adata.varp
 

@@ -85,7 +85,7 @@ class TestSplits:
         assert not known & set(zip(new["source"], new["target"], strict=True))
 
     def test_nothing_is_left_out_of_a_split_of_pairs(self, adata, net):
-        sr.tl.fit_grn(adata, net, "degree", n_bootstrap=0)
+        sr.tl.fit_grn(adata, net, "degree", n_folds=1, n_bootstrap=0)
         assert len(adata.uns["grn"]["left_out"]) == 0
         assert list(adata.uns["grn"]["left_out"]) == ["source", "target"]
 
@@ -127,7 +127,7 @@ class TestNegatives:
         )
         assert table["auroc"] == pytest.approx(0.5, abs=0.01)
         assert table["prevalence"] == 0.5
-        sr.tl.fit_grn(adata, net, "degree", n_bootstrap=0)
+        sr.tl.fit_grn(adata, net, "degree", n_folds=1, n_bootstrap=0)
         assert (
             sr.get.metrics(adata).query("model == 'degree' and metric == 'auroc'")["value"].min()
             > 0.6
@@ -205,7 +205,7 @@ class TestRandomEmbedding:
         ):
             sr.tl.fit_grn(adata, net, random_embedding=True, **QUICK)
         with pytest.raises(ValueError, match="the method uses none"):
-            sr.tl.fit_grn(adata, net, "degree", random_embedding=True)
+            sr.tl.fit_grn(adata, net, "degree", n_folds=1, random_embedding=True)
 
 
 class TestLabelFrequency:

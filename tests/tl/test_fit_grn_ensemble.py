@@ -73,7 +73,7 @@ def test_the_first_member_is_the_single_fit(ensemble, net, adata):
 
 
 def test_a_single_fit_under_the_same_name_takes_the_deviations_away(ensemble, net):
-    sr.tl.fit_grn(ensemble, net, "degree", n_bootstrap=0)
+    sr.tl.fit_grn(ensemble, net, "degree", n_folds=1, n_bootstrap=0)
     assert "grn_sd" not in ensemble.varp
 
 

@@ -36,7 +36,7 @@ def without_time(entry):
 @pytest.fixture(scope="module")
 def _pairs(_simulated):
     data = _simulated.copy()
-    sr.tl.fit_grn(data, data.uns["network"], "degree", n_bootstrap=0)
+    sr.tl.fit_grn(data, data.uns["network"], "degree", n_folds=1, n_bootstrap=0)
     return data.uns["grn"]["pairs"][["source", "target", "label", "split"]]
 
 
