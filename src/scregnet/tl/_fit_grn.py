@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet._anndata.access import check_names, flags, resolve, write
+from scregnet._anndata.access import check_names, resolve, write
 from scregnet._anndata.groups import CellGroup, cell_groups
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
 from scregnet.links import LinkMethod, get_method
-from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls
+from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls, warn_if_behind
+from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.task import FitOptions, check_method_params, device_of, make_task
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def fit_grn(
     layer: str | None = None,
     n_pcs: int | None = None,
     random_embedding: bool = False,
+    shuffle_expression: bool = False,
     label_frequency: float = 1.0,
     n_models: int = 1,
     n_folds: int = 1,
@@ -58,8 +60,9 @@ def fit_grn(
     """Learn from a partly known network which TF regulates which gene, and score every pair.
 
     Validation pairs choose the epoch and calibrate. Test pairs are scored once, at the end, next to
-    the null models, which use no expression. :doc:`/methods` describes the methods and
-    :doc:`/probabilities` what a probability means.
+    the null models, which use no expression. A fit that is not ahead of them within TFs logs a
+    warning (:ref:`differences`). :doc:`/methods` describes the methods and :doc:`/probabilities`
+    what a probability means.
 
     Parameters
     ----------
@@ -82,6 +85,9 @@ def fit_grn(
         Principal components of the cells to use as features of a gene; ``None`` takes all cells.
     random_embedding
         Replace the embedding by random vectors of the same scale, as a control.
+    shuffle_expression
+        Permute each gene's values among the cells, as a control: mean and detection stay,
+        co-expression does not. An embedding stays as it is.
     label_frequency
         Share of the true edges that the prior lists; below 1, probabilities are those of being an
         edge, not of being listed.
@@ -142,6 +148,7 @@ def fit_grn(
         layer=layer,
         n_pcs=n_pcs,
         random_embedding=random_embedding,
+        shuffle_expression=shuffle_expression,
         label_frequency=label_frequency,
         n_models=n_models,
         n_folds=n_folds,
@@ -162,10 +169,11 @@ def fit_grn(
     folds, fold_nulls = _folds(labelled, options, list(nulls), data.n_vars)
     plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
     # 4. The method, for each group.
-    candidates = _candidates(data, labelled)
+    candidates = candidate_tfs(data, labelled)
     common = plan.params(len(candidates), data.n_vars)
     varp: dict[str, Any] = {}
     uns: dict[str, Any] = {}
+    behind: dict[str, str | None] = {}
     for group in groups:
         fit, record = _fit_group(data, plan, group, show_progress_bar=show_progress_bar)
         varp[group.key], deviations = fit.network(candidates, data.n_vars)
@@ -176,6 +184,8 @@ def fit_grn(
             params |= {"groupby": groupby, "group": group.name}
         uns[group.key] = {"varp_key": group.key, "params": params, **fit.to_uns(data.var_names)}
         fit.log(group.key)
+        behind[group.key] = fit.behind()
+    warn_if_behind(method, behind)
     if groupby is not None:
         uns[key] = {
             "groupby": groupby,
@@ -192,15 +202,6 @@ def fit_grn(
     for name in stale:
         written.varp.pop(name, None)
     return result if copy else None
-
-
-def _candidates(data: AnnData, labelled: LabelledPairs) -> np.ndarray:
-    """Return the positions of the TFs whose links are scored: marked ones, and all regulators."""
-    chosen = np.zeros(data.n_vars, bool)
-    if "is_tf" in data.var:
-        chosen |= flags(data, "is_tf", "")
-    chosen[labelled.regulators()] = True
-    return np.flatnonzero(chosen)
 
 
 @dataclass(frozen=True, eq=False)
