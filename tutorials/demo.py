@@ -31,16 +31,17 @@ def main() -> None:
     sr.pp.split(adata)
     options = {"split": "split", "embedding": "svd", "show_progress_bar": False}
     sr.tl.fit_grn(adata, **options)
-    # Only its figures are wanted, so it needs no probabilities out of fold.
+    # Only its figures are wanted, so it needs no probabilities out of fold. It logs a warning, being
+    # no better than the null models within TFs.
     sr.tl.fit_grn(adata, method="scregnet", n_folds=1, key_added="scregnet", **options)
 
     # Both fits report the same null models, so one copy of them is enough.
-    metrics = pd.concat([sr.get.metrics(adata), sr.get.metrics(adata, key="scregnet")])
-    test = metrics[metrics["split"] == "test"].drop_duplicates(["model", "metric"])
-    table = test.pivot_table(index="model", columns="metric", values="value", sort=False)
+    keys = ("grn", "scregnet")
+    table = pd.concat([sr.get.metrics(adata, key=key, split="test", wide=True) for key in keys])
+    table = table[~table.index.duplicated()]
     nulls = " and ".join(null_models())
     print(f"\nTest pairs, which no model has seen (null models: {nulls}):\n")
-    print(table.round(3).rename_axis(index=None, columns=None).to_string())
+    print(table.round(3).to_string())
     print(
         "\nauroc and auprc: over all pairs. Knowing how many targets a TF has scores well here."
         "\nper_tf_*: within each TF. The number of targets alone scores 0.5 in per_tf_auroc."

@@ -107,3 +107,53 @@ def test_an_embedding_with_nan_is_refused(adata):
     adata.varm["bad"] = np.full((12, 2), np.nan)
     with pytest.raises(ValueError, match="must be a finite matrix"):
         embedding_features(adata, "bad")
+
+
+class TestShuffle:
+    @pytest.mark.parametrize("dense", [False, True])
+    @pytest.mark.parametrize("rows", [None, np.arange(5, 35)])
+    def test_values_of_a_gene_stay_and_cells_change(self, adata, dense, rows):
+        if dense:
+            adata.X = adata.X.toarray()
+        call = {"n_pcs": None, "rows": rows, "random_state": 0}
+        plain, summary, record = expression_features(adata, None, **call)
+        values, again, same_record = expression_features(adata, None, shuffle=True, **call)
+        np.testing.assert_array_equal(again, summary)
+        assert same_record == record
+        np.testing.assert_array_equal(np.sort(values, axis=1), np.sort(plain, axis=1))
+        assert (values != plain).any(axis=1).sum() == 11
+        # What all cells are given does not follow one permutation of the cells.
+        orders = {tuple(np.argsort(row, kind="stable")) for row in values[values.any(axis=1)]}
+        assert len(orders) > 5
+
+    def test_co_expression_is_gone(self):
+        rng = np.random.default_rng(0)
+        # Two modules of six genes: high correlation within, none between.
+        level = np.repeat(rng.gamma(1.0, 3.0, (500, 2)), 6, axis=1)
+        data = AnnData(sp.csr_matrix(np.log1p(rng.poisson(level)).astype(np.float32)))
+        call = {"n_pcs": None, "rows": None, "random_state": 0}
+        plain, _, _ = expression_features(data, None, **call)
+        values, _, _ = expression_features(data, None, shuffle=True, **call)
+        within = np.triu(np.ones((6, 6), bool), 1)
+        assert np.corrcoef(plain)[:6, :6][within].min() > 0.5
+        # 66 correlations of 500 cells: their standard error is 0.045.
+        off_diagonal = np.corrcoef(values)[np.triu_indices(12, 1)]
+        assert np.abs(off_diagonal).max() < 0.17
+        # The first principal axis: about half of the variance, and no more than chance, 1 / 12.
+        shares = []
+        for shuffle, of_all in ((False, plain), (True, values)):
+            axes, _, _ = expression_features(data, None, shuffle=shuffle, **{**call, "n_pcs": 3})
+            shares.append((axes[:, 0] ** 2).sum() / 3 / 12)
+            largest = np.linalg.eigvalsh(np.corrcoef(of_all))[-1]
+            assert shares[-1] == pytest.approx(largest / 12, rel=1e-4)
+        assert shares[0] > 3 * shares[1]
+
+    def test_a_seed_fixes_the_permutation(self, adata):
+        draws = [
+            expression_features(
+                adata, None, n_pcs=None, rows=None, random_state=seed, shuffle=True
+            )[0]
+            for seed in (0, 0, 1)
+        ]
+        np.testing.assert_array_equal(draws[0], draws[1])
+        assert not np.array_equal(draws[0], draws[2])

@@ -56,6 +56,7 @@ class TestAblation:
         assert list(table["variant"].unique()) == [
             "whole model",
             "no graph network",
+            "shuffled cells",
             "no embedding",
             "random embedding",
         ]
@@ -69,6 +70,7 @@ class TestAblation:
         [
             ("whole model", {}),
             ("no graph network", {"gnn": None}),
+            ("shuffled cells", {"shuffle_expression": True}),
             ("no embedding", {"embedding": None}),
             ("random embedding", {"random_embedding": True}),
         ],
@@ -158,6 +160,7 @@ class TestAblation:
         wanted = {
             "whole model": (how, {}),
             **{name: ({**how, **keywords}, {}) for name, keywords in without.items()},
+            "shuffled cells": (how, {"shuffle_expression": True}),
             "no embedding": (how, {"embedding": None}),
             "random embedding": (how, {"random_embedding": True}),
         }

@@ -5,6 +5,7 @@ import pytest
 
 from scregnet import metrics
 from scregnet.metrics._bootstrap import WeightedMetrics, _Strata
+from scregnet.metrics._metrics import METRICS
 
 
 def make(n=400, n_tfs=7, decimals=1, seed=0):
@@ -154,3 +155,67 @@ def test_thirty_thousand_pairs_take_less_than_two_seconds():
     metrics.bootstrap(*data, rng=np.random.default_rng(0))
     # Measured 0.3 s on one core; the bound leaves room for a slow or busy machine.
     assert time.process_time() - start < 2
+
+
+class TestDifference:
+    def test_it_is_that_of_the_figures_and_of_the_same_resamples(self):
+        labels, scores, tfs, probabilities = make()
+        other = scores + np.random.default_rng(5).normal(size=len(scores))
+        turned = 1 - probabilities
+        found = metrics.bootstrap_difference(
+            labels,
+            scores,
+            other,
+            tfs,
+            probabilities=probabilities,
+            other_probabilities=turned,
+            n_bootstrap=40,
+            rng=np.random.default_rng(3),
+        )
+        first = metrics.evaluate(labels, scores, tfs, probabilities)
+        second = metrics.evaluate(labels, other, tfs, turned)
+        assert found.keys() == first.keys() == set(METRICS)
+        for metric, (difference, *_) in found.items():
+            assert difference == pytest.approx(first[metric] - second[metric], abs=1e-12), metric
+        # By hand: both models weighted by the same draws.
+        rng = np.random.default_rng(3)
+        draw = _Strata(labels, np.unique(tfs, return_inverse=True)[1])
+        one, two = WeightedMetrics(labels, scores, tfs), WeightedMetrics(labels, other, tfs)
+        values = []
+        for _ in range(40):
+            weights = draw(rng)
+            values.append(one(weights)["per_tf_auroc"] - two(weights)["per_tf_auroc"])
+        difference, low, high = found["per_tf_auroc"]
+        shift = difference - np.mean(values)
+        expected = np.quantile(values, [0.025, 0.975]) + shift
+        assert (low, high) == pytest.approx(tuple(expected))
+        assert np.isnan(found["prevalence"][1:]).all()
+
+    def test_the_same_scores_do_not_differ(self):
+        labels, scores, tfs, probabilities = make()
+        found = metrics.bootstrap_difference(
+            labels, scores, 2 * scores + 1, tfs, rng=np.random.default_rng(0), n_bootstrap=20
+        )
+        assert "brier" not in found
+        del found["prevalence"]
+        for metric, ends in found.items():
+            assert ends == (0, 0, 0), metric
+
+    def test_pairing_makes_it_narrower_than_two_intervals(self):
+        labels, scores, tfs, _ = make(decimals=12)
+        other = scores + 0.3 * np.random.default_rng(5).normal(size=len(scores))
+        rng = np.random.default_rng
+        low, high = metrics.bootstrap(labels, scores, tfs, rng=rng(0))["auroc"]
+        _, below, above = metrics.bootstrap_difference(labels, scores, other, tfs, rng=rng(0))[
+            "auroc"
+        ]
+        assert above - below < 0.6 * (high - low)
+
+    def test_turned_scores_change_the_sign_only(self):
+        labels, scores, tfs, _ = make()
+        other = np.roll(scores, 7)
+        one = metrics.bootstrap_difference(labels, scores, other, tfs, rng=np.random.default_rng(1))
+        two = metrics.bootstrap_difference(labels, other, scores, tfs, rng=np.random.default_rng(1))
+        for metric in ("auroc", "auprc_ratio", "per_tf_auprc"):
+            difference, low, high = one[metric]
+            assert two[metric] == pytest.approx((-difference, -high, -low)), metric

@@ -109,7 +109,12 @@ def build_fitted(
             "random_state": seed,
         },
         "metrics": pd.DataFrame(metrics, columns=["model", "split", "metric", "value"]).assign(
-            low=np.nan, high=np.nan
+            low=np.nan,
+            high=np.nan,
+            best_null=pd.Categorical([np.nan] * len(metrics), categories=["degree"]),
+            difference=np.nan,
+            difference_low=np.nan,
+            difference_high=np.nan,
         ),
         "history": history.iloc[:0] if method == "degree" else history,
         "pairs": pairs,

@@ -47,6 +47,8 @@ def test_notebook_runs_without_errors_or_warnings(path, tmp_path):
         for output in outputs
         if output.output_type == "stream" and output.name == "stderr"
     ]
-    assert said == []
+    # A method that is not ahead of the null models is named; the text of the quick start says so.
+    other = [text for text in said if "is not clearly ahead of its null models" not in text]
+    assert other == []
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(pictures) >= 3

@@ -16,6 +16,9 @@ from scregnet._validate import check_integer, listed
 if TYPE_CHECKING:
     from anndata import AnnData
 
+SHUFFLE_STREAM = 6
+"""Number of the random stream that permutes expression; split, fits and folds have their own."""
+
 
 def log_normalised(
     adata: AnnData, layer: str | None, rows: np.ndarray | None = None
@@ -44,10 +47,12 @@ def expression_features(
     n_pcs: int | None,
     rows: np.ndarray | None,
     random_state: int | None,
+    shuffle: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Return the expression of each gene over cells, standardised per gene.
 
-    Genes that do not vary have zeros. See :func:`log_normalised` for the values.
+    Genes that do not vary have zeros. See :func:`log_normalised` for the values. ``shuffle``
+    permutes the values of each gene among the cells.
 
     Returns
     -------
@@ -71,6 +76,11 @@ def expression_features(
         logger.info(
             "expression: %d empty cells and %d genes that no cell expresses", n_empty, n_unseen
         )
+    if shuffle:
+        # After the summary, which a permutation changes by rounding only. Log-normalised values:
+        # permuted counts would change the totals of the cells, and so the mean of each gene.
+        seed = np.random.SeedSequence(random_state, spawn_key=(SHUFFLE_STREAM,))
+        cells = shuffled(cells, np.random.default_rng(seed))
     if n_pcs is None:
         values = (
             np.asarray(cells.T.toarray(), np.float32) - mean[:, None].astype(np.float32)
@@ -85,6 +95,17 @@ def expression_features(
     }
     summary = np.stack([mean, spread, n_seen / cells.shape[0]], axis=1)
     return np.ascontiguousarray(values, np.float32), summary.astype(np.float32), record
+
+
+def shuffled(cells: sp.csr_matrix, rng: np.random.Generator) -> sp.csr_matrix:
+    """Return the matrix, cells × genes, with the values of each gene in random cells."""
+    columns = cells.tocsc()
+    n_cells = columns.shape[0]
+    for start, end in zip(columns.indptr[:-1], columns.indptr[1:], strict=True):
+        # The cells come in random order, so the values need no permutation of their own.
+        columns.indices[start:end] = rng.choice(n_cells, end - start, replace=False)
+    columns.has_sorted_indices = False
+    return columns.tocsr()
 
 
 def _principal_axes(

@@ -14,7 +14,7 @@ from scregnet._docs import doc
 from scregnet._genes.split import labelled_pairs
 from scregnet._progress import progress_bar
 from scregnet._validate import check_integer
-from scregnet.bm._studies import SET_BY_THE_STUDY, Study
+from scregnet.bm._studies import RANDOM, SET_BY_THE_STUDY, SHUFFLED, Study, own_ablations
 from scregnet.tl._fit.task import FitOptions, read_keywords
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def ablation_study(
 ) -> pd.DataFrame:
     """Fit a method and versions of it that lack one part, each with several seeds.
 
-    Removing a useful part lowers the metrics. All versions of a seed share the same pairs. Random
-    vectors in place of the embedding show whether a gain comes from what the embedding knows; the
-    ablation of :cite:t:`kommu2025scregnet` has neither this control nor null models.
+    Removing a useful part lowers the metrics. All versions of a seed share the same pairs. Two
+    versions are controls: expression shuffled among cells, and random vectors in place of the
+    embedding. The ablation of :cite:t:`kommu2025scregnet` has neither controls nor null models.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def ablation_study(
         :func:`scregnet.pp.split`; the pairs of a frame stay.
     variants
         Name of a version to the keyword arguments that make it. ``None`` takes the whole model, the
-        method's own ablations, and versions without and with a random embedding.
+        method's own ablations, shuffled cells, and versions without and with a random embedding.
     n_seeds
         Fits of each version.
     %(device)s
@@ -70,7 +70,8 @@ def ablation_study(
     %(mod)s
     **fit_params
         For all versions: ``embedding``, ``layer``, ``n_pcs``, ``random_embedding``,
-        ``label_frequency``, ``n_models``, and hyper-parameters of the method.
+        ``shuffle_expression``, ``label_frequency``, ``n_models``, and hyper-parameters of the
+        method.
 
     Returns
     -------
@@ -149,13 +150,9 @@ def _tidy(tables: list[pd.DataFrame], order: list[str]) -> pd.DataFrame:
 def _default_variants(
     name: str, method: LinkMethod, data: AnnData, fit_params: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    variants: dict[str, dict[str, Any]] = {WHOLE: {}}
-    # What the user took away already is no ablation of the rest.
-    variants |= {
-        key: dict(value)
-        for key, value in method.ablations.items()
-        if not value.items() <= fit_params.items()
-    }
+    variants: dict[str, dict[str, Any]] = {WHOLE: {}, **own_ablations(method, fit_params)}
+    if method.needs_expression and not fit_params.get("shuffle_expression"):
+        variants[SHUFFLED] = {"shuffle_expression": True}
     if method.uses_embedding:
         vectors, _ = embedding_features(data, fit_params.get("embedding", "auto"))
         if vectors is None:
@@ -167,7 +164,7 @@ def _default_variants(
             raise ValueError(msg)
         variants |= {
             "no embedding": {"embedding": None},
-            "random embedding": {"random_embedding": True},
+            RANDOM: {"random_embedding": True},
         }
     if len(variants) == 1:
         msg = (

@@ -1,24 +1,39 @@
-"""What the studies share: fits that write nothing."""
+"""What the studies share: fits that write nothing, and the versions to compare with."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from scregnet._logging import logger
-from scregnet.tl._fit.fit import METRIC_COLUMNS, fit_links, judge_nulls
+from scregnet.tl._fit.fit import METRIC_COLUMNS, Fit, Verdict, fit_links, judge_nulls, metric_rows
 from scregnet.tl._fit.task import FitOptions, device_of, make_task
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from scregnet._genes.split import LabelledPairs
-    from scregnet.links import LinkMethod
+    from scregnet.links import LinkMethod, LinkTask
+    from scregnet.tl._fit.folds import Folds
 
 SET_BY_THE_STUDY = ("n_bootstrap", "n_folds", "threshold", "top_n_targets", "random_state")
 """Options of a fit that a study does not take: it writes no network and sets the seeds."""
+
+SHUFFLED = "shuffled cells"
+RANDOM = "random embedding"
+
+
+def own_ablations(method: LinkMethod, fit_params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the versions without one part that the method's class names, by name."""
+    # What the user took away already is no ablation of the rest.
+    return {
+        name: dict(keywords)
+        for name, keywords in method.ablations.items()
+        if not keywords.items() <= fit_params.items()
+    }
 
 
 class Study:
@@ -30,6 +45,39 @@ class Study:
         self.n_fits = 0
         self.failures: list[RuntimeError] = []
 
+    def fit(
+        self,
+        title: str,
+        name: str,
+        method: LinkMethod,
+        labelled: LabelledPairs,
+        options: FitOptions,
+        *,
+        nulls: dict[str, Verdict],
+        folds: Folds | None = None,
+        change: Callable[[LinkTask], LinkTask] | None = None,
+    ) -> Fit | None:
+        """Fit once, and once for each fold if there are folds; ``None`` if that fails.
+
+        ``title`` is for the log. ``change`` gets the task with its features and returns the one to
+        fit to.
+        """
+        self.n_fits += 1
+        device = device_of(self.device, method)
+        try:
+            task, _ = make_task(self.data, method, labelled.parts, options)
+            task = task if change is None else change(task)
+            found = fit_links(name, method, task, labelled, options, nulls, device=device)
+            if folds is None:
+                return found
+            from scregnet.tl._fit.folds import with_folds
+
+            return with_folds(found, method, task, folds, {}, device)
+        except RuntimeError as error:
+            logger.warning("%s: %s Its figures are NaN.", title, error)
+            self.failures.append(error)
+            return None
+
     def figures(
         self,
         title: str,
@@ -39,23 +87,15 @@ class Study:
         options: FitOptions,
     ) -> pd.DataFrame:
         """Return the metrics of one fit: model, split, metric, value. ``title`` is for the log."""
-        self.n_fits += 1
         options.check_pairs(labelled)
         nulls = judge_nulls(labelled.parts, self.data.n_vars, options, but=name)
-        try:
-            task, _ = make_task(self.data, method, labelled.parts, options)
-            fit = fit_links(
-                name, method, task, labelled, options, nulls, device=device_of(self.device, method)
-            )
-        except RuntimeError as error:
-            logger.warning("%s: %s Its figures are NaN.", title, error)
-            self.failures.append(error)
-            rows = [(model, *row) for model, found in nulls.items() for row in found.figures]
-            table = pd.DataFrame(rows, columns=METRIC_COLUMNS)
+        fit = self.fit(title, name, method, labelled, options, nulls=nulls)
+        if fit is not None:
+            table = fit.metrics()
+        else:
+            table = pd.DataFrame(metric_rows(nulls, name), columns=METRIC_COLUMNS)
             failed = table[table["model"] == table["model"].iloc[0]]
             table = pd.concat([failed.assign(model=name, value=np.nan), table], ignore_index=True)
-        else:
-            table = fit.metrics()
         return table[["model", "split", "metric", "value"]].copy()
 
     def check(self) -> None:

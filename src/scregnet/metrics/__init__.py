@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scregnet.metrics._bootstrap import bootstrap
+from scregnet.metrics._bootstrap import bootstrap, bootstrap_difference
 from scregnet.metrics._lift import lift
 from scregnet.metrics._metrics import auprc, auroc, brier, ece, epr, evaluate, per_tf
 from scregnet.metrics._q_values import q_values
@@ -11,6 +11,7 @@ __all__ = [
     "auprc",
     "auroc",
     "bootstrap",
+    "bootstrap_difference",
     "brier",
     "ece",
     "epr",

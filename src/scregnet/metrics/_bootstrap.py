@@ -6,6 +6,8 @@ replicate needs only cumulative sums of its weights.
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,22 +71,139 @@ def bootstrap(
     >>> rng = np.random.default_rng(0)
     >>> low, high = sr.metrics.bootstrap(labels, scores, ["A"] * 6, rng=rng)["auroc"]
     """
-    check_integer("n_bootstrap", n_bootstrap, minimum=1)
     check_interval("level", level, 0, 1, closed="neither")
+    found = resample(labels, scores, groups, probabilities, n_bootstrap=n_bootstrap, rng=rng)
+    prevalence = found.figures["prevalence"]
+    return {
+        metric: interval(metric, figure, found.replicates[metric], prevalence, level=level)
+        for metric, figure in found.figures.items()
+    }
+
+
+def bootstrap_difference(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    other_scores: ArrayLike,
+    groups: ArrayLike,
+    *,
+    probabilities: ArrayLike | None = None,
+    other_probabilities: ArrayLike | None = None,
+    n_bootstrap: int = 200,
+    rng: np.random.Generator,
+    level: float = 0.95,
+) -> dict[str, tuple[float, float, float]]:
+    """By how much two models of the same pairs differ in each metric, with percentile intervals.
+
+    The bootstrap is paired: both models are scored on the same resamples, drawn as in
+    :func:`bootstrap`. Differences are the first model's figure minus the other's.
+
+    Parameters
+    ----------
+    labels, groups
+        Whether each pair is an edge, and its TF; shape (n,).
+    scores, other_scores
+        Scores of the two models, higher for likelier edges; shape (n,).
+    probabilities, other_probabilities
+        Calibrated probabilities of the two models, shape (n,). Without both, ``brier`` and ``ece``
+        are left out.
+    n_bootstrap
+        Number of resamples.
+    rng
+        Source of randomness.
+    level
+        Share of the resamples that the interval covers.
+
+    Returns
+    -------
+    Metric → difference, lower and upper end. The ends are NaN for ``prevalence``, which does not
+    depend on the model, and all three for per-TF metrics if no TF has both kinds of pairs.
+
+    Raises
+    ------
+    ValueError
+        If only one kind of label occurs, a score is not finite, or a probability is outside [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import scregnet as sr
+    >>> labels, groups = [1, 1, 0, 0, 1, 0], ["A"] * 6
+    >>> first, second = [0.9, 0.3, 0.5, 0.1, 0.8, 0.2], [0.1, 0.9, 0.8, 0.2, 0.3, 0.7]
+    >>> rng = np.random.default_rng(0)
+    >>> found = sr.metrics.bootstrap_difference(labels, first, second, groups, rng=rng)
+    >>> difference, low, high = found["auroc"]
+    """
+    check_interval("level", level, 0, 1, closed="neither")
+    if probabilities is None or other_probabilities is None:
+        probabilities = other_probabilities = None
+    # Generators in the same state: the two models get the same resamples.
+    first_rng, second_rng = copy.deepcopy(rng), rng
+    n = n_bootstrap
+    first = resample(labels, scores, groups, probabilities, n_bootstrap=n, rng=first_rng)
+    second = resample(
+        labels, other_scores, groups, other_probabilities, n_bootstrap=n, rng=second_rng
+    )
+    prevalence = first.figures["prevalence"]
+    found = {}
+    for metric, figure in first.figures.items():
+        difference = figure - second.figures[metric]
+        replicates = first.replicates[metric] - second.replicates[metric]
+        ends = interval(metric, difference, replicates, prevalence, paired=True, level=level)
+        found[metric] = (difference, *ends)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """All metrics of some pairs, and the same metrics of every resample of these pairs."""
+
+    figures: dict[str, float]
+    replicates: dict[str, np.ndarray]
+    """By metric; shape (n_bootstrap,)."""
+
+
+def resample(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    groups: ArrayLike,
+    probabilities: ArrayLike | None,
+    *,
+    n_bootstrap: int,
+    rng: np.random.Generator,
+) -> Resampled:
+    """Compute the metrics of the pairs and of ``n_bootstrap`` resamples of them.
+
+    The resamples depend on ``labels``, ``groups`` and ``rng`` alone. Models of the same pairs and
+    seed can be compared replicate by replicate.
+    """
+    check_integer("n_bootstrap", n_bootstrap, minimum=1)
     weighted = WeightedMetrics(labels, scores, groups, probabilities)
     figures = weighted(np.ones(len(weighted.labels)))
     draw = _Strata(weighted.labels, weighted.groups)
-    replicates = [weighted(draw(rng)) for _ in range(n_bootstrap)]
+    drawn = [weighted(draw(rng)) for _ in range(n_bootstrap)]
+    return Resampled(
+        figures, {metric: np.array([found[metric] for found in drawn]) for metric in figures}
+    )
+
+
+def interval(
+    metric: str,
+    figure: float,
+    replicates: np.ndarray,
+    prevalence: float,
+    *,
+    paired: bool = False,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Return the percentile interval of a figure, or of the difference of two if ``paired``."""
+    if metric == "prevalence":
+        return float("nan"), float("nan")
     tails = [(1 - level) / 2, (1 + level) / 2]
-    intervals = {}
-    for metric, figure in figures.items():
-        values = np.array([replicate[metric] for replicate in replicates])
-        # The shift must not leave the range of the metric; ratios to chance end at 1 / prevalence.
-        largest = 1 / figures["prevalence"] if metric in ("auprc_ratio", "epr") else 1.0
-        low, high = np.clip(np.quantile(values, tails) - values.mean() + figure, 0, largest)
-        intervals[metric] = (float(low), float(high))
-    intervals["prevalence"] = (float("nan"), float("nan"))
-    return intervals
+    # The shift must not leave the range of the metric; ratios to chance end at 1 / prevalence.
+    largest = 1 / prevalence if metric in ("auprc_ratio", "epr") else 1.0
+    ends = np.quantile(replicates, tails) - replicates.mean() + figure
+    low, high = np.clip(ends, -largest if paired else 0, largest)
+    return float(low), float(high)
 
 
 class _Strata:

@@ -13,6 +13,22 @@ if TYPE_CHECKING:
 # As in Guo et al. 2017. Bins of equal width do not depend on the pairs: replicates share them.
 N_BINS = 15
 
+METRICS = (
+    "auroc",
+    "auprc",
+    "auprc_ratio",
+    "epr",
+    "per_tf_auroc",
+    "per_tf_auprc",
+    "brier",
+    "ece",
+    "prevalence",
+)
+"""What :func:`evaluate` returns, in its order."""
+
+LOWER_IS_BETTER = ("brier", "ece")
+"""Metrics that measure an error. Of all others, except ``prevalence``, more is better."""
+
 
 def check_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return labels as bool and scores as float64; raise if they cannot be ranked."""

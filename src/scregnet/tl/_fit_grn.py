@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet._anndata.access import check_names, flags, resolve, write
+from scregnet._anndata.access import check_names, resolve, write
 from scregnet._anndata.groups import CellGroup, cell_groups
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar, stages
 from scregnet.links import LinkMethod, get_method
-from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls
+from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls, warn_if_behind
+from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.signs import network_signs
 from scregnet.tl._fit.task import FitOptions, check_method_params, device_of, make_task
 
@@ -45,6 +46,7 @@ def fit_grn(
     layer: str | None = None,
     n_pcs: int | None = None,
     random_embedding: bool = False,
+    shuffle_expression: bool = False,
     label_frequency: float = 1.0,
     n_models: int = 1,
     n_folds: int = 5,
@@ -64,8 +66,9 @@ def fit_grn(
     """Learn from a partly known network which TF regulates which gene, and score every pair.
 
     Validation pairs choose the epoch and calibrate. Test pairs are scored once, at the end, next to
-    the null models, which use no expression. :doc:`/methods` describes the methods and
-    :doc:`/probabilities` what a probability means.
+    the null models, which use no expression. A fit that is not ahead of them within TFs logs a
+    warning (:ref:`differences`). :doc:`/methods` describes the methods and :doc:`/probabilities`
+    what a probability means.
 
     Parameters
     ----------
@@ -88,6 +91,9 @@ def fit_grn(
         Principal components of the cells to use as features of a gene; ``None`` takes all cells.
     random_embedding
         Replace the embedding by random vectors of the same scale, as a control.
+    shuffle_expression
+        Permute each gene's values among the cells, as a control: mean and detection stay,
+        co-expression does not. An embedding stays as it is.
     label_frequency
         Share of the true edges that the prior lists; below 1, probabilities are those of being an
         edge, not of being listed.
@@ -152,6 +158,7 @@ def fit_grn(
         layer=layer,
         n_pcs=n_pcs,
         random_embedding=random_embedding,
+        shuffle_expression=shuffle_expression,
         label_frequency=label_frequency,
         n_models=n_models,
         n_folds=n_folds,
@@ -193,15 +200,6 @@ def fit_grn(
     return result if copy else None
 
 
-def _candidates(data: AnnData, labelled: LabelledPairs) -> np.ndarray:
-    """Return the positions of the TFs whose links are scored: marked ones, and all regulators."""
-    chosen = np.zeros(data.n_vars, bool)
-    if "is_tf" in data.var:
-        chosen |= flags(data, "is_tf", "")
-    chosen[labelled.regulators()] = True
-    return np.flatnonzero(chosen)
-
-
 @dataclass(frozen=True, eq=False)
 class _Plan:
     """What the fits of all groups share."""
@@ -226,7 +224,7 @@ class _Plan:
             "split": self.labelled.params(),
             "prior": self.labelled.report,
             "n_genes": data.n_vars,
-            "n_candidate_tfs": len(_candidates(data, self.labelled)),
+            "n_candidate_tfs": len(candidate_tfs(data, self.labelled)),
             "n_tfs": len(np.unique(train.sources[train.labels])),
             "n_edges_left_out": len(self.labelled.left_out[0]),
             "scregnet_version": version("scregnet"),
@@ -258,10 +256,11 @@ def _networks(
     show_progress_bar: bool | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit the method to each group; return what ``varp`` and ``uns`` get of all of them."""
-    candidates = _candidates(data, plan.labelled)
+    candidates = candidate_tfs(data, plan.labelled)
     common = plan.params(data)
     varp: dict[str, Any] = {}
     uns: dict[str, Any] = {}
+    behind: dict[str, str | None] = {}
     for group in groups:
         fit, task, record = _fit_group(data, plan, group, show_progress_bar=show_progress_bar)
         matrices, extra = _matrices(fit, task, candidates, data.var_names, group.key)
@@ -272,6 +271,8 @@ def _networks(
         entry = {"varp_key": group.key, "params": params, **fit.to_uns(data.var_names), **extra}
         uns[group.key] = entry
         fit.log(group.key)
+        behind[group.key] = fit.behind()
+    warn_if_behind(plan.name, behind)
     return varp, uns
 
 

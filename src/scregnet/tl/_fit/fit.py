@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,9 @@ from scregnet._logging import logger
 from scregnet._progress import stage
 from scregnet._threads import one_thread_each
 from scregnet.links import LinkTask, PlattCalibration, get_method, method_class, null_models
-from scregnet.metrics import bootstrap, evaluate
+from scregnet.metrics import evaluate
+from scregnet.metrics._bootstrap import interval, resample
+from scregnet.metrics._metrics import LOWER_IS_BETTER
 from scregnet.tl._fit.network import Calibrated, Network, all_links, scored
 
 if TYPE_CHECKING:
@@ -23,8 +25,32 @@ if TYPE_CHECKING:
     from scregnet.links.task import Progress
     from scregnet.tl._fit.task import FitOptions
 
-METRIC_COLUMNS = ["model", "split", "metric", "value", "low", "high"]
+DIFFERENCE_COLUMNS = ["best_null", "difference", "difference_low", "difference_high"]
+METRIC_COLUMNS = ["model", "split", "metric", "value", "low", "high", *DIFFERENCE_COLUMNS]
+PART_NAMES = {"test": "on test pairs", "folds": "out of fold"}
 HISTORY_COLUMNS = ["epoch", "train_loss", "validation_loss", "validation_auroc", "validation_auprc"]
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """One metric of one model on one part of the labelled pairs, with its 95 % interval."""
+
+    split: str
+    metric: str
+    value: float
+    low: float = np.nan
+    high: float = np.nan
+    replicates: np.ndarray | None = None
+    """The metric on every resample. All models have the same resamples of a part."""
+
+    def minus(self, other: Figure, prevalence: float) -> tuple[float, float, float]:
+        """Return the difference to another model, and its 95 % interval by a paired bootstrap."""
+        difference = self.value - other.value
+        if self.replicates is None or other.replicates is None:
+            return difference, np.nan, np.nan
+        replicates = self.replicates - other.replicates
+        ends = interval(self.metric, difference, replicates, prevalence, paired=True)
+        return (difference, *ends)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +65,11 @@ class Verdict:
     deviations: np.ndarray | None
     """Standard deviation over the members of an ensemble, in the same order."""
 
-    figures: list[tuple[str, str, float, float, float]]
-    """Rows of split, metric, value, low, high."""
+    figures: list[Figure]
+
+    def of_part(self, part: str) -> dict[str, Figure]:
+        """Return the figures on one part of the pairs, by metric."""
+        return {figure.metric: figure for figure in self.figures if figure.split == part}
 
 
 def judge(links: FittedLinks | EnsembleLinks, parts: Split, options: FitOptions) -> Verdict:
@@ -88,21 +117,58 @@ def judge_nulls(
 
 def figures_of(
     part: str, pairs: Pairs, scores: np.ndarray, probabilities: np.ndarray, options: FitOptions
-) -> list[tuple[str, str, float, float, float]]:
+) -> list[Figure]:
     """Return the metrics on some pairs, with bootstrap intervals if asked for."""
     # Labels say what is listed. Their probability is that of being listed.
     listed = options.label_frequency * probabilities
     data = (pairs.labels, scores, pairs.sources, listed)
-    ends: dict[str, tuple[float, float]] = {}
-    if options.n_bootstrap:
-        # One seed for all models: they are compared on the same resamples.
-        rng = np.random.default_rng(options.random_state)
-        with stage(f"bootstrap, {part} pairs"):
-            ends = bootstrap(*data, n_bootstrap=options.n_bootstrap, rng=rng)
-    return [
-        (part, metric, value, *ends.get(metric, (np.nan, np.nan)))
-        for metric, value in evaluate(*data).items()
-    ]
+    figures = evaluate(*data)
+    if not options.n_bootstrap:
+        return [Figure(part, metric, value) for metric, value in figures.items()]
+    # One seed for all models: they are compared on the same resamples.
+    rng = np.random.default_rng(options.random_state)
+    with stage(f"bootstrap, {part} pairs"):
+        found = resample(*data, n_bootstrap=options.n_bootstrap, rng=rng)
+    rows = []
+    for metric, value in figures.items():
+        replicates = found.replicates[metric]
+        ends = interval(metric, found.figures[metric], replicates, figures["prevalence"])
+        rows.append(Figure(part, metric, value, *ends, replicates))
+    return rows
+
+
+def against_nulls(
+    figure: Figure, nulls: Mapping[str, Figure], prevalence: float
+) -> tuple[str | None, float, float, float]:
+    """Return the best null model in this metric, and the difference to it with its interval.
+
+    The best one has the highest value, or the lowest error. It is the hardest to beat, and may be
+    another one for another metric.
+    """
+    sign = -1 if figure.metric in LOWER_IS_BETTER else 1
+    best = max(nulls, key=lambda name: sign * nulls[name].value)
+    difference, low, high = figure.minus(nulls[best], prevalence)
+    # Without a TF that has both kinds of pairs, metrics per TF are NaN for all models.
+    return (None if np.isnan(difference) else best), difference, low, high
+
+
+def metric_rows(verdicts: Mapping[str, Verdict], method: str) -> list[tuple[Any, ...]]:
+    """Return the rows of the metrics: figures of all models, differences for the method alone."""
+    nulls = [] if method in null_models() else [name for name in verdicts if name != method]
+    rows = []
+    for name, found in verdicts.items():
+        for figure in found.figures:
+            more: tuple[Any, ...] = (None, np.nan, np.nan, np.nan)
+            # Validation pairs chose the epoch and calibrated: a lead on them proves little.
+            is_compared = figure.split != "validation" and figure.metric != "prevalence"
+            if nulls and name == method and is_compared:
+                parts = {null: verdicts[null].of_part(figure.split) for null in nulls}
+                rivals = {null: part[figure.metric] for null, part in parts.items()}
+                prevalence = found.of_part(figure.split)["prevalence"].value
+                more = against_nulls(figure, rivals, prevalence)
+            row = (name, figure.split, figure.metric, figure.value, figure.low, figure.high)
+            rows.append((*row, *more))
+    return rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,14 +194,35 @@ class Fit:
         return self.verdicts[self.method]
 
     def metrics(self) -> pd.DataFrame:
-        """Return the figures of all models: model, split, metric, value, low, high."""
+        """Return the figures of all models, and the method's differences to the null models."""
         rows = [
-            (name, *row)
-            for verdicts in (self.verdicts, self.fold_verdicts)
-            for name, found in verdicts.items()
-            for row in found.figures
+            *metric_rows(self.verdicts, self.method),
+            *metric_rows(self.fold_verdicts, self.method),
         ]
-        return pd.DataFrame(rows, columns=METRIC_COLUMNS)
+        table = pd.DataFrame(rows, columns=METRIC_COLUMNS)
+        # Missing names need a categorical: h5ad has no other form for them.
+        names = pd.Categorical(table["best_null"], categories=list(null_models()))
+        return table.assign(best_null=names)
+
+    def behind(self) -> str | None:
+        """Say by how much the method is not ahead of the null models per TF; None if it is."""
+        part = "test" if self.folds is None else "folds"
+        table = self.metrics()
+        chosen = (table["model"] == self.method) & (table["split"] == part)
+        row = table[chosen].set_index("metric").loc["per_tf_auroc"]
+        has_interval = not np.isnan(row["difference_low"])
+        least = row["difference_low"] if has_interval else row["difference"]
+        # Also where there is no difference: of a null model, or without a metric per TF.
+        if not least <= 0:
+            return None
+        figures = (
+            f"per_tf_auroc {row['value']:.3f} {PART_NAMES[part]}, {row['best_null']!r} has "
+            f"{row['value'] - row['difference']:.3f}, difference {row['difference']:.3f}"
+        )
+        if not has_interval:
+            return figures
+        ends = f"{row['difference_low']:.3f} to {row['difference_high']:.3f}"
+        return f"{figures} (95 % interval {ends})"
 
     def pairs(self, genes: pd.Index) -> pd.DataFrame:
         """Return the labelled pairs with each model's probability."""
@@ -258,6 +345,20 @@ def fit_links(
         links = join(members, task, label_frequency=options.label_frequency)
     verdicts = {name: judge(links, labelled.parts, options), **nulls}
     return Fit(name, members, verdicts, labelled, options)
+
+
+def warn_if_behind(method: str, fits: Mapping[str, str | None]) -> None:
+    """Log one warning that names the networks, by key, that are not ahead of the null models."""
+    behind = [f"{key}: {figures}" for key, figures in fits.items() if figures is not None]
+    if behind:
+        logger.warning(
+            "fit_grn: method=%r is not clearly ahead of its null models within TFs. %s. "
+            "The network may be little more than popularity: the null models know how many links "
+            "TFs and targets have, and not one cell. Do not read its new links as specific to a "
+            "TF; sr.bm.controls shows what the cells contribute.",
+            method,
+            "; ".join(behind),
+        )
 
 
 def threads(method: LinkMethod) -> Any:

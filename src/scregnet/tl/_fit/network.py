@@ -7,15 +7,28 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from scregnet._anndata.access import flags
 from scregnet._progress import stage
 from scregnet._threads import in_threads
 
 if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from scregnet._genes.split import LabelledPairs
     from scregnet.links import EnsembleLinks, FittedLinks, PlattCalibration
     from scregnet.links.folded import FoldedLinks
 
 BLOCK = 2**16
 """Pairs scored at a time: several TFs where there are few genes."""
+
+
+def candidate_tfs(data: AnnData, labelled: LabelledPairs) -> np.ndarray:
+    """Return the positions of the TFs whose links are scored: marked ones, and all regulators."""
+    chosen = np.zeros(data.n_vars, bool)
+    if "is_tf" in data.var:
+        chosen |= flags(data, "is_tf", "")
+    chosen[labelled.regulators()] = True
+    return np.flatnonzero(chosen)
 
 
 class Calibrated(NamedTuple):

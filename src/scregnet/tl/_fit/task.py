@@ -29,6 +29,7 @@ class FitOptions:
     layer: str | None = None
     n_pcs: int | None = None
     random_embedding: bool = False
+    shuffle_expression: bool = False
     label_frequency: float = 1.0
     n_models: int = 1
     n_folds: int = 5
@@ -123,6 +124,12 @@ def make_task(
     embeddings that were made group by group.
     """
     bare = LinkTask(data.n_vars, parts.train, parts.validation)
+    if options.shuffle_expression and not method.needs_expression:
+        msg = (
+            "shuffle_expression=True needs a method that uses expression, and this one uses none; "
+            "leave shuffle_expression=False."
+        )
+        raise ValueError(msg)
     if not (method.needs_expression or method.uses_embedding):
         _check_random(options, None, method)
         return bare, {}
@@ -133,7 +140,12 @@ def make_task(
     record: dict[str, Any] = {}
     if method.needs_expression:
         expression, summary, record = expression_features(
-            data, options.layer, n_pcs=options.n_pcs, rows=rows, random_state=options.random_state
+            data,
+            options.layer,
+            n_pcs=options.n_pcs,
+            rows=rows,
+            random_state=options.random_state,
+            shuffle=options.shuffle_expression,
         )
     if method.uses_embedding:
         vectors, more = embedding_features(data, options.embedding, group)
