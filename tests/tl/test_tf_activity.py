@@ -1,49 +1,370 @@
+import logging
+
+import anndata as ad
 import decoupler as dc
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 import scregnet as sr
+from scregnet.tl._activity.overlap import n_own, shared_more_than_half
+
+ACTIVATED = [f"A{i}" for i in range(6)]
+REPRESSED = [f"R{i}" for i in range(6)]
+GENES = ["ACT", "REP", "NEW", *ACTIVATED, *REPRESSED, *(f"B{i}" for i in range(15))]
 
 
-def test_it_is_decoupler_on_the_top_targets(fitted):
-    sr.tl.tf_activity(fitted, top_n_targets=20)
-    net = (
-        sr.get.grn(fitted)
-        .groupby("source", observed=True)
-        .head(20)
-        .astype({"source": str, "target": str, "weight": float})
+def pairs(source, targets):
+    return pd.DataFrame({"source": source, "target": targets, "label": 1, "split": "train"})
+
+
+def logit(p):
+    return np.log(p / (1 - p))
+
+
+@pytest.fixture
+def by_hand():
+    """Two kinds of cells: ACT's targets are high in the first, REP represses its own there.
+
+    REP also activates one gene, so its mean sign is (1 - 6) / 7.
+    """
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(3.0, (40, len(GENES))).astype(np.float32)
+    counts[:20, [GENES.index(gene) for gene in ACTIVATED]] += 20
+    counts[20:, [GENES.index(gene) for gene in REPRESSED]] += 20
+    obs = pd.DataFrame(index=[f"cell{i}" for i in range(40)])
+    adata = ad.AnnData(sp.csr_matrix(counts), obs=obs, var=pd.DataFrame(index=GENES))
+    known = pd.concat([pairs("ACT", ACTIVATED), pairs("REP", [*REPRESSED, "B0"])])
+    signs = known[["source", "target"]].assign(sign=np.int8(1))
+    signs.loc[signs["target"].isin(REPRESSED), "sign"] = -1
+    adata.uns["grn"] = {
+        "varp_key": "grn",
+        "params": {"method": "joint"},
+        "metrics": pd.DataFrame(),
+        "pairs": known.reset_index(drop=True),
+        "left_out": pd.DataFrame({"source": ["ACT"], "target": ["B1"]}),
+        "signs": {"pairs": signs.reset_index(drop=True)},
+    }
+    return adata
+
+
+def store(adata, links):
+    """Write new links, given as source, target, probability, null and sign."""
+    known = adata.uns["grn"]["pairs"]
+    frame = pd.DataFrame(links, columns=["source", "target", "p", "null", "sign"])
+    first = known[["source", "target"]].assign(p=0.6, null=0.5, sign=1.0)
+    frame = pd.concat([first, frame]) if links else first
+    place = tuple(adata.var_names.get_indexer(frame[column]) for column in ("source", "target"))
+    for slot, column in (("grn", "p"), ("grn_null", "null"), ("grn_sign", "sign")):
+        values = frame[column].to_numpy(np.float32)
+        adata.varp[slot] = sp.csr_matrix((values, place), shape=(adata.n_vars,) * 2)
+
+
+def activity(adata, **arguments):
+    """Return the activities and the regulons by source and target."""
+    result = sr.tl.tf_activity(adata, copy=True, **arguments)
+    slot = arguments.get("key_added", f"grn_{arguments.get('method', 'ulm')}")
+    regulons = result.uns[slot]["regulons"].set_index(["source", "target"])
+    return result.obsm[slot], regulons
+
+
+def new_weights(adata, **arguments):
+    _, regulons = activity(adata, **arguments)
+    return regulons.loc[~regulons["in_prior"], "weight"].round(6).to_dict()
+
+
+def test_activities_of_activators_and_repressors_come_out_the_right_way_round(by_hand):
+    store(by_hand, [])
+    scores, regulons = activity(by_hand)
+    assert list(scores.columns) == ["ACT", "REP"]
+    for tf in scores:
+        assert scores[tf].iloc[:20].min() > scores[tf].iloc[20:].max()
+    # Without the signs, the repressor comes out reversed.
+    del by_hand.uns["grn"]["signs"]
+    scores, _ = activity(by_hand)
+    assert scores["REP"].iloc[:20].max() < scores["REP"].iloc[20:].min()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["mlm", "viper", "waggr", "aucell", "ora"])
+def test_other_methods_give_the_same_direction(by_hand, method):
+    store(by_hand, [])
+    scores, _ = activity(by_hand, method=method)
+    assert list(scores.columns) == (["ACT"] if method in ("aucell", "ora") else ["ACT", "REP"])
+    for tf in scores:
+        assert scores[tf].iloc[:20].mean() > scores[tf].iloc[20:].mean()
+
+
+def test_methods_without_signs_get_no_repressed_targets(by_hand):
+    store(by_hand, [("ACT", "B2", 0.7, 0.1, 1.0)])
+    scores, regulons = activity(by_hand, method="zscore", tmin=1)
+    assert list(regulons.loc["REP"].index) == ["B0"]
+    assert regulons.loc[("ACT", "B2"), "weight"] == pytest.approx(0.7)
+    assert scores["ACT"].iloc[:20].min() > scores["ACT"].iloc[20:].max()
+
+
+def test_known_links_are_all_there_whatever_was_stored(by_hand):
+    store(by_hand, [])
+    by_hand.varp["grn"] = by_hand.varp["grn"] * 0
+    by_hand.varp["grn"].eliminate_zeros()
+    del by_hand.varp["grn_null"], by_hand.varp["grn_sign"]
+    _, regulons = activity(by_hand)
+    expected = {("ACT", gene): 1.0 for gene in [*ACTIVATED, "B1"]}
+    expected |= {("REP", gene): -1.0 for gene in REPRESSED} | {("REP", "B0"): 1.0}
+    assert regulons["weight"].to_dict() == expected
+    assert regulons["in_prior"].all()
+
+
+def test_new_links_weigh_probability_times_sign(by_hand):
+    store(
+        by_hand,
+        [
+            ("ACT", "B2", 0.5, 0.1, 1.0),
+            ("ACT", "B3", 0.4, 0.1, -0.5),
+            ("REP", "B2", 0.3, 0.1, np.nan),
+            ("REP", "B3", 0.2, 0.1, 0.0),
+        ],
     )
+    # The mean of REP's known signs where its sign is unknown; none where 0 says that.
+    expected = {("ACT", "B2"): 0.5, ("ACT", "B3"): -0.2, ("REP", "B2"): round(0.3 * -5 / 7, 6)}
+    assert new_weights(by_hand, threshold=0.0) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_rule_for_new_links(by_hand):
+    # 14 edges are known (one is not stored): of the 14 most probable links, 13 are known.
+    lifted = [("ACT", "B2", 0.5, 0.1, 1.0), ("ACT", "B3", 0.4, 0.1, 1.0)]
+    store(by_hand, [*lifted, ("NEW", "B2", 0.45, 0.1, 1.0)])
+    assert new_weights(by_hand) == {("ACT", "B2"): 0.5}
+    # As popular with the null model: no lift of log 2.
+    assert logit(0.5) - logit(0.34) < np.log(2)
+    store(by_hand, [("ACT", "B2", 0.5, 0.34, 1.0), *lifted[1:]])
+    assert new_weights(by_hand) == {}
+    store(by_hand, [("ACT", "B2", 0.5, 0.33, 1.0)])
+    assert new_weights(by_hand) == {("ACT", "B2"): 0.5}
+
+
+def test_a_tf_gets_no_more_new_links_than_known_ones(by_hand):
+    few = pairs("REP", ["R0"])
+    by_hand.uns["grn"]["pairs"] = pd.concat([pairs("ACT", ACTIVATED), few], ignore_index=True)
+    new = [("REP", f"B{i}", 0.7 + i / 100, 0.1, 1.0) for i in range(5)]
+    store(by_hand, new)
+    assert new_weights(by_hand, tmin=1) == {("REP", "B4"): 0.74}
+    # By lift, another one is first.
+    store(by_hand, [*new[:-1], ("REP", "B4", 0.74, 0.3, 1.0)])
+    assert new_weights(by_hand, tmin=1, by="lift") == {("REP", "B3"): 0.73}
+
+
+def test_filters_take_the_place_of_the_rule(by_hand):
+    new = [("ACT", f"B{i}", i / 10, 0.05, 1.0) for i in range(2, 6)]
+    store(by_hand, [*new, ("NEW", "B9", 0.9, 0.1, 1.0)])
+    found = lambda **arguments: {target for _, target in new_weights(by_hand, **arguments)}
+    assert found(threshold=0.3) == {"B3", "B4", "B5"}
+    assert found(top_n_targets=1) == {"B5"}
+    assert found(min_lift=2.5) == {"B4", "B5"}
+    assert found(threshold=0.1, targets=["B2", *ACTIVATED]) == {"B2"}
+    assert found(threshold=0.1, known_only=False, sources="ACT") == {"B2", "B3", "B4", "B5"}
+    scores, _ = activity(by_hand, threshold=0.1, sources="REP")
+    assert list(scores.columns) == ["REP"]
+
+
+def test_known_or_new_links_only(by_hand):
+    store(by_hand, [("ACT", f"B{i}", 0.7, 0.1, 1.0) for i in range(2, 9)])
+    _, regulons = activity(by_hand, known_only=True)
+    assert regulons["in_prior"].all()
+    _, regulons = activity(by_hand, new_only=True, tmin=4)
+    assert list(regulons.index) == [("ACT", f"B{i}") for i in range(2, 9)]
+    # Seven links of probability 0.7 are 4.9 expected targets.
+    with pytest.raises(ValueError, match=r"tmin=5 targets.*the largest regulon has 4.9 \(ACT\)"):
+        sr.tl.tf_activity(by_hand, new_only=True)
+    for other in ({"new_only": True}, {"threshold": 0.3}, {"new_tfs": True}):
+        with pytest.raises(ValueError, match=f"known_only=True .* {next(iter(other))}="):
+            sr.tl.tf_activity(by_hand, known_only=True, **other)
+
+
+def test_tfs_without_a_known_edge_on_request(by_hand):
+    store(by_hand, [("NEW", f"B{i}", 0.9, 0.1, 1.0) for i in range(2, 9)])
+    scores, _ = activity(by_hand, threshold=0.5)
+    assert list(scores.columns) == ["ACT", "REP"]
+    scores, regulons = activity(by_hand, threshold=0.5, new_tfs=True)
+    assert list(scores.columns) == ["ACT", "NEW", "REP"]
+    assert regulons.loc["NEW", "weight"].round(6).tolist() == [0.9] * 7
+    assert list(activity(by_hand, new_tfs=True)[0].columns) == ["ACT", "NEW", "REP"]
+
+
+def test_without_a_null_model_or_weights_new_links_need_a_filter(by_hand):
+    store(by_hand, [("ACT", f"B{i}", 0.9, 0.1, 1.0) for i in range(2, 9)])
+    with pytest.raises(ValueError, match="need a filter, because method='ora' knows no weights"):
+        sr.tl.tf_activity(by_hand, method="ora", new_only=True)
+    del by_hand.varp["grn_null"]
+    assert new_weights(by_hand) == {}
+    assert len(new_weights(by_hand, threshold=0.5)) == 7
+    with pytest.raises(ValueError, match="need a filter, because adata.varp has no probabilities"):
+        sr.tl.tf_activity(by_hand, new_tfs=True)
+    with pytest.raises(ValueError, match="min_lift needs"):
+        sr.tl.tf_activity(by_hand, min_lift=1.0)
+
+
+def test_it_is_decoupler_on_the_regulons(fitted):
+    sr.tl.tf_activity(fitted, top_n_targets=20)
     totals = np.asarray(fitted.X.sum(axis=1))
     expected = fitted.copy()
     expected.X = np.log1p(fitted.X.toarray() / totals * 1e4).astype(np.float32)
-    dc.mt.ulm(expected, net[["source", "target", "weight"]])
-    scores = fitted.obsm["score_ulm"]
+    dc.mt.ulm(expected, fitted.uns["grn_ulm"]["regulons"], tmin=1)
+    scores = fitted.obsm["grn_ulm"]
     assert list(scores.index) == list(fitted.obs_names)
-    np.testing.assert_allclose(
-        scores, expected.obsm["score_ulm"][scores.columns], rtol=1e-3, atol=1e-3
+    for slot, theirs in (("grn_ulm", "score_ulm"), ("grn_ulm_padj", "padj_ulm")):
+        found = fitted.obsm[slot]
+        np.testing.assert_allclose(
+            found, expected.obsm[theirs][found.columns], rtol=1e-3, atol=1e-3
+        )
+
+
+def test_repeated_barcodes_and_empty_cells_change_no_value(by_hand):
+    store(by_hand, [])
+    expected, _ = activity(by_hand)
+    rows = [5, *range(40), 7]
+    counts = by_hand.X.toarray()[rows]
+    counts[[0, -1]] = 0
+    with pytest.warns(UserWarning, match="Observation names are not unique"):
+        double = ad.AnnData(
+            counts, obs=pd.DataFrame(index=["same"] * 42), var=by_hand.var, uns=by_hand.uns
+        )
+    double.varp["grn"] = by_hand.varp["grn"]
+    sr.tl.tf_activity(double)
+    scores, padj = double.obsm["grn_ulm"], double.obsm["grn_ulm_padj"]
+    assert list(scores.index) == ["same"] * 42
+    np.testing.assert_allclose(scores.to_numpy()[1:-1], expected.to_numpy(), rtol=1e-6)
+    for frame in (scores, padj):
+        assert frame.isna().to_numpy().sum(axis=1).tolist() == [2, *[0] * 40, 2]
+
+
+def test_genes_that_no_cell_expresses_are_no_targets(by_hand):
+    store(by_hand, [])
+    dense = by_hand.X.toarray()
+    dense[:, [GENES.index(gene) for gene in REPRESSED[:3]]] = 0
+    by_hand.X = dense
+    _, regulons = activity(by_hand)
+    assert set(regulons.index.get_level_values("source")) == {"ACT"}
+    _, regulons = activity(by_hand, tmin=4)
+    assert list(regulons.loc["REP"].index) == [*REPRESSED[3:], "B0"]
+
+
+def test_slots_carry_the_name_of_the_network(by_hand):
+    store(by_hand, [])
+    mine = pd.DataFrame({"x": np.arange(40.0)}, index=by_hand.obs_names)
+    by_hand.obsm["score_ulm"] = mine
+    sr.tl.tf_activity(by_hand)
+    assert set(by_hand.obsm) == {"score_ulm", "grn_ulm", "grn_ulm_padj"}
+    pd.testing.assert_frame_equal(by_hand.obsm["score_ulm"], mine)
+    assert by_hand.uns["grn_ulm"]["params"]["key"] == "grn"
+    sr.tl.tf_activity(by_hand, key_added="mine")
+    pd.testing.assert_frame_equal(by_hand.obsm["mine"], by_hand.obsm["grn_ulm"])
+    # Again under the same name; but not over something else.
+    sr.tl.tf_activity(by_hand, key_added="mine", sources="ACT")
+    assert list(by_hand.obsm["mine"].columns) == ["ACT"]
+    with pytest.raises(ValueError, match=r"key_added='grn': adata.uns\['grn'\] is there"):
+        sr.tl.tf_activity(by_hand, key_added="grn")
+
+
+def test_the_result_can_be_stored(by_hand, tmp_path):
+    store(by_hand, [])
+    sr.tl.tf_activity(by_hand)
+    del by_hand.uns["grn"]
+    by_hand.write_h5ad(tmp_path / "x.h5ad")
+    read = ad.read_h5ad(tmp_path / "x.h5ad")
+    pd.testing.assert_frame_equal(read.obsm["grn_ulm"], by_hand.obsm["grn_ulm"])
+    assert read.uns["grn_ulm"]["regulons"]["weight"].tolist() == [1.0] * 7 + [-1.0] * 6 + [1.0]
+
+
+def test_a_group_has_slots_of_its_own(adata, net):
+    sr.tl.fit_grn(adata, net, "degree", groupby="cell_type", n_folds=1, n_bootstrap=0)
+    with pytest.raises(ValueError, match="one network per group: name one with group="):
+        sr.tl.tf_activity(adata)
+    sr.tl.tf_activity(adata, group="type_1", tmin=3)
+    assert "grn_type_1_ulm" in adata.obsm
+
+
+def test_names_from_a_column(by_hand):
+    store(by_hand, [])
+    by_hand.var["symbol"] = [f"s{gene}" for gene in GENES]
+    by_hand.var.loc["A0", "symbol"] = np.nan
+    scores, regulons = activity(by_hand, gene_symbols="symbol", sources=["sACT"])
+    assert list(scores.columns) == ["sACT"]
+    assert list(regulons.loc["sACT"].index) == ["A0", *(f"s{g}" for g in ACTIVATED[1:]), "sB1"]
+
+
+def test_shared_targets_are_warned_of(by_hand, caplog):
+    store(by_hand, [])
+    with caplog.at_level(logging.WARNING, logger="scregnet"):
+        sr.tl.tf_activity(by_hand)
+    assert caplog.messages == []
+    shared = pairs("NEW", [*ACTIVATED[:4], "B5", "B6"])
+    known = pd.concat([by_hand.uns["grn"]["pairs"], shared], ignore_index=True)
+    by_hand.uns["grn"]["pairs"] = known
+    with caplog.at_level(logging.WARNING, logger="scregnet"):
+        sr.tl.tf_activity(by_hand)
+    assert caplog.messages == [
+        "tf_activity: 1 pair of TFs shares more than half of the targets of the smaller regulon, "
+        "so their activities are alike: ACT and NEW (67%)",
+        "tf_activity: 2 of 3 TFs have fewer than tmin=5 targets that no other TF has: "
+        "NEW (2), ACT (3)",
+    ]
+
+
+def test_overlap_by_hand():
+    members = sp.csr_matrix([[1, 1, 1, 0, 0], [1, 1, 0, 1, 0], [0, 0, 0, 1, 1], [1, 1, 1, 1, 0]])
+    pair, share = shared_more_than_half(members)
+    # Rows 1 and 2 share one of two targets, which is not more than half.
+    assert pair.tolist() == [[0, 3], [1, 3], [0, 1]]
+    np.testing.assert_allclose(share, [1, 1, 2 / 3])
+    assert n_own(members).tolist() == [0, 0, 1, 0]
+
+
+def test_many_pairs_are_counted(by_hand, caplog):
+    several = pd.concat([pairs(tf, ACTIVATED) for tf in ("ACT", "REP", "NEW", "B0")])
+    by_hand.uns["grn"]["pairs"] = several.reset_index(drop=True)
+    store(by_hand, [])
+    with caplog.at_level(logging.WARNING, logger="scregnet"):
+        sr.tl.tf_activity(by_hand, known_only=True)
+    assert "6 pairs of TFs share more than half" in caplog.messages[0]
+    assert caplog.messages[0].endswith(
+        "ACT and B0 (100%), ACT and NEW (100%), ACT and REP (100%) and 3 more"
     )
-    assert fitted.obsm["padj_ulm"].shape == scores.shape
 
 
-def test_empty_cells_keep_their_rows(fitted):
-    dense = fitted.X.toarray()
-    dense[5] = 0
-    fitted.X = dense
-    sr.tl.tf_activity(fitted)
-    scores = fitted.obsm["score_ulm"]
-    assert len(scores) == fitted.n_obs
-    assert scores.iloc[5].isna().all()
-    assert scores.drop(index=fitted.obs_names[5]).notna().all(axis=None)
-
-
-def test_what_is_wrong_is_said(fitted):
-    with pytest.raises(
-        ValueError,
-        match="no TF has tmin=5 targets that pass threshold=1.0 .*; the largest regulon has 0",
-    ):
-        sr.tl.tf_activity(fitted, threshold=1.0)
+def test_what_is_wrong_is_said_and_nothing_is_written(by_hand):
+    store(by_hand, [])
+    uns, obsm = list(by_hand.uns), list(by_hand.obsm)
+    with pytest.raises(ValueError, match=r"no TF has tmin=8 .*; the largest regulon has 7 \(ACT\)"):
+        sr.tl.tf_activity(by_hand, tmin=8)
+    with pytest.raises(ValueError, match="the largest regulon has 0"):
+        sr.tl.tf_activity(by_hand, sources="ACT", targets="R0")
     with pytest.raises(ValueError, match="method='ulmm' is not known"):
-        sr.tl.tf_activity(fitted, method="ulmm")
-    assert "score_ulm" not in fitted.obsm
+        sr.tl.tf_activity(by_hand, method="ulmm")
+    with pytest.raises(ValueError, match=r"threshold must lie in \[0, 1\]"):
+        sr.tl.tf_activity(by_hand, threshold=2)
+    with pytest.raises(ValueError, match="by='best' is not known"):
+        sr.tl.tf_activity(by_hand, by="best")
+    with pytest.raises(ValueError, match="key 'a/b' cannot be stored"):
+        sr.tl.tf_activity(by_hand, key_added="a/b")
     with pytest.raises(KeyError, match="call sr.tl.fit_grn"):
-        sr.tl.tf_activity(fitted, key="other")
+        sr.tl.tf_activity(by_hand, key="other")
+    with pytest.raises(KeyError, match="layer='counts' is not in adata.layers"):
+        sr.tl.tf_activity(by_hand, layer="counts")
+    with pytest.raises(KeyError, match="'XYZ' not in adata.var_names"):
+        sr.tl.tf_activity(by_hand, known_only=True, sources="XYZ")
+    assert (list(by_hand.uns), list(by_hand.obsm)) == (uns, obsm)
+
+
+def test_a_failure_of_decoupler_leaves_the_data_as_they_were(by_hand, monkeypatch):
+    store(by_hand, [])
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(dc.mt, "ulm", fail)
+    with pytest.raises(RuntimeError, match="broken"):
+        sr.tl.tf_activity(by_hand)
+    assert list(by_hand.uns) == ["grn"]
+    assert list(by_hand.obsm) == []

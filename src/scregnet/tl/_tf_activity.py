@@ -1,26 +1,31 @@
-"""Activity of each TF in each cell, by decoupler on the fitted network."""
+"""Activity of each TF in each cell, by decoupler on known and new targets."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from scregnet._anndata.access import check_names, resolve, write
 from scregnet._anndata.features import log_normalised
 from scregnet._anndata.slots import key_of_group
+from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
+from scregnet._logging import logger
 from scregnet._validate import check_choice, check_integer
 from scregnet.get._names import shown_names
-from scregnet.get._select import select_links
+from scregnet.get._select import ORDERS
+from scregnet.get._stored import StoredNetwork
+from scregnet.tl._activity.overlap import warn_of_overlap
+from scregnet.tl._activity.regulons import NewLinks, n_targets, regulons
+from scregnet.tl._activity.scores import METHODS, SET_METHODS, UNSIGNED_METHODS, scores
 
 if TYPE_CHECKING:
+    import pandas as pd
     import scipy.sparse as sp
     from anndata import AnnData
     from mudata import MuData
-
-METHODS = ("ulm", "mlm", "viper", "zscore", "waggr", "aucell", "ora")
 
 
 @doc
@@ -30,19 +35,29 @@ def tf_activity(
     key: str = "grn",
     group: str | None = None,
     method: Literal["ulm", "mlm", "viper", "zscore", "waggr", "aucell", "ora"] = "ulm",
+    sources: str | Sequence[str] | None = None,
+    targets: str | Sequence[str] | None = None,
+    by: Literal["probability", "lift"] = "probability",
     threshold: float | None = None,
-    top_n_targets: int | None = 50,
+    min_lift: float | None = None,
+    max_q: float | None = None,
+    top_n: int | None = None,
+    top_n_targets: int | None = None,
+    new_only: bool = False,
+    known_only: bool = False,
+    new_tfs: bool = False,
     tmin: int = 5,
     layer: str | None = None,
     gene_symbols: str | None = None,
+    key_added: str | None = None,
     copy: bool = False,
     mod: str = "rna",
 ) -> AnnData | MuData | None:
-    """Infer the activity of each TF in each cell: decoupler on the most probable targets.
+    """Infer the activity of each TF in each cell, by decoupler :cite:p:`badia2022decoupler`.
 
-    The weight of a target is its probability. Two limits: probabilities carry no sign, so the
-    activity of a TF that represses its targets comes out reversed; and the most probable targets of
-    different TFs overlap, so their activities are alike. Compare with the known network alone.
+    Known targets weigh 1, repressed ones -1; new ones weigh probability times sign. Without a
+    filter, new links are those about as probable as known edges with a lift of at least log 2, per
+    TF no more than it has known ones (:ref:`activities`). Warns where TFs share their targets.
 
     Parameters
     ----------
@@ -50,18 +65,24 @@ def tf_activity(
     %(key)s
     %(group)s
     method
-        decoupler's method, ``"ulm"`` and others :cite:p:`badia2022decoupler`.
-    threshold
-        Lowest probability of a link that is used, between 0 and 1.
-    top_n_targets
-        Number of targets of each TF, the most probable ones; ``None`` uses every link that reaches
-        ``threshold``.
+        decoupler's method. ``"zscore"``, ``"aucell"`` and ``"ora"`` know no signs: they get no
+        repressed targets. The last two know no weights: they get new targets only with a filter.
+    sources, targets
+        TFs and target genes to use, by name; ``None`` uses all.
+    by, threshold, min_lift, max_q, top_n, top_n_targets
+        Filters of the new links, as in :func:`scregnet.get.grn`, in place of the default rule;
+        ``by`` alone leaves the rule.
+    new_only, known_only
+        Leave out the known links, or the new ones.
+    new_tfs
+        Score TFs without a known edge too, if enough new links pass.
     tmin
-        Leave out TFs with fewer targets than this.
+        Leave out TFs with fewer targets. A new target counts as its weight, not as 1.
     %(layer)s Raw counts become log1p of counts per 10,000, in memory.
     gene_symbols
-        Column of ``adata.var`` with the names that TFs go by in the result; ``None`` takes
-        ``adata.var_names``.
+        Column of ``adata.var`` with the gene names to use; ``None`` takes ``adata.var_names``.
+    key_added
+        Name of the slots; ``None`` takes ``f"{key}_{method}"``, with ``key`` that of the group.
     %(copy)s
     %(mod)s
 
@@ -69,74 +90,145 @@ def tf_activity(
     -------
     ``None`` if ``copy=False``, else the changed copy. Sets the following fields:
 
-    - ``adata.obsm[f"score_{method}"]``: frame cells × TFs of activities, NaN for empty cells;
-    - ``adata.obsm[f"padj_{method}"]``: frame cells × TFs of adjusted p-values, for methods that
-      have them.
+    - ``adata.obsm[key_added]``: frame cells × TFs of activities, NaN for empty cells;
+    - ``adata.obsm[f"{key_added}_padj"]``: their adjusted p-values, if the method has them;
+    - ``adata.uns[key_added]``: ``params``, and ``regulons``: source, target, weight, in_prior.
 
     Raises
     ------
-    KeyError
-        There is no fitted network named ``key``, or ``layer`` or ``group`` is not there.
-    ValueError
-        No TF has ``tmin`` targets, or an argument is out of range.
+    KeyError, ValueError
+        There is no such network, group, gene or layer, an argument is wrong, or no TF has ``tmin``
+        targets.
 
     Examples
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
-    >>> sr.tl.tf_activity(adata)
-    >>> adata.obsm["score_ulm"].shape[0]
+    >>> sr.tl.tf_activity(adata, tmin=3)
+    >>> adata.obsm["grn_ulm"].shape[0]
     200
     """
     data = resolve(adata, mod)
     check_names(data)
     check_choice("method", method, METHODS)
     check_integer("tmin", tmin, minimum=1)
-    net, _ = select_links(
+    check_choice("by", by, ORDERS)
+    member = key_of_group(data, key, group)
+    slot = _slot(data, f"{member}_{method}" if key_added is None else key_added)
+    given = {
+        "threshold": threshold,
+        "min_lift": min_lift,
+        "max_q": max_q,
+        "top_n": top_n,
+        "top_n_targets": top_n_targets,
+    }
+    filters = {name: value for name, value in given.items() if value is not None}
+    new = None
+    if known_only:
+        _check_known_only(filters | {"new_only": new_only, "new_tfs": new_tfs})
+    elif filters or _has_default_rule(data, member, method, demanded=new_only or new_tfs):
+        new = NewLinks(by, filters, other_tfs=new_tfs)
+    links = regulons(
         data,
-        key_of_group(data, key, group),
-        threshold=threshold,
-        top_n_targets=top_n_targets,
+        member,
+        new=new,
+        with_known=not new_only,
+        sources=sources,
+        targets=targets,
         gene_symbols=gene_symbols,
     )
-    net = net[["source", "target", "weight"]].astype(
-        {"source": str, "target": str, "weight": np.float64}
-    )
-    most = int(net["source"].value_counts().max()) if len(net) else 0
-    if most < tmin:
-        msg = (
-            f"no TF has tmin={tmin} targets that pass threshold={threshold} and "
-            f"top_n_targets={top_n_targets}; the largest regulon has {most}."
-        )
-        raise ValueError(msg)
-
     cells, _ = log_normalised(data, layer)
-    names = shown_names(data, gene_symbols)
-    scores, padj = _run(method, cells, data.obs_names, names, net, tmin)
-    obsm = {f"score_{method}": scores} | ({} if padj is None else {f"padj_{method}": padj})
+    names = shown_names(data, gene_symbols).astype(str)
+    links = _usable(links, cells, names, method, tmin)
+    activity, padj = scores(method, cells, data.obs_names, names, links)
+    params = {"key": member, "method": method, "tmin": tmin, "by": by, **filters}
+    params |= {"new_only": new_only, "known_only": new is None, "new_tfs": new_tfs}
+    obsm = {slot: activity} | ({} if padj is None else {f"{slot}_padj": padj})
     result = adata.copy() if copy else adata
-    write(resolve(result, mod), obsm=obsm)
+    written = resolve(result, mod)
+    write(written, obsm=obsm, uns={slot: {"params": params, "regulons": links}})
+    if padj is None:
+        # What another method wrote under the same name.
+        written.obsm.pop(f"{slot}_padj", None)
+    _log(slot, links)
+    warn_of_overlap(links, tmin)
     return result if copy else None
 
 
-def _run(
-    method: str,
-    cells: sp.csr_matrix,
-    obs_names: pd.Index,
-    genes: pd.Index,
-    net: pd.DataFrame,
-    tmin: int,
-) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Run decoupler on cells × genes and return scores and, where it has them, p-values."""
-    import decoupler as dc
-    from anndata import AnnData
+def _slot(adata: AnnData, key_added: str) -> str:
+    """Return the name of the slots; raise if ``uns`` has something else under it."""
+    check_key(key_added)
+    entry = adata.uns.get(key_added)
+    if entry is not None and not (isinstance(entry, Mapping) and "regulons" in entry):
+        msg = (
+            f"key_added={key_added!r}: adata.uns[{key_added!r}] is there and holds no activities; "
+            "choose another key_added."
+        )
+        raise ValueError(msg)
+    return key_added
 
-    # decoupler drops empty cells and then returns a new object; without them it keeps every row.
-    filled = np.diff(cells.indptr) > 0
-    part = AnnData(
-        cells[filled], obs=pd.DataFrame(index=obs_names[filled]), var=pd.DataFrame(index=genes)
+
+def _check_known_only(others: Mapping[str, Any]) -> None:
+    """Raise if ``known_only`` meets an argument about new links."""
+    wrong = [f"{name}={value!r}" for name, value in others.items() if value is not False]
+    if wrong:
+        msg = (
+            f"known_only=True leaves out the new links, but {', '.join(wrong)} is about them; give "
+            "one or the other."
+        )
+        raise ValueError(msg)
+
+
+def _has_default_rule(adata: AnnData, key: str, method: str, *, demanded: bool) -> bool:
+    """Whether there is a rule for new links without a filter; raise if new links are demanded."""
+    if method in SET_METHODS:
+        # Without weights, an improbable link would count as much as a known one.
+        why = f"method={method!r} knows no weights"
+    elif StoredNetwork(adata, key).null is None:
+        # Without the lift, new links are those to genes that many TFs regulate.
+        why = f"adata.varp has no probabilities of a null model for {key!r}"
+    else:
+        return True
+    if demanded:
+        msg = (
+            f"new links need a filter, because {why}: give threshold=, max_q=, top_n= or "
+            "top_n_targets=."
+        )
+        raise ValueError(msg)
+    logger.info("tf_activity: known links only, because %s; give a filter to add new ones", why)
+    return False
+
+
+def _usable(
+    links: pd.DataFrame, cells: sp.csr_matrix, genes: pd.Index, method: str, tmin: int
+) -> pd.DataFrame:
+    """Return the links that ``method`` can use, of the TFs that have ``tmin`` targets."""
+    # decoupler drops genes that no cell expresses, so they must not count as targets.
+    expressed = genes[np.asarray((cells != 0).sum(axis=0)).ravel() > 0]
+    links = links[links["target"].isin(expressed)]
+    if method in UNSIGNED_METHODS:
+        # Together with activated targets, repressed ones would count in the wrong direction.
+        links = links[links["weight"] > 0]
+    if method in SET_METHODS:
+        links = links.assign(weight=1.0)
+    n = n_targets(links)
+    if not (n >= tmin).any():
+        most = f"{n.max():.3g} ({n.idxmax()})" if len(n) else "0"
+        msg = (
+            f"no TF has tmin={tmin} targets that cells express; the largest regulon has {most}. "
+            "Lower tmin or loosen the filters."
+        )
+        raise ValueError(msg)
+    return links[links["source"].isin(n.index[n >= tmin])].reset_index(drop=True)
+
+
+def _log(slot: str, links: pd.DataFrame) -> None:
+    n_known = int(links["in_prior"].sum())
+    logger.info(
+        "%s: activities of %d TFs from %d known and %d new links",
+        slot,
+        links["source"].nunique(),
+        n_known,
+        len(links) - n_known,
     )
-    getattr(dc.mt, method)(part, net, tmin=tmin)
-    scores, padj = part.obsm[f"score_{method}"], part.obsm.get(f"padj_{method}")
-    return scores.reindex(obs_names), None if padj is None else padj.reindex(obs_names)
