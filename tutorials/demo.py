@@ -31,8 +31,8 @@ def main() -> None:
     sr.pp.split(adata)
     options = {"split": "split", "embedding": "svd", "show_progress_bar": False}
     sr.tl.fit_grn(adata, **options)
-    # Only its figures are wanted, so it needs no probabilities out of fold. It logs a warning, being
-    # no better than the null models within TFs.
+    # Only its figures are wanted, so it needs no probabilities out of fold.
+    # It logs a warning, because it is not ahead of the null models within TFs.
     sr.tl.fit_grn(adata, method="scregnet", n_folds=1, key_added="scregnet", **options)
 
     # Both fits report the same null models, so one copy of them is enough.
