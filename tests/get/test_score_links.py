@@ -110,7 +110,7 @@ def test_folds_say_which_pairs_are_out_of_fold(adata, net, n_models):
 
 
 def test_a_group_is_named_and_symbols_are_looked_up(adata, net):
-    sr.tl.fit_grn(adata, net, "degree", n_folds=1, groupby="cell_type", n_bootstrap=0)
+    sr.tl.fit_grn(adata, net, "degree", groupby="cell_type", min_cells=1, n_folds=1, n_bootstrap=0)
     first = str(adata.uns["grn"]["groups"][0])
     pairs = net.head(20)[["source", "target"]]
     expected = sr.get.score_links(adata, pairs, key=f"grn_{first}")

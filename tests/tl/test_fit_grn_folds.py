@@ -124,7 +124,14 @@ def test_a_stored_model_whose_folds_do_not_fit_is_refused(split):
 def test_groups_share_the_folds(split):
     data, frame = split
     fit = sr.tl.fit_grn(
-        data, split=frame, method="degree", groupby="cell_type", n_folds=3, copy=True, **QUIET
+        data,
+        split=frame,
+        method="degree",
+        groupby="cell_type",
+        min_cells=1,
+        n_folds=3,
+        copy=True,
+        **QUIET,
     )
     first, second, *_ = fit.uns["grn"]["keys"]
     columns = ["fold_1", "out_of_fold_label_factors"]

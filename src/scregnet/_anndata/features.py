@@ -61,8 +61,44 @@ def expression_features(
     and a record of how they were made.
     """
     cells, counts = log_normalised(adata, layer, rows)
-    n_empty = int((np.diff(cells.indptr) == 0).sum())
-    n_cells = cells.shape[0]
+    mean, scale, summary = moments(cells)
+    record = cells_record(cells, summary, counts=counts)
+    log_unseen(record)
+    if shuffle:
+        # After the summary, which a permutation changes by rounding only.
+        cells = shuffled(cells, random_state)
+    if n_pcs is None:
+        values = standardised(cells, mean, scale)
+    else:
+        values = _principal_axes(cells, mean, scale, n_pcs, random_state)
+    return np.ascontiguousarray(values, np.float32), summary.astype(np.float32), record
+
+
+def cells_record(cells: sp.csr_matrix, summary: np.ndarray, *, counts: bool) -> dict[str, Any]:
+    """Return what ``uns`` keeps of the cells that were read."""
+    return {
+        "expression": "counts, log1p of counts per 10,000" if counts else "as found",
+        "n_cells": cells.shape[0],
+        "n_cells_empty": int((np.diff(cells.indptr) == 0).sum()),
+        "n_genes_never_seen": int((summary[:, 2] == 0).sum()),
+    }
+
+
+def log_unseen(record: Mapping[str, Any]) -> None:
+    """Say how many cells are empty and how many genes no cell expresses."""
+    n_empty, n_unseen = record["n_cells_empty"], record["n_genes_never_seen"]
+    if n_empty or n_unseen:
+        logger.info(
+            "expression: %d empty cells and %d genes that no cell expresses", n_empty, n_unseen
+        )
+
+
+def moments(cells: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean and 1 / standard deviation of each gene, and its summary, all float64.
+
+    A gene that does not vary has the scale 0. The summary, (n_genes, 3), has mean, standard
+    deviation and detection rate.
+    """
     mean = np.asarray(cells.mean(axis=0, dtype=np.float64)).ravel()
     square = np.asarray(cells.multiply(cells).mean(axis=0, dtype=np.float64)).ravel()
     spread = np.sqrt(np.maximum(square - mean**2, 0))
@@ -71,34 +107,22 @@ def expression_features(
         1, spread, out=np.zeros_like(spread), where=spread > 1e-6 * np.maximum(np.abs(mean), 1)
     )
     n_seen = np.asarray((cells != 0).sum(axis=0)).ravel()
-    n_unseen = int((n_seen == 0).sum())
-    if n_empty or n_unseen:
-        logger.info(
-            "expression: %d empty cells and %d genes that no cell expresses", n_empty, n_unseen
-        )
-    if shuffle:
-        # After the summary, which a permutation changes by rounding only. Log-normalised values:
-        # permuted counts would change the totals of the cells, and so the mean of each gene.
-        seed = np.random.SeedSequence(random_state, spawn_key=(SHUFFLE_STREAM,))
-        cells = shuffled(cells, np.random.default_rng(seed))
-    if n_pcs is None:
-        values = (
-            np.asarray(cells.T.toarray(), np.float32) - mean[:, None].astype(np.float32)
-        ) * scale[:, None].astype(np.float32)
-    else:
-        values = _principal_axes(cells, mean, scale, n_pcs, random_state)
-    record = {
-        "expression": "counts, log1p of counts per 10,000" if counts else "as found",
-        "n_cells": n_cells,
-        "n_cells_empty": n_empty,
-        "n_genes_never_seen": n_unseen,
-    }
-    summary = np.stack([mean, spread, n_seen / cells.shape[0]], axis=1)
-    return np.ascontiguousarray(values, np.float32), summary.astype(np.float32), record
+    return mean, scale, np.stack([mean, spread, n_seen / cells.shape[0]], axis=1)
 
 
-def shuffled(cells: sp.csr_matrix, rng: np.random.Generator) -> sp.csr_matrix:
-    """Return the matrix, cells × genes, with the values of each gene in random cells."""
+def standardised(cells: sp.csr_matrix, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return dense float32 (n_genes, n_cells): ``(x - mean) * scale`` of each gene."""
+    centred = np.asarray(cells.T.toarray(), np.float32) - mean[:, None].astype(np.float32)
+    return np.asarray(centred * scale[:, None].astype(np.float32))
+
+
+def shuffled(cells: sp.csr_matrix, random_state: int | None) -> sp.csr_matrix:
+    """Return the matrix, cells × genes, with the values of each gene in random cells.
+
+    For log-normalised values: permuted counts would change the totals of the cells, and so the mean
+    of each gene.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(random_state, spawn_key=(SHUFFLE_STREAM,)))
     columns = cells.tocsc()
     n_cells = columns.shape[0]
     for start, end in zip(columns.indptr[:-1], columns.indptr[1:], strict=True):
@@ -114,13 +138,7 @@ def _principal_axes(
     from scipy.sparse.linalg import LinearOperator, svds
 
     limit = min(cells.shape) - 1
-    check_integer("n_pcs", n_pcs, minimum=1)
-    if n_pcs > limit:
-        msg = (
-            f"n_pcs={n_pcs} is more than {cells.shape[0]} cells × {cells.shape[1]} genes allow; "
-            f"at most {limit}, or None for all cells."
-        )
-        raise ValueError(msg)
+    _check_n_pcs(n_pcs, limit, cells.shape[::-1])
     # Centring a sparse matrix would fill it: the operator applies the mean on the fly.
     genes = cells.T.tocsr().astype(np.float64)
     shifted = mean * scale
@@ -132,11 +150,37 @@ def _principal_axes(
     )
     start = np.random.default_rng(random_state).standard_normal(limit + 1)
     left, values, _ = svds(operator, k=n_pcs, v0=start)
-    order = np.argsort(-values)
-    left, values = left[:, order], values[order]
-    signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(n_pcs)])
+    return _scaled_axes(left, values, cells.shape[0])
+
+
+def _check_n_pcs(n_pcs: int, limit: int, shape: tuple[int, int]) -> None:
+    check_integer("n_pcs", n_pcs, minimum=1)
+    if n_pcs > limit:
+        msg = (
+            f"n_pcs={n_pcs} is more than {shape[1]} cells × {shape[0]} genes allow; "
+            f"at most {limit}, or None for all cells."
+        )
+        raise ValueError(msg)
+
+
+def _scaled_axes(left: np.ndarray, sizes: np.ndarray, n_cells: int) -> np.ndarray:
+    """Return the axes by size, each with its largest entry positive."""
+    order = np.argsort(-sizes)
+    left, sizes = left[:, order], sizes[order]
+    signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(len(sizes))])
     # Scaled so that an entry has the size of a standardised expression value.
-    return left * signs * values / np.sqrt(cells.shape[0]) * np.sqrt(n_pcs)
+    return np.asarray(left * signs * sizes / np.sqrt(n_cells) * np.sqrt(len(sizes)))
+
+
+def reduced(values: np.ndarray, n_pcs: int, random_state: int | None) -> np.ndarray:
+    """Return the leading principal axes of dense standardised expression, as with ``n_pcs``."""
+    from scipy.sparse.linalg import svds
+
+    limit = min(values.shape) - 1
+    _check_n_pcs(n_pcs, limit, values.shape)
+    start = np.random.default_rng(random_state).standard_normal(limit + 1)
+    left, sizes, _ = svds(values.astype(np.float64), k=n_pcs, v0=start)
+    return _scaled_axes(left, sizes, values.shape[1])
 
 
 def embedding_features(
@@ -193,6 +237,15 @@ def embedding_features(
         )
         raise ValueError(msg)
     return values, {"embedding": key, "n_genes_embedded": int(np.any(values != 0, axis=1).sum())}
+
+
+def is_of_groups(adata: AnnData, embedding: str | pd.DataFrame | None) -> bool:
+    """Return whether the embedding that a fit reads was made group by group."""
+    if not isinstance(embedding, str):
+        return False
+    names = adata.uns if embedding == "auto" else [embedding]
+    entries = [adata.uns.get(name) for name in names if name not in adata.varm]
+    return any(isinstance(entry, Mapping) and "varm_keys" in entry for entry in entries)
 
 
 def _group_key(adata: AnnData, embedding: str, group: str | None) -> str:

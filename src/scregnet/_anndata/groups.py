@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._logging import logger
-from scregnet._validate import listed
+from scregnet._validate import check_integer, listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -26,15 +26,68 @@ class CellGroup:
     rows: np.ndarray | None = None
     """Positions of the cells; ``None`` for all."""
 
+    @property
+    def cells(self) -> np.ndarray:
+        """Positions of the cells of a category."""
+        if self.rows is None:
+            msg = "all cells are no category."
+            raise ValueError(msg)
+        return self.rows
 
-def cell_groups(adata: AnnData, groupby: str, key: str) -> list[CellGroup]:
-    """Return one group of cells for each category of ``adata.obs[groupby]``."""
+
+SLOTS = ("null", "sd", "sign")
+"""Endings of the slots of ``varp`` that a fit writes next to the probabilities."""
+
+
+def cell_groups(
+    adata: AnnData, groupby: str, key: str, *, min_cells: int
+) -> tuple[list[CellGroup], dict[str, int]]:
+    """Return a group of cells for each category of ``adata.obs[groupby]`` that is large enough.
+
+    Also the categories with fewer than ``min_cells`` cells, and their sizes.
+    """
+    check_integer("min_cells", min_cells, minimum=1)
     names, codes = groups_of(adata, groupby)
-    keys = group_keys(key, names)
-    return [
-        CellGroup(keys[code], name, np.flatnonzero(codes == code))
-        for code, name in enumerate(names)
+    sizes = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
+    small = {name: size for name, size in zip(names, sizes, strict=True) if size < min_cells}
+    if len(small) == len(names):
+        msg = (
+            f"groupby={groupby!r} has no category with min_cells={min_cells} cells: {_sizes(small)}"
+            ". Merge categories, or give a smaller min_cells."
+        )
+        raise ValueError(msg)
+    if small:
+        logger.info(
+            "groupby=%r: %d categories with fewer than min_cells=%d cells are left out: %s",
+            groupby,
+            len(small),
+            min_cells,
+            _sizes(small),
+        )
+    kept = [(code, name) for code, name in enumerate(names) if name not in small]
+    keys = group_keys(key, [name for _, name in kept])
+    check_slots(key, keys)
+    groups = [
+        CellGroup(group_key, name, np.flatnonzero(codes == code))
+        for group_key, (code, name) in zip(keys, kept, strict=True)
     ]
+    return groups, small
+
+
+def check_slots(key: str, keys: list[str]) -> None:
+    """Raise ``ValueError`` if a group's key is the name of another network's slot."""
+    taken = {f"{other}_{slot}": other for other in (key, *keys) for slot in SLOTS}
+    clashes = [f"{name!r} (a slot of {taken[name]!r})" for name in keys if name in taken]
+    if clashes:
+        msg = (
+            "categories of groupby give keys that name slots of other networks: "
+            f"{', '.join(clashes)}. Rename these categories, or choose another key_added."
+        )
+        raise ValueError(msg)
+
+
+def _sizes(small: dict[str, int]) -> str:
+    return ", ".join(f"{name!r} ({size})" for name, size in small.items())
 
 
 def groups_of(adata: AnnData, groupby: str | None) -> tuple[list[str], np.ndarray]:

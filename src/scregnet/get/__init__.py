@@ -6,6 +6,7 @@ from scregnet.get._calibration import calibration
 from scregnet.get._curves import curves
 from scregnet.get._graph import graph
 from scregnet.get._grn import grn
+from scregnet.get._group_differences import group_differences
 from scregnet.get._history import history
 from scregnet.get._metrics import metrics
 from scregnet.get._models import models
@@ -18,6 +19,7 @@ __all__ = [
     "curves",
     "graph",
     "grn",
+    "group_differences",
     "history",
     "metrics",
     "models",

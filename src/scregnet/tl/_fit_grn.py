@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scregnet._anndata.access import check_names, resolve, write
-from scregnet._anndata.groups import CellGroup, cell_groups
+from scregnet._anndata.groups import SLOTS, CellGroup, cell_groups
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
-from scregnet._progress import progress_bar, stages
+from scregnet._logging import logger
+from scregnet._progress import progress_bar, stage, stages
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls, warn_if_behind
 from scregnet.tl._fit.network import candidate_tfs
@@ -28,11 +29,9 @@ if TYPE_CHECKING:
 
     from scregnet.links import LinkTask
     from scregnet.links.task import Progress
+    from scregnet.tl._fit.differences import NoiseFloor
     from scregnet.tl._fit.folds import Folds
-
-
-SLOTS = ("sd", "null", "sign")
-"""What is written next to the probabilities, under the key with one of these endings."""
+    from scregnet.tl._fit.shared import SharedCells
 
 
 @doc
@@ -52,6 +51,8 @@ def fit_grn(
     n_folds: int = 5,
     n_bootstrap: int = 200,
     groupby: str | None = None,
+    min_cells: int = 50,
+    noise_floor: bool = True,
     threshold: float | None = None,
     top_n_targets: int | None = None,
     gene_symbols: str | None = None,
@@ -106,7 +107,13 @@ def fit_grn(
     n_bootstrap
         Resamples for the 95 %% intervals; 0 skips them.
     groupby
-        Column of ``adata.obs``: fit one network for each category, on the same pairs.
+        Column of ``adata.obs``: fit one network for each category, on the same pairs, with
+        features that are shrunk to those of all cells (:ref:`groups`).
+    min_cells
+        With ``groupby``: categories with fewer cells are named in the log and left out.
+    noise_floor
+        With ``groupby``: also fit random halves of the groups, and report whether networks of two
+        groups differ by more than those of two halves. ``False`` saves these fits.
     threshold, top_n_targets
         Links to write: those of at least this probability, and this many of the most probable of
         each TF. ``None`` writes all.
@@ -131,7 +138,8 @@ def fit_grn(
     - ``adata.varp[f"{key}_sign"]``, if edges of the prior repress: the sign of the same links, 1 or
       -1 where known, between where predicted, NaN where it cannot be told (:ref:`signs`).
     - ``adata.uns[key]``: ``params``, ``metrics``, ``history``, ``pairs``, ``left_out``, ``model``
-      (:ref:`slots`). With ``groupby`` one such family for each group, ``f"{key}_{group}"``.
+      (:ref:`slots`). With ``groupby`` one such family for each group, ``f"{key}_{group}"``, and
+      ``adata.uns[key]`` names them and has ``differences``.
 
     Raises
     ------
@@ -167,7 +175,9 @@ def fit_grn(
         top_n_targets=top_n_targets,
         random_state=random_state,
     )
-    groups = [CellGroup(key)] if groupby is None else cell_groups(data, groupby, key)
+    groups, small = [CellGroup(key)], dict[str, int]()
+    if groupby is not None:
+        groups, small = cell_groups(data, groupby, key, min_cells=min_cells)
     place = device_of(device, chosen)
     with stages(key, show=show_progress_bar):
         # 2. The labelled pairs.
@@ -180,14 +190,16 @@ def fit_grn(
         folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), data.n_vars)
         plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
         # 4. The method, for each group.
-        varp, uns = _networks(data, plan, groups, groupby, show_progress_bar=show_progress_bar)
+        shared = _shared(data, plan, groups)
+        floor = _noise_floor(data, plan, groups, shared) if noise_floor else None
+        varp, uns = _networks(
+            data, plan, groups, groupby, shared, floor, show_progress_bar=show_progress_bar
+        )
     if groupby is not None:
-        uns[key] = {
-            "groupby": groupby,
-            "groups": [group.name for group in groups],
-            "keys": [group.key for group in groups],
-            "params": plan.params(data),
-        }
+        asked = {"min_cells": min_cells, "noise_floor": noise_floor}
+        uns[key] = {"groupby": groupby, **_names(groups, small, plan.params(data) | asked)}
+    if floor is not None:
+        uns[key]["differences"] = floor.compare(key)
     # 5. Commit.
     result = adata.copy() if copy else adata
     written = resolve(result, mod)
@@ -252,6 +264,8 @@ def _networks(
     plan: _Plan,
     groups: list[CellGroup],
     groupby: str | None,
+    shared: SharedCells | None,
+    floor: NoiseFloor | None,
     *,
     show_progress_bar: bool | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -261,8 +275,10 @@ def _networks(
     varp: dict[str, Any] = {}
     uns: dict[str, Any] = {}
     behind: dict[str, str | None] = {}
-    for group in groups:
-        fit, task, record = _fit_group(data, plan, group, show_progress_bar=show_progress_bar)
+    for number, group in enumerate(groups):
+        fit, task, record = _fit_group(
+            data, plan, group, shared, show_progress_bar=show_progress_bar
+        )
         matrices, extra = _matrices(fit, task, candidates, data.var_names, group.key)
         varp |= matrices
         params = {**common, **record, "best_epoch": fit.best_epoch(), "null": fit.null}
@@ -272,17 +288,73 @@ def _networks(
         uns[group.key] = entry
         fit.log(group.key)
         behind[group.key] = fit.behind()
+        if floor is not None:
+            with stage(f"halves of {group.name}"):
+                floor.add(number, plan.method, task, plan.device)
     warn_if_behind(plan.name, behind)
     return varp, uns
 
 
+def _shared(data: AnnData, plan: _Plan, groups: list[CellGroup]) -> SharedCells | None:
+    """Read what all groups share; ``None`` without groups, or if the method reads no expression."""
+    if groups[0].rows is None or not plan.method.needs_expression:
+        return None
+    from scregnet.tl._fit.shared import SharedCells
+
+    return SharedCells.of(data, groups, plan.options)
+
+
+def _noise_floor(
+    data: AnnData,
+    plan: _Plan,
+    groups: list[CellGroup],
+    shared: SharedCells | None,
+) -> NoiseFloor | None:
+    """Draw halves of the groups; ``None`` where networks cannot differ or halves lack features."""
+    if shared is None or len(groups) == 1:
+        return None
+    from scregnet._anndata.features import is_of_groups
+    from scregnet.tl._fit.differences import NoiseFloor
+
+    if plan.method.uses_embedding and is_of_groups(data, plan.options.embedding):
+        logger.info(
+            "noise_floor: not computed, since the embedding was made group by group and halves of "
+            "a group have none of their own; embed all cells together to have it"
+        )
+        return None
+    return NoiseFloor.of(groups, plan.labelled, candidate_tfs(data, plan.labelled), shared)
+
+
+def _names(
+    groups: list[CellGroup], small: dict[str, int], params: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what ``uns`` keeps of all groups together."""
+    left_out = {"groups_left_out": list(small), "n_cells_left_out": list(small.values())}
+    return {
+        "groups": [group.name for group in groups],
+        "keys": [group.key for group in groups],
+        "params": {**params, **left_out},
+    }
+
+
 def _fit_group(
-    data: AnnData, plan: _Plan, group: CellGroup, *, show_progress_bar: bool | None
+    data: AnnData,
+    plan: _Plan,
+    group: CellGroup,
+    shared: SharedCells | None,
+    *,
+    show_progress_bar: bool | None,
 ) -> tuple[Fit, LinkTask, dict[str, Any]]:
     """Build the task of one group of cells; fit and judge the method, then fit its folds."""
     method, options = plan.method, plan.options
     task, record = make_task(
-        data, method, plan.labelled.parts, options, rows=group.rows, group=group.name
+        data,
+        method,
+        plan.labelled.parts,
+        options,
+        rows=group.rows,
+        group=group.name,
+        shared=shared,
     )
     fit = partial(
         fit_links, plan.name, method, task, plan.labelled, options, plan.nulls, device=plan.device

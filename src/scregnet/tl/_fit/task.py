@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from scregnet._genes.split import LabelledPairs
+    from scregnet.tl._fit.shared import SharedCells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +118,13 @@ def make_task(
     *,
     rows: np.ndarray | None = None,
     group: str | None = None,
+    shared: SharedCells | None = None,
 ) -> tuple[LinkTask, dict[str, Any]]:
     """Return the task with the features that ``method`` uses, and a record of how they were made.
 
     ``rows`` are the cells to read, ``None`` for all. ``group`` is the category they belong to, for
-    embeddings that were made group by group.
+    embeddings that were made group by group. With ``shared``, features of expression are shrunk to
+    those of all groups.
     """
     bare = LinkTask(data.n_vars, parts.train, parts.validation)
     if options.shuffle_expression and not method.needs_expression:
@@ -133,12 +136,15 @@ def make_task(
     if not (method.needs_expression or method.uses_embedding):
         _check_random(options, None, method)
         return bare, {}
-    from scregnet._anndata.features import embedding_features, expression_features
+    from scregnet._anndata.features import embedding_features, expression_features, log_unseen
     from scregnet._genes.families import gene_families
 
     expression, summary, vectors = None, None, None
     record: dict[str, Any] = {}
-    if method.needs_expression:
+    if method.needs_expression and shared is not None and rows is not None:
+        expression, summary, record = shared.features(rows)
+        log_unseen(record)
+    elif method.needs_expression:
         expression, summary, record = expression_features(
             data,
             options.layer,
