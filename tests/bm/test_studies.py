@@ -81,6 +81,7 @@ class TestAblation:
             data,
             data.uns["network"],
             random_state=6,
+            n_folds=1,
             n_bootstrap=0,
             copy=True,
             **{**QUICK, **keywords},
