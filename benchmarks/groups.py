@@ -1,6 +1,7 @@
 """Networks of cell types next to those of random halves of one type.
 
-Prints the tables of ``docs/methods.md``. PBMC counts are not shipped; ``--data`` names a folder::
+Prints the tables of ``docs/methods.md``. Counts of PBMC are not shipped; ``--data`` names their
+folder::
 
     python benchmarks/groups.py --data ../shared/data      # ten minutes on one CPU core
 """

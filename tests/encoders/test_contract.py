@@ -175,7 +175,7 @@ def test_the_order_of_cells_and_genes_does_not_show(adata, case):
 
 def test_groups(adata, case):
     key = case.key
-    sr.tl.embed(adata, groupby="cell_type", **case.arguments)
+    sr.tl.embed(adata, min_cells=1, groupby="cell_type", **case.arguments)
     assert adata.uns[key]["groups"].tolist() == ["B/T", "T cell"]
     assert adata.uns[key]["varm_keys"].tolist() == [f"{key}_B_T", f"{key}_T cell"]
     assert key not in adata.varm
@@ -210,7 +210,7 @@ def test_one_gene(adata, case):
 @pytest.mark.parametrize("groupby", [None, "cell_type"])
 def test_survives_writing_and_reading(adata, case, tmp_path, format, groupby):
     key = case.key
-    sr.tl.embed(adata, groupby=groupby, **case.arguments)
+    sr.tl.embed(adata, min_cells=1, groupby=groupby, **case.arguments)
     path = tmp_path / f"cells.{format}"
     with warnings.catch_warnings():
         # anndata and zarr warn of the future of their formats on every write.

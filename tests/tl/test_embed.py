@@ -212,7 +212,7 @@ def test_gene_ids(adata, spy):
 def test_groupby(adata, spy, caplog):
     adata.obs.loc["c0", "kind"] = None
     with caplog.at_level("INFO", logger="scregnet"):
-        sr.tl.embed(adata, "spy", groupby="kind")
+        sr.tl.embed(adata, "spy", min_cells=1, groupby="kind")
     assert "1 cells without kind are left out" in caplog.text
     assert adata.uns["spy"]["groups"].tolist() == ["b", "a"]
     assert adata.uns["spy"]["varm_keys"].tolist() == ["spy_b", "spy_a"]
@@ -225,10 +225,22 @@ def test_groupby(adata, spy, caplog):
     assert adata.uns["spy"]["params"]["n_cells"] == 59
 
 
+def test_small_categories_are_named_and_left_out(adata, caplog):
+    adata.obs["by"] = ["many"] * 50 + ["few"] * 10
+    with caplog.at_level("INFO", logger="scregnet"):
+        sr.tl.embed(adata, "svd", groupby="by")
+    assert "fewer than min_cells=50 cells are left out: 'few' (10)" in caplog.text
+    assert adata.uns["svd"]["groups"].tolist() == ["many"]
+    assert adata.uns["svd"]["params"]["groups_left_out"].tolist() == ["few"]
+    assert adata.uns["svd"]["params"]["n_cells"] == 50
+    with pytest.raises(ValueError, match=r"min_cells=51 cells: 'few' \(10\), 'many' \(50\)"):
+        sr.tl.embed(adata, "svd", groupby="by", min_cells=51)
+
+
 @pytest.mark.parametrize("values", [["x", "y"] * 30, [True, False] * 30, [1, 2] * 30])
 def test_groupby_any_kind_of_column(adata, values):
     adata.obs["by"] = values
-    sr.tl.embed(adata, "svd", groupby="by", n_components=2)
+    sr.tl.embed(adata, "svd", min_cells=1, groupby="by", n_components=2)
     assert adata.uns["svd"]["groups"].tolist() == sorted({str(value) for value in values})
 
 
@@ -236,20 +248,20 @@ def test_groupby_that_cannot_be(adata):
     with pytest.raises(
         KeyError, match="groupby='type' is not a column of adata.obs; it has 'kind'"
     ):
-        sr.tl.embed(adata, "svd", groupby="type")
+        sr.tl.embed(adata, "svd", min_cells=1, groupby="type")
     adata.obs["none"] = np.nan
     with pytest.raises(ValueError, match="no category"):
-        sr.tl.embed(adata, "svd", groupby="none")
+        sr.tl.embed(adata, "svd", min_cells=1, groupby="none")
     adata.obs["twins"] = ["T/B", "T_B"] * 30
     with pytest.raises(ValueError, match="differ only in '/' and '_'.*'svd_T_B'"):
-        sr.tl.embed(adata, "svd", groupby="twins")
+        sr.tl.embed(adata, "svd", min_cells=1, groupby="twins")
     assert untouched(adata)
 
 
 def test_a_group_of_empty_cells(adata, caplog):
     adata.obs["by"] = ["full"] * 60
     adata.obs.loc["c10", "by"] = "hollow"
-    sr.tl.embed(adata, "svd", groupby="by")
+    sr.tl.embed(adata, "svd", min_cells=1, groupby="by")
     assert not adata.varm["svd_hollow"].any()
     assert not adata.var["svd_hollow_covered"].any()
     assert "no cell of 'hollow' could be used" in caplog.text
@@ -263,7 +275,7 @@ def test_max_cells(adata, spy):
     np.testing.assert_array_equal(spy.seen["matrix"], first)
     sr.tl.embed(adata, "spy", max_cells=10, random_state=1)
     assert (spy.seen["matrix"] != first).any()
-    sr.tl.embed(adata, "spy", max_cells=25, groupby="kind")
+    sr.tl.embed(adata, "spy", max_cells=25, min_cells=1, groupby="kind")
     assert np.bincount(spy.seen["groups"]).tolist() == [25, 20]
     sr.tl.embed(adata, "spy", max_cells=1000)
     np.testing.assert_array_equal(spy.seen["matrix"], adata.X)

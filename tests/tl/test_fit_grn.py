@@ -346,7 +346,14 @@ class TestMatrix:
 
 
 def test_one_network_a_group_on_the_same_pairs(adata, net):
-    sr.tl.embed(adata, model="svd", n_components=4, groupby="cell_type", show_progress_bar=False)
+    sr.tl.embed(
+        adata,
+        model="svd",
+        n_components=4,
+        min_cells=1,
+        groupby="cell_type",
+        show_progress_bar=False,
+    )
     sr.tl.fit_grn(adata, net, groupby="cell_type", min_cells=1, embedding="svd", n_folds=1, **QUICK)
     groups = sorted(adata.obs["cell_type"].unique())
     assert list(adata.uns["grn"]["groups"]) == groups

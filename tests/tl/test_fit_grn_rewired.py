@@ -15,7 +15,6 @@ from scregnet._anndata.groups import CellGroup
 from scregnet.links import Pairs
 from scregnet.tl._fit.differences import NewLinks, draw_halves
 from scregnet.tl._fit.shared import SharedCells, own_share
-from scregnet.tl._fit.task import FitOptions
 
 N_TFS, N_GENES = 12, 120
 QUICK = {
@@ -25,6 +24,7 @@ QUICK = {
     "n_forest_trees": 0,
     "show_progress_bar": False,
 }
+PLAIN = {"layer": None, "n_pcs": None, "random_state": 0}
 
 
 def cells_of(n: int, seed: int = 1) -> tuple[ad.AnnData, pd.DataFrame]:
@@ -187,7 +187,7 @@ def test_the_share_of_a_group_is_one_minus_noise_over_what_is_observed():
 def test_correlations_of_a_group_are_a_mixture():
     data, _ = cells_of(100)
     groups = [CellGroup(name, name, np.flatnonzero(data.obs["type"] == name)) for name in "ab"]
-    shared = SharedCells.of(data, groups, FitOptions())
+    shared = SharedCells.of(data, groups, **PLAIN)
     values, summary, record = shared.features(groups[0].cells)
     assert summary.shape == (N_GENES, 3)
     w = record["own_share"]
@@ -208,7 +208,7 @@ def test_correlations_of_a_group_are_a_mixture():
 def test_without_a_share_of_its_own_a_group_has_the_features_of_all_cells(monkeypatch):
     data, _ = cells_of(30)
     groups = [CellGroup(name, name, np.flatnonzero(data.obs["type"] == name)) for name in "ab"]
-    shared = SharedCells.of(data, groups, FitOptions())
+    shared = SharedCells.of(data, groups, **PLAIN)
     monkeypatch.setattr("scregnet.tl._fit.shared.own_share", lambda *_, **__: 0.0)
     values, summary, _ = shared.features(groups[1].cells)
     from scregnet._anndata.features import expression_features
@@ -216,7 +216,7 @@ def test_without_a_share_of_its_own_a_group_has_the_features_of_all_cells(monkey
     whole = expression_features(data, None, n_pcs=None, rows=None, random_state=0)
     np.testing.assert_allclose(values, whole[0], atol=1e-5)
     np.testing.assert_allclose(summary, whole[1], atol=1e-5)
-    axes = SharedCells.of(data, groups, FitOptions(n_pcs=5)).features(groups[1].cells)[0]
+    axes = SharedCells.of(data, groups, **PLAIN | {"n_pcs": 5}).features(groups[1].cells)[0]
     assert axes.shape == (N_GENES, 5)
     expected = expression_features(data, None, n_pcs=5, rows=None, random_state=0)[0]
     np.testing.assert_allclose(axes, expected, atol=1e-3)

@@ -46,11 +46,29 @@ def cell_groups(
 
     Also the categories with fewer than ``min_cells`` cells, and their sizes.
     """
+    names, codes, small = large_groups(adata, groupby, min_cells)
+    keys = group_keys(key, names)
+    check_slots(key, keys)
+    groups = [
+        CellGroup(keys[code], name, np.flatnonzero(codes == code))
+        for code, name in enumerate(names)
+    ]
+    return groups, small
+
+
+def large_groups(
+    adata: AnnData, groupby: str, min_cells: int
+) -> tuple[list[str], np.ndarray, dict[str, int]]:
+    """Return the categories with enough cells, the code of every cell, and sizes of the others.
+
+    The code is ``-1`` for cells of no category and of one that is too small. These are logged.
+    """
     check_integer("min_cells", min_cells, minimum=1)
     names, codes = groups_of(adata, groupby)
-    sizes = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
-    small = {name: size for name, size in zip(names, sizes, strict=True) if size < min_cells}
-    if len(small) == len(names):
+    sizes = np.bincount(codes[codes >= 0], minlength=len(names))
+    kept = sizes >= min_cells
+    small = {names[code]: int(sizes[code]) for code in np.flatnonzero(~kept)}
+    if not kept.any():
         msg = (
             f"groupby={groupby!r} has no category with min_cells={min_cells} cells: {_sizes(small)}"
             ". Merge categories, or give a smaller min_cells."
@@ -64,14 +82,9 @@ def cell_groups(
             min_cells,
             _sizes(small),
         )
-    kept = [(code, name) for code, name in enumerate(names) if name not in small]
-    keys = group_keys(key, [name for _, name in kept])
-    check_slots(key, keys)
-    groups = [
-        CellGroup(group_key, name, np.flatnonzero(codes == code))
-        for group_key, (code, name) in zip(keys, kept, strict=True)
-    ]
-    return groups, small
+    # The last place is that of the code -1.
+    new = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+    return [name for name in names if name not in small], new[codes], small
 
 
 def check_slots(key: str, keys: list[str]) -> None:
@@ -90,10 +103,8 @@ def _sizes(small: dict[str, int]) -> str:
     return ", ".join(f"{name!r} ({size})" for name, size in small.items())
 
 
-def groups_of(adata: AnnData, groupby: str | None) -> tuple[list[str], np.ndarray]:
+def groups_of(adata: AnnData, groupby: str) -> tuple[list[str], np.ndarray]:
     """Return the categories that have cells, and the code of every cell (``-1``: none)."""
-    if groupby is None:
-        return [], np.zeros(adata.n_obs, dtype=np.int64)
     if groupby not in adata.obs:
         msg = (
             f"groupby={groupby!r} is not a column of adata.obs; it has {listed(adata.obs.columns)}."

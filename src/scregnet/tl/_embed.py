@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scregnet._anndata.access import check_names, resolve, write
-from scregnet._anndata.groups import group_keys, groups_of
+from scregnet._anndata.groups import group_keys, large_groups
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._settings import settings
@@ -38,6 +38,7 @@ def embed(
     gene_ids: str | None = None,
     orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
     groupby: str | None = None,
+    min_cells: int = 50,
     max_cells: int | None = None,
     batch_size: int | None = None,
     pooling: str = "mean",
@@ -66,6 +67,8 @@ def embed(
     %(cells)s
     groupby
         Column of ``adata.obs``: one embedding per category. Cells without one are left out.
+    min_cells
+        With ``groupby``: categories with fewer cells are named in the log and left out.
     max_cells
         Most cells to use, drawn at random; with ``groupby`` of each category.
     batch_size
@@ -108,7 +111,10 @@ def embed(
     source = resolve(adata, mod)
     check_names(source)
     genes, ids = genes_of(source, gene_ids, orthologues)
-    groups, codes = groups_of(source, groupby)
+    groups: list[str] = []
+    codes, small = np.zeros(source.n_obs, np.int64), dict[str, int]()
+    if groupby is not None:
+        groups, codes, small = large_groups(source, groupby, min_cells)
     keys = [key] if groupby is None else group_keys(key, groups)
     cells = Cells(source, layer, counts, _draw(codes, max_cells, random_state), codes)
     # Wrong input should not wait for the weights to be read.
@@ -136,6 +142,8 @@ def embed(
         "counts": counts,
         **ids,
         "groupby": groupby,
+        "min_cells": min_cells,
+        "groups_left_out": list(small),
         "max_cells": max_cells,
         "random_state": random_state,
     }

@@ -301,7 +301,14 @@ def _shared(data: AnnData, plan: _Plan, groups: list[CellGroup]) -> SharedCells 
         return None
     from scregnet.tl._fit.shared import SharedCells
 
-    return SharedCells.of(data, groups, plan.options)
+    options = plan.options
+    return SharedCells.of(
+        data,
+        groups,
+        layer=options.layer,
+        n_pcs=options.n_pcs,
+        random_state=options.random_state,
+    )
 
 
 def _noise_floor(

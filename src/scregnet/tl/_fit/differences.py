@@ -138,7 +138,7 @@ class NoiseFloor:
         shared: SharedCells,
     ) -> NoiseFloor:
         """Draw the halves, and choose the links that are compared."""
-        random_state = shared.options.random_state
+        random_state = shared.random_state
         steps, halves = draw_halves(groups, random_state)
         links = NewLinks.of(labelled, candidates, len(shared.summary), _stream(random_state))
         return cls(groups, links, steps, halves, shared)
@@ -156,7 +156,7 @@ class NoiseFloor:
                 expression, summary, _ = self.shared.features(rows)
                 half = replace(task, expression=expression, summary=summary)
                 with threads(method):
-                    rng = np.random.default_rng(self.shared.options.random_state)
+                    rng = np.random.default_rng(self.shared.random_state)
                     links = method.fit(half, rng=rng, device=device).links
                 found.append(self.links.summarise(links.score(sources, targets)))
             self.summaries[number, size] = found
@@ -170,7 +170,7 @@ class NoiseFloor:
             for statistic, distance in STATISTICS.items():
                 across = np.stack([distance(x, y) for x in one for y in two])
                 inside = np.stack([distance(*one), distance(*two)])
-                figures = _figures(across, inside, _stream(self.shared.options.random_state))
+                figures = _figures(across, inside, _stream(self.shared.random_state))
                 rows.append((*names, statistic, size, *figures))
         frame = pd.DataFrame(rows, columns=COLUMNS)
         _log(frame, key)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from scregnet._anndata.groups import CellGroup
-    from scregnet.tl._fit.task import FitOptions
 
 MOST_CELLS = 3_000
 """Cells that describe all groups, at most. A correlation then has a standard error of 0.018."""
@@ -59,7 +58,9 @@ class SharedCells:
     """
 
     data: AnnData
-    options: FitOptions
+    layer: str | None
+    n_pcs: int | None
+    random_state: int | None
     rows: np.ndarray
     """Sorted positions of the cells."""
 
@@ -76,16 +77,24 @@ class SharedCells:
     """Positions of the genes whose correlations are compared."""
 
     @classmethod
-    def of(cls, data: AnnData, groups: list[CellGroup], options: FitOptions) -> SharedCells:
+    def of(
+        cls,
+        data: AnnData,
+        groups: list[CellGroup],
+        *,
+        layer: str | None,
+        n_pcs: int | None,
+        random_state: int | None,
+    ) -> SharedCells:
         """Read the cells of all groups, or a random share of many."""
-        rng = _stream(options.random_state)
+        rng = _stream(random_state)
         group_of = np.full(data.n_obs, -1)
         for number, group in enumerate(groups):
             group_of[group.cells] = number
         rows = np.flatnonzero(group_of >= 0)
         if len(rows) > MOST_CELLS:
             rows = np.sort(rng.permutation(rows)[:MOST_CELLS])
-        cells, _ = log_normalised(data, options.layer, rows)
+        cells, _ = log_normalised(data, layer, rows)
         mean, scale, summary = moments(cells)
         if options.shuffle_expression:
             cells = shuffled(cells, options.random_state)
@@ -97,7 +106,7 @@ class SharedCells:
         within -= between
         varies = np.flatnonzero(scale)
         chosen = np.sort(rng.permutation(varies)[:MOST_GENES])
-        return cls(data, options, rows, between, within, summary, chosen)
+        return cls(data, layer, n_pcs, random_state, rows, between, within, summary, chosen)
 
     def features(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         """Return expression and summary of a group, and a record with the shares of its own.
@@ -105,10 +114,9 @@ class SharedCells:
         float32 of shape (n_genes, n_features), rows as long as standardised expression, and
         (n_genes, 3).
         """
-        options = self.options
-        if options.n_pcs is not None and len(rows) > MOST_CELLS:
-            rows = np.sort(_stream(options.random_state).permutation(rows)[:MOST_CELLS])
-        cells, counts = log_normalised(self.data, options.layer, rows)
+        if self.n_pcs is not None and len(rows) > MOST_CELLS:
+            rows = np.sort(_stream(self.random_state).permutation(rows)[:MOST_CELLS])
+        cells, counts = log_normalised(self.data, self.layer, rows)
         mean, scale, summary = moments(cells)
         if options.shuffle_expression:
             cells = shuffled(cells, options.random_state)
@@ -122,8 +130,8 @@ class SharedCells:
             own = np.sqrt(w * inside * (len(self.rows) / len(rows)))
             expression = np.hstack([expression, own * standardised(cells, mean, scale)])
         mixed = (1 - shares.summary) * self.summary + shares.summary * summary
-        if options.n_pcs is not None:
-            expression = reduced(expression, options.n_pcs, options.random_state)
+        if self.n_pcs is not None:
+            expression = reduced(expression, self.n_pcs, self.random_state)
         record = cells_record(cells, summary, counts=counts) | {
             "own_share": shares.correlations,
             "own_share_summary": shares.summary,
@@ -135,7 +143,7 @@ class SharedCells:
         n_cells = len(rows)
         if n_cells < 4:
             return OwnShares(0.0, 0.0)
-        order = _stream(self.options.random_state).permutation(n_cells)
+        order = _stream(self.random_state).permutation(n_cells)
         halves = [cells[np.sort(part)] for part in np.array_split(order, 2)]
         described = [moments(part) for part in halves]
         common = np.isin(rows, self.rows).sum() / len(self.rows)
