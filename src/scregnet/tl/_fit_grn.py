@@ -308,6 +308,7 @@ def _shared(data: AnnData, plan: _Plan, groups: list[CellGroup]) -> SharedCells 
         layer=options.layer,
         n_pcs=options.n_pcs,
         random_state=options.random_state,
+        shuffle=options.shuffle_expression,
     )
 
 

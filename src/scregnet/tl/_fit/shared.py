@@ -61,6 +61,9 @@ class SharedCells:
     layer: str | None
     n_pcs: int | None
     random_state: int | None
+    shuffle: bool
+    """Whether the values of each gene are permuted among the cells, as a control."""
+
     rows: np.ndarray
     """Sorted positions of the cells."""
 
@@ -85,6 +88,7 @@ class SharedCells:
         layer: str | None,
         n_pcs: int | None,
         random_state: int | None,
+        shuffle: bool = False,
     ) -> SharedCells:
         """Read the cells of all groups, or a random share of many."""
         rng = _stream(random_state)
@@ -96,8 +100,8 @@ class SharedCells:
             rows = np.sort(rng.permutation(rows)[:MOST_CELLS])
         cells, _ = log_normalised(data, layer, rows)
         mean, scale, summary = moments(cells)
-        if options.shuffle_expression:
-            cells = shuffled(cells, options.random_state)
+        if shuffle:
+            cells = shuffled(cells, random_state)
         within = standardised(cells, mean, scale)
         between = np.zeros_like(within)
         for number in np.unique(group_of[rows]):
@@ -106,7 +110,9 @@ class SharedCells:
         within -= between
         varies = np.flatnonzero(scale)
         chosen = np.sort(rng.permutation(varies)[:MOST_GENES])
-        return cls(data, layer, n_pcs, random_state, rows, between, within, summary, chosen)
+        return cls(
+            data, layer, n_pcs, random_state, shuffle, rows, between, within, summary, chosen
+        )
 
     def features(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         """Return expression and summary of a group, and a record with the shares of its own.
@@ -118,8 +124,8 @@ class SharedCells:
             rows = np.sort(_stream(self.random_state).permutation(rows)[:MOST_CELLS])
         cells, counts = log_normalised(self.data, self.layer, rows)
         mean, scale, summary = moments(cells)
-        if options.shuffle_expression:
-            cells = shuffled(cells, options.random_state)
+        if self.shuffle:
+            cells = shuffled(cells, self.random_state)
         shares = self._shares(cells, summary, rows)
         # A gene without variation in the group keeps the shared correlations whole.
         w = np.where(scale > 0, shares.correlations, 0)[:, None].astype(np.float32)
