@@ -278,7 +278,7 @@ def test_the_result_can_be_stored(by_hand, tmp_path):
 
 
 def test_a_group_has_slots_of_its_own(adata, net):
-    sr.tl.fit_grn(adata, net, "degree", groupby="cell_type", n_folds=1, n_bootstrap=0)
+    sr.tl.fit_grn(adata, net, "degree", groupby="cell_type", min_cells=10, n_folds=1, n_bootstrap=0)
     with pytest.raises(ValueError, match="one network per group: name one with group="):
         sr.tl.tf_activity(adata)
     sr.tl.tf_activity(adata, group="type_1", tmin=3)
