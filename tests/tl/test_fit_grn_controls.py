@@ -16,7 +16,7 @@ from scregnet.links.methods.degree import Degree
 from scregnet.links.methods.label_factors.method import LabelFactors
 
 SMALL = {"n_trees": 0, "n_forest_trees": 20, "show_progress_bar": False}
-QUIET = {"show_progress_bar": False}
+QUIET = {"n_folds": 1, "show_progress_bar": False}
 DIFFERENCES = ["difference", "difference_low", "difference_high"]
 
 
@@ -104,7 +104,7 @@ class TestDifferences:
         assert others[["best_null", *DIFFERENCES]].isna().all(axis=None)
 
     def test_an_equal_method_has_none_in_any_resample(self, adata, net, copied):
-        sr.tl.fit_grn(adata, net, method="copy", n_folds=3, n_bootstrap=30, **QUIET)
+        sr.tl.fit_grn(adata, net, method="copy", n_bootstrap=30, **QUIET | {"n_folds": 3})
         table = sr.get.metrics(adata).query("model == 'copy' and best_null == @copied")
         assert set(table["split"]) <= {"test", "folds"}
         assert len(table) > 0
@@ -152,7 +152,7 @@ class TestWarning:
         assert "interval" not in record.getMessage()
 
     def test_with_folds_they_decide(self, adata, net, copied, caplog):
-        sr.tl.fit_grn(adata, net, method="copy", n_folds=3, n_bootstrap=20, **QUIET)
+        sr.tl.fit_grn(adata, net, method="copy", n_bootstrap=20, **QUIET | {"n_folds": 3})
         (record,) = caplog.records
         row = sr.get.metrics(adata, split="folds").query(
             "metric == 'per_tf_auroc' and model == 'copy'"
@@ -160,7 +160,9 @@ class TestWarning:
         assert f"per_tf_auroc {row['value'].item():.3f} out of fold" in record.getMessage()
 
     def test_one_warning_names_all_groups(self, adata, net, copied, caplog):
-        sr.tl.fit_grn(adata, net, method="copy", groupby="cell_type", n_bootstrap=0, **QUIET)
+        sr.tl.fit_grn(
+            adata, net, method="copy", groupby="cell_type", min_cells=1, n_bootstrap=0, **QUIET
+        )
         (record,) = caplog.records
         for key in adata.uns["grn"]["keys"]:
             assert f"{key}: per_tf_auroc" in record.getMessage()
