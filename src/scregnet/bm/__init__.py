@@ -6,5 +6,6 @@ from scregnet.bm._ablation_study import ablation_study
 from scregnet.bm._audit_split import audit_split
 from scregnet.bm._controls import controls
 from scregnet.bm._robustness_study import robustness_study
+from scregnet.bm._stability import stability
 
-__all__ = ["ablation_study", "audit_split", "controls", "robustness_study"]
+__all__ = ["ablation_study", "audit_split", "controls", "robustness_study", "stability"]

@@ -13,18 +13,17 @@ import pandas as pd
 from scregnet._anndata.access import check_names, resolve
 from scregnet._anndata.features import embedding_features
 from scregnet._docs import doc
-from scregnet._genes.split import PARTS, LabelledPairs, labelled_pairs
+from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
 from scregnet._validate import check_choice, check_integer
+from scregnet.bm._new_links import first_new, known_codes, overlap
 from scregnet.bm._studies import RANDOM, SHUFFLED, Study, own_ablations
 from scregnet.links import LinkMethod, get_method, null_models
-from scregnet.links.pairs.codes import find_codes, pair_codes
 from scregnet.metrics._metrics import METRICS
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.task import FitOptions, read_keywords
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
     from anndata import AnnData
     from mudata import MuData
 
@@ -218,7 +217,7 @@ def _fit_all(
     """Fit all versions to the same pairs. Those that fail are missing."""
     n_genes = study.data.n_vars
     candidates = candidate_tfs(study.data, labelled)
-    known = _known_codes(labelled, n_genes)
+    known = known_codes(labelled, n_genes)
     folds = _folds(labelled, versions[0].options, versions[0].method)
     found = {}
     with progress_bar(title, len(versions), show=show_progress_bar, unit="fit") as bar:
@@ -235,7 +234,7 @@ def _fit_all(
             )
             if fit is not None:
                 network = fit.network(candidates, n_genes)[0]
-                found[version.name] = _Result(_figures(fit), _first_new(network, known, n_top))
+                found[version.name] = _Result(_figures(fit), first_new(network, known, n_top))
             elif version.name == FULL:
                 # There is nothing to compare the controls with.
                 study.check()
@@ -260,29 +259,6 @@ def _figures(fit: Fit) -> dict[str, Figure]:
     return fit.fold_verdicts[fit.method].of_part("folds")
 
 
-def _known_codes(labelled: LabelledPairs, n_genes: int) -> np.ndarray:
-    """Return the codes of all known edges, ascending."""
-    edges = [pairs.take(pairs.labels) for pairs in (getattr(labelled.parts, p) for p in PARTS)]
-    sources = np.concatenate([*(pairs.sources for pairs in edges), labelled.left_out[0]])
-    targets = np.concatenate([*(pairs.targets for pairs in edges), labelled.left_out[1]])
-    return np.unique(pair_codes(sources, targets, n_genes))
-
-
-def _first_new(network: sp.csr_matrix, known: np.ndarray, n_top: int) -> np.ndarray:
-    """Return the codes of the most probable links that are not known."""
-    n_genes = network.shape[0]
-    sources = np.repeat(np.arange(n_genes), np.diff(network.indptr))
-    codes = pair_codes(sources, network.indices, n_genes)
-    new = find_codes(known, codes) < 0
-    codes, probabilities = codes[new], network.data[new]
-    if len(codes) > n_top:
-        # Only what can be among the first is sorted: there may be millions of links.
-        least = np.partition(probabilities, len(codes) - n_top)[len(codes) - n_top]
-        codes, probabilities = codes[probabilities >= least], probabilities[probabilities >= least]
-    # Of equal probabilities, the gene that comes first in the data.
-    return codes[np.lexsort((codes, -probabilities))[:n_top]]
-
-
 def _table(found: Mapping[str, _Result], names: list[str]) -> pd.DataFrame:
     """Return one row per control and metric."""
     full = found[FULL]
@@ -290,7 +266,7 @@ def _table(found: Mapping[str, _Result], names: list[str]) -> pd.DataFrame:
     rows = []
     for name in names:
         result = found.get(name)
-        overlap = np.nan if result is None else _overlap(full.top, result.top)
+        shared = np.nan if result is None else overlap(full.top, result.top)
         for metric, whole in full.figures.items():
             figures, ends = (np.nan,) * 3, (np.nan,) * 3
             if result is not None:
@@ -298,13 +274,9 @@ def _table(found: Mapping[str, _Result], names: list[str]) -> pd.DataFrame:
                 figures = (own.value, own.low, own.high)
                 if name != FULL and metric != "prevalence":
                     ends = whole.minus(own, prevalence)
-            rows.append((name, whole.split, metric, *figures, *ends, overlap))
+            rows.append((name, whole.split, metric, *figures, *ends, shared))
     columns = ["control", "split", "metric", "value", "low", "high", *DIFFERENCES, "top_overlap"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _overlap(top: np.ndarray, other: np.ndarray) -> float:
-    return len(np.intersect1d(top, other)) / len(top) if len(top) else np.nan
 
 
 def _one_row_a_control(table: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -1,0 +1,306 @@
+"""How many of the first new links survive another seed, fewer cells or fewer known edges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from scregnet._anndata.access import check_names, resolve
+from scregnet._docs import doc
+from scregnet._genes.split import LabelledPairs, labelled_pairs
+from scregnet._logging import logger
+from scregnet._progress import progress_bar
+from scregnet._validate import check_choice, check_integer
+from scregnet.bm._new_links import first_new, known_codes, overlap, rank_correlation
+from scregnet.bm._perturbations import PERTURBATIONS, Given, Perturbed, cells_of_donors
+from scregnet.links.pairs.codes import decode_pairs
+from scregnet.metrics import lift
+from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls
+from scregnet.tl._fit.network import candidate_tfs
+from scregnet.tl._fit.task import FitOptions, device_of, make_task, read_keywords
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from anndata import AnnData
+    from mudata import MuData
+
+    from scregnet.links import LinkMethod
+    from scregnet.tl._fit.folds import Folds
+
+SET_BY_STABILITY = ("n_bootstrap", "threshold", "top_n_targets", "random_state")
+"""Options of a fit that are set here, or that concern what is written."""
+
+COLUMNS = ["perturbation", "repeat", "overlap", "rank_correlation"]
+
+
+@doc
+def stability(
+    adata: AnnData | MuData,
+    prior: Any = None,
+    method: str = "joint",
+    *,
+    split: str | pd.DataFrame | None = None,
+    perturbations: Sequence[str] | None = None,
+    donor: str | None = None,
+    top_n: int = 100,
+    by: str = "probability",
+    n_repeats: int = 3,
+    return_links: bool = False,
+    device: str | None = None,
+    random_state: int | None = 0,
+    show_progress_bar: bool | None = None,
+    mod: str = "rna",
+    **fit_params: Any,
+) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare the network with those of refits to slightly other data, or with other seeds.
+
+    Each refit changes one thing; pairs, split, folds and seed stay otherwise. :ref:`stability` says
+    how to read the table. With the defaults there are 22 fits.
+
+    Parameters
+    ----------
+    %(adata)s
+    %(prior)s
+
+        ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
+    method
+        Method of :func:`scregnet.tl.fit_grn`.
+    split
+        As in :func:`scregnet.tl.fit_grn`.
+    perturbations
+        What to change, one or more of the following. ``None`` takes the first six, and ``"donors"``
+        if ``donor`` is given.
+
+        - ``"seed"``: split, folds and fit have another seed; the pairs of a frame stay.
+        - ``"fit"``: the fit alone has another seed.
+        - ``"cell"``, ``"cells"``: drop one cell, or 10 %% of the cells.
+        - ``"halves"``: fit two random halves of the cells, and compare them with each other.
+        - ``"edges"``: drop 10 %% of the known edges.
+        - ``"donors"``: draw donors with replacement, and take all cells of each.
+    donor
+        Column of ``adata.obs`` with the donor of each cell, for ``"donors"``.
+    top_n
+        Number of the first new links to compare. New are links that ``prior`` does not list, also
+        where a refit dropped the edge.
+    by
+        What orders links: ``"probability"``, or ``"lift"`` over the null model.
+    n_repeats
+        Refits of each kind.
+    return_links
+        Return the first new links of the full fit, too.
+    %(device)s
+    random_state
+        Seed of the full fit, and of what is drawn; ``None`` draws it.
+    %(progress)s
+    %(mod)s
+    **fit_params
+        ``embedding``, ``layer``, ``n_pcs``, ``n_folds``, ``n_models`` and other options of
+        :func:`scregnet.tl.fit_grn`, and hyper-parameters of the method. An embedding stays as it
+        is, whatever cells are dropped.
+
+    Returns
+    -------
+    Frame with one row per refit: ``perturbation``, ``repeat``, ``overlap`` (share of the first
+    ``top_n`` new links that both fits have), ``rank_correlation`` (median over TFs of Spearman's
+    correlation of a TF's links). NaN for a fit that diverged or collapsed.
+
+    With ``return_links`` also a frame of the first new links of the full fit, in falling order:
+    ``source``, ``target``, the value of ``by``, and for each perturbation the share of its fits
+    that have the link among their first ``top_n`` new ones. ``adata`` is not changed.
+
+    Raises
+    ------
+    KeyError
+        ``donor`` is not a column of ``adata.obs``.
+    ValueError
+        A perturbation is not known, ``"donors"`` lacks ``donor``, there are no more than ``top_n``
+        new links, ``by="lift"`` is asked of a null model, or what a fit raises.
+    RuntimeError
+        The full fit or every refit diverged or collapsed.
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
+    >>> table = sr.bm.stability(
+    ...     adata, adata.uns["network"], n_repeats=1, perturbations=["cell"], n_folds=1, n_trees=20
+    ... )
+    >>> table.columns.tolist()
+    ['perturbation', 'repeat', 'overlap', 'rank_correlation']
+    """
+    data = resolve(adata, mod)
+    check_names(data)
+    check_integer("top_n", top_n, minimum=1)
+    check_integer("n_repeats", n_repeats, minimum=1)
+    check_choice("by", by, ("probability", "lift"))
+    names = _names(perturbations, donor)
+    donors = [] if donor is None else cells_of_donors(data, donor)
+    chosen, options = read_keywords(method, fit_params, fixed=SET_BY_STABILITY)
+    _check_order(by, method, chosen)
+    seed = int(np.random.default_rng().integers(2**31)) if random_state is None else random_state
+    options = replace(options, n_bootstrap=0, random_state=seed)
+    labelled = labelled_pairs(data, prior, split, random_state=seed)
+    options.check_pairs(labelled)
+    tfs, known = candidate_tfs(data, labelled), known_codes(labelled, data.n_vars)
+    _check_enough(top_n, len(tfs) * (data.n_vars - 1) - len(known))
+
+    fits = _Fits(data, method, chosen, options, by, tfs, known, top_n, device_of(device, chosen))
+    given = Given(labelled, fits.folds(labelled, seed), None, seed)
+    perturbed = Perturbed(given, data.n_obs, data.n_vars, fits.folds, donors)
+    runs = [(name, repeat) for name in names for repeat in range(n_repeats)]
+    rows, kept = [], {name: np.zeros((0, top_n), bool) for name in names}
+    title = f"stability of {method}"
+    with progress_bar(title, len(runs) + 1, show=show_progress_bar, unit="fit") as bar:
+        full = fits.fit(given)
+        for done, (name, repeat) in enumerate(runs):
+            if bar is not None:
+                bar(done, {})
+            found = fits.try_fits(f"{name}, repeat {repeat}", perturbed.versions(name, repeat))
+            rows.append((name, repeat, *_alike(full, found)))
+            kept[name] = np.vstack([kept[name], *(np.isin(full.top, one.top) for one in found)])
+            logger.info("%s: %s, repeat %d: overlap %.2f, rank correlation %.3f", title, *rows[-1])
+    fits.check(len(runs))
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return (table, _links(full, kept, data.var_names, by)) if return_links else table
+
+
+def _names(perturbations: Sequence[str] | None, donor: str | None) -> list[str]:
+    """Return what to change; the default is all that can be changed."""
+    if perturbations is None:
+        return [name for name in PERTURBATIONS if name != "donors" or donor is not None]
+    if isinstance(perturbations, str) or len(perturbations) == 0:
+        msg = (
+            "perturbations must be a sequence of names such as ('cell', 'edges'), "
+            f"got {perturbations!r}."
+        )
+        raise ValueError(msg)
+    for name in perturbations:
+        check_choice("perturbations", name, PERTURBATIONS)
+    if donor is None and "donors" in perturbations:
+        msg = "perturbations: 'donors' needs donor=, the column of adata.obs with the donors."
+        raise ValueError(msg)
+    if donor is not None and "donors" not in perturbations:
+        msg = f"donor={donor!r} is for 'donors', which perturbations does not name."
+        raise ValueError(msg)
+    return list(dict.fromkeys(perturbations))
+
+
+def _check_order(by: str, name: str, method: LinkMethod) -> None:
+    if by == "lift" and method.is_null:
+        msg = (
+            f"by='lift' compares with the null models, and method={name!r} is one itself: "
+            "use by='probability'."
+        )
+        raise ValueError(msg)
+
+
+def _check_enough(top_n: int, n_new: int) -> None:
+    if top_n >= n_new:
+        msg = (
+            f"top_n={top_n} takes all {n_new} new links, which are the same in every fit; "
+            "choose a smaller one."
+        )
+        raise ValueError(msg)
+
+
+class _Network(NamedTuple):
+    """Probability or lift of all links of a fit, and the codes of its first new ones."""
+
+    values: sp.csr_matrix
+    top: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Fits:
+    """Fits of one method that write nothing."""
+
+    data: AnnData
+    name: str
+    method: LinkMethod
+    options: FitOptions
+    by: str
+    tfs: np.ndarray
+    """Positions of the TFs whose links are scored, in every fit."""
+
+    known: np.ndarray
+    """Codes of the edges of the whole prior: they are known in every fit."""
+
+    top_n: int
+    device: Any
+    failures: list[RuntimeError] = field(default_factory=list)
+
+    def folds(self, labelled: LabelledPairs, random_state: int) -> Folds | None:
+        """Draw the folds as a fit with this seed does."""
+        if self.options.n_folds == 1:
+            return None
+        from scregnet.tl._fit.folds import Folds
+
+        return Folds.draw(labelled, replace(self.options, random_state=random_state), self.method)
+
+    def fit(self, given: Given) -> _Network:
+        """Fit, and score all links."""
+        network = self._fit(given).network(self.tfs, self.data.n_vars)
+        values = network.probabilities
+        if network.null is not None:
+            values.data = lift(values.data, network.null.data)
+        return _Network(values, first_new(values, self.known, self.top_n))
+
+    def try_fits(self, title: str, versions: list[Given]) -> list[_Network]:
+        """Fit each version; none if a fit diverges or collapses. ``title`` is for the log."""
+        try:
+            return [self.fit(given) for given in versions]
+        except RuntimeError as error:
+            logger.warning("%s: %s Its figures are NaN.", title, error)
+            self.failures.append(error)
+            return []
+
+    def check(self, n_runs: int) -> None:
+        """Raise the last failure if every run failed."""
+        if len(self.failures) == n_runs:
+            raise self.failures[-1]
+
+    def _fit(self, given: Given) -> Fit:
+        """Fit what is delivered: the folds if there are any, else the one fit."""
+        labelled, folds, n_genes = given.labelled, given.folds, self.data.n_vars
+        options = replace(self.options, random_state=given.random_state)
+        nulls: dict[str, Verdict] = {}
+        if self.by == "lift":
+            nulls = judge_nulls(labelled.parts, n_genes, options, but=self.name)
+        task, _ = make_task(self.data, self.method, labelled.parts, options, rows=given.rows)
+        if folds is None:
+            return fit_links(
+                self.name, self.method, task, labelled, options, nulls, device=self.device
+            )
+        from scregnet.tl._fit.folds import fit_folds, judge_folds, judge_null_folds
+
+        # The one fit, which is evaluated, is left out: it delivers nothing.
+        links = fit_folds(self.method, task, folds, options, self.device)
+        verdicts = {
+            self.name: judge_folds(links, folds, options),
+            **judge_null_folds(nulls, n_genes, folds, options),
+        }
+        return Fit(self.name, [], nulls, labelled, options, folds.folds, verdicts)
+
+
+def _alike(full: _Network, found: list[_Network]) -> tuple[float, float]:
+    """Return overlap and rank correlation of a run; NaN for one that failed."""
+    if not found:
+        return np.nan, np.nan
+    # Halves are compared with each other: the full fit has seen the cells of both.
+    one, other = found if len(found) == 2 else (full, found[0])
+    return overlap(one.top, other.top), rank_correlation(one.values, other.values)
+
+
+def _links(full: _Network, kept: dict[str, np.ndarray], genes: pd.Index, by: str) -> pd.DataFrame:
+    """Return the first new links of the full fit, and how many fits of each kind have them."""
+    source, target = decode_pairs(full.top, len(genes))
+    names = genes.to_numpy()
+    value = np.asarray(full.values[source, target]).ravel()
+    frame = pd.DataFrame({"source": names[source], "target": names[target], by: value})
+    # Without a fit that succeeded, the share is not known.
+    shares = {name: had.mean(axis=0) if len(had) else np.nan for name, had in kept.items()}
+    return frame.assign(**shares)
