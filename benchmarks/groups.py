@@ -17,6 +17,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from real_data import collectri, pbmc
 
 import scregnet as sr
 from scregnet.tl._fit import shared
@@ -70,17 +71,6 @@ def simulated() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["labels", "cells of a type", "data sets", "above"])
 
 
-def pbmc(folder: Path) -> tuple[ad.AnnData, pd.DataFrame]:
-    """Read the counts of the cells and genes that scanpy ships as ``pbmc68k_reduced``."""
-    import scanpy as sc
-
-    cells = sc.datasets.pbmc68k_reduced()
-    counts = sp.load_npz(folder / "counts/10x_pbmc68k_reduced_counts.npz").astype(np.float32)
-    data = ad.AnnData(counts, obs=cells.obs[["bulk_labels"]].copy())
-    data.var_names = cells.var_names
-    return data, pd.read_csv(folder / "priors/collectri.csv")
-
-
 @contextmanager
 def own_features() -> Iterator[None]:
     """Give groups the features of their own cells alone, as without shrinkage."""
@@ -120,7 +110,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     folder = parser.parse_args().data
     if folder is not None:
-        data, net = pbmc(folder)
+        data, net = pbmc(folder), collectri(folder)
         with own_features():
             print("own cells alone", *fitted(data, net), sep="\n")
         print("shrunk", *fitted(data, net), sep="\n")

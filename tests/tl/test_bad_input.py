@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 import scregnet as sr
+from scregnet.links.methods.degree import Degree
+from scregnet.links.methods.label_factors.method import LabelFactors
 
 
 def snapshot(adata):
@@ -50,6 +52,39 @@ def test_scaled_values(adata, net):
     sr.pp.tfs(adata, ["TF001", "TF002"])
     fails(adata, ValueError, message, lambda: sr.pp.select_genes(adata, 10))
     fails(adata, ValueError, message, lambda: sr.tl.embed(adata, model="svd", counts=False))
+
+
+def negative(adata):
+    adata.X = adata.X.toarray() - 1.5
+
+
+def without_a_group(adata):
+    types = sorted(adata.obs["cell_type"].unique())
+    keys = {"groupby": "cell_type", "groups": types[:-1], "varm_keys": ["emb_0"] * len(types[1:])}
+    adata.varm["emb_0"], adata.uns["emb"] = np.ones((adata.n_vars, 2)), keys
+
+
+@pytest.mark.parametrize("groupby", [None, "cell_type"])
+@pytest.mark.parametrize(
+    "change, arguments",
+    [
+        (negative, {}),
+        (lambda adata: None, {"layer": "counts"}),
+        (lambda adata: None, {"embedding": "geneformer"}),
+        (without_a_group, {"embedding": "emb"}),
+        (lambda adata: None, {"embedding": None, "random_embedding": True}),
+    ],
+)
+def test_it_is_said_before_anything_is_fitted(adata, net, change, arguments, groupby, monkeypatch):
+    change(adata)
+
+    def fit(self, task, **how):
+        raise AssertionError("a null model was fitted")
+
+    monkeypatch.setattr(Degree, "fit", fit)
+    monkeypatch.setattr(LabelFactors, "fit", fit)
+    with pytest.raises((KeyError, ValueError)):
+        sr.tl.fit_grn(adata, net, groupby=groupby, min_cells=1, **arguments)
 
 
 def test_names_that_are_not_unique(adata, net):

@@ -354,7 +354,7 @@ def test_one_network_a_group_on_the_same_pairs(adata, net):
         groupby="cell_type",
         show_progress_bar=False,
     )
-    sr.tl.fit_grn(adata, net, groupby="cell_type", min_cells=1, embedding="svd", n_folds=1, **QUICK)
+    sr.tl.fit_grn(adata, net, groupby="cell_type", min_cells=1, embedding="svd", **QUICK)
     groups = sorted(adata.obs["cell_type"].unique())
     assert list(adata.uns["grn"]["groups"]) == groups
     first, second = (f"grn_{group}" for group in groups[:2])

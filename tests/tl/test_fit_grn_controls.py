@@ -15,7 +15,7 @@ from scregnet.links import registry
 from scregnet.links.methods.degree import Degree
 from scregnet.links.methods.label_factors.method import LabelFactors
 
-SMALL = {"n_trees": 0, "n_forest_trees": 20, "show_progress_bar": False}
+SMALL = {"n_folds": 1, "n_trees": 0, "n_forest_trees": 20, "show_progress_bar": False}
 QUIET = {"n_folds": 1, "show_progress_bar": False}
 DIFFERENCES = ["difference", "difference_low", "difference_high"]
 

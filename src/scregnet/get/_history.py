@@ -52,7 +52,7 @@ def history(
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.embed(adata, model="svd")
-    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="scregnet", max_epochs=5)
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="scregnet", max_epochs=5, n_folds=1)
     >>> len(sr.get.history(adata))
     5
     """

@@ -73,7 +73,7 @@ def history(
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
     >>> sr.tl.embed(adata, model="svd")
-    >>> sr.tl.fit_grn(adata, adata.uns["network"], embedding="svd", method="scregnet")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="scregnet", max_epochs=20, n_folds=1)
     >>> sr.pl.history(adata)
     """
     adata = resolve(adata, mod)

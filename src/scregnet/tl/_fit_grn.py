@@ -185,22 +185,23 @@ def fit_grn(
             data, prior, split, random_state=random_state, gene_symbols=gene_symbols
         )
         options.check_pairs(labelled)
-        # 3. The null models. They see the pairs only, which are the same for every group.
+        # 3. What the method is given. Bad input raises before anything is fitted.
+        inputs = _Inputs.of(data, chosen, options, labelled, groups)
+        # 4. The null models. They see the pairs only, which are the same for every group.
         nulls = judge_nulls(labelled.parts, data.n_vars, options, but=method)
         folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), data.n_vars)
         plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
-        # 4. The method, for each group.
-        shared = _shared(data, plan, groups)
-        floor = _noise_floor(data, plan, groups, shared) if noise_floor else None
+        # 5. The method, for each group.
+        floor = _noise_floor(inputs, plan, groups) if noise_floor else None
         varp, uns = _networks(
-            data, plan, groups, groupby, shared, floor, show_progress_bar=show_progress_bar
+            inputs, plan, groups, groupby, floor, show_progress_bar=show_progress_bar
         )
     if groupby is not None:
         asked = {"min_cells": min_cells, "noise_floor": noise_floor}
         uns[key] = {"groupby": groupby, **_names(groups, small, plan.params(data) | asked)}
     if floor is not None:
         uns[key]["differences"] = floor.compare(key)
-    # 5. Commit.
+    # 6. Commit.
     result = adata.copy() if copy else adata
     written = resolve(result, mod)
     # What an earlier fit of the same name wrote and this one does not.
@@ -210,6 +211,67 @@ def fit_grn(
     for name in stale:
         written.varp.pop(name, None)
     return result if copy else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """What the method is given of each group of cells."""
+
+    data: AnnData
+    method: LinkMethod
+    options: FitOptions
+    labelled: LabelledPairs
+    shared: SharedCells | None
+    """What all groups share; ``None`` without groups, or if the method reads no expression."""
+
+    made: dict[str, tuple[LinkTask, dict[str, Any]]]
+    """Task and record of the first group, by its key, until they are asked for."""
+
+    @classmethod
+    def of(
+        cls,
+        data: AnnData,
+        method: LinkMethod,
+        options: FitOptions,
+        labelled: LabelledPairs,
+        groups: list[CellGroup],
+    ) -> _Inputs:
+        """Read the cells; raise if values, layer or embedding are not what the method needs."""
+        shared = None
+        if groups[0].rows is not None and method.needs_expression:
+            from scregnet.tl._fit.shared import SharedCells
+
+            shared = SharedCells.of(
+                data,
+                groups,
+                layer=options.layer,
+                n_pcs=options.n_pcs,
+                random_state=options.random_state,
+                shuffle=options.shuffle_expression,
+            )
+        if method.uses_embedding and len(groups) > 1:
+            from scregnet._anndata.features import embedding_features, is_of_groups
+
+            # All are checked now and made when it is their turn: they need memory.
+            for group in groups[1:] if is_of_groups(data, options.embedding) else []:
+                embedding_features(data, options.embedding, group.name)
+        inputs = cls(data, method, options, labelled, shared, {})
+        inputs.made[groups[0].key] = inputs.task(groups[0])
+        return inputs
+
+    def task(self, group: CellGroup) -> tuple[LinkTask, dict[str, Any]]:
+        """Return the task of one group, and the record of its features."""
+        if group.key in self.made:
+            return self.made.pop(group.key)
+        return make_task(
+            self.data,
+            self.method,
+            self.labelled.parts,
+            self.options,
+            rows=group.rows,
+            group=group.name,
+            shared=self.shared,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,25 +322,24 @@ def _folds(
 
 
 def _networks(
-    data: AnnData,
+    inputs: _Inputs,
     plan: _Plan,
     groups: list[CellGroup],
     groupby: str | None,
-    shared: SharedCells | None,
     floor: NoiseFloor | None,
     *,
     show_progress_bar: bool | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit the method to each group; return what ``varp`` and ``uns`` get of all of them."""
+    data = inputs.data
     candidates = candidate_tfs(data, plan.labelled)
     common = plan.params(data)
     varp: dict[str, Any] = {}
     uns: dict[str, Any] = {}
     behind: dict[str, str | None] = {}
     for number, group in enumerate(groups):
-        fit, task, record = _fit_group(
-            data, plan, group, shared, show_progress_bar=show_progress_bar
-        )
+        task, record = inputs.task(group)
+        fit = _fit_group(task, plan, group, show_progress_bar=show_progress_bar)
         matrices, extra = _matrices(fit, task, candidates, data.var_names, group.key)
         varp |= matrices
         params = {**common, **record, "best_epoch": fit.best_epoch(), "null": fit.null}
@@ -295,30 +356,9 @@ def _networks(
     return varp, uns
 
 
-def _shared(data: AnnData, plan: _Plan, groups: list[CellGroup]) -> SharedCells | None:
-    """Read what all groups share; ``None`` without groups, or if the method reads no expression."""
-    if groups[0].rows is None or not plan.method.needs_expression:
-        return None
-    from scregnet.tl._fit.shared import SharedCells
-
-    options = plan.options
-    return SharedCells.of(
-        data,
-        groups,
-        layer=options.layer,
-        n_pcs=options.n_pcs,
-        random_state=options.random_state,
-        shuffle=options.shuffle_expression,
-    )
-
-
-def _noise_floor(
-    data: AnnData,
-    plan: _Plan,
-    groups: list[CellGroup],
-    shared: SharedCells | None,
-) -> NoiseFloor | None:
+def _noise_floor(inputs: _Inputs, plan: _Plan, groups: list[CellGroup]) -> NoiseFloor | None:
     """Draw halves of the groups; ``None`` where networks cannot differ or halves lack features."""
+    data, shared = inputs.data, inputs.shared
     if shared is None or len(groups) == 1:
         return None
     from scregnet._anndata.features import is_of_groups
@@ -346,24 +386,10 @@ def _names(
 
 
 def _fit_group(
-    data: AnnData,
-    plan: _Plan,
-    group: CellGroup,
-    shared: SharedCells | None,
-    *,
-    show_progress_bar: bool | None,
-) -> tuple[Fit, LinkTask, dict[str, Any]]:
-    """Build the task of one group of cells; fit and judge the method, then fit its folds."""
+    task: LinkTask, plan: _Plan, group: CellGroup, *, show_progress_bar: bool | None
+) -> Fit:
+    """Fit and judge the method on one group of cells, then fit its folds."""
     method, options = plan.method, plan.options
-    task, record = make_task(
-        data,
-        method,
-        plan.labelled.parts,
-        options,
-        rows=group.rows,
-        group=group.name,
-        shared=shared,
-    )
     fit = partial(
         fit_links, plan.name, method, task, plan.labelled, options, plan.nulls, device=plan.device
     )
@@ -376,11 +402,10 @@ def _fit_group(
     else:
         found = fit()
     if plan.folds is None:
-        return found, task, record
+        return found
     from scregnet.tl._fit.folds import with_folds
 
-    folded = with_folds(found, method, task, plan.folds, plan.fold_nulls, plan.device)
-    return folded, task, record
+    return with_folds(found, method, task, plan.folds, plan.fold_nulls, plan.device)
 
 
 def _matrices(
