@@ -119,3 +119,17 @@ def test_threads_change_no_bit(world, monkeypatch):
     monkeypatch.setattr(crossed, "PARALLEL_CELLS", 0)
     with settings.override(n_jobs=3):
         np.testing.assert_array_equal(out_of_fold(task, folds), alone)
+
+
+@pytest.mark.parametrize(
+    "given, coarse",
+    [
+        ({}, (100, 0.09)),
+        ({"n_trees": 2}, (1, 0.09)),
+        ({"n_trees": 0}, (0, 0.09)),
+        ({"learning_rate": 0.2}, (300, 0.2)),
+    ],
+)
+def test_folds_use_fewer_and_larger_steps_of_boosting(given, coarse):
+    method = Joint(**given)._coarser()
+    assert (method.n_trees, method.learning_rate) == coarse
