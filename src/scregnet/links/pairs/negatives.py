@@ -59,18 +59,26 @@ def choose_negatives(
 
 def _sample(pairs: Pairs, ratio: float, *, rng: np.random.Generator, per_tf: bool) -> Pairs:
     """Keep all edges, and ``ratio`` times as many non-edges of each TF or of all together."""
-    group = pairs.sources if per_tf else np.zeros(len(pairs), np.int32)
     others = np.flatnonzero(~pairs.labels)
-    # The non-edges of each group in random order; rank is their position within the group.
-    others = others[np.lexsort((rng.random(len(others)), group[others]))]
-    _, start, size = np.unique(group[others], return_index=True, return_counts=True)
-    rank = np.arange(len(others)) - np.repeat(start, size)
+    draw = rng.random(len(others))
+    n_edges = np.bincount(pairs.sources, pairs.labels) if per_tf else np.array([pairs.n_positive])
     # Rounded at random: a low ratio would leave TFs with few edges without negatives.
-    wanted = ratio * np.bincount(group, weights=pairs.labels)
-    wanted = np.floor(wanted + rng.random(len(wanted)))
+    wanted = np.floor(ratio * n_edges + rng.random(len(n_edges)))
     keep = pairs.labels.copy()
-    keep[others[rank < wanted[group[others]]]] = True
+    if not per_tf:
+        keep[others[_lowest(draw, int(wanted[0]))]] = True
+        return pairs.take(keep)
+    # The non-edges of each TF in random order; rank is their position within the TF.
+    others = others[np.lexsort((draw, pairs.sources[others]))]
+    _, start, size = np.unique(pairs.sources[others], return_index=True, return_counts=True)
+    rank = np.arange(len(others)) - np.repeat(start, size)
+    keep[others[rank < wanted[pairs.sources[others]]]] = True
     return pairs.take(keep)
+
+
+def _lowest(values: np.ndarray, n: int) -> np.ndarray:
+    """Return the positions of the ``n`` lowest values; there may be millions of others."""
+    return np.argpartition(values, n)[:n] if n < len(values) else np.arange(len(values))
 
 
 def _match_across_parts(parts: tuple[Pairs, Pairs, Pairs], *, rng: np.random.Generator) -> Split:

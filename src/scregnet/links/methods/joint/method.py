@@ -26,9 +26,10 @@ from scregnet.links.task import FitResult, FoldFit, LinkMethod, LinkTask, Pairs,
 TREE_PAIRS = 1_000_000
 # Validation pairs, roughly, that show whether scores differ. There may be millions.
 CHECKED = 10_000
-# Models that never saw a fold are averaged by the dozen, so their trees may be coarser: up to this
-# learning rate they take larger steps and fewer of them. Figures out of fold stay the same.
-COARSE_RATE = 0.09
+# Models that never saw a fold are averaged, so each may be coarser: up to this learning rate
+# boosted trees take larger steps and fewer of them, and the forest has this share of its trees.
+# Figures out of fold stay the same.
+COARSE_RATE, COARSE_FOREST = 0.09, 1 / 3
 # Settings of LightGBM. They were set on development splits, where more, larger or slower trees were
 # not better (docs/results/models.md).
 BOOSTING = {
@@ -182,12 +183,11 @@ class Joint(LinkMethod):
         # Positions alone are read: pairs of one fold, and whether the others know TF and target.
         seen = replace(task, train=pairs.take(~first), validation=pairs.take(first))
         genes = self._described_genes(seen, np.unique(pairs.sources), rng)
-        columns = genes.forest_columns
+        columns, coarse = genes.forest_columns, self._coarser()
 
         def forest(known: KnownPairs, own: np.random.Generator) -> np.ndarray:
             return forest_logits(columns, known, self.n_forest_trees, own)
 
-        coarse = self._coarser()
         grow = coarse._grown if self.n_trees and genes.factors else None
         steps = Steps(genes.describe, forest, grow)
         for repeat, (fold, own) in enumerate(zip(folds.T, rng.spawn(folds.shape[1]), strict=True)):
@@ -244,11 +244,14 @@ class Joint(LinkMethod):
         return self._grown(np.concatenate(rows), np.concatenate(outcomes), rng)
 
     def _coarser(self) -> Joint:
-        """Return the method with a larger learning rate and fewer trees, as many in proportion."""
+        """Return the method with fewer trees, and in proportion a larger learning rate."""
         rate = max(self.learning_rate, COARSE_RATE)
-        n_trees = round(self.n_trees * self.learning_rate / rate)
-        # 0 means no trees at all, so that a few stay at least one.
-        return replace(self, learning_rate=rate, n_trees=max(n_trees, min(self.n_trees, 1)))
+        return replace(
+            self,
+            learning_rate=rate,
+            n_trees=_fewer(self.n_trees, self.learning_rate / rate),
+            n_forest_trees=_fewer(self.n_forest_trees, COARSE_FOREST),
+        )
 
     def _grown(self, rows: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) -> Trees:
         """Boost the logits in the first column of ``rows``."""
@@ -289,6 +292,11 @@ class _Genes:
     def forest_columns(self) -> np.ndarray:
         """What the forest sees of each gene."""
         return np.concatenate([self.table.columns, self.kernel[:, :N_COLUMNS]], axis=1)
+
+
+def _fewer(n: int, share: float) -> int:
+    """Return a share of ``n``, rounded; 0 means none at all, so that a few stay at least one."""
+    return max(round(n * share), min(n, 1))
 
 
 def _mostly_labelled(task: LinkTask) -> bool:

@@ -28,9 +28,9 @@ MEAN_PRECISION = 0.3
 # many weak ones.
 MEAN_RANK, POINT_RANK = 8, 24
 MEAN_ITERATIONS, POINT_ITERATIONS = 30, 20
-# Training pairs above which priors are compared on a part of the targets. The choice needs no more
-# pairs, and time grows with them.
-PAIRS_COMPARED = 300_000
+# Training pairs, and targets, above which priors are compared on a part of the targets. The choice
+# needs no more, and time grows with both.
+PAIRS_COMPARED, TARGETS_COMPARED = 300_000, 4_000
 # Pairs whose vectors are in memory at a time.
 BLOCK = 1 << 17
 
@@ -211,8 +211,10 @@ def comparable_part(
     labels: LabelMatrix, validation: Pairs, pairs_compared: int
 ) -> tuple[LabelMatrix, Pairs]:
     """Return every k-th target with its validation pairs, so that few enough pairs remain."""
-    step = min(-(-labels.n_pairs // pairs_compared), len(labels.targets))
-    if step == 1:
+    n_targets = len(labels.targets)
+    step = max(-(-labels.n_pairs // pairs_compared), -(-n_targets // TARGETS_COMPARED))
+    step = min(step, n_targets)
+    if step <= 1:
         return labels, validation
     part = labels.every(step)
     kept = np.zeros(max(part.targets.max(), validation.targets.max()) + 1, bool)
