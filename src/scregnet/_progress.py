@@ -42,6 +42,8 @@ class _Call(NamedTuple):
 
     title: str
     show: bool
+    shown: str
+    """The title in bars."""
 
 
 _call: ContextVar[_Call | None] = ContextVar("_call", default=None)
@@ -56,7 +58,8 @@ def stages(title: str, *, show: bool | None) -> Iterator[None]:
 
     The steps of a call need not hand anything on to each other for it.
     """
-    token = _call.set(_Call(title, settings.progress_bar if show is None else show))
+    show = settings.progress_bar if show is None else show
+    token = _call.set(_Call(title, show, title))
     try:
         yield
     finally:
@@ -79,11 +82,23 @@ def stage(name: str, total: int = 1) -> Iterator[Callable[[], None]]:
     if call.show and total:
         from tqdm.auto import tqdm
 
-        with tqdm(total=total, desc=title, unit="step", leave=False, delay=_DELAY) as bar:
+        shown = f"{call.shown}: {name}"
+        with tqdm(total=total, desc=shown, unit="step", leave=False, delay=_DELAY) as bar:
             yield bar.update
     else:
         yield _nothing
     logger.info("%s took %.1f s", title, perf_counter() - start)
+
+
+def announce(seconds: float) -> None:
+    """Log how long the call takes, and show it in the title of the bars to come."""
+    call = _call.get()
+    if call is None:
+        return
+    minutes = max(1, round(seconds / 60))
+    text = f"about {minutes} minute{'s' if minutes > 1 else ''}"
+    logger.info("%s: takes %s on an ordinary CPU", call.title, text)
+    _call.set(call._replace(shown=f"{call.title} ({text})"))
 
 
 def _nothing() -> None:

@@ -158,6 +158,10 @@ class LinkMethod(Protocol):
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Name of a version without one part to the hyper-parameters that make it."""
 
+    def rough_seconds(self, n_pairs: int, n_targets: int) -> float | None:
+        """Return about how long a fit takes on one CPU core; ``None`` if that is not known."""
+        return None
+
     def fit(
         self,
         task: LinkTask,

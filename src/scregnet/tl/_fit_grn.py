@@ -17,6 +17,7 @@ from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import progress_bar, stage, stages
 from scregnet.links import LinkMethod, get_method
+from scregnet.tl._fit.estimate import announce_time
 from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls, warn_if_behind
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.signs import network_signs
@@ -192,6 +193,8 @@ def fit_grn(
         folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), data.n_vars)
         plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
         # 5. The method, for each group.
+        n_links = len(candidate_tfs(data, labelled)) * data.n_vars
+        announce_time(chosen, labelled, folds, n_links, len(groups))
         floor = _noise_floor(inputs, plan, groups) if noise_floor else None
         varp, uns = _networks(
             inputs, plan, groups, groupby, floor, show_progress_bar=show_progress_bar

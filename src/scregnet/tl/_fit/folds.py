@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from scregnet._genes.split import PARTS, LabelledPairs
+from scregnet._logging import logger
 from scregnet._progress import stage
 from scregnet._threads import in_threads
 from scregnet.links import FittedLinks, LinkTask, Pairs, PlattCalibration, get_method, hold_out
@@ -127,6 +128,7 @@ def fit_folds(
     with stage(name, folds.n_folds * folds.folds.shape[1]) as tick:
         for member in fits(method, task, folds, options, device):
             members.append(member)
+            _log_member(name, member)
             tick()
     return FoldedLinks.of(
         [member.links for member in members],
@@ -135,6 +137,14 @@ def fit_folds(
         folds.pairs,
         folds.folds,
         task.n_genes,
+    )
+
+
+def _log_member(name: str, member: _Member) -> None:
+    (repeat, fold), calibration = member.place, member.calibration
+    logger.debug(
+        "%s: repeat %d, fold %d: logit = %.3f * score + %.3f",
+        *(name, repeat, fold, calibration.slope, calibration.intercept),
     )
 
 

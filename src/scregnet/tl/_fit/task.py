@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scregnet._logging import logger
 from scregnet._validate import check_integer, check_interval, did_you_mean, listed, own_arguments
 from scregnet.links import LinkMethod, LinkTask, Split, get_method, method_class
 
@@ -160,6 +161,9 @@ def make_task(
     if options.random_embedding and vectors is not None:
         vectors = random_vectors(vectors, options.random_state)
     families = gene_families(data.var_names)
+    for name, matrix in (("expression", expression), ("embedding", vectors)):
+        if matrix is not None:
+            logger.debug("features: %s of %d genes, %d columns", name, *matrix.shape)
     task = LinkTask(
         data.n_vars, parts.train, parts.validation, expression, vectors, summary, families
     )
