@@ -63,6 +63,21 @@ def test_known_absence_is_told_from_what_is_unknown(adata):
     assert adata.varp["chip"].toarray()[~known].sum() == 0
 
 
+def test_experiments_may_count_equally_in_the_profile(adata):
+    balanced = sr.pp.evidence(adata, SETS, key="chip", copy=True)
+    sr.pp.evidence(adata, SETS, key="chip", balance=False)
+    genes = sorted(set(LONG["target"]))
+    table = np.array([[gene in members for gene in genes] for members in SETS.values()], float)
+    # HBB is in all sets. Nothing but the scale sqrt(4 experiments) is left to do.
+    z = (table - table.mean(axis=1, keepdims=True)) / table.std(axis=1, keepdims=True)
+    here = [genes.index(name) for name in ("HBB", "MYC")]
+    found = adata.varm["chip"][2:4]
+    np.testing.assert_allclose(found @ found.T, (z.T @ z / 4)[np.ix_(here, here)], rtol=1e-5)
+    pd.testing.assert_frame_equal(adata.var, balanced.var)
+    assert not np.allclose(adata.varm["chip"], balanced.varm["chip"])
+    assert adata.uns["chip"]["balance"] is False
+
+
 def test_report(adata):
     sr.pp.evidence(adata, SETS, key="chip", exclude=["liver", "^HL"], n_components=2)
     report = adata.uns["chip"]

@@ -15,7 +15,7 @@ from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.evidence.experiments import Experiments, without
 from scregnet._genes.evidence.read import read_experiments
-from scregnet._genes.evidence.reduce import balance, popularity, profiles, tracks
+from scregnet._genes.evidence.reduce import popularity, profiles, tf_weights, tracks
 from scregnet._genes.names import (
     gene_ids,
     likely_cause,
@@ -46,6 +46,7 @@ def evidence(
     gene_symbols: str | None = None,
     orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
     n_components: int = 60,
+    balance: bool = True,
     random_state: int | None = 0,
     copy: bool = False,
     mod: str = "rna",
@@ -77,6 +78,9 @@ def evidence(
         upper-cased symbols.
     n_components
         Width of the profile; smaller if there are fewer experiments or genes.
+    balance
+        Let the TFs count equally in the profile; ``False`` lets the experiments count equally.
+        Popularity is always that of TFs.
     %(random_state)s
     %(copy)s
     %(mod)s
@@ -116,7 +120,8 @@ def evidence(
     names, asked = _names(source, gene_symbols, orthologues)
     where, matched = _match(kept, names, source, gene_symbols, orthologues)
 
-    slots, about = _layer(kept, names, where, n_components, random_state)
+    profile = _profile(kept, n_components, balance=balance, random_state=random_state)
+    slots, about = _layer(kept, names, where, profile)
     report = {
         "kind": "evidence",
         "form": kept.form,
@@ -128,6 +133,7 @@ def evidence(
         "n_experiments": len(kept.tfs),
         "contexts_left_out": left_out,
         **about,
+        "balance": balance,
         "random_state": random_state,
         "versions": {"scregnet": version("scregnet")},
     }
@@ -209,36 +215,40 @@ def _match(
     return where, {"n_genes": n_genes, "n_genes_matched": n_matched, "n_ambiguous": n_ambiguous}
 
 
-def _layer(
-    kept: Experiments,
-    names: pd.Index,
-    where: np.ndarray,
-    n_components: int,
-    random_state: int | None,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Compute the layer genome-wide, then place it at the genes of the data."""
-    n_vars, here = len(names), np.flatnonzero(where >= 0)
-    weights = balance(kept.tfs)
+def _profile(
+    kept: Experiments, n_components: int, *, balance: bool, random_state: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the profile of every gene of the layer, genome-wide, and its explained variance."""
     width = min(n_components, *kept.table.shape)
     if width < n_components:
         logger.info(
             "evidence: %d components instead of %d, as many as experiments and genes allow",
             *(width, n_components),
         )
-    vectors, explained = profiles(kept.table, weights, width, random_state)
-    profile = np.zeros((n_vars, width), np.float32)
-    profile[where[here]] = vectors[here]
+    weights = tf_weights(kept.tfs) if balance else np.ones(len(kept.tfs))
+    return profiles(kept.table, weights, width, random_state)
+
+
+def _layer(
+    kept: Experiments, names: pd.Index, where: np.ndarray, profile: tuple[np.ndarray, np.ndarray]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Place a layer at the genes of the data: the slots, and the counts for the report."""
+    vectors, explained = profile
+    weights = tf_weights(kept.tfs)
+    n_vars, there = len(names), where >= 0
+    placed = np.zeros((n_vars, vectors.shape[1]), np.float32)
+    placed[where[there]] = vectors[there]
     covered = np.zeros(n_vars, dtype=bool)
-    covered[where[here]] = True
+    covered[where[there]] = True
     popular = np.full(n_vars, np.nan)
-    popular[where[here]] = popularity(kept.table, weights)[here]
+    popular[where[there]] = popularity(kept.table, weights)[there]
 
     track, tfs, counts = tracks(kept.table, kept.tfs, weights)
     rows = positions(tfs, names)
     n_experiments = np.zeros(n_vars, dtype=np.int32)
     n_experiments[rows[rows >= 0]] = counts[rows >= 0]
     slots = {
-        "profile": profile,
+        "profile": placed,
         "covered": covered,
         "popularity": popular,
         "n_experiments": n_experiments,
@@ -247,7 +257,7 @@ def _layer(
     about = {
         "n_tfs": len(tfs),
         "n_tfs_matched": int((rows >= 0).sum()),
-        "n_components": width,
+        "n_components": vectors.shape[1],
         "explained_variance": explained,
     }
     return slots, about

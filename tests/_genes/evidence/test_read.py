@@ -70,6 +70,15 @@ def test_anndata_has_tfs_in_obs(kind):
     assert (values != data.X).sum() == 0
 
 
+def test_file_that_is_open_in_backed_mode_is_read(tmp_path):
+    obs = pd.DataFrame({"tf": ["A", "A", "B"], "cell": list("klk")}, index=["1", "2", "3"])
+    data = ad.AnnData(sp.csr_matrix(TABLE), obs=obs, var=pd.DataFrame(index=["x", "y"]))
+    data.write_h5ad(tmp_path / "library.h5ad")
+    backed = ad.read_h5ad(tmp_path / "library.h5ad", backed="r")
+    assert parts(read_experiments(backed, "cell")) == EXPECTED
+    backed.file.close()
+
+
 @pytest.mark.parametrize(
     "net, context, error, message",
     [
@@ -84,6 +93,12 @@ def test_anndata_has_tfs_in_obs(kind):
         (pd.DataFrame({"a": [1]}), None, ValueError, "needs 'source' and 'target', or TFs in its"),
         (pd.DataFrame([[1, 1]], ["A"], ["x", "x"]), None, ValueError, "genes twice.*'x'"),
         (ad.AnnData(np.ones((1, 1))), None, ValueError, "AnnData without the TF of each exper"),
+        (
+            ad.AnnData(obs=pd.DataFrame({"tf": ["A"]}, index=["1"])),
+            None,
+            ValueError,
+            "AnnData without X",
+        ),
         ({"A_k": ["x"]}, "cell", ValueError, "gene sets have no columns"),
         ("library.gmt", "cell", ValueError, "the sets of a GMT file have no columns"),
         (np.ones((2, 2)), None, TypeError, "net must be a frame.*got ndarray"),

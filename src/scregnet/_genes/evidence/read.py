@@ -167,6 +167,12 @@ def _from_table(
         twice = listed(genes[genes.duplicated()].unique(), 5)
         msg = f"net has genes twice in its columns: {twice}. Keep or sum one of each."
         raise ValueError(msg)
+    if values is None:
+        msg = "net is an AnnData without X; put the table of experiments × genes there."
+        raise ValueError(msg)
+    # A file that is open in backed mode gives its matrix so.
+    if hasattr(values, "to_memory"):
+        values = values.to_memory()
     if sp.issparse(values):
         table = sp.csr_matrix(values, copy=True)
         table.sum_duplicates()

@@ -11,7 +11,7 @@ _OVERSAMPLES = 10
 _N_ITERATIONS = 6
 
 
-def balance(tfs: np.ndarray) -> np.ndarray:
+def tf_weights(tfs: np.ndarray) -> np.ndarray:
     """Return the weight of each experiment, float64: those of one TF have 1 in all."""
     _, codes, counts = np.unique(tfs.astype(str), return_inverse=True, return_counts=True)
     return np.asarray(1 / counts[codes])
@@ -41,17 +41,17 @@ def profiles(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the profile of each gene over the experiments, and its explained variance.
 
-    Each experiment is standardised over the genes and multiplied by the root of its weight, so
-    that a TF counts once, whatever its number of experiments. With ``Z = U S V'`` of that table,
-    genes × experiments, the profile is ``U S / sqrt(sum of weights)``: the inner product of two
-    genes is about the mean of their product over TFs. The largest entry of a component is positive.
+    Each experiment is standardised over the genes and multiplied by the root of its weight. With
+    ``Z = U S V'`` of that table, genes × experiments, the profile is ``U S / sqrt(sum weights)``:
+    the inner product of two genes is about the weighted mean of their product over experiments.
+    The largest entry of a component is positive.
 
     Parameters
     ----------
     table
         Experiments × genes.
     weights
-        One an experiment, see :func:`balance`.
+        One an experiment, see :func:`tf_weights`, or ones.
     n_components
         At most the smaller side of ``table``.
     random_state
