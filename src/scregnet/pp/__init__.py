@@ -1,10 +1,11 @@
-"""Prepare: align a prior network, mark TFs, select genes."""
+"""Prepare: align a prior network, read evidence, mark TFs, select genes."""
 
 from __future__ import annotations
 
+from scregnet.pp._evidence import evidence
 from scregnet.pp._prior import prior
 from scregnet.pp._select_genes import select_genes
 from scregnet.pp._split import split
 from scregnet.pp._tfs import tfs
 
-__all__ = ["prior", "select_genes", "split", "tfs"]
+__all__ = ["evidence", "prior", "select_genes", "split", "tfs"]
