@@ -12,9 +12,10 @@ TUTORIALS = Path(__file__).resolve().parents[2] / "tutorials"
 NOTEBOOKS = sorted(TUTORIALS.glob("*.ipynb"))
 
 # Warnings of this package that the text of a notebook explains.
+ALIKE = ("share more than half of the targets", "targets that no other TF has")
 EXPLAINED = {
-    "quickstart": ("is not clearly ahead of its null models",),
-    "pbmc": ("share more than half of the targets", "targets that no other TF has"),
+    "quickstart": ("is not clearly ahead of its null models", *ALIKE),
+    "pbmc": ALIKE,
 }
 
 

@@ -75,7 +75,7 @@ def grn(
     Examples
     --------
     >>> import scregnet as sr
-    >>> adata = sr.datasets.simulated()
+    >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> net = sr.get.grn(adata, max_q=0.5, top_n_targets=100)
     """

@@ -62,7 +62,7 @@ def regulons(
     Examples
     --------
     >>> import scregnet as sr
-    >>> adata = sr.datasets.simulated()
+    >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sets = sr.get.regulons(adata, threshold=0.5, top_n_targets=100)
     """

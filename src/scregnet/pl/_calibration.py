@@ -72,7 +72,7 @@ def calibration(
     Examples
     --------
     >>> import scregnet as sr
-    >>> adata = sr.datasets.simulated()
+    >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sr.pl.calibration(adata)
     """

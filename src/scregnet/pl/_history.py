@@ -71,7 +71,7 @@ def history(
     Examples
     --------
     >>> import scregnet as sr
-    >>> adata = sr.datasets.simulated()
+    >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.embed(adata, model="svd")
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="scregnet", max_epochs=20, n_folds=1)
     >>> sr.pl.history(adata)

@@ -69,7 +69,7 @@ def metrics(
     Examples
     --------
     >>> import scregnet as sr
-    >>> adata = sr.datasets.simulated()
+    >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sr.pl.metrics(adata)
     """
