@@ -122,7 +122,7 @@ class FoldFit:
 
     scores: np.ndarray
     weights: np.ndarray
-    """How many pairs each of them counts for: above 1 where non-edges were sampled."""
+    """Number of pairs that each of them counts for; above 1 where non-edges were sampled."""
 
 
 class LinkMethod(Protocol):
