@@ -87,6 +87,8 @@ def test_activities_of_activators_and_repressors_come_out_the_right_way_round(by
 
 
 @pytest.mark.slow
+# numba warns about code of decoupler when it compiles that for the first time.
+@pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaPendingDeprecationWarning")
 @pytest.mark.parametrize("method", ["mlm", "viper", "aucell", "ora"])
 def test_other_methods_give_the_same_direction(by_hand, method):
     store(by_hand, [])
