@@ -27,9 +27,8 @@ TREE_PAIRS = 1_000_000
 # Validation pairs, roughly, that show whether scores differ. There may be millions.
 CHECKED = 10_000
 # Models that never saw a fold are averaged, so each may be coarser: up to this learning rate
-# boosted trees take larger steps and fewer of them, and the forest has this share of its trees.
-# Figures out of fold stay the same.
-COARSE_RATE, COARSE_FOREST = 0.09, 1 / 3
+# boosted trees take larger steps and fewer of them. Figures out of fold stay the same.
+COARSE_RATE = 0.09
 # Settings of LightGBM. They were set on development splits, where more, larger or slower trees were
 # not better (docs/results/models.md).
 BOOSTING = {
@@ -183,12 +182,12 @@ class Joint(LinkMethod):
         # Positions alone are read: pairs of one fold, and whether the others know TF and target.
         seen = replace(task, train=pairs.take(~first), validation=pairs.take(first))
         genes = self._described_genes(seen, np.unique(pairs.sources), rng)
-        columns, coarse = genes.forest_columns, self._coarser()
+        columns = genes.forest_columns
 
         def forest(known: KnownPairs, own: np.random.Generator) -> np.ndarray:
             return forest_logits(columns, known, self.n_forest_trees, own)
 
-        grow = coarse._grown if self.n_trees and genes.factors else None
+        grow = self._coarser()._grown if self.n_trees and genes.factors else None
         steps = Steps(genes.describe, forest, grow)
         for repeat, (fold, own) in enumerate(zip(folds.T, rng.spawn(folds.shape[1]), strict=True)):
             crossed = CrossedFolds.of(
@@ -249,13 +248,12 @@ class Joint(LinkMethod):
         return self._grown(np.concatenate(rows), np.concatenate(outcomes), rng)
 
     def _coarser(self) -> Joint:
-        """Return the method with fewer trees, and in proportion a larger learning rate."""
+        """Return the method with fewer boosted trees, and in proportion a larger learning rate."""
         rate = max(self.learning_rate, COARSE_RATE)
         return replace(
             self,
             learning_rate=rate,
             n_trees=_fewer(self.n_trees, self.learning_rate / rate),
-            n_forest_trees=_fewer(self.n_forest_trees, COARSE_FOREST),
         )
 
     def _grown(self, rows: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) -> Trees:
