@@ -6,7 +6,7 @@ names their folder, and ``--cache`` one for fits, which are made once::
     python benchmarks/delivered.py --data ../shared/data --cache fits             # all parts
     python benchmarks/delivered.py stability q --data ../shared/data --cache fits
 
-All parts take about two hours on one CPU core. Networks of cell types and signs have benchmarks of
+All parts take one to two hours on one CPU core. Networks of cell types and signs have benchmarks of
 their own, ``groups.py`` and ``signs.py``.
 """
 

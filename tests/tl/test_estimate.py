@@ -37,10 +37,10 @@ def test_fits_folds_and_links_are_counted(labelled, caplog, monkeypatch, n_group
     method = get_method("joint")
     folds = Folds.draw(labelled, FitOptions(n_folds=5), method)
     n_members = 5 * folds.folds.shape[1]
-    n_links = 10_000_000
-    links = n_links * SECONDS_PER_LINK
+    n_genes = 1_000_000
+    links = len(np.unique(labelled.parts.train.sources)) * n_genes * SECONDS_PER_LINK
     wanted = n_groups * (100 + n_members * (FOLD_SHARE * 100 + links)) / 60
-    (message,) = said(caplog, method, labelled, folds, n_links, n_groups)
+    (message,) = said(caplog, method, labelled, folds, n_genes, n_groups)
     assert f"takes about {np.round(wanted):.0f} minutes" in message
 
 

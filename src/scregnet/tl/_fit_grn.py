@@ -19,9 +19,10 @@ from scregnet._progress import progress_bar, stage, stages
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.estimate import announce_time
 from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls, warn_if_behind
+from scregnet.tl._fit.inputs import Inputs
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.signs import network_signs
-from scregnet.tl._fit.task import FitOptions, check_method_params, device_of, make_task
+from scregnet.tl._fit.task import FitOptions, check_method_params, device_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from scregnet.links.task import Progress
     from scregnet.tl._fit.differences import NoiseFloor
     from scregnet.tl._fit.folds import Folds
-    from scregnet.tl._fit.shared import SharedCells
 
 
 @doc
@@ -187,14 +187,13 @@ def fit_grn(
         )
         options.check_pairs(labelled)
         # 3. What the method is given. Bad input raises before anything is fitted.
-        inputs = _Inputs.of(data, chosen, options, labelled, groups)
+        inputs = Inputs.of(data, chosen, options, labelled, groups)
         # 4. The null models. They see the pairs only, which are the same for every group.
         nulls = judge_nulls(labelled.parts, data.n_vars, options, but=method)
         folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), data.n_vars)
         plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
         # 5. The method, for each group.
-        n_links = len(candidate_tfs(data, labelled)) * data.n_vars
-        announce_time(chosen, labelled, folds, n_links, len(groups))
+        announce_time(chosen, labelled, folds, data.n_vars, len(groups))
         floor = _noise_floor(inputs, plan, groups) if noise_floor else None
         varp, uns = _networks(
             inputs, plan, groups, groupby, floor, show_progress_bar=show_progress_bar
@@ -214,67 +213,6 @@ def fit_grn(
     for name in stale:
         written.varp.pop(name, None)
     return result if copy else None
-
-
-@dataclass(frozen=True, eq=False)
-class _Inputs:
-    """What the method is given of each group of cells."""
-
-    data: AnnData
-    method: LinkMethod
-    options: FitOptions
-    labelled: LabelledPairs
-    shared: SharedCells | None
-    """What all groups share; ``None`` without groups, or if the method reads no expression."""
-
-    made: dict[str, tuple[LinkTask, dict[str, Any]]]
-    """Task and record of the first group, by its key, until they are asked for."""
-
-    @classmethod
-    def of(
-        cls,
-        data: AnnData,
-        method: LinkMethod,
-        options: FitOptions,
-        labelled: LabelledPairs,
-        groups: list[CellGroup],
-    ) -> _Inputs:
-        """Read the cells; raise if values, layer or embedding are not what the method needs."""
-        shared = None
-        if groups[0].rows is not None and method.needs_expression:
-            from scregnet.tl._fit.shared import SharedCells
-
-            shared = SharedCells.of(
-                data,
-                groups,
-                layer=options.layer,
-                n_pcs=options.n_pcs,
-                random_state=options.random_state,
-                shuffle=options.shuffle_expression,
-            )
-        if method.uses_embedding and len(groups) > 1:
-            from scregnet._anndata.features import embedding_features, is_of_groups
-
-            # All are checked now and made when it is their turn: they need memory.
-            for group in groups[1:] if is_of_groups(data, options.embedding) else []:
-                embedding_features(data, options.embedding, group.name)
-        inputs = cls(data, method, options, labelled, shared, {})
-        inputs.made[groups[0].key] = inputs.task(groups[0])
-        return inputs
-
-    def task(self, group: CellGroup) -> tuple[LinkTask, dict[str, Any]]:
-        """Return the task of one group, and the record of its features."""
-        if group.key in self.made:
-            return self.made.pop(group.key)
-        return make_task(
-            self.data,
-            self.method,
-            self.labelled.parts,
-            self.options,
-            rows=group.rows,
-            group=group.name,
-            shared=self.shared,
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,7 +263,7 @@ def _folds(
 
 
 def _networks(
-    inputs: _Inputs,
+    inputs: Inputs,
     plan: _Plan,
     groups: list[CellGroup],
     groupby: str | None,
@@ -359,7 +297,7 @@ def _networks(
     return varp, uns
 
 
-def _noise_floor(inputs: _Inputs, plan: _Plan, groups: list[CellGroup]) -> NoiseFloor | None:
+def _noise_floor(inputs: Inputs, plan: _Plan, groups: list[CellGroup]) -> NoiseFloor | None:
     """Draw halves of the groups; ``None`` where networks cannot differ or halves lack features."""
     data, shared = inputs.data, inputs.shared
     if shared is None or len(groups) == 1:

@@ -250,11 +250,9 @@ class Joint(LinkMethod):
     def _coarser(self) -> Joint:
         """Return the method with fewer boosted trees, and in proportion a larger learning rate."""
         rate = max(self.learning_rate, COARSE_RATE)
-        return replace(
-            self,
-            learning_rate=rate,
-            n_trees=_fewer(self.n_trees, self.learning_rate / rate),
-        )
+        n_trees = round(self.n_trees * self.learning_rate / rate)
+        # 0 means no trees at all, so that a few stay at least one.
+        return replace(self, learning_rate=rate, n_trees=max(n_trees, min(self.n_trees, 1)))
 
     def _grown(self, rows: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) -> Trees:
         """Boost the logits in the first column of ``rows``."""
@@ -295,11 +293,6 @@ class _Genes:
     def forest_columns(self) -> np.ndarray:
         """What the forest sees of each gene."""
         return np.concatenate([self.table.columns, self.kernel[:, :N_COLUMNS]], axis=1)
-
-
-def _fewer(n: int, share: float) -> int:
-    """Return a share of ``n``, rounded; 0 means none at all, so that a few stay at least one."""
-    return max(round(n * share), min(n, 1))
 
 
 def _mostly_labelled(task: LinkTask) -> bool:
