@@ -355,7 +355,7 @@ def listed(by_kind):
 def test_a_fitted_network_scores_the_same_after_a_file(tmp_path, n_models):
     adata = sr.datasets.simulated(n_obs=120, n_vars=80, random_state=3)
     net = adata.uns["network"]
-    sr.tl.fit_grn(adata, net, n_models=n_models, n_bootstrap=0, show_progress_bar=False, **QUICK)
+    sr.tl.fit_grn(adata, net, n_models=n_models, n_folds=1, n_bootstrap=0, **QUICK)
     params = adata.uns["grn"]["params"]
     assert params["method"] == "joint"
     assert params["method_params"]["n_trees"] == QUICK["n_trees"]
