@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from scregnet.links.evidence import EvidenceLayer
 
 Progress = Callable[[int, dict[str, float]], None]
 """Called after each epoch with its number and its history row."""
@@ -68,6 +71,9 @@ class LinkTask:
 
     families: np.ndarray | None = None
     """The same number for genes of one family, int32 of shape (n_genes,)."""
+
+    evidence: tuple[EvidenceLayer, ...] = ()
+    """Layers of other experiments; none for methods without ``uses_evidence``."""
 
     @property
     def message_graph(self) -> np.ndarray:
@@ -148,6 +154,10 @@ class LinkMethod(Protocol):
 
     uses_embedding: ClassVar[bool] = False
     """Whether the task may have an ``embedding``."""
+
+    uses_evidence: ClassVar[bool] = False
+    """Whether the task may have ``evidence``. To other methods that use an embedding, the profiles
+    of the layers are part of it."""
 
     uses_torch: ClassVar[bool] = False
     """Whether ``fit`` gets a torch device; else ``device`` is ``None``, and torch stays out."""

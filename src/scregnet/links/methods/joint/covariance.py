@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,9 @@ class Variances:
     joint_smooth: float = 0.5
     """Preference that TFs with common targets share, shared by similar genes."""
 
+    evidence: float = 1.0
+    """Slope of each column of an evidence layer."""
+
 
 @dataclass(frozen=True, eq=False)
 class PairCovariance:
@@ -52,10 +56,11 @@ class PairCovariance:
                               + (target + joint * L[t, u]) * I[g, h]
                               + (target_smooth + own * I[t, u] + similar * K[t, u]
                                  + joint_smooth * L[t, u]) * K[g, h]
+                              + evidence * z[t, g] · z[u, h]
 
-    ``K = F @ F.T`` is the kernel of genes, ``L`` the likeness of TFs, ``I`` the identity; the
-    other names are the :class:`Variances`. The matrix is never written out: its terms are products
-    of small matrices.
+    ``K = (F * w) @ F.T`` is the kernel of genes, ``L`` the likeness of TFs, ``I`` the identity,
+    ``z`` the columns of evidence layers; the other names are the :class:`Variances`. The matrix is
+    never written out: its terms are products of small matrices.
 
     Parameters
     ----------
@@ -63,19 +68,25 @@ class PairCovariance:
         The known pairs.
     features
         ``F``, (n_genes, n_components).
+    scale
+        ``w``, (n_components,).
     tf
         Variance of the biases of TFs.
     same
         ``target + joint * L``, (n_tfs, n_tfs): the factor of ``I[g, h]``.
     alike
         The factor of ``K[g, h]``, (n_tfs, n_tfs).
+    columns
+        ``z`` at the known pairs, times the root of its variance: one array of values a column.
     """
 
     pairs: KnownPairs
     features: np.ndarray
+    scale: np.ndarray
     tf: np.float32
     same: np.ndarray
     alike: np.ndarray
+    columns: list[np.ndarray]
 
     @classmethod
     def of(
@@ -85,10 +96,17 @@ class PairCovariance:
         tfs: np.ndarray,
         likeness: np.ndarray,
         variances: Variances,
+        *,
+        scale: np.ndarray | None = None,
+        columns: Sequence[np.ndarray] = (),
     ) -> PairCovariance:
-        """Build from ``F``, the positions of the TFs, ``L`` and the variances."""
+        """Build from ``F``, the positions of the TFs, ``L`` and the variances.
+
+        ``scale`` are the weights of the components of ``F``, by default 1; ``columns`` are ``z``.
+        """
         v = variances
-        kernel = features[tfs] @ features[tfs].T
+        scale = np.ones(features.shape[1], np.float32) if scale is None else scale
+        kernel = (features[tfs] * scale) @ features[tfs].T
         same = np.float32(v.target) + np.float32(v.joint) * likeness
         alike = (
             v.target_smooth
@@ -96,7 +114,16 @@ class PairCovariance:
             + v.similar * kernel
             + v.joint_smooth * likeness
         )
-        return cls(pairs, features, np.float32(v.tf), same, alike.astype(np.float32))
+        root = np.float32(np.sqrt(v.evidence))
+        return cls(
+            pairs,
+            features,
+            scale,
+            np.float32(v.tf),
+            same,
+            alike.astype(np.float32),
+            [root * column for column in columns],
+        )
 
     def __matmul__(self, values: np.ndarray) -> np.ndarray:
         """Return the covariance times ``values``, one number for each known pair."""
@@ -107,8 +134,13 @@ class PairCovariance:
         of_same_target = pairs.mixed(self.same, values)
         # (target_smooth + own * I + similar * K + joint_smooth * L)[t, u] * K[g, h].
         # Through F, so the cost is linear in the genes.
-        of_similar_target = pairs.dot(self.alike @ (matrix @ self.features), self.features)
-        return of_tf + of_same_target + of_similar_target
+        projected = (matrix @ self.features) * self.scale
+        of_similar_target = pairs.dot(self.alike @ projected, self.features)
+        total = of_tf + of_same_target + of_similar_target
+        # z[t, g] · z[u, h]
+        for column in self.columns:
+            total += column * np.sum(column * values)
+        return total
 
     def preconditioner(self, root: np.ndarray) -> TfBiasInverse:
         """Return an approximate inverse of ``I + W½ cov W½``, where ``root`` is ``W½``."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PARALLEL_CELLS = 50_000
 
 Describe = Callable[["KnownPairs"], "PairFeatures"]
-Forest = Callable[["KnownPairs", np.random.Generator], np.ndarray]
+Forest = Callable[["PairFeatures", np.random.Generator], np.ndarray]
 Grow = Callable[[np.ndarray, np.ndarray, np.random.Generator], "Trees"]
 
 
@@ -133,7 +133,8 @@ class CrossedFolds:
     ) -> FoldFit:
         """Fit to the pairs outside a fold; ``rows`` are the other folds, described without it."""
         pairs, share = self._without((fold,))
-        features, forest = steps.describe(pairs), steps.forest(pairs, rng)
+        features = steps.describe(pairs)
+        forest = steps.forest(features, rng)
         halves = _halves([rows[other] for other in sorted(rows)], rng)
         trees = [] if steps.grow is None else [_grown(half, steps.grow, rng) for half in halves]
         links = JointLinks(features, forest, tuple(trees), float(np.log(share)))
@@ -164,7 +165,7 @@ class CrossedFolds:
             which = (self.fold == fold) & (self.known.labels | (self.draw < share))
             row, targets = self.known.cells(which)
             if forest is None and unlabelled[targets].any():
-                forest = steps.forest(pairs, rng)
+                forest = steps.forest(features, rng)
             tfs = self.tfs[row]
             logits = JointLinks(features, _or_none(forest, features), (), 0.0).score(tfs, targets)
             table = np.concatenate([features.rows(tf, targets[here]) for tf, here in grouped(tfs)])

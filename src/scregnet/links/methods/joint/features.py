@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -46,7 +47,7 @@ class GeneTable:
 
     columns: np.ndarray
     """(n_genes, n_columns): mean, spread and detection rate of expression, then components of
-    expression and embedding."""
+    expression and embedding, then what evidence layers say of the gene."""
 
     neighbours: np.ndarray
     """(n_genes, 50): the most co-expressed other genes."""
@@ -62,14 +63,16 @@ class GeneTable:
         embedding: np.ndarray | None,
         rng: np.random.Generator,
         *,
+        more: Sequence[np.ndarray] = (),
         n_neighbours: int = N_NEIGHBOURS,
     ) -> GeneTable:
-        """Build from standardised expression, its summary and an embedding."""
+        """Build from standardised expression, its summary, an embedding, and more columns."""
         length = np.linalg.norm(expression, axis=1, keepdims=True)
         shape = _components(expression / np.maximum(length, 1e-6), N_SHAPE, rng)
         columns = [summary, shape[:, :N_COLUMNS]]
         if embedding is not None:
             columns.append(_components(embedding, N_COLUMNS, rng))
+        columns += more
         neighbours, nearness = _neighbours(shape, n_neighbours)
         return cls(shape, np.concatenate(columns, axis=1).astype(np.float32), neighbours, nearness)
 
@@ -213,8 +216,9 @@ class PairFeatures:
     @property
     def n_columns(self) -> int:
         """Number of features that :meth:`rows` gives."""
-        # Two logits and six terms, seven columns of labels, the correlation, the factors.
-        n_of_pair = 2 + 6 + 7 + 1 + bool(self.tf_factors.shape[1])
+        # Two logits and their terms, seven columns of labels, the correlation, the factors.
+        n_of_pair = 2 + self.process.n_parts + 7 + 1 + bool(self.tf_factors.shape[1])
+        n_of_pair += 2 * len(self.process.columns)
         return n_of_pair + 2 * self.genes.columns.shape[1]
 
     def rows(self, source: int, targets: np.ndarray | slice = EVERY) -> np.ndarray:
@@ -222,9 +226,10 @@ class PairFeatures:
 
         float32. The first column is :meth:`base`; what follows is
 
-        - the logit of the process and its six terms;
+        - the logit of the process and its terms;
         - what the labels say (:meth:`_label_columns`);
         - the correlation of TF and target, and the logit of the factors;
+        - the columns of evidence layers;
         - expression and embedding of the target, then of the TF.
         """
         genes, process, alone = self.genes, self.process, np.array([source])
@@ -240,6 +245,8 @@ class PairFeatures:
             row = process.row[source]
             mine = self.tf_factors[row] if row >= 0 else np.zeros_like(self.tf_factors[0])
             columns.append(self.target_factors[targets] @ mine)
+        if process.columns:
+            columns += list(process.evidence_columns(source, targets))
         n, width = len(columns), genes.columns.shape[1]
         table = np.empty((parts.shape[2], n + 2 * width), np.float32)
         for number, column in enumerate(columns):

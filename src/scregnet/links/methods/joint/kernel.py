@@ -9,6 +9,8 @@ from scipy.linalg import solve_triangular
 INDUCING = 1024
 # Leading components that are kept. They halve the cost of each product that the solver takes.
 COMPONENTS = 256
+# The same for the profile of an evidence layer, which is 60 wide or less.
+PROFILE_COMPONENTS = 128
 # Added to the similarity of each inducing gene with itself. Without it, genes of equal expression
 # make the matrix singular and the Cholesky decomposition fails.
 JITTER = 1e-3
@@ -57,8 +59,31 @@ def gene_features(
     kernel = gene_kernel(expression, summary, embedding, inducing)
     if families is not None and family:
         kernel += family * (families[:, None] == families[inducing])
-    # Nyström: K ≈ K[:, I] K[I, I]⁻¹ K[I, :]. With K[I, I] = R Rᵀ, the columns R⁻¹ K[I, g] are
-    # features. float64, because K[I, I] is nearly singular.
+    return _nystrom(kernel, inducing, n_components)
+
+
+def profile_features(
+    profile: np.ndarray,
+    *,
+    first: np.ndarray,
+    rng: np.random.Generator,
+    n_inducing: int = INDUCING,
+    n_components: int = PROFILE_COMPONENTS,
+) -> np.ndarray:
+    """Return the features of a profile alone; see :func:`gene_features`.
+
+    Similarity is ``exp(2 (cosine - 1))``, and 0 for a gene without a profile.
+    """
+    inducing = _inducing_genes(len(profile), first, n_inducing, rng)
+    if not profile.any():
+        return np.zeros((len(profile), 1), np.float32)
+    return _nystrom(_embedding_similarity(profile, inducing), inducing, n_components)
+
+
+def _nystrom(kernel: np.ndarray, inducing: np.ndarray, n_components: int) -> np.ndarray:
+    """Return features of ``kernel``, whose columns belong to the inducing genes."""
+    # K ≈ K[:, I] K[I, I]⁻¹ K[I, :]. With K[I, I] = R Rᵀ, the columns R⁻¹ K[I, g] are features.
+    # float64, because K[I, I] is nearly singular.
     inner = kernel[inducing].astype(np.float64) + JITTER * np.eye(len(inducing))
     root = np.linalg.cholesky(inner)
     features = solve_triangular(root, kernel.T.astype(np.float64), lower=True)

@@ -15,6 +15,7 @@ from scregnet.links.methods.joint.crossed import CrossedFolds, Steps
 from scregnet.links.methods.joint.features import N_COLUMNS, GeneTable, PairFeatures
 from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.kernel import gene_features
+from scregnet.links.methods.joint.layers import Layers
 from scregnet.links.methods.joint.links import JointLinks, grouped
 from scregnet.links.methods.joint.pairs import DENSE_CELLS, KnownPairs, known_pairs, sample_others
 from scregnet.links.methods.joint.process import PairProcess
@@ -79,6 +80,12 @@ class Joint(LinkMethod):
     family
         Added to the similarity of genes of one family, by their symbols (``HOXB4``, ``HOXB13``).
         Genes of equal expression and embedding have similarity 1. 0 leaves families out.
+    evidence
+        Prior variance of the slopes of evidence layers; 0 leaves out what they say of pairs.
+    profile
+        Largest weight of the profile of a layer in the similarity of genes, where expression and
+        embedding weigh 1. The weight grows with how surely the training labels agree with the
+        profile.
     """
 
     n_trees: int = 300
@@ -97,6 +104,8 @@ class Joint(LinkMethod):
     joint: float = Variances.joint
     joint_smooth: float = Variances.joint_smooth
     family: float = 0.3
+    evidence: float = Variances.evidence
+    profile: float = 1.0
 
     fitted: ClassVar[type[JointLinks]] = JointLinks
     summary: ClassVar[str] = (
@@ -104,6 +113,7 @@ class Joint(LinkMethod):
     )
     needs_expression: ClassVar[bool] = True
     uses_embedding: ClassVar[bool] = True
+    uses_evidence: ClassVar[bool] = True
     # About a factor of ten to either side of the defaults.
     search_space: ClassVar[Mapping[str, Range]] = {
         "n_trees": Range(50, 1000, log=True),
@@ -117,6 +127,8 @@ class Joint(LinkMethod):
         "joint": Range(0.2, 20.0, log=True),
         "joint_smooth": Range(0.05, 5.0, log=True),
         "family": Range(0.03, 3.0, log=True),
+        "evidence": Range(0.1, 10.0, log=True),
+        "profile": Range(0.1, 10.0, log=True),
     }
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "no boosted trees": {"n_trees": 0},
@@ -140,7 +152,8 @@ class Joint(LinkMethod):
         check_interval("tf", self.tf, 0, np.inf, closed="neither")
         for name in ("target", "target_smooth", "own", "similar", "joint", "joint_smooth"):
             check_interval(name, getattr(self, name), 0, np.inf, closed="left")
-        check_interval("family", self.family, 0, np.inf, closed="left")
+        for name in ("family", "evidence", "profile"):
+            check_interval(name, getattr(self, name), 0, np.inf, closed="left")
 
     def fit(
         self,
@@ -160,7 +173,7 @@ class Joint(LinkMethod):
         with stage("process and factors"):
             features = genes.describe(pairs)
         with stage("forest"):
-            forest = forest_logits(genes.forest_columns, pairs, self.n_forest_trees, rng)
+            forest = genes.forest(features, self.n_forest_trees, rng)
         trees: list[Trees] = []
         if self.n_trees and genes.factors:
             with stage("boosted trees", self.n_bags * self.n_inner_folds) as tick:
@@ -182,10 +195,9 @@ class Joint(LinkMethod):
         # Positions alone are read: pairs of one fold, and whether the others know TF and target.
         seen = replace(task, train=pairs.take(~first), validation=pairs.take(first))
         genes = self._described_genes(seen, np.unique(pairs.sources), rng)
-        columns = genes.forest_columns
 
-        def forest(known: KnownPairs, own: np.random.Generator) -> np.ndarray:
-            return forest_logits(columns, known, self.n_forest_trees, own)
+        def forest(features: PairFeatures, own: np.random.Generator) -> np.ndarray:
+            return genes.forest(features, self.n_forest_trees, own)
 
         grow = self._coarser()._grown if self.n_trees and genes.factors else None
         steps = Steps(genes.describe, forest, grow)
@@ -222,9 +234,18 @@ class Joint(LinkMethod):
             first=tfs,
             rng=rng,
         )
-        table = GeneTable.of(task.expression, task.summary, task.embedding, rng)
-        variances = Variances(**{f.name: getattr(self, f.name) for f in fields(Variances)})
-        return _Genes(tfs, kernel, table, variances, factors=_mostly_labelled(task))
+        layers = None
+        if task.evidence:
+            # A stream of their own: what else is drawn is the same with and without them.
+            layers = Layers.of(task.evidence, tfs, rng.spawn(1)[0])
+        table = GeneTable.of(
+            task.expression,
+            task.summary,
+            task.embedding,
+            rng,
+            more=layers.of_genes if layers else (),
+        )
+        return _Genes(tfs, kernel, table, self, layers, factors=_mostly_labelled(task))
 
     def _boosted(
         self,
@@ -280,19 +301,32 @@ class _Genes:
     """Features of the kernel of genes."""
 
     table: GeneTable
-    variances: Variances
+    method: Joint
+    layers: Layers | None
     factors: bool
     """Whether factors and boosted trees are fitted."""
 
     def describe(self, pairs: KnownPairs) -> PairFeatures:
         """Fit the process, and the factors if there are any, to the given pairs."""
-        process = PairProcess.fit(self.kernel, self.tfs, pairs, self.variances)
+        own = self.method
+        variances = Variances(**{f.name: getattr(own, f.name) for f in fields(Variances)})
+        process = PairProcess.fit(
+            self.kernel, self.tfs, pairs, variances, layers=self.layers, most=own.profile
+        )
         return PairFeatures.fit(self.table, process, factors=self.factors)
 
-    @property
-    def forest_columns(self) -> np.ndarray:
-        """What the forest sees of each gene."""
-        return np.concatenate([self.table.columns, self.kernel[:, :N_COLUMNS]], axis=1)
+    def forest(self, features: PairFeatures, n_trees: int, rng: np.random.Generator) -> np.ndarray:
+        """Return the forest's logits by the labels that ``features`` are made of."""
+        columns = [self.table.columns, self.kernel[:, :N_COLUMNS]]
+        if self.layers is not None:
+            # A layer without weight would only add noise to the cuts.
+            widths = [of_genes.shape[1] for of_genes in self.layers.of_genes]
+            weights = features.process.scale[self.kernel.shape[1] :]
+            used = [(weights[self.layers.component == i] > 0).any() for i in range(len(widths))]
+            first = self.table.columns.shape[1] - sum(widths)
+            kept = np.append(np.ones(first, bool), np.repeat(used, widths))
+            columns[0] = self.table.columns[:, kept]
+        return forest_logits(np.concatenate(columns, axis=1), features.process.pairs, n_trees, rng)
 
 
 def _mostly_labelled(task: LinkTask) -> bool:

@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import expit
 
+from scregnet._logging import logger
 from scregnet.links.forms.saved import State, check_ascending, read_floats, read_integers
 from scregnet.links.methods.joint.covariance import PairCovariance, Variances
 from scregnet.links.methods.joint.laplace import LogisticObjective, laplace_mode
+from scregnet.links.methods.joint.layers import (
+    Layers,
+    at_pairs,
+    columns_from_state,
+    columns_state,
+    layer_weights,
+)
 from scregnet.links.methods.joint.pairs import KnownPairs, from_state
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
+
+    from scregnet.links.evidence import PairColumns
 
 # They end the search where logits are within 0.02 of the most probable ones.
 MAX_NEWTON, MAX_CG, TOLERANCE = 20, 100, 1e-2
@@ -26,6 +36,9 @@ UNFINISHED = 0.3
 LEAST_VARIANCE = 0.01
 # Added to the number of genes that are labelled for both TFs: few of them show little likeness.
 PSEUDO_PAIRS = 20
+
+# Terms of a logit without evidence.
+N_PARTS = 6
 
 # All genes as targets.
 EVERY = slice(None)
@@ -38,7 +51,9 @@ class PairProcess:
     Parameters
     ----------
     features
-        ``F`` with the kernel of genes ``K = F @ F.T``, (n_genes, n_components).
+        ``F`` with the kernel of genes ``K = (F * w) @ F.T``, (n_genes, n_components).
+    scale
+        ``w``, (n_components,).
     tfs
         Positions of the labelled TFs.
     pairs
@@ -51,15 +66,19 @@ class PairProcess:
         Prior mean ``m`` of every logit.
     variances
         Prior variances of the terms.
+    columns
+        Evidence layers, as columns ``z`` of pairs.
     """
 
     features: np.ndarray
+    scale: np.ndarray
     tfs: np.ndarray
     pairs: KnownPairs
     weights: np.ndarray
     likeness: np.ndarray
     mean: float
     variances: Variances
+    columns: tuple[PairColumns, ...] = ()
 
     @classmethod
     def fit(
@@ -69,19 +88,25 @@ class PairProcess:
         pairs: KnownPairs,
         variances: Variances,
         *,
+        layers: Layers | None = None,
+        most: float = 1.0,
         max_newton: int = MAX_NEWTON,
         max_cg: int = MAX_CG,
         tolerance: float = TOLERANCE,
     ) -> PairProcess:
         """Find the most probable logits of the known pairs; warn if the search has not converged.
 
-        A first fit has no ``L``. Its residuals give ``L`` for the second fit, which starts from
-        the weights of the first.
+        A first fit has no ``L`` and no profiles of layers. Its residuals give ``L`` and the weights
+        of the profiles for the second fit, which starts from the weights of the first.
 
         Parameters
         ----------
         features, tfs, pairs, variances
             See the class; ``tfs`` are the rows of ``pairs``.
+        layers
+            Evidence layers.
+        most
+            Largest weight of a profile in ``K``, where expression weighs 1.
         max_newton, max_cg, tolerance
             See :func:`~scregnet.links.methods.joint.laplace.laplace_mode`.
         """
@@ -95,16 +120,42 @@ class PairProcess:
             "max_cg": max_cg,
             "tolerance": tolerance,
         }
-        start = cls(features, tfs, pairs, weights, unlike, mean, variances)
+        scale = np.ones(features.shape[1], np.float32)
+        columns: tuple[PairColumns, ...] = ()
+        if layers is not None:
+            features = np.concatenate([features, *layers.profiles], axis=1)
+            scale = np.pad(scale, (0, len(layers.component)))
+            columns = layers.columns
+        start = cls(features, scale, tfs, pairs, weights, unlike, mean, variances, columns)
         first = start._solved(**limits)
+        if layers is not None:
+            first = replace(first, scale=first._weighed(layers, most))
         return replace(first, likeness=first._likeness())._solved(**limits)
+
+    def _weighed(self, layers: Layers, most: float) -> np.ndarray:
+        """Return ``w`` with the weights of the profiles; all weights add up to 1."""
+        alike = self._covariance().alike
+        own = most * layer_weights(self.weights, alike, layers, self.pairs)
+        logger.debug("joint: weights of the evidence layers %s", np.round(own, 2).tolist())
+        total = 1 + own.sum()
+        of_expression = self.scale[self.scale > 0] / total
+        return np.concatenate([of_expression, (own / total)[layers.component]]).astype(np.float32)
+
+    def _covariance(self) -> PairCovariance:
+        return PairCovariance.of(
+            self.pairs,
+            self.features,
+            self.tfs,
+            self.likeness,
+            self.variances,
+            scale=self.scale,
+            columns=at_pairs(self.columns, self.tfs, self.pairs),
+        )
 
     def _solved(self, *, max_newton: int, max_cg: int, tolerance: float) -> PairProcess:
         """Return the process with the weights of the most probable logits."""
         pairs = self.pairs
-        covariance = PairCovariance.of(
-            pairs, self.features, self.tfs, self.likeness, self.variances
-        )
+        covariance = self._covariance()
         objective = LogisticObjective(
             pairs.labels.astype(np.float32), pairs.known, np.float32(self.mean)
         )
@@ -149,12 +200,13 @@ class PairProcess:
 
     @cached_property
     def _projected(self) -> np.ndarray:
-        """``a @ F``, (n_tfs, n_components)."""
-        return self._matrix @ self.features
+        """``a @ F * w``, (n_tfs, n_components)."""
+        return (self._matrix @ self.features) * self.scale
 
     @cached_property
     def _tf_features(self) -> np.ndarray:
-        return self.features[self.tfs]
+        """``F * w`` of the labelled TFs."""
+        return self.features[self.tfs] * self.scale
 
     @cached_property
     def _tf_biases(self) -> np.ndarray:
@@ -164,9 +216,26 @@ class PairProcess:
     def _target_biases(self) -> np.ndarray:
         """Own and shared bias of each target, (2, n_genes)."""
         total = self._matrix.sum(0)
-        smooth = self.features @ (total @ self.features)
+        smooth = self.features @ ((total @ self.features) * self.scale)
         v = self.variances
         return np.stack([np.float32(v.target) * total, np.float32(v.target_smooth) * smooth])
+
+    @cached_property
+    def slopes(self) -> np.ndarray:
+        """Weight of each column of the evidence layers, float32."""
+        values = at_pairs(self.columns, self.tfs, self.pairs)
+        return np.array(
+            [self.variances.evidence * np.sum(z * self.weights) for z in values], np.float32
+        )
+
+    @property
+    def n_parts(self) -> int:
+        """Number of terms that :meth:`parts` gives."""
+        return N_PARTS + bool(self.columns)
+
+    def evidence_columns(self, source: int, targets: np.ndarray | slice = EVERY) -> np.ndarray:
+        """Return ``z`` of the pairs of a gene with the targets, (n_columns, n_targets)."""
+        return np.concatenate([layer.of_tf(source) for layer in self.columns])[:, targets]
 
     def biases(self) -> np.ndarray:
         """Return the logits of the biases alone for the known pairs, float32."""
@@ -177,17 +246,18 @@ class PairProcess:
     def parts(self, sources: np.ndarray, targets: np.ndarray | slice = EVERY) -> np.ndarray:
         """Return the terms of the logits of all pairs of ``sources`` and ``targets``.
 
-        float32 of shape (6, n_sources, n_targets). The terms, in order:
+        float32 of shape (n_parts, n_sources, n_targets). The terms, in order:
 
         - bias of the TF;
         - bias of the target;
         - bias that similar targets share;
         - preferences of the TF and of TFs of similar expression;
         - targets in common with other TFs;
-        - preferences of TFs with common targets.
+        - preferences of TFs with common targets;
+        - what evidence layers say of the pair, if there are any.
 
-        For a gene that is no labelled TF, only the terms with ``K[t, u]`` and the target's biases
-        are non-zero.
+        For a gene that is no labelled TF, only the terms with ``K[t, u]``, the target's biases and
+        the last one are non-zero.
         """
         v, rows = self.variances, self.row[sources]
         seen = rows >= 0
@@ -200,7 +270,7 @@ class PairProcess:
         preference[0, seen] += v.own * projected[mine]
         # joint_smooth * L[t, u] a[u, h] K[h, g]
         preference[1, seen] = v.joint_smooth * (self.likeness[mine] @ projected)
-        parts = np.zeros((6, len(sources), len(features)), np.float32)
+        parts = np.zeros((self.n_parts, len(sources), len(features)), np.float32)
         parts[0, seen] = self._tf_biases[mine][:, None]
         parts[1:3] = self._target_biases[:, None, targets]
         # joint * L[t, u] a[u, g]
@@ -209,6 +279,10 @@ class PairProcess:
         parts[[3, 5]] = (preference.reshape(-1, features.shape[1]) @ features.T).reshape(
             2, *parts.shape[1:]
         )
+        if self.columns:
+            # z[t, g] · slopes
+            for row, source in enumerate(sources):
+                parts[6, row] = self.slopes @ self.evidence_columns(int(source), targets)
         return parts
 
     def logits(self, sources: np.ndarray) -> np.ndarray:
@@ -219,9 +293,10 @@ class PairProcess:
         """Plain arrays from which :meth:`from_state` makes an equal object."""
         arrays = {
             name: np.asarray(getattr(self, name))
-            for name in ("features", "tfs", "weights", "likeness", "mean")
+            for name in ("features", "scale", "tfs", "weights", "likeness", "mean")
         }
         arrays["variances"] = np.array([getattr(self.variances, f.name) for f in fields(Variances)])
+        arrays |= columns_state(self.columns)
         return arrays | {f"pairs_{name}": value for name, value in self.pairs.state().items()}
 
     @classmethod
@@ -234,12 +309,19 @@ class PairProcess:
         n_tfs = len(tfs)
         pairs = from_state(state, (n_tfs, n_genes), f"{prefix}pairs_")
         variances = read_floats(state, f"{prefix}variances", (len(fields(Variances)),), np.float64)
+        own = {
+            name[len(prefix) :]: value
+            for name, value in state.items()
+            if name[: len(prefix)] == prefix
+        }
         return cls(
             features,
+            read_floats(state, f"{prefix}scale", features.shape[1:]),
             tfs,
             pairs,
             read_floats(state, f"{prefix}weights", pairs.known.shape),
             read_floats(state, f"{prefix}likeness", (n_tfs, n_tfs)),
             float(read_floats(state, f"{prefix}mean", (), np.float64)),
             Variances(*variances.tolist()),
+            columns_from_state(own, n_genes),
         )
