@@ -14,7 +14,14 @@ from scregnet._docs import doc
 from scregnet._genes.split import labelled_pairs
 from scregnet._progress import progress_bar
 from scregnet._validate import check_integer
-from scregnet.bm._studies import RANDOM, SET_BY_THE_STUDY, SHUFFLED, Study, own_ablations
+from scregnet.bm._studies import (
+    RANDOM,
+    SET_BY_THE_STUDY,
+    SHUFFLED,
+    Study,
+    own_ablations,
+    without_evidence,
+)
 from scregnet.tl._fit.task import FitOptions, read_keywords
 
 if TYPE_CHECKING:
@@ -60,7 +67,8 @@ def ablation_study(
         :func:`scregnet.pp.split`; the pairs of a frame stay.
     variants
         Name of a version to the keyword arguments that make it. ``None`` takes the whole model, the
-        method's own ablations, shuffled cells, and versions without and with a random embedding.
+        method's own ablations, shuffled cells, versions without and with a random embedding, and
+        the same of evidence layers.
     n_seeds
         Fits of each version.
     %(device)s
@@ -69,8 +77,8 @@ def ablation_study(
     %(progress)s
     %(mod)s
     **fit_params
-        For all versions: ``embedding``, ``layer``, ``n_pcs``, ``random_embedding``,
-        ``shuffle_expression``, ``label_frequency``, ``n_models``, and hyper-parameters of the
+        For all versions: ``embedding``, ``evidence``, ``layer``, ``n_pcs``, ``random_embedding``,
+        ``random_evidence``, ``shuffle_expression``, ``label_frequency``, ``n_models``, and hyper-parameters of the
         method.
 
     Returns
@@ -155,17 +163,19 @@ def _default_variants(
         variants[SHUFFLED] = {"shuffle_expression": True}
     if method.uses_embedding:
         vectors, _ = embedding_features(data, fit_params.get("embedding", "auto"))
-        if vectors is None:
+        if vectors is None and not without_evidence(fit_params):
             msg = (
                 f"method={name!r} is to be fitted without its embedding, but there is none to take "
                 "away: call sr.tl.embed(adata) first, name one with embedding=, or say with "
                 "variants= what to compare."
             )
             raise ValueError(msg)
-        variants |= {
-            "no embedding": {"embedding": None},
-            RANDOM: {"random_embedding": True},
-        }
+        if vectors is not None:
+            variants |= {
+                "no embedding": {"embedding": None},
+                RANDOM: {"random_embedding": True},
+            }
+    variants |= without_evidence(fit_params)
     if len(variants) == 1:
         msg = (
             f"method={name!r} names no part that could be taken away; "

@@ -17,7 +17,7 @@ from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
 from scregnet._validate import check_choice, check_integer
 from scregnet.bm._new_links import first_new, known_codes, overlap
-from scregnet.bm._studies import RANDOM, SHUFFLED, Study, own_ablations
+from scregnet.bm._studies import RANDOM, SHUFFLED, Study, own_ablations, without_evidence
 from scregnet.links import LinkMethod, get_method, null_models
 from scregnet.metrics._metrics import METRICS
 from scregnet.tl._fit.network import candidate_tfs
@@ -39,6 +39,7 @@ PERMUTE_STREAM = 7
 
 SET_BY_CONTROLS = (
     "random_embedding",
+    "random_evidence",
     "shuffle_expression",
     "threshold",
     "top_n_targets",
@@ -90,13 +91,14 @@ def controls(
     %(progress)s
     %(mod)s
     **fit_params
-        ``embedding``, ``layer``, ``n_pcs``, ``label_frequency``, ``n_models``, ``n_folds``,
+        ``embedding``, ``evidence``, ``layer``, ``n_pcs``, ``label_frequency``, ``n_models``, ``n_folds``,
         ``n_bootstrap``, and hyper-parameters of the method.
 
     Returns
     -------
     Frame whose rows are ``full``, ``shuffled cells``, ``permuted genes``, ``random embedding`` (if
-    there is an embedding), the method's ablations and the null models. Columns:
+    there is an embedding), ``no evidence`` and ``random evidence`` (if there are layers), the
+    method's ablations and the null models. Columns:
 
     - the metrics on the test pairs, or out of fold on all labelled pairs if ``n_folds`` is above 1;
     - ``difference``, ``difference_low``, ``difference_high``: ``metric`` of ``full`` minus that of
@@ -180,6 +182,10 @@ def _versions(
         versions.append(_Version(PERMUTED, name, method, options, change))
     if vectors is not None:
         versions.append(_Version(RANDOM, name, method, replace(options, random_embedding=True)))
+    versions += [
+        _Version(other, name, method, replace(options, **how))
+        for other, how in without_evidence(options).items()
+    ]
     own = {key: value for key, value in fit_params.items() if key not in vars(options)}
     versions += [
         _Version(lacking, name, get_method(name, **{**own, **keywords}), options)

@@ -72,7 +72,8 @@ def robustness_study(
     %(progress)s
     %(mod)s
     **fit_params
-        ``embedding``, ``layer``, ``n_pcs``, ``random_embedding``, ``shuffle_expression``,
+        ``embedding``, ``evidence``, ``layer``, ``n_pcs``, ``random_embedding``,
+        ``random_evidence``, ``shuffle_expression``,
         ``label_frequency``, ``n_models``, and hyper-parameters of the method.
 
     Returns

@@ -98,7 +98,7 @@ def stability(
     %(progress)s
     %(mod)s
     **fit_params
-        ``embedding``, ``layer``, ``n_pcs``, ``n_folds``, ``n_models`` and other options of
+        ``embedding``, ``evidence``, ``layer``, ``n_pcs``, ``n_folds``, ``n_models`` and other options of
         :func:`scregnet.tl.fit_grn`, and hyper-parameters of the method. An embedding stays as it
         is, whatever cells are dropped.
 

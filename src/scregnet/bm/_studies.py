@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from scregnet._anndata.evidence import layer_names
 from scregnet._logging import logger
 from scregnet.tl._fit.fit import METRIC_COLUMNS, Fit, Verdict, fit_links, judge_nulls, metric_rows
 from scregnet.tl._fit.task import FitOptions, device_of, make_task
@@ -24,6 +25,18 @@ SET_BY_THE_STUDY = ("n_bootstrap", "n_folds", "threshold", "top_n_targets", "ran
 
 SHUFFLED = "shuffled cells"
 RANDOM = "random embedding"
+NO_EVIDENCE, RANDOM_EVIDENCE = "no evidence", "random evidence"
+
+
+def without_evidence(options: FitOptions | Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the versions without the evidence layers and with shuffled ones, if there are any."""
+    given = options.get("evidence") if isinstance(options, Mapping) else options.evidence
+    if not layer_names(given):
+        return {}
+    return {
+        NO_EVIDENCE: {"evidence": None, "random_evidence": False},
+        RANDOM_EVIDENCE: {"random_evidence": True},
+    }
 
 
 def own_ablations(method: LinkMethod, fit_params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

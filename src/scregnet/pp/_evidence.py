@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.evidence import is_layer
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.evidence.experiments import Experiments, without
@@ -153,7 +154,7 @@ def _check_slots(adata: AnnData, key: str) -> None:
     """Raise unless ``key`` is free, or holds an evidence layer, which is replaced."""
     check_key(key)
     entry = adata.uns.get(key)
-    if isinstance(entry, Mapping) and entry.get("kind") == "evidence":
+    if is_layer(entry):
         return
     taken = [slot for slot in ("uns", "varm", "varp") if key in getattr(adata, slot)]
     if taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.evidence import check_no_layer, evidence_layers
 from scregnet._anndata.groups import SLOTS, CellGroup, cell_groups
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
@@ -18,7 +20,14 @@ from scregnet._logging import logger
 from scregnet._progress import progress_bar, stage, stages
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.estimate import announce_time
-from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls, warn_if_behind
+from scregnet.tl._fit.fit import (
+    Fit,
+    Verdict,
+    fit_links,
+    judge_layers,
+    judge_nulls,
+    warn_if_behind,
+)
 from scregnet.tl._fit.inputs import Inputs
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.signs import network_signs
@@ -46,6 +55,8 @@ def fit_grn(
     layer: str | None = None,
     n_pcs: int | None = None,
     random_embedding: bool = False,
+    evidence: str | Sequence[str] | None = None,
+    random_evidence: bool = False,
     shuffle_expression: bool = False,
     label_frequency: float = 1.0,
     n_models: int = 1,
@@ -93,6 +104,12 @@ def fit_grn(
         Principal components of the cells to use as features of a gene; ``None`` takes all cells.
     random_embedding
         Replace the embedding by random vectors of the same scale, as a control.
+    evidence
+        Keys of layers that :func:`scregnet.pp.evidence` wrote, never read unless named. The metrics
+        have a row ``"evidence:<key>"`` for each layer alone. Methods without evidence take the
+        profiles as part of the embedding. See :doc:`/evidence`.
+    random_evidence
+        Permute the genes of the layers, as a control.
     shuffle_expression
         Permute each gene's values among the cells, as a control: mean and detection stay,
         co-expression does not. An embedding stays as it is.
@@ -159,6 +176,7 @@ def fit_grn(
     check_names(data)
     key = "grn" if key_added is None else key_added
     check_key(key)
+    check_no_layer(data, key)
     # 1. What is asked for.
     check_method_params(method, method_params, fit_grn)
     chosen = get_method(method, **method_params)
@@ -167,6 +185,8 @@ def fit_grn(
         layer=layer,
         n_pcs=n_pcs,
         random_embedding=random_embedding,
+        evidence=evidence,
+        random_evidence=random_evidence,
         shuffle_expression=shuffle_expression,
         label_frequency=label_frequency,
         n_models=n_models,
@@ -190,7 +210,9 @@ def fit_grn(
         inputs = Inputs.of(data, chosen, options, labelled, groups)
         # 4. The null models. They see the pairs only, which are the same for every group.
         nulls = judge_nulls(labelled.parts, data.n_vars, options, but=method)
+        layers, _ = evidence_layers(data, options.evidence)
         folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), data.n_vars)
+        nulls |= judge_layers(labelled.parts, data.n_vars, options, layers)
         plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
         # 5. The method, for each group.
         announce_time(chosen, labelled, folds, data.n_vars, len(groups))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.evidence import layer_names
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.split import labelled_pairs
@@ -46,6 +47,7 @@ def tune_grn(
     layer: str | None = None,
     n_pcs: int | None = None,
     random_embedding: bool = False,
+    evidence: str | Sequence[str] | None = None,
     n_trials: int = 50,
     timeout: float | None = None,
     space: Mapping[str, Any] | None = None,
@@ -74,7 +76,7 @@ def tune_grn(
         ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
     method
         Method of :func:`scregnet.tl.fit_grn`.
-    split, embedding, layer, n_pcs, random_embedding, gene_symbols
+    split, embedding, layer, n_pcs, random_embedding, evidence, gene_symbols
         As in :func:`scregnet.tl.fit_grn`.
     n_trials
         Number of trials; those found in ``storage`` count.
@@ -137,6 +139,7 @@ def tune_grn(
         layer=layer,
         n_pcs=n_pcs,
         random_embedding=random_embedding,
+        evidence=evidence,
         random_state=random_state,
     )
     labelled = labelled_pairs(
@@ -209,6 +212,8 @@ def _fit_keywords(
     """
     shared = ("layer", "n_pcs", "random_embedding", "random_state")
     keywords = {"method": method, **{name: getattr(options, name) for name in shared}}
+    if names := layer_names(options.evidence):
+        keywords["evidence"] = names
     if split is not None:
         keywords["split"] = split
     if not isinstance(options.embedding, pd.DataFrame):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,16 @@ from scregnet.tl._fit.network import Calibrated, Network, all_links, scored
 
 if TYPE_CHECKING:
     from scregnet.links import EnsembleLinks, FitResult, FittedLinks, LinkMethod, Pairs, Split
+    from scregnet.links.evidence import EvidenceLayer
     from scregnet.links.folded import FoldedLinks
     from scregnet.links.task import Progress
     from scregnet.tl._fit.task import FitOptions
 
 DIFFERENCE_COLUMNS = ["best_null", "difference", "difference_low", "difference_high"]
 METRIC_COLUMNS = ["model", "split", "metric", "value", "low", "high", *DIFFERENCE_COLUMNS]
+LAYER = "evidence:"
+"""What the names of null models of evidence layers begin with."""
+
 PART_NAMES = {"test": "on test pairs", "folds": "out of fold"}
 HISTORY_COLUMNS = ["epoch", "train_loss", "validation_loss", "validation_auroc", "validation_auprc"]
 
@@ -112,6 +116,21 @@ def judge_nulls(
             with stage(f"null model {name}"), one_thread_each():
                 links = get_method(name).fit(task, rng=rng, device=None).links
             verdicts[name] = judge(links, parts, options)
+    return verdicts
+
+
+def judge_layers(
+    parts: Split, n_genes: int, options: FitOptions, layers: Sequence[EvidenceLayer]
+) -> dict[str, Verdict]:
+    """Judge each evidence layer alone, under the name ``"evidence:<key>"``."""
+    from scregnet.links.layer_alone import LayerAlone
+
+    task = LinkTask(n_genes, parts.train, parts.validation)
+    verdicts = {}
+    for layer in layers:
+        with stage(f"layer {layer.name} alone"):
+            alone = LayerAlone.fit(layer, task)
+        verdicts[f"{LAYER}{layer.name}"] = judge(alone, parts, options)
     return verdicts
 
 
@@ -201,7 +220,8 @@ class Fit:
         ]
         table = pd.DataFrame(rows, columns=METRIC_COLUMNS)
         # Missing names need a categorical: h5ad has no other form for them.
-        names = pd.Categorical(table["best_null"], categories=list(null_models()))
+        layers = [name for name in self.verdicts if name.startswith(LAYER)]
+        names = pd.Categorical(table["best_null"], categories=[*null_models(), *layers])
         return table.assign(best_null=names)
 
     def behind(self) -> str | None:
@@ -263,7 +283,7 @@ class Fit:
         losses = {
             name: found.calibration.loss
             for name, found in self.verdicts.items()
-            if name != self.method
+            if name in null_models() and name != self.method
         }
         if method_class(self.method).is_null or not losses:
             return None

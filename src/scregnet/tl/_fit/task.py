@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from scregnet._anndata.evidence import evidence_layers, layer_names
 from scregnet._logging import logger
 from scregnet._validate import check_integer, check_interval, did_you_mean, listed, own_arguments
 from scregnet.links import LinkMethod, LinkTask, Split, get_method, method_class
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from scregnet._genes.split import LabelledPairs
+    from scregnet.links.evidence import EvidenceLayer
     from scregnet.tl._fit.shared import SharedCells
 
 
@@ -31,6 +33,8 @@ class FitOptions:
     layer: str | None = None
     n_pcs: int | None = None
     random_embedding: bool = False
+    evidence: str | Sequence[str] | None = None
+    random_evidence: bool = False
     shuffle_expression: bool = False
     label_frequency: float = 1.0
     n_models: int = 1
@@ -41,6 +45,9 @@ class FitOptions:
     random_state: int | None = 0
 
     def __post_init__(self) -> None:
+        if self.random_evidence and not layer_names(self.evidence):
+            msg = "random_evidence=True needs layers to shuffle; name them with evidence=."
+            raise ValueError(msg)
         check_interval("label_frequency", self.label_frequency, 0, 1, closed="right")
         check_integer("n_models", self.n_models, minimum=1)
         check_integer("n_folds", self.n_folds, minimum=1)
@@ -54,7 +61,8 @@ class FitOptions:
         """All of them as ``uns`` keeps them; a frame goes by the word ``"frame"``."""
         frame = isinstance(self.embedding, pd.DataFrame)
         shown = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {**shown, "embedding": "frame" if frame else self.embedding}
+        evidence = layer_names(self.evidence) or None
+        return {**shown, "embedding": "frame" if frame else self.embedding, "evidence": evidence}
 
     def check_pairs(self, labelled: LabelledPairs) -> None:
         """Raise ``ValueError`` where ``label_frequency`` does not go with the negatives."""
@@ -136,6 +144,7 @@ def make_task(
         raise ValueError(msg)
     if not (method.needs_expression or method.uses_embedding):
         _check_random(options, None, method)
+        _check_evidence(options)
         return bare, {}
     from scregnet._anndata.features import embedding_features, expression_features, log_unseen
     from scregnet._genes.families import gene_families
@@ -160,14 +169,42 @@ def make_task(
     _check_random(options, vectors, method)
     if options.random_embedding and vectors is not None:
         vectors = random_vectors(vectors, options.random_state)
+    layers, more = evidence_layers(data, options.evidence)
+    record |= more
+    if options.random_evidence:
+        rng = np.random.default_rng(np.random.SeedSequence(options.random_state, spawn_key=(1,)))
+        layers = tuple(layer.shuffled(rng) for layer in layers)
+    if layers and not method.uses_evidence:
+        if not method.uses_embedding:
+            _check_evidence(options)
+        vectors, layers = _joined(vectors, layers), ()
     families = gene_families(data.var_names)
     for name, matrix in (("expression", expression), ("embedding", vectors)):
         if matrix is not None:
             logger.debug("features: %s of %d genes, %d columns", name, *matrix.shape)
     task = LinkTask(
-        data.n_vars, parts.train, parts.validation, expression, vectors, summary, families
+        data.n_vars, parts.train, parts.validation, expression, vectors, summary, families, layers
     )
     return task, record
+
+
+def _joined(vectors: np.ndarray | None, layers: Sequence[EvidenceLayer]) -> np.ndarray:
+    """Return an embedding with the profiles of layers beside it, each of root mean square 1."""
+    blocks = [layer.profile for layer in layers]
+    if vectors is not None:
+        blocks.insert(0, vectors)
+    sizes = [np.sqrt(np.mean(np.square(block, dtype=np.float64))) for block in blocks]
+    scaled = [block / max(size, 1e-12) for block, size in zip(blocks, sizes, strict=True)]
+    return np.concatenate(scaled, axis=1).astype(np.float32)
+
+
+def _check_evidence(options: FitOptions) -> None:
+    if layer_names(options.evidence):
+        msg = (
+            "evidence= needs a method that reads evidence layers or an embedding, such as "
+            "'joint', and this one reads neither; leave evidence=None."
+        )
+        raise ValueError(msg)
 
 
 def random_vectors(vectors: np.ndarray, random_state: int | None) -> np.ndarray:

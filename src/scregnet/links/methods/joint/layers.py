@@ -148,10 +148,11 @@ def columns_state(columns: Sequence[PairColumns]) -> dict[str, np.ndarray]:
     return state
 
 
-def columns_from_state(state: State, n_genes: int) -> tuple[PairColumns, ...]:
+def columns_from_state(state: State, n_genes: int, prefix: str) -> tuple[PairColumns, ...]:
     """The inverse of :func:`columns_state`; raise ``ValueError`` if arrays do not fit together."""
-    n = sum(name.startswith("layer_") and name.endswith("_n_tfs") for name in state)
-    return tuple(_from_state(state, f"layer_{number}_", n_genes) for number in range(n))
+    first = f"{prefix}layer_"
+    n = sum(name.startswith(first) and name.endswith("_n_tfs") for name in state)
+    return tuple(_from_state(state, f"{first}{number}_", n_genes) for number in range(n))
 
 
 def _from_state(state: State, prefix: str, n_genes: int) -> PairColumns:

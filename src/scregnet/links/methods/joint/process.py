@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,8 @@ class PairProcess:
         Prior variances of the terms.
     columns
         Evidence layers, as columns ``z`` of pairs.
+    slopes
+        Weight of each column, (n_columns,).
     """
 
     features: np.ndarray
@@ -79,6 +81,7 @@ class PairProcess:
     mean: float
     variances: Variances
     columns: tuple[PairColumns, ...] = ()
+    slopes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @classmethod
     def fit(
@@ -96,8 +99,9 @@ class PairProcess:
     ) -> PairProcess:
         """Find the most probable logits of the known pairs; warn if the search has not converged.
 
-        A first fit has no ``L`` and no profiles of layers. Its residuals give ``L`` and the weights
-        of the profiles for the second fit, which starts from the weights of the first.
+        A first fit has no ``L`` and no profiles of layers. Its residuals give the weights of the
+        profiles, for a fit with them. The residuals of that fit give ``L`` for the last one. Each
+        starts from the weights of the one before.
 
         Parameters
         ----------
@@ -122,26 +126,35 @@ class PairProcess:
         }
         scale = np.ones(features.shape[1], np.float32)
         columns: tuple[PairColumns, ...] = ()
+        values: list[np.ndarray] = []
         if layers is not None:
             features = np.concatenate([features, *layers.profiles], axis=1)
             scale = np.pad(scale, (0, len(layers.component)))
-            columns = layers.columns
+            columns, values = layers.columns, at_pairs(layers.columns, tfs, pairs)
         start = cls(features, scale, tfs, pairs, weights, unlike, mean, variances, columns)
-        first = start._solved(**limits)
+        first = start._solved(values, **limits)
         if layers is not None:
-            first = replace(first, scale=first._weighed(layers, most))
-        return replace(first, likeness=first._likeness())._solved(**limits)
+            first = first._with_profiles(layers, most, values, limits)
+        return replace(first, likeness=first._likeness(values))._solved(values, **limits)
 
-    def _weighed(self, layers: Layers, most: float) -> np.ndarray:
-        """Return ``w`` with the weights of the profiles; all weights add up to 1."""
-        alike = self._covariance().alike
+    def _with_profiles(
+        self, layers: Layers, most: float, values: list[np.ndarray], limits: dict[str, Any]
+    ) -> PairProcess:
+        """Return the process fitted again with the profiles that the labels agree with."""
+        alike = self._covariance([]).alike
         own = most * layer_weights(self.weights, alike, layers, self.pairs)
-        logger.debug("joint: weights of the evidence layers %s", np.round(own, 2).tolist())
+        logger.debug("joint: weights of the profiles %s", np.round(own, 2).tolist())
+        if not own.any():
+            return self
+        # All weights add up to 1.
         total = 1 + own.sum()
-        of_expression = self.scale[self.scale > 0] / total
-        return np.concatenate([of_expression, (own / total)[layers.component]]).astype(np.float32)
+        n_own = len(layers.component)
+        scale = np.concatenate([self.scale[:-n_own] / total, (own / total)[layers.component]])
+        # What the profiles explain must not look like likeness of TFs.
+        return replace(self, scale=scale.astype(np.float32))._solved(values, **limits)
 
-    def _covariance(self) -> PairCovariance:
+    def _covariance(self, values: list[np.ndarray]) -> PairCovariance:
+        """Return the covariance; ``values`` are the columns of evidence at the known pairs."""
         return PairCovariance.of(
             self.pairs,
             self.features,
@@ -149,13 +162,15 @@ class PairProcess:
             self.likeness,
             self.variances,
             scale=self.scale,
-            columns=at_pairs(self.columns, self.tfs, self.pairs),
+            columns=values,
         )
 
-    def _solved(self, *, max_newton: int, max_cg: int, tolerance: float) -> PairProcess:
+    def _solved(
+        self, values: list[np.ndarray], *, max_newton: int, max_cg: int, tolerance: float
+    ) -> PairProcess:
         """Return the process with the weights of the most probable logits."""
         pairs = self.pairs
-        covariance = self._covariance()
+        covariance = self._covariance(values)
         objective = LogisticObjective(
             pairs.labels.astype(np.float32), pairs.known, np.float32(self.mean)
         )
@@ -173,17 +188,19 @@ class PairProcess:
                 f"logits by {mode.last_change:.2g} on average. Take smaller prior variances."
             )
             warnings.warn(msg, RuntimeWarning, stacklevel=2)
-        return replace(self, weights=mode.weights)
+        # The most probable slope of a column: its variance times z · a.
+        slopes = [self.variances.evidence * np.sum(z * mode.weights) for z in values]
+        return replace(self, weights=mode.weights, slopes=np.array(slopes, np.float32))
 
-    def _likeness(self) -> np.ndarray:
+    def _likeness(self, values: list[np.ndarray]) -> np.ndarray:
         """Return ``L``: correlation of TFs' label residuals, scaled to a mean variance of 1."""
-        pairs, expected = self.pairs, expit(self.biases())
+        pairs, expected = self.pairs, expit(self.biases(values))
         scale = np.sqrt(np.maximum(expected * (1 - expected), LEAST_VARIANCE))
         residual = np.where(pairs.known, (pairs.labels - expected) / scale, 0)
         n_common = pairs.gram(pairs.known.astype(np.float32))
-        values, vectors = np.linalg.eigh(pairs.gram(residual) / (n_common + PSEUDO_PAIRS))
+        sizes, vectors = np.linalg.eigh(pairs.gram(residual) / (n_common + PSEUDO_PAIRS))
         # A covariance has no negative eigenvalues; setting them to 0 gives the nearest one.
-        likeness = (vectors * np.maximum(values, 0)) @ vectors.T
+        likeness = (vectors * np.maximum(sizes, 0)) @ vectors.T
         return (likeness / max(np.diag(likeness).mean(), 1e-6)).astype(np.float32)
 
     @cached_property
@@ -220,14 +237,6 @@ class PairProcess:
         v = self.variances
         return np.stack([np.float32(v.target) * total, np.float32(v.target_smooth) * smooth])
 
-    @cached_property
-    def slopes(self) -> np.ndarray:
-        """Weight of each column of the evidence layers, float32."""
-        values = at_pairs(self.columns, self.tfs, self.pairs)
-        return np.array(
-            [self.variances.evidence * np.sum(z * self.weights) for z in values], np.float32
-        )
-
     @property
     def n_parts(self) -> int:
         """Number of terms that :meth:`parts` gives."""
@@ -237,11 +246,19 @@ class PairProcess:
         """Return ``z`` of the pairs of a gene with the targets, (n_columns, n_targets)."""
         return np.concatenate([layer.of_tf(source) for layer in self.columns])[:, targets]
 
-    def biases(self) -> np.ndarray:
-        """Return the logits of the biases alone for the known pairs, float32."""
+    def biases(self, values: list[np.ndarray] | None = None) -> np.ndarray:
+        """Return the logits of biases and evidence alone for the known pairs, float32.
+
+        ``values`` are the columns of evidence at the known pairs, if they are at hand.
+        """
         of_tfs = self.pairs.per_tf(self._tf_biases)
         of_targets = self.pairs.per_gene(self._target_biases.sum(0))
-        return (self.mean + of_tfs + of_targets).astype(np.float32)
+        logits = self.mean + of_tfs + of_targets
+        if self.columns:
+            values = at_pairs(self.columns, self.tfs, self.pairs) if values is None else values
+            for slope, z in zip(self.slopes, values, strict=True):
+                logits = logits + slope * z
+        return np.asarray(logits, np.float32)
 
     def parts(self, sources: np.ndarray, targets: np.ndarray | slice = EVERY) -> np.ndarray:
         """Return the terms of the logits of all pairs of ``sources`` and ``targets``.
@@ -293,7 +310,7 @@ class PairProcess:
         """Plain arrays from which :meth:`from_state` makes an equal object."""
         arrays = {
             name: np.asarray(getattr(self, name))
-            for name in ("features", "scale", "tfs", "weights", "likeness", "mean")
+            for name in ("features", "scale", "tfs", "weights", "likeness", "mean", "slopes")
         }
         arrays["variances"] = np.array([getattr(self.variances, f.name) for f in fields(Variances)])
         arrays |= columns_state(self.columns)
@@ -309,11 +326,7 @@ class PairProcess:
         n_tfs = len(tfs)
         pairs = from_state(state, (n_tfs, n_genes), f"{prefix}pairs_")
         variances = read_floats(state, f"{prefix}variances", (len(fields(Variances)),), np.float64)
-        own = {
-            name[len(prefix) :]: value
-            for name, value in state.items()
-            if name[: len(prefix)] == prefix
-        }
+        columns = columns_from_state(state, n_genes, prefix)
         return cls(
             features,
             read_floats(state, f"{prefix}scale", features.shape[1:]),
@@ -323,5 +336,6 @@ class PairProcess:
             read_floats(state, f"{prefix}likeness", (n_tfs, n_tfs)),
             float(read_floats(state, f"{prefix}mean", (), np.float64)),
             Variances(*variances.tolist()),
-            columns_from_state(own, n_genes),
+            columns,
+            read_floats(state, f"{prefix}slopes", (2 * len(columns),)),
         )
