@@ -73,6 +73,8 @@ def without_a_group(adata):
         (lambda adata: None, {"embedding": "geneformer"}),
         (without_a_group, {"embedding": "emb"}),
         (lambda adata: None, {"embedding": None, "random_embedding": True}),
+        (lambda adata: None, {"evidence": "chip"}),
+        (lambda adata: None, {"random_evidence": True}),
     ],
 )
 def test_it_is_said_before_anything_is_fitted(adata, net, change, arguments, groupby, monkeypatch):

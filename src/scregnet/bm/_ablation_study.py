@@ -78,8 +78,8 @@ def ablation_study(
     %(mod)s
     **fit_params
         For all versions: ``embedding``, ``evidence``, ``layer``, ``n_pcs``, ``random_embedding``,
-        ``random_evidence``, ``shuffle_expression``, ``label_frequency``, ``n_models``, and hyper-parameters of the
-        method.
+        ``random_evidence``, ``shuffle_expression``, ``label_frequency``, ``n_models``, and
+        hyper-parameters of the method.
 
     Returns
     -------

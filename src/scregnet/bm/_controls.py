@@ -91,8 +91,8 @@ def controls(
     %(progress)s
     %(mod)s
     **fit_params
-        ``embedding``, ``evidence``, ``layer``, ``n_pcs``, ``label_frequency``, ``n_models``, ``n_folds``,
-        ``n_bootstrap``, and hyper-parameters of the method.
+        ``embedding``, ``evidence``, ``layer``, ``n_pcs``, ``label_frequency``, ``n_models``,
+        ``n_folds``, ``n_bootstrap``, and hyper-parameters of the method.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def _versions(
         for lacking, keywords in own_ablations(method, fit_params).items()
     ]
     # Null models draw nothing: members of an ensemble would all be the same.
-    once = replace(options, n_models=1)
+    once = replace(options, n_models=1, evidence=None)
     return versions + [_Version(null, null, get_method(null), once) for null in null_models()]
 
 

@@ -98,9 +98,9 @@ def stability(
     %(progress)s
     %(mod)s
     **fit_params
-        ``embedding``, ``evidence``, ``layer``, ``n_pcs``, ``n_folds``, ``n_models`` and other options of
-        :func:`scregnet.tl.fit_grn`, and hyper-parameters of the method. An embedding stays as it
-        is, whatever cells are dropped.
+        ``embedding``, ``evidence``, ``layer``, ``n_pcs``, ``n_folds``, ``n_models`` and other
+        options of :func:`scregnet.tl.fit_grn`, and hyper-parameters of the method. An embedding
+        stays as it is, whatever cells are dropped.
 
     Returns
     -------

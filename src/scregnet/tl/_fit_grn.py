@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scregnet._anndata.access import check_names, resolve, write
-from scregnet._anndata.evidence import check_no_layer, evidence_layers
+from scregnet._anndata.evidence import check_no_layer
 from scregnet._anndata.groups import SLOTS, CellGroup, cell_groups
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
@@ -31,7 +31,7 @@ from scregnet.tl._fit.fit import (
 from scregnet.tl._fit.inputs import Inputs
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.signs import network_signs
-from scregnet.tl._fit.task import FitOptions, check_method_params, device_of
+from scregnet.tl._fit.task import FitOptions, check_method_params, device_of, layers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,7 +210,7 @@ def fit_grn(
         inputs = Inputs.of(data, chosen, options, labelled, groups)
         # 4. The null models. They see the pairs only, which are the same for every group.
         nulls = judge_nulls(labelled.parts, data.n_vars, options, but=method)
-        layers, _ = evidence_layers(data, options.evidence)
+        layers, _ = layers_of(data, options)
         folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), data.n_vars)
         nulls |= judge_layers(labelled.parts, data.n_vars, options, layers)
         plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)

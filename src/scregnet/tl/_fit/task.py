@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from scregnet.tl._fit.shared import SharedCells
 
 
+LAYER_STREAM = 8
+"""Number of the random stream that shuffles layers; split, fits, folds and cells have others."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitOptions:
     """The arguments of :func:`scregnet.tl.fit_grn` that decide the result: the one list of them.
@@ -169,11 +173,8 @@ def make_task(
     _check_random(options, vectors, method)
     if options.random_embedding and vectors is not None:
         vectors = random_vectors(vectors, options.random_state)
-    layers, more = evidence_layers(data, options.evidence)
+    layers, more = layers_of(data, options)
     record |= more
-    if options.random_evidence:
-        rng = np.random.default_rng(np.random.SeedSequence(options.random_state, spawn_key=(1,)))
-        layers = tuple(layer.shuffled(rng) for layer in layers)
     if layers and not method.uses_evidence:
         if not method.uses_embedding:
             _check_evidence(options)
@@ -186,6 +187,18 @@ def make_task(
         data.n_vars, parts.train, parts.validation, expression, vectors, summary, families, layers
     )
     return task, record
+
+
+def layers_of(
+    data: AnnData, options: FitOptions
+) -> tuple[tuple[EvidenceLayer, ...], dict[str, Any]]:
+    """Return the evidence layers of a fit, shuffled if it is a control, and a record."""
+    layers, record = evidence_layers(data, options.evidence)
+    if options.random_evidence:
+        seed = np.random.SeedSequence(options.random_state, spawn_key=(LAYER_STREAM,))
+        rng = np.random.default_rng(seed)
+        layers = tuple(layer.shuffled(rng) for layer in layers)
+    return layers, record
 
 
 def _joined(vectors: np.ndarray | None, layers: Sequence[EvidenceLayer]) -> np.ndarray:

@@ -43,6 +43,31 @@ def test_it_is_the_formula_written_out(problem, terms):
     np.testing.assert_allclose(at_known(found, known), written @ values, rtol=1e-4, atol=1e-4)
 
 
+def test_components_have_weights_and_evidence_has_slopes(problem):
+    pairs, features, likeness, known = problem
+    rng = np.random.default_rng(3)
+    scale = rng.uniform(0, 2, features.shape[1]).astype(np.float32)
+    columns = rng.normal(size=(2, *known.shape)).astype(np.float32)
+    nothing = dict.fromkeys(TERMS, 0.0)
+    v = Variances(**(nothing | {"target_smooth": 0.7, "evidence": 1.3}))
+    flat = columns[:, known]
+    kernel = (features * scale) @ features.T
+    written = 0.7 * np.einsum("tu,gh->tguh", np.ones((3, 3)), kernel)[known][:, known]
+    written = written + 1.3 * flat.T @ flat
+    values = rng.normal(size=known.sum()).astype(np.float32)
+    covariance = PairCovariance.of(
+        pairs,
+        features,
+        TFS,
+        likeness,
+        v,
+        scale=scale,
+        columns=[as_values(pairs, known, column) for column in flat],
+    )
+    found = covariance @ as_values(pairs, known, values)
+    np.testing.assert_allclose(at_known(found, known), written @ values, rtol=1e-4, atol=1e-4)
+
+
 def test_the_preconditioner_inverts_the_biases_of_the_tfs(problem):
     pairs, features, likeness, known = problem
     nothing = dict.fromkeys(TERMS, 0.0)
