@@ -87,3 +87,12 @@ class TestHiddenPositives:
         found = PlattCalibration.fit(scores, scores > 1, label_frequency=0.5)
         assert np.isfinite([found.slope, found.intercept]).all()
         assert 0 <= found(scores).min() < 0.5 < found(scores).max() <= 1
+
+
+@pytest.mark.parametrize("mean", [1e-4, 0.3, 0.999])
+def test_another_level_keeps_the_slope_and_has_the_mean_that_was_asked_for(mean):
+    scores = np.random.default_rng(0).normal(scale=3, size=500)
+    calibration = PlattCalibration(0.7, -1.0, 0.5)
+    other = calibration.at_level(scores, mean)
+    assert (other.slope, other.loss) == (0.7, 0.5)
+    assert other(scores).mean(dtype=float) == pytest.approx(mean, rel=1e-4)

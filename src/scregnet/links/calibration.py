@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -98,6 +98,20 @@ class PlattCalibration:
 
         logits = self.slope * np.asarray(scores, np.float64) + self.intercept
         return expit(logits).astype(np.float32)
+
+    def at_level(self, scores: np.ndarray, mean: float) -> PlattCalibration:
+        """Return the calibration with another intercept: the probabilities have the given mean."""
+        from scipy.optimize import brentq
+        from scipy.special import expit
+
+        logits = self.slope * np.asarray(scores, np.float64) + self.intercept
+
+        def excess(shift: float) -> float:
+            return float(expit(logits + shift).mean() - mean)
+
+        # Beyond these, every probability is 0 or 1 in float32.
+        low, high = -200.0 - logits.max(), 200.0 - logits.min()
+        return replace(self, intercept=self.intercept + float(brentq(excess, low, high)))
 
 
 def _loss(z: np.ndarray, t: np.ndarray, c: float, share: np.ndarray | None = None) -> _Loss:

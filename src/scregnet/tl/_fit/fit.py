@@ -87,6 +87,9 @@ def judge(links: FittedLinks | EnsembleLinks, parts: Split, options: FitOptions)
     calibration = PlattCalibration.fit(
         scores["validation"], parts.validation.labels, label_frequency=options.label_frequency
     )
+    if _tfs_are_unseen(parts):
+        level = _prevalence(parts, options)
+        calibration = calibration.at_level(scores["validation"], level)
     probabilities = {part: calibration(scores[part]) for part in PARTS}
     figures = [
         row
@@ -102,6 +105,24 @@ def judge(links: FittedLinks | EnsembleLinks, parts: Split, options: FitOptions)
         np.concatenate(deviations) if deviations else None,
         figures,
     )
+
+
+def _tfs_are_unseen(parts: Split) -> bool:
+    """Return whether most validation pairs have a TF without training pairs."""
+    unseen = ~np.isin(parts.validation.sources, parts.train.sources)
+    return bool(unseen.mean() > 0.5)
+
+
+def _prevalence(parts: Split, options: FitOptions) -> float:
+    """Return the share of edges among training and validation pairs.
+
+    A few validation TFs have a share of their own, which is none of the test TFs'. All TFs together
+    say more of the level.
+    """
+    labels = np.concatenate([parts.train.labels, parts.validation.labels])
+    # Half a pair of either kind, so that the level is neither 0 nor 1.
+    share = (labels.sum() + 0.5) / (len(labels) + 1)
+    return float(min(share / options.label_frequency, 1 - 0.5 / (len(labels) + 1)))
 
 
 def judge_nulls(
