@@ -1,6 +1,7 @@
-"""What a ChIP library of other cell types adds as an embedding: unseen targets, and pairs.
+"""What a ChIP library of other cell types adds to a fit, for four kinds of unseen pairs.
 
-Prints the table of ``docs/evidence.md``. The data are not shipped; ``--data`` names their folder::
+Prints the table of ``docs/results/evidence.md``. The data are not shipped; ``--data`` names their
+folder::
 
     python benchmarks/evidence.py --data ../shared/data      # an hour on one CPU core
 """
@@ -19,8 +20,7 @@ import scipy.sparse as sp
 
 import scregnet as sr
 
-SEEDS = range(3)
-METRICS = ["auroc", "auprc", "per_tf_auroc"]
+METRICS = ["auroc", "auprc", "per_tf_auroc", "per_tf_auprc", "ece"]
 STEM_CELLS = "H1HESC|HESC|^ESC|MESC|ESE14|ESBRUCE|AINV15|R1E|IMNESC|NT2D1|HGPS|NCS|XEN|EMBRYO"
 OWN = {
     "hESC": STEM_CELLS,
@@ -44,28 +44,27 @@ def library(folder: Path) -> ad.AnnData:
     return ad.AnnData(table, obs, pd.DataFrame(index=file["genes"]))
 
 
-def rows(folder: Path, name: str, kinds: list[str]) -> Iterator[dict[str, object]]:
-    """Fit one data set with and without the layer; yield the figures of each fit."""
+def rows(folder: Path, name: str, kinds: list[str], seeds: range) -> Iterator[dict[str, object]]:
+    """Fit one data set without, with shuffled and with real layers; yield figures of each fit."""
     cells = sr.datasets.beeline(name, 500, path=folder / "beeline")
-    experiments = library(folder)
-    for key, balance in (("layer", True), ("unbalanced", False)):
-        own = {"context": "cell", "exclude": OWN[name], "balance": balance}
-        sr.pp.evidence(cells, experiments, key=key, **own)
+    sr.pp.evidence(cells, library(folder), key="chip", context="cell", exclude=OWN[name])
     versions = {
-        "no layer": {"embedding": None},
-        "random": {"embedding": "layer", "random_embedding": True},
-        "layer": {"embedding": "layer"},
-        "layer, balance=False": {"embedding": "unbalanced"},
+        "no layer": {},
+        "shuffled layer": {"evidence": "chip", "random_evidence": True},
+        "layer": {"evidence": "chip"},
     }
     for kind in kinds:
-        for seed in SEEDS:
+        for seed in seeds:
             sr.pp.split(cells, cells.uns["network"], kind=kind, random_state=seed)
+            same = {"kind": kind, "data": name, "seed": seed}
             for version, how in versions.items():
                 sr.tl.fit_grn(
                     cells, split="split", n_folds=1, n_bootstrap=0, random_state=seed, **how
                 )
-                figures = sr.get.metrics(cells, split="test", wide=True).loc["joint", METRICS]
-                yield {"kind": kind, "data": name, "version": version, **figures}
+                figures = sr.get.metrics(cells, split="test", wide=True)[METRICS]
+                yield {**same, "version": version, **figures.loc["joint"]}
+            for null in ("degree", "label_factors", "evidence:chip"):
+                yield {**same, "version": null, **figures.loc[null]}
 
 
 def main() -> None:
@@ -73,13 +72,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cells", nargs="+", choices=OWN, default=list(OWN))
-    parser.add_argument("--kinds", nargs="+", default=["targets", "pairs"])
+    parser.add_argument("--kinds", nargs="+", default=["targets", "tfs", "both", "pairs"])
+    parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     logging.getLogger("scregnet").setLevel(logging.ERROR)
     with sr.settings.override(progress_bar=False):
         for name in options.cells:
-            table = pd.DataFrame(rows(options.data, name, options.kinds))
-            means = table.groupby(["kind", "data", "version"], sort=False).mean()
+            table = pd.DataFrame(rows(options.data, name, options.kinds, range(options.seeds)))
+            means = (
+                table.drop(columns="seed").groupby(["kind", "data", "version"], sort=False).mean()
+            )
             print(means.round(3).to_string(), flush=True)
 
 

@@ -64,8 +64,8 @@ def test_known_absence_is_told_from_what_is_unknown(adata):
 
 
 def test_experiments_may_count_equally_in_the_profile(adata):
-    balanced = sr.pp.evidence(adata, SETS, key="chip", copy=True)
-    sr.pp.evidence(adata, SETS, key="chip", balance=False)
+    balanced = sr.pp.evidence(adata, SETS, key="chip", balance=True, copy=True)
+    sr.pp.evidence(adata, SETS, key="chip")
     genes = sorted(set(LONG["target"]))
     table = np.array([[gene in members for gene in genes] for members in SETS.values()], float)
     # HBB is in all sets. Nothing but the scale sqrt(4 experiments) is left to do.

@@ -47,7 +47,7 @@ def evidence(
     gene_symbols: str | None = None,
     orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
     n_components: int = 60,
-    balance: bool = True,
+    balance: bool = False,
     random_state: int | None = 0,
     copy: bool = False,
     mod: str = "rna",
@@ -80,8 +80,8 @@ def evidence(
     n_components
         Width of the profile; smaller if there are fewer experiments or genes.
     balance
-        Let the TFs count equally in the profile; ``False`` lets the experiments count equally.
-        Popularity is always that of TFs.
+        Let the TFs count equally in the profile, not the experiments. Popularity is always that of
+        TFs.
     %(random_state)s
     %(copy)s
     %(mod)s

@@ -105,8 +105,8 @@ def layer_weights(
 
     Notes
     -----
-    Lin, Variance component testing in generalised linear models, Biometrika 84 (1997). The weight
-    is the positive-part estimator of James and Stein.
+    Lin, Variance component testing in generalised linear models with random effects, Biometrika 84
+    (1997). The weight is shrunk as by the positive-part estimator of James and Stein.
     """
     matrix = pairs.matrix(residual)
     labelled = np.asarray(pairs.matrix(pairs.known.astype(np.float32)).sum(0)) > 0
