@@ -1,11 +1,19 @@
-"""Benchmark: check a split, study a method. Functions return frames and write nothing."""
+"""Benchmark: check a split or evidence, study a method. Functions return frames, write nothing."""
 
 from __future__ import annotations
 
 from scregnet.bm._ablation_study import ablation_study
+from scregnet.bm._audit_evidence import audit_evidence
 from scregnet.bm._audit_split import audit_split
 from scregnet.bm._controls import controls
 from scregnet.bm._robustness_study import robustness_study
 from scregnet.bm._stability import stability
 
-__all__ = ["ablation_study", "audit_split", "controls", "robustness_study", "stability"]
+__all__ = [
+    "ablation_study",
+    "audit_evidence",
+    "audit_split",
+    "controls",
+    "robustness_study",
+    "stability",
+]

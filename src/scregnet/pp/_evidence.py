@@ -7,7 +7,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from scregnet._anndata.access import check_names, resolve, write
@@ -15,10 +14,10 @@ from scregnet._anndata.evidence import is_layer
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.evidence.experiments import Experiments, without
+from scregnet._genes.evidence.names import names_in_evidence
 from scregnet._genes.evidence.read import read_experiments
 from scregnet._genes.evidence.reduce import popularity, profiles, tf_weights, tracks
 from scregnet._genes.names import (
-    gene_ids,
     likely_cause,
     place_of_names,
     positions,
@@ -26,9 +25,9 @@ from scregnet._genes.names import (
 )
 from scregnet._logging import logger
 from scregnet._validate import check_integer
-from scregnet.encoders.gene_ids import to_human
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
     from mudata import MuData
 
@@ -118,7 +117,7 @@ def evidence(
     check_integer("n_components", n_components, minimum=1)
     given = read_experiments(net, context)
     kept, left_out = without(given, exclude)
-    names, asked = _names(source, gene_symbols, orthologues)
+    names, asked = names_in_evidence(source, gene_symbols, orthologues)
     where, matched = _match(kept, names, source, gene_symbols, orthologues)
 
     profile = _profile(kept, n_components, balance=balance, random_state=random_state)
@@ -163,27 +162,6 @@ def _check_slots(adata: AnnData, key: str) -> None:
             "Choose another key, or delete it."
         )
         raise ValueError(msg)
-
-
-def _names(
-    adata: AnnData,
-    gene_symbols: str | None,
-    orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None,
-) -> tuple[pd.Index, dict[str, Any]]:
-    """Return the names by which the genes are looked up, and what was asked for."""
-    names = gene_ids(adata, gene_symbols)
-    asked: dict[str, Any] = {"gene_symbols": gene_symbols, "orthologues": None}
-    if orthologues is None:
-        return names, asked
-    texts = names.to_series().fillna("").astype(str).to_numpy()
-    mapped, record = to_human(texts, orthologues)
-    # Genes without an orthologue have no name, as those without a symbol.
-    found = pd.Series(mapped.astype(object)).where(mapped != "", None)
-    return pd.Index(found.to_numpy(dtype=object)), {
-        **asked,
-        "orthologues": record["orthologues"],
-        "n_orthologues": record["n_orthologues"],
-    }
 
 
 def _match(
