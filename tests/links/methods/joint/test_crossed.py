@@ -1,5 +1,7 @@
 """All folds of the joint model at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -7,6 +9,8 @@ from scipy.special import expit
 from scregnet._settings import settings
 from scregnet.links import Pairs, PlattCalibration
 from scregnet.links.methods.joint import crossed
+from scregnet.links.methods.joint import method as joint
+from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.method import Joint
 from scregnet.links.methods.joint.pairs import known_pairs, places_of
 from scregnet.links.pairs.folds import assign_folds
@@ -119,6 +123,25 @@ def test_threads_change_no_bit(world, monkeypatch):
     monkeypatch.setattr(crossed, "PARALLEL_CELLS", 0)
     with settings.override(n_jobs=3):
         np.testing.assert_array_equal(out_of_fold(task, folds), alone)
+
+
+def test_the_forest_is_coarse_where_it_calibrates_alone(monkeypatch):
+    task = closed_world()
+    # Nothing is known of a target whose pairs are all in two folds.
+    pairs = task.train.take(task.train.targets != 7)
+    folds = (np.arange(len(pairs)) % 4)[:, None]
+    folds[pairs.targets == 9] = np.arange(12 - (9 < 12))[:, None] % 2
+    trees = []
+
+    def counted(columns, known, n_trees, rng):
+        trees.append(n_trees)
+        return forest_logits(columns, known, n_trees, rng)
+
+    monkeypatch.setattr(joint, "forest_logits", counted)
+    monkeypatch.setattr(joint, "COARSE_FOREST", 5)
+    out_of_fold(replace(task, train=pairs), folds)
+    # Once for folds 0 and 1 together, and once for each fold.
+    assert trees == [5, 20, 20, 20, 20]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,9 @@ class Steps:
 
     describe: Describe
     forest: Forest
+    coarse_forest: Forest
+    """Of fewer trees: what it scores serves the calibration alone."""
+
     grow: Grow | None
     """``None``: no boosted trees."""
 
@@ -107,7 +110,7 @@ class CrossedFolds:
         described = in_threads(
             lambda job: self._described(*job, steps),
             zip(both, streams, strict=False),
-            parallel=self._is_large,
+            parallel=worth_threads(self.known),
         )
         rows: list[dict[int, _Rows]] = [{} for _ in range(n_folds)]
         for (j, k), (of_j, of_k) in zip(both, described, strict=True):
@@ -115,13 +118,8 @@ class CrossedFolds:
         yield from in_threads(
             lambda job: self._fit(*job, steps, repeat),
             zip(range(n_folds), rows, streams[len(both) :], strict=True),
-            parallel=self._is_large,
+            parallel=worth_threads(self.known),
         )
-
-    @property
-    def _is_large(self) -> bool:
-        """Whether more time is spent on arrays than on Python between them."""
-        return self.known.shape[0] * self.known.shape[1] > PARALLEL_CELLS
 
     def _fit(
         self,
@@ -164,15 +162,22 @@ class CrossedFolds:
             which = (self.fold == fold) & (self.known.labels | (self.draw < share))
             row, targets = self.known.cells(which)
             if forest is None and unlabelled[targets].any():
-                forest = steps.forest(pairs, rng)
+                forest = steps.coarse_forest(pairs, rng)
             tfs = self.tfs[row]
-            logits = JointLinks(features, _or_none(forest, features), (), 0.0).score(tfs, targets)
+            # Cells are in order of TFs, and so are the rows.
             table = np.concatenate([features.rows(tf, targets[here]) for tf, here in grouped(tfs)])
+            links = JointLinks(features, _or_none(forest, features), (), 0.0)
+            logits = links.with_forest(table[:, 0], tfs, targets)
             boosted = features.labelled_sources[tfs] & features.labelled_targets[targets]
             found.append(
                 _Rows(self.place[which], self.known.labels[which], table, logits, boosted, share)
             )
         return found
+
+
+def worth_threads(pairs: KnownPairs) -> bool:
+    """Whether more time is spent on arrays than on Python between them."""
+    return pairs.shape[0] * pairs.shape[1] > PARALLEL_CELLS
 
 
 def _or_none(forest: np.ndarray | None, features: PairFeatures) -> np.ndarray:

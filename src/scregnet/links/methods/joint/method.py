@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from scregnet._progress import stage
+from scregnet._threads import in_threads
 from scregnet._validate import check_integer, check_interval
 from scregnet.links.methods.joint.covariance import Variances
-from scregnet.links.methods.joint.crossed import CrossedFolds, Steps
+from scregnet.links.methods.joint.crossed import CrossedFolds, Steps, worth_threads
 from scregnet.links.methods.joint.features import N_COLUMNS, GeneTable, PairFeatures
 from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.kernel import gene_features
@@ -29,6 +31,8 @@ CHECKED = 10_000
 # Models that never saw a fold are averaged, so each may be coarser: up to this learning rate
 # boosted trees take larger steps and fewer of them. Figures out of fold stay the same.
 COARSE_RATE = 0.09
+# Trees at most of a forest that only calibrates.
+COARSE_FOREST = 50
 # Settings of LightGBM. They were set on development splits, where more, larger or slower trees were
 # not better (docs/results/models.md).
 BOOSTING = {
@@ -184,11 +188,13 @@ class Joint(LinkMethod):
         genes = self._described_genes(seen, np.unique(pairs.sources), rng)
         columns = genes.forest_columns
 
-        def forest(known: KnownPairs, own: np.random.Generator) -> np.ndarray:
-            return forest_logits(columns, known, self.n_forest_trees, own)
+        def forest(n_trees: int, known: KnownPairs, own: np.random.Generator) -> np.ndarray:
+            return forest_logits(columns, known, n_trees, own)
 
+        whole = partial(forest, self.n_forest_trees)
+        coarse = partial(forest, min(self.n_forest_trees, COARSE_FOREST))
         grow = self._coarser()._grown if self.n_trees and genes.factors else None
-        steps = Steps(genes.describe, forest, grow)
+        steps = Steps(genes.describe, whole, coarse, grow)
         for repeat, (fold, own) in enumerate(zip(folds.T, rng.spawn(folds.shape[1]), strict=True)):
             crossed = CrossedFolds.of(
                 pairs,
@@ -235,17 +241,22 @@ class Joint(LinkMethod):
     ) -> Trees:
         """Grow one boosted model from the training pairs, described without their own labels."""
         share = min(1, TREE_PAIRS / int(pairs.known.sum()))
-        rows, outcomes = [], []
-        for held in _folds(pairs, self.n_inner_folds, rng):
+
+        def described(job: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            held, kept = job
             features = genes.describe(pairs.keep(~held))
-            kept = held & (rng.random(held.shape) < share) if share < 1 else held
             of_tfs, targets = pairs.cells(kept)
-            rows += [
-                features.rows(genes.tfs[row], targets[which]) for row, which in grouped(of_tfs)
-            ]
-            outcomes.append(pairs.labels[kept])
+            rows = [features.rows(genes.tfs[row], targets[which]) for row, which in grouped(of_tfs)]
             tick()
-        return self._grown(np.concatenate(rows), np.concatenate(outcomes), rng)
+            return np.concatenate(rows), pairs.labels[kept]
+
+        jobs = [
+            (held, held & (rng.random(held.shape) < share) if share < 1 else held)
+            for held in _folds(pairs, self.n_inner_folds, rng)
+        ]
+        found = in_threads(described, jobs, parallel=worth_threads(pairs))
+        rows, outcomes = (np.concatenate(values) for values in zip(*found, strict=True))
+        return self._grown(rows, outcomes, rng)
 
     def _coarser(self) -> Joint:
         """Return the method with fewer boosted trees, and in proportion a larger learning rate."""
