@@ -110,6 +110,36 @@ def test_sampled_non_edges_leave_the_level_right(world):
     assert np.corrcoef(dense.ravel(), sampled.ravel())[0, 1] > 0.9
 
 
+@pytest.mark.parametrize("n", [3, 4, 7])
+def test_halves_of_folds(n):
+    halves = crossed._halves(n, np.random.default_rng(0))
+    assert halves.shape == (6, n)
+    np.testing.assert_array_equal(halves[::2], ~halves[1::2])
+    np.testing.assert_array_equal(halves[::2].sum(1), n // 2)
+    assert len(np.unique(halves, axis=0)) == 6
+
+
+def test_trees_never_saw_the_folds_that_they_calibrate(world, monkeypatch):
+    task, folds, _ = world
+    grown_from = []
+
+    def spied(described, halves, grow, rng):
+        trees = grown(described, halves, grow, rng)
+        grown_from.append((trees, halves, described))
+        return trees
+
+    grown = crossed._grown
+    monkeypatch.setattr(crossed, "_grown", spied)
+    for fit in Joint(**SMALL).fit_folds(task, folds[:, :1], rng=np.random.default_rng(0)):
+        trees, halves, described = grown_from[-1]
+        assert fit.links.trees == tuple(trees)
+        first = described[0]
+        without = [trees[i].sums(first.features) for i in np.flatnonzero(~halves[:, 0])]
+        assert len(without) == 3
+        expected = first.logits + np.where(first.boosted, np.mean(without, axis=0), 0)
+        np.testing.assert_allclose(fit.scores[: len(expected)], expected, atol=1e-6)
+
+
 def test_without_trees_the_process_is_calibrated(world, monkeypatch):
     task, folds, boosted = world
     monkeypatch.setitem(SMALL, "n_trees", 0)
@@ -147,10 +177,10 @@ def test_the_forest_is_coarse_where_it_calibrates_alone(monkeypatch):
 @pytest.mark.parametrize(
     "given, coarse",
     [
-        ({}, (100, 0.09)),
-        ({"n_trees": 2}, (1, 0.09)),
-        ({"n_trees": 0}, (0, 0.09)),
-        ({"learning_rate": 0.2}, (300, 0.2)),
+        ({}, (45, 0.2)),
+        ({"n_trees": 2}, (1, 0.2)),
+        ({"n_trees": 0}, (0, 0.2)),
+        ({"learning_rate": 0.3}, (300, 0.3)),
     ],
 )
 def test_folds_use_fewer_boosted_trees_and_larger_steps(given, coarse):

@@ -30,7 +30,7 @@ TREE_PAIRS = 1_000_000
 CHECKED = 10_000
 # Models that never saw a fold are averaged, so each may be coarser: up to this learning rate
 # boosted trees take larger steps and fewer of them. Figures out of fold stay the same.
-COARSE_RATE = 0.09
+COARSE_RATE = 0.2
 # Trees at most of a forest that only calibrates.
 COARSE_FOREST = 50
 # Settings of LightGBM. They were set on development splits, where more, larger or slower trees were
@@ -193,7 +193,7 @@ class Joint(LinkMethod):
 
         whole = partial(forest, self.n_forest_trees)
         coarse = partial(forest, min(self.n_forest_trees, COARSE_FOREST))
-        grow = self._coarser()._grown if self.n_trees and genes.factors else None
+        grow = self._coarser()._grown_from_each if self.n_trees and genes.factors else None
         steps = Steps(genes.describe, whole, coarse, grow)
         for repeat, (fold, own) in enumerate(zip(folds.T, rng.spawn(folds.shape[1]), strict=True)):
             crossed = CrossedFolds.of(
@@ -269,15 +269,37 @@ class Joint(LinkMethod):
         """Boost the logits in the first column of ``rows``."""
         import lightgbm as lgb
 
-        how = BOOSTING | {
+        how = self._boosting | {"seed": int(rng.integers(2**31))}
+        data = lgb.Dataset(rows, outcomes, init_score=rows[:, 0])
+        return Trees.of(lgb.train(how, data, self.n_trees))
+
+    def _grown_from_each(
+        self,
+        rows: np.ndarray,
+        outcomes: np.ndarray,
+        parts: list[np.ndarray],
+        rng: np.random.Generator,
+    ) -> list[Trees]:
+        """Boost one model from each part of the rows, which are prepared once."""
+        import lightgbm as lgb
+
+        how = self._boosting
+        data = lgb.Dataset(rows, outcomes, init_score=rows[:, 0], params=how)
+        grown = []
+        for part, seed in zip(parts, rng.integers(2**31, size=len(parts)).tolist(), strict=True):
+            seeds = {"bagging_seed": seed, "feature_fraction_seed": seed}
+            grown.append(Trees.of(lgb.train(how | seeds, data.subset(part.tolist()), self.n_trees)))
+        return grown
+
+    @property
+    def _boosting(self) -> dict[str, Any]:
+        """Settings of LightGBM."""
+        return BOOSTING | {
             "learning_rate": self.learning_rate,
             "num_leaves": self.n_leaves,
             # Threads are spent on folds: those of OpenMP wait in a loop for each other.
             "num_threads": 1,
-            "seed": int(rng.integers(2**31)),
         }
-        data = lgb.Dataset(rows, outcomes, init_score=rows[:, 0])
-        return Trees.of(lgb.train(how, data, self.n_trees))
 
 
 @dataclass(frozen=True, eq=False)
