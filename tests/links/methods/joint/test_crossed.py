@@ -1,5 +1,7 @@
 """All folds of the joint model at once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -7,6 +9,8 @@ from scipy.special import expit
 from scregnet._settings import settings
 from scregnet.links import Pairs, PlattCalibration
 from scregnet.links.methods.joint import crossed
+from scregnet.links.methods.joint import method as joint
+from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.method import Joint
 from scregnet.links.methods.joint.pairs import known_pairs, places_of
 from scregnet.links.pairs.folds import assign_folds
@@ -106,6 +110,36 @@ def test_sampled_non_edges_leave_the_level_right(world):
     assert np.corrcoef(dense.ravel(), sampled.ravel())[0, 1] > 0.9
 
 
+@pytest.mark.parametrize("n", [3, 4, 7])
+def test_halves_of_folds(n):
+    halves = crossed._halves(n, np.random.default_rng(0))
+    assert halves.shape == (6, n)
+    np.testing.assert_array_equal(halves[::2], ~halves[1::2])
+    np.testing.assert_array_equal(halves[::2].sum(1), n // 2)
+    assert len(np.unique(halves, axis=0)) == 6
+
+
+def test_trees_never_saw_the_folds_that_they_calibrate(world, monkeypatch):
+    task, folds, _ = world
+    grown_from = []
+
+    def spied(described, halves, grow, rng):
+        trees = grown(described, halves, grow, rng)
+        grown_from.append((trees, halves, described))
+        return trees
+
+    grown = crossed._grown
+    monkeypatch.setattr(crossed, "_grown", spied)
+    for fit in Joint(**SMALL).fit_folds(task, folds[:, :1], rng=np.random.default_rng(0)):
+        trees, halves, described = grown_from[-1]
+        assert fit.links.trees == tuple(trees)
+        first = described[0]
+        without = [trees[i].sums(first.features) for i in np.flatnonzero(~halves[:, 0])]
+        assert len(without) == 3
+        expected = first.logits + np.where(first.boosted, np.mean(without, axis=0), 0)
+        np.testing.assert_allclose(fit.scores[: len(expected)], expected, atol=1e-6)
+
+
 def test_without_trees_the_process_is_calibrated(world, monkeypatch):
     task, folds, boosted = world
     monkeypatch.setitem(SMALL, "n_trees", 0)
@@ -121,13 +155,32 @@ def test_threads_change_no_bit(world, monkeypatch):
         np.testing.assert_array_equal(out_of_fold(task, folds), alone)
 
 
+def test_the_forest_is_coarse_where_it_calibrates_alone(monkeypatch):
+    task = closed_world()
+    # Nothing is known of a target whose pairs are all in two folds.
+    pairs = task.train.take(task.train.targets != 7)
+    folds = (np.arange(len(pairs)) % 4)[:, None]
+    folds[pairs.targets == 9] = np.arange(12 - (9 < 12))[:, None] % 2
+    trees = []
+
+    def counted(columns, known, n_trees, rng):
+        trees.append(n_trees)
+        return forest_logits(columns, known, n_trees, rng)
+
+    monkeypatch.setattr(joint, "forest_logits", counted)
+    monkeypatch.setattr(joint, "COARSE_FOREST", 5)
+    out_of_fold(replace(task, train=pairs), folds)
+    # Once for folds 0 and 1 together, and once for each fold.
+    assert trees == [5, 20, 20, 20, 20]
+
+
 @pytest.mark.parametrize(
     "given, coarse",
     [
-        ({}, (100, 0.09)),
-        ({"n_trees": 2}, (1, 0.09)),
-        ({"n_trees": 0}, (0, 0.09)),
-        ({"learning_rate": 0.2}, (300, 0.2)),
+        ({}, (45, 0.2)),
+        ({"n_trees": 2}, (1, 0.2)),
+        ({"n_trees": 0}, (0, 0.2)),
+        ({"learning_rate": 0.3}, (300, 0.3)),
     ],
 )
 def test_folds_use_fewer_boosted_trees_and_larger_steps(given, coarse):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from scregnet.links.methods.joint import features as features_module
 from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.features import GeneTable, PairFeatures, factor_vectors
 from scregnet.links.methods.joint.kernel import gene_features
@@ -196,3 +197,22 @@ class TestGeneTable:
             {0, 1, 3},
             {0, 1, 2},
         ]
+
+    def test_few_labels_are_summed_like_many(self, as_pairs, monkeypatch):
+        rng = np.random.default_rng(0)
+        values = np.zeros((3, N_GENES), np.float32)
+        values[:, [2, 7]] = rng.normal(size=(3, 2))
+        expression, summary = (rng.normal(size=(N_GENES, n)).astype(np.float32) for n in (10, 3))
+        genes = GeneTable.of(expression, summary, None, rng, n_neighbours=5)
+        labels = rng.random((4, N_GENES)) < 0.4
+        kernel = np.eye(N_GENES, dtype=np.float32)
+        process = PairProcess.fit(kernel, TFS, as_pairs(labels, np.ones_like(labels)), Variances())
+        features = PairFeatures.fit(genes, process, factors=False)
+        some = np.array([3, 8, 20])
+        many = features._near(values), features._near(values, some)
+        monkeypatch.setattr(features_module, "FEW", 1)
+        few = features._near(values), features._near(values, some)
+        np.testing.assert_allclose(few[0], many[0], atol=1e-6)
+        np.testing.assert_allclose(few[1], many[1], atol=1e-6)
+        np.testing.assert_array_equal(few[1], few[0][:, some])
+        assert (few[0] != 0).any()

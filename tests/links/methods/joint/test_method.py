@@ -8,7 +8,9 @@ from threadpoolctl import threadpool_limits
 
 import scregnet as sr
 from scregnet import metrics
+from scregnet._settings import settings
 from scregnet.links import LinkTask, Split, get_method, load_fitted, split_pairs
+from scregnet.links.methods.joint import crossed
 from scregnet.links.methods.joint.method import Joint
 from scregnet.links.methods.joint.pairs import DensePairs, SparsePairs
 
@@ -522,3 +524,15 @@ def test_a_small_fit_uses_all_pairs(by_kind):
 def test_no_pairs_have_no_scores(by_kind):
     none = np.zeros(0, np.int32)
     assert by_kind["pairs"][2].score(none, none).shape == (0,)
+
+
+def test_threads_change_no_bit_of_the_trees(by_kind, monkeypatch):
+    task, split, alone = by_kind["pairs"]
+    monkeypatch.setattr(crossed, "PARALLEL_CELLS", 0)
+    with settings.override(n_jobs=3):
+        threaded = fit(task)
+    assert len(threaded.trees) == 2
+    test = split.test
+    np.testing.assert_array_equal(
+        threaded.score(test.sources, test.targets), alone.score(test.sources, test.targets)
+    )

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 # Labelled TFs × genes above which folds are fitted in threads. Below, they wait for Python's lock.
 PARALLEL_CELLS = 50_000
+# Ways to divide the folds of a model into halves. Each gives two boosted models; their mean hangs
+# less on seeds and on single cells. Four folds can be divided in no more ways.
+N_HALVINGS = 3
 
 Describe = Callable[["KnownPairs"], "PairFeatures"]
 Forest = Callable[["PairFeatures", np.random.Generator], np.ndarray]
-Grow = Callable[[np.ndarray, np.ndarray, np.random.Generator], "Trees"]
+Grow = Callable[[np.ndarray, np.ndarray, list[np.ndarray], np.random.Generator], "list[Trees]"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,9 @@ class Steps:
 
     describe: Describe
     forest: Forest
+    coarse_forest: Forest
+    """Of fewer trees: what it scores serves the calibration alone."""
+
     grow: Grow | None
     """``None``: no boosted trees."""
 
@@ -64,6 +70,7 @@ class CrossedFolds:
     the pairs outside both. The same pairs describe fold ``k`` for the model without ``j``. So
     ``K (K - 1) / 2`` fits of the process describe the training pairs of all ``K`` models, and no
     validation pairs are needed: half of the folds of a model calibrate the trees of the other half.
+    The folds are divided in several ways, and all trees are averaged.
     """
 
     known: KnownPairs
@@ -107,7 +114,7 @@ class CrossedFolds:
         described = in_threads(
             lambda job: self._described(*job, steps),
             zip(both, streams, strict=False),
-            parallel=self._is_large,
+            parallel=worth_threads(self.known),
         )
         rows: list[dict[int, _Rows]] = [{} for _ in range(n_folds)]
         for (j, k), (of_j, of_k) in zip(both, described, strict=True):
@@ -115,13 +122,8 @@ class CrossedFolds:
         yield from in_threads(
             lambda job: self._fit(*job, steps, repeat),
             zip(range(n_folds), rows, streams[len(both) :], strict=True),
-            parallel=self._is_large,
+            parallel=worth_threads(self.known),
         )
-
-    @property
-    def _is_large(self) -> bool:
-        """Whether more time is spent on arrays than on Python between them."""
-        return self.known.shape[0] * self.known.shape[1] > PARALLEL_CELLS
 
     def _fit(
         self,
@@ -135,10 +137,11 @@ class CrossedFolds:
         pairs, share = self._without((fold,))
         features = steps.describe(pairs)
         forest = steps.forest(features, rng)
-        halves = _halves([rows[other] for other in sorted(rows)], rng)
-        trees = [] if steps.grow is None else [_grown(half, steps.grow, rng) for half in halves]
+        described = [rows[other] for other in sorted(rows)]
+        halves = _halves(len(described), rng)
+        trees = [] if steps.grow is None else _grown(described, halves, steps.grow, rng)
         links = JointLinks(features, forest, tuple(trees), float(np.log(share)))
-        return _fold_fit(links, repeat, fold, halves, trees)
+        return _fold_fit(links, repeat, fold, described, halves)
 
     def _without(self, folds: tuple[int, ...]) -> tuple[KnownPairs, float]:
         """Return the pairs outside some folds, and the share of the non-edges that they keep."""
@@ -165,10 +168,12 @@ class CrossedFolds:
             which = (self.fold == fold) & (self.known.labels | (self.draw < share))
             row, targets = self.known.cells(which)
             if forest is None and unlabelled[targets].any():
-                forest = steps.forest(features, rng)
+                forest = steps.coarse_forest(features, rng)
             tfs = self.tfs[row]
-            logits = JointLinks(features, _or_none(forest, features), (), 0.0).score(tfs, targets)
+            # Cells are in order of TFs, and so are the rows.
             table = np.concatenate([features.rows(tf, targets[here]) for tf, here in grouped(tfs)])
+            links = JointLinks(features, _or_none(forest, features), (), 0.0)
+            logits = links.with_forest(table[:, 0], tfs, targets)
             boosted = features.labelled_sources[tfs] & features.labelled_targets[targets]
             found.append(
                 _Rows(self.place[which], self.known.labels[which], table, logits, boosted, share)
@@ -176,40 +181,57 @@ class CrossedFolds:
         return found
 
 
+def worth_threads(pairs: KnownPairs) -> bool:
+    """Whether more time is spent on arrays than on Python between them."""
+    return pairs.shape[0] * pairs.shape[1] > PARALLEL_CELLS
+
+
 def _or_none(forest: np.ndarray | None, features: PairFeatures) -> np.ndarray:
     """Return the forest's logits, or an array without columns."""
     return np.zeros((len(features.process.tfs) + 1, 0), np.float32) if forest is None else forest
 
 
-def _halves(rows: list[_Rows], rng: np.random.Generator) -> list[list[_Rows]]:
-    """Divide the described folds into two halves at random."""
-    order = rng.permutation(len(rows))
-    middle = len(rows) // 2
-    return [[rows[i] for i in part] for part in (order[:middle], order[middle:])]
+def _halves(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return which of ``n`` folds belong to each half, (2 * N_HALVINGS, n).
+
+    Each half is followed by the other one. Of up to four folds, the ways to divide them are all
+    there are.
+    """
+    if n <= 4:
+        # Of an even number, both halves would be found: take the one with the first fold.
+        ways = [way for way in combinations(range(n), n // 2) if n % 2 or 0 in way]
+    else:
+        ways = [tuple(rng.permutation(n)[: n // 2]) for _ in range(N_HALVINGS)]
+    return np.array([np.isin(np.arange(n), way) ^ other for way in ways for other in (False, True)])
 
 
-def _grown(half: list[_Rows], grow: Grow, rng: np.random.Generator) -> Trees:
+def _grown(
+    described: list[_Rows], halves: np.ndarray, grow: Grow, rng: np.random.Generator
+) -> list[Trees]:
+    """Grow the boosted model of each half."""
+    number = np.repeat(np.arange(len(described)), [len(rows.labels) for rows in described])
     return grow(
-        np.concatenate([rows.features for rows in half]),
-        np.concatenate([rows.labels for rows in half]),
+        np.concatenate([rows.features for rows in described]),
+        np.concatenate([rows.labels for rows in described]),
+        [np.flatnonzero(half[number]) for half in halves],
         rng,
     )
 
 
 def _fold_fit(
-    links: JointLinks, repeat: int, fold: int, halves: list[list[_Rows]], trees: list[Trees]
+    links: JointLinks, repeat: int, fold: int, described: list[_Rows], halves: np.ndarray
 ) -> FoldFit:
-    """Score the pairs of each half by the trees of the other one."""
+    """Score the pairs of each fold by the trees of the halves without it."""
     scores, weights = [], []
-    # Without trees nothing corrects either half.
-    others: list[Trees | None] = [*trees[::-1]] or [None, None]
-    for half, other in zip(halves, others, strict=True):
-        for rows in half:
-            score = rows.logits.astype(np.float64) + np.log(rows.share)
-            if other is not None and rows.boosted.any():
-                score[rows.boosted] += other.sums(rows.features[rows.boosted])
-            scores.append(score)
-            # A sampled non-edge counts for those that were left out.
-            weights.append(np.where(rows.labels, 1.0, 1 / rows.share))
-    places = np.concatenate([rows.place for half in halves for rows in half])
+    for number, rows in enumerate(described):
+        score = rows.logits.astype(np.float64) + np.log(rows.share)
+        if links.trees and rows.boosted.any():
+            table = rows.features[rows.boosted]
+            score[rows.boosted] += np.mean(
+                [links.trees[i].sums(table) for i in np.flatnonzero(~halves[:, number])], axis=0
+            )
+        scores.append(score)
+        # A sampled non-edge counts for those that were left out.
+        weights.append(np.where(rows.labels, 1.0, 1 / rows.share))
+    places = np.concatenate([rows.place for rows in described])
     return FoldFit(links, repeat, fold, places, np.concatenate(scores), np.concatenate(weights))

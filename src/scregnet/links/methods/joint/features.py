@@ -30,6 +30,8 @@ BLOCK = 1000
 PSEUDO_EDGES, PSEUDO_PAIRS = 0.3, 2
 # The same for weighted sums over similar genes or TFs: 0.1 edges of 1 pair.
 PSEUDO_NEAR = 0.1
+# If less than 1 / FEW of the genes have labels, sums over similar genes read these alone.
+FEW = 20
 # The middle of what the null model "label_factors" chooses from. Validation pairs are not used
 # here, so that they are fresh for the calibration.
 FACTOR_PRIORS = (
@@ -213,6 +215,11 @@ class PairFeatures:
             (nearness.ravel(), self.genes.neighbours.ravel(), indptr), (n_genes, n_genes)
         )
 
+    @cached_property
+    def _near_to(self) -> sp.csc_array:
+        """The same by columns: which genes a gene is near to."""
+        return self._nearness.tocsc()
+
     @property
     def n_columns(self) -> int:
         """Number of features that :meth:`rows` gives."""
@@ -286,6 +293,9 @@ class PairFeatures:
 
     def _near(self, values: np.ndarray, targets: np.ndarray | slice = EVERY) -> np.ndarray:
         """Return sums over the most co-expressed genes of each target, weighted by nearness."""
+        used = np.flatnonzero(values.any(axis=0))
+        if FEW * len(used) < values.shape[1]:
+            return (self._near_to[:, used] @ values[:, used].T)[targets].T
         nearness = self._nearness if isinstance(targets, slice) else self._nearness[targets]
         return (nearness @ values.T).T
 

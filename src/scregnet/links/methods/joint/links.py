@@ -62,11 +62,21 @@ class JointLinks:
                 scores[labelled] += self._boosted(rows[labelled])
         else:
             scores = self.features.base(np.array([tf]), targets)[0]
-        if self.forest.size and not labelled.all():
-            # A TF without labels has row -1, which is the forest's last.
-            row, here = self.features.process.row[tf], self._unlabelled[targets][~labelled]
-            scores[~labelled] = (scores[~labelled] + self.forest[row, here]) / 2
-        return scores
+        return self.with_forest(scores, tf, targets)
+
+    def with_forest(
+        self, logits: np.ndarray, sources: np.ndarray | int, targets: np.ndarray | slice
+    ) -> np.ndarray:
+        """Average the logits with the forest's where the target has no labels."""
+        outside = ~self.features.labelled_targets[targets]
+        if not (self.forest.size and outside.any()):
+            return logits
+        # A TF without labels has row -1, which is the forest's last.
+        row = np.broadcast_to(self.features.process.row[sources], logits.shape)[outside]
+        of_forest = self.forest[row, self._unlabelled[targets][outside]]
+        averaged = logits.copy()
+        averaged[outside] = (logits[outside] + of_forest) / 2
+        return averaged
 
     def _boosted(self, rows: np.ndarray) -> np.ndarray:
         """Return the mean of the boosted models for each row of features, float32."""

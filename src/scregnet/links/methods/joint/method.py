@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from scregnet._progress import stage
+from scregnet._threads import in_threads
 from scregnet._validate import check_integer, check_interval
 from scregnet.links.methods.joint.covariance import Variances
-from scregnet.links.methods.joint.crossed import CrossedFolds, Steps
+from scregnet.links.methods.joint.crossed import CrossedFolds, Steps, worth_threads
 from scregnet.links.methods.joint.features import N_COLUMNS, GeneTable, PairFeatures
 from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.kernel import gene_features
@@ -29,7 +31,9 @@ TREE_PAIRS = 1_000_000
 CHECKED = 10_000
 # Models that never saw a fold are averaged, so each may be coarser: up to this learning rate
 # boosted trees take larger steps and fewer of them. Figures out of fold stay the same.
-COARSE_RATE = 0.09
+COARSE_RATE = 0.2
+# Trees at most of a forest that only calibrates.
+COARSE_FOREST = 50
 # Settings of LightGBM. They were set on development splits, where more, larger or slower trees were
 # not better (docs/results/models.md).
 BOOSTING = {
@@ -196,11 +200,13 @@ class Joint(LinkMethod):
         seen = replace(task, train=pairs.take(~first), validation=pairs.take(first))
         genes = self._described_genes(seen, np.unique(pairs.sources), rng)
 
-        def forest(features: PairFeatures, own: np.random.Generator) -> np.ndarray:
-            return genes.forest(features, self.n_forest_trees, own)
+        def forest(n_trees: int, features: PairFeatures, own: np.random.Generator) -> np.ndarray:
+            return genes.forest(features, n_trees, own)
 
-        grow = self._coarser()._grown if self.n_trees and genes.factors else None
-        steps = Steps(genes.describe, forest, grow)
+        whole = partial(forest, self.n_forest_trees)
+        coarse = partial(forest, min(self.n_forest_trees, COARSE_FOREST))
+        grow = self._coarser()._grown_from_each if self.n_trees and genes.factors else None
+        steps = Steps(genes.describe, whole, coarse, grow)
         for repeat, (fold, own) in enumerate(zip(folds.T, rng.spawn(folds.shape[1]), strict=True)):
             crossed = CrossedFolds.of(
                 pairs,
@@ -256,17 +262,22 @@ class Joint(LinkMethod):
     ) -> Trees:
         """Grow one boosted model from the training pairs, described without their own labels."""
         share = min(1, TREE_PAIRS / int(pairs.known.sum()))
-        rows, outcomes = [], []
-        for held in _folds(pairs, self.n_inner_folds, rng):
+
+        def described(job: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+            held, kept = job
             features = genes.describe(pairs.keep(~held))
-            kept = held & (rng.random(held.shape) < share) if share < 1 else held
             of_tfs, targets = pairs.cells(kept)
-            rows += [
-                features.rows(genes.tfs[row], targets[which]) for row, which in grouped(of_tfs)
-            ]
-            outcomes.append(pairs.labels[kept])
+            rows = [features.rows(genes.tfs[row], targets[which]) for row, which in grouped(of_tfs)]
             tick()
-        return self._grown(np.concatenate(rows), np.concatenate(outcomes), rng)
+            return np.concatenate(rows), pairs.labels[kept]
+
+        jobs = [
+            (held, held & (rng.random(held.shape) < share) if share < 1 else held)
+            for held in _folds(pairs, self.n_inner_folds, rng)
+        ]
+        found = in_threads(described, jobs, parallel=worth_threads(pairs))
+        rows, outcomes = (np.concatenate(values) for values in zip(*found, strict=True))
+        return self._grown(rows, outcomes, rng)
 
     def _coarser(self) -> Joint:
         """Return the method with fewer boosted trees, and in proportion a larger learning rate."""
@@ -279,15 +290,37 @@ class Joint(LinkMethod):
         """Boost the logits in the first column of ``rows``."""
         import lightgbm as lgb
 
-        how = BOOSTING | {
+        how = self._boosting | {"seed": int(rng.integers(2**31))}
+        data = lgb.Dataset(rows, outcomes, init_score=rows[:, 0])
+        return Trees.of(lgb.train(how, data, self.n_trees))
+
+    def _grown_from_each(
+        self,
+        rows: np.ndarray,
+        outcomes: np.ndarray,
+        parts: list[np.ndarray],
+        rng: np.random.Generator,
+    ) -> list[Trees]:
+        """Boost one model from each part of the rows, which are prepared once."""
+        import lightgbm as lgb
+
+        how = self._boosting
+        data = lgb.Dataset(rows, outcomes, init_score=rows[:, 0], params=how)
+        grown = []
+        for part, seed in zip(parts, rng.integers(2**31, size=len(parts)).tolist(), strict=True):
+            seeds = {"bagging_seed": seed, "feature_fraction_seed": seed}
+            grown.append(Trees.of(lgb.train(how | seeds, data.subset(part.tolist()), self.n_trees)))
+        return grown
+
+    @property
+    def _boosting(self) -> dict[str, Any]:
+        """Settings of LightGBM."""
+        return BOOSTING | {
             "learning_rate": self.learning_rate,
             "num_leaves": self.n_leaves,
             # Threads are spent on folds: those of OpenMP wait in a loop for each other.
             "num_threads": 1,
-            "seed": int(rng.integers(2**31)),
         }
-        data = lgb.Dataset(rows, outcomes, init_score=rows[:, 0])
-        return Trees.of(lgb.train(how, data, self.n_trees))
 
 
 @dataclass(frozen=True, eq=False)
