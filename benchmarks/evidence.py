@@ -1,9 +1,12 @@
-"""What a ChIP library of other cell types adds to a fit, for four kinds of unseen pairs.
+"""What a ChIP library of other cell types adds to a fit.
 
-Prints the table of ``docs/results/evidence.md``. The data are not shipped; ``--data`` names their
+Prints the tables of ``docs/results/evidence.md``. The data are not shipped; ``--data`` names their
 folder::
 
-    python benchmarks/evidence.py --data ../shared/data      # an hour on one CPU core
+    python benchmarks/evidence.py --data ../shared/data      # two hours on one CPU core
+
+``--part`` prints one of them: ``table`` (four kinds of unseen pairs), ``parts`` (what of a layer
+helps), ``size`` (fewer experiments), ``circular`` (the scored cell type left in).
 """
 
 from __future__ import annotations
@@ -21,6 +24,10 @@ import scipy.sparse as sp
 import scregnet as sr
 
 METRICS = ["auroc", "auprc", "per_tf_auroc", "per_tf_auprc", "ece"]
+NULLS = ["degree", "label_factors", "evidence:chip"]
+KINDS = ["targets", "tfs", "both", "pairs"]
+PARTS = ["table", "parts", "size", "circular"]
+SIZES = [5, 20, 60, 200, 10_000]
 STEM_CELLS = "H1HESC|HESC|^ESC|MESC|ESE14|ESBRUCE|AINV15|R1E|IMNESC|NT2D1|HGPS|NCS|XEN|EMBRYO"
 OWN = {
     "hESC": STEM_CELLS,
@@ -31,6 +38,8 @@ OWN = {
     ),
 }
 """Contexts of the scored cell type and its relatives: their experiments made the labels."""
+
+Row = dict[str, object]
 
 
 def library(folder: Path) -> ad.AnnData:
@@ -44,27 +53,91 @@ def library(folder: Path) -> ad.AnnData:
     return ad.AnnData(table, obs, pd.DataFrame(index=file["genes"]))
 
 
-def rows(folder: Path, name: str, kinds: list[str], seeds: range) -> Iterator[dict[str, object]]:
-    """Fit one data set without, with shuffled and with real layers; yield figures of each fit."""
-    cells = sr.datasets.beeline(name, 500, path=folder / "beeline")
-    sr.pp.evidence(cells, library(folder), key="chip", context="cell", exclude=OWN[name])
-    versions = {
-        "no layer": {},
-        "shuffled layer": {"evidence": "chip", "random_evidence": True},
-        "layer": {"evidence": "chip"},
+class Cells:
+    """One data set of BEELINE and the library."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self.adata = sr.datasets.beeline(name, 500, path=folder / "beeline")
+        self.library = library(folder)
+
+    def layer(
+        self, experiments: ad.AnnData, *, exclude: bool = True, balance: bool = False
+    ) -> None:
+        """Write the layer, without the contexts of the labels unless told otherwise."""
+        left_out = OWN[self.name] if exclude else None
+        how = {"context": "cell", "exclude": left_out, "balance": balance}
+        sr.pp.evidence(self.adata, experiments, key="chip", **how)
+
+    def fit(self, kind: str, seed: int, **how: object) -> pd.DataFrame:
+        """Fit to pairs drawn with the seed; return the figures on test pairs, by model."""
+        sr.pp.split(self.adata, self.adata.uns["network"], kind=kind, random_state=seed)
+        how = {"split": "split", "n_folds": 1, "n_bootstrap": 0, "random_state": seed, **how}
+        sr.tl.fit_grn(self.adata, **how)
+        return sr.get.metrics(self.adata, split="test", wide=True)[METRICS]
+
+
+def table(cells: Cells, kinds: list[str], seeds: range) -> Iterator[Row]:
+    """Without, with shuffled and with real layers; and the null models."""
+    for balance in (True, False):
+        cells.layer(cells.library, balance=balance)
+        versions: dict[str, Row] = {"balance=True": {"evidence": "chip"}}
+        if not balance:
+            versions = {
+                "no layer": {},
+                "shuffled layer": {"evidence": "chip", "random_evidence": True},
+                "layer": {"evidence": "chip"},
+            }
+        for kind in kinds:
+            for seed in seeds:
+                same = {"kind": kind, "data": cells.name}
+                for version, how in versions.items():
+                    figures = cells.fit(kind, seed, **how)
+                    yield {**same, "version": version, **figures.loc["joint"]}
+                if not balance:
+                    for null in NULLS:
+                        yield {**same, "version": null, **figures.loc[null]}
+
+
+def parts(cells: Cells, kinds: list[str], seeds: range) -> Iterator[Row]:
+    """Profile and columns of pairs, each alone."""
+    cells.layer(cells.library)
+    versions: dict[str, Row] = {
+        "whole layer": {"evidence": "chip"},
+        "profile alone": {"evidence": "chip", "evidence_slopes": 0},
+        "track and popularity alone": {"evidence": "chip", "profile": 0},
+        "as embedding": {"embedding": "chip"},
     }
     for kind in kinds:
         for seed in seeds:
-            sr.pp.split(cells, cells.uns["network"], kind=kind, random_state=seed)
-            same = {"kind": kind, "data": name, "seed": seed}
             for version, how in versions.items():
-                sr.tl.fit_grn(
-                    cells, split="split", n_folds=1, n_bootstrap=0, random_state=seed, **how
-                )
-                figures = sr.get.metrics(cells, split="test", wide=True)[METRICS]
-                yield {**same, "version": version, **figures.loc["joint"]}
-            for null in ("degree", "label_factors", "evidence:chip"):
-                yield {**same, "version": null, **figures.loc[null]}
+                figures = cells.fit(kind, seed, **how).loc["joint"]
+                yield {"kind": kind, "data": cells.name, "version": version, **figures}
+
+
+def size(cells: Cells, kinds: list[str], seeds: range) -> Iterator[Row]:
+    """Fewer experiments, drawn at random with each seed."""
+    honest = ~cells.library.obs["cell"].str.contains(OWN[cells.name], case=False)
+    allowed = np.flatnonzero(honest.to_numpy())
+    for seed in seeds:
+        order = np.random.default_rng(seed).permutation(allowed)
+        for n in SIZES:
+            cells.layer(cells.library[np.sort(order[:n])])
+            for kind in kinds:
+                figures = cells.fit(kind, seed, evidence="chip").loc["joint"]
+                version = f"{n} experiments" if n < len(allowed) else "all"
+                yield {"kind": kind, "data": cells.name, "version": version, **figures}
+
+
+def circular(cells: Cells, kinds: list[str], seeds: range) -> Iterator[Row]:
+    """The experiments of the scored cell type left in: what one must not do."""
+    for exclude in (True, False):
+        cells.layer(cells.library, exclude=exclude)
+        for kind in kinds:
+            for seed in seeds:
+                figures = cells.fit(kind, seed, evidence="chip").loc["joint"]
+                version = "left out" if exclude else "left in"
+                yield {"kind": kind, "data": cells.name, "version": version, **figures}
 
 
 def main() -> None:
@@ -72,17 +145,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cells", nargs="+", choices=OWN, default=list(OWN))
-    parser.add_argument("--kinds", nargs="+", default=["targets", "tfs", "both", "pairs"])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     logging.getLogger("scregnet").setLevel(logging.ERROR)
+    measure = {"table": table, "parts": parts, "size": size, "circular": circular}
     with sr.settings.override(progress_bar=False):
-        for name in options.cells:
-            table = pd.DataFrame(rows(options.data, name, options.kinds, range(options.seeds)))
-            means = (
-                table.drop(columns="seed").groupby(["kind", "data", "version"], sort=False).mean()
-            )
-            print(means.round(3).to_string(), flush=True)
+        for part in options.part:
+            for name in options.cells:
+                found = measure[part](
+                    Cells(options.data, name), options.kinds, range(options.seeds)
+                )
+                rows = pd.DataFrame(found)
+                means = rows.groupby(["kind", "data", "version"], sort=False).mean()
+                print(f"{part}\n{means.round(3).to_string()}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """Bad input gets a clear exception, and the AnnData is left as it was."""
 
+import dataclasses
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import scregnet as sr
+from scregnet.links import LINK_METHODS, method_class
 from scregnet.links.methods.degree import Degree
 from scregnet.links.methods.label_factors.method import LabelFactors
 
@@ -244,3 +248,10 @@ def test_a_failure_in_the_last_group_writes_none(adata, net):
 def test_something_else_than_an_anndata(net):
     with pytest.raises(TypeError, match="adata must be an AnnData or a MuData, got DataFrame"):
         sr.tl.fit_grn(net, net)
+
+
+@pytest.mark.parametrize("method", sorted(LINK_METHODS))
+def test_no_hyper_parameter_has_the_name_of_an_argument(method):
+    """The argument would take its value, and a search would hand it on as the argument."""
+    arguments = set(inspect.signature(sr.tl.fit_grn).parameters)
+    assert not arguments & {field.name for field in dataclasses.fields(method_class(method))}

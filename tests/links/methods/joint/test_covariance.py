@@ -49,7 +49,7 @@ def test_components_have_weights_and_evidence_has_slopes(problem):
     scale = rng.uniform(0, 2, features.shape[1]).astype(np.float32)
     columns = rng.normal(size=(2, *known.shape)).astype(np.float32)
     nothing = dict.fromkeys(TERMS, 0.0)
-    v = Variances(**(nothing | {"target_smooth": 0.7, "evidence": 1.3}))
+    v = Variances(**(nothing | {"target_smooth": 0.7, "evidence_slopes": 1.3}))
     flat = columns[:, known]
     kernel = (features * scale) @ features.T
     written = 0.7 * np.einsum("tu,gh->tguh", np.ones((3, 3)), kernel)[known][:, known]

@@ -42,7 +42,7 @@ class Variances:
     joint_smooth: float = 0.5
     """Preference that TFs with common targets share, shared by similar genes."""
 
-    evidence: float = 1.0
+    evidence_slopes: float = 1.0
     """Slope of each column of an evidence layer."""
 
 
@@ -56,7 +56,7 @@ class PairCovariance:
                               + (target + joint * L[t, u]) * I[g, h]
                               + (target_smooth + own * I[t, u] + similar * K[t, u]
                                  + joint_smooth * L[t, u]) * K[g, h]
-                              + evidence * z[t, g] · z[u, h]
+                              + evidence_slopes * z[t, g] · z[u, h]
 
     ``K = (F * w) @ F.T`` is the kernel of genes, ``L`` the likeness of TFs, ``I`` the identity,
     ``z`` the columns of evidence layers; the other names are the :class:`Variances`. The matrix is
@@ -114,7 +114,7 @@ class PairCovariance:
             + v.similar * kernel
             + v.joint_smooth * likeness
         )
-        root = np.float32(np.sqrt(v.evidence))
+        root = np.float32(np.sqrt(v.evidence_slopes))
         return cls(
             pairs,
             features,

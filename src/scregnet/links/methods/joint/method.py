@@ -84,7 +84,7 @@ class Joint(LinkMethod):
     family
         Added to the similarity of genes of one family, by their symbols (``HOXB4``, ``HOXB13``).
         Genes of equal expression and embedding have similarity 1. 0 leaves families out.
-    evidence
+    evidence_slopes
         Prior variance of the slopes of evidence layers; 0 leaves out what they say of pairs.
     profile
         Largest weight of the profile of a layer in the similarity of genes, where expression and
@@ -108,7 +108,7 @@ class Joint(LinkMethod):
     joint: float = Variances.joint
     joint_smooth: float = Variances.joint_smooth
     family: float = 0.3
-    evidence: float = Variances.evidence
+    evidence_slopes: float = Variances.evidence_slopes
     profile: float = 1.0
 
     fitted: ClassVar[type[JointLinks]] = JointLinks
@@ -131,7 +131,7 @@ class Joint(LinkMethod):
         "joint": Range(0.2, 20.0, log=True),
         "joint_smooth": Range(0.05, 5.0, log=True),
         "family": Range(0.03, 3.0, log=True),
-        "evidence": Range(0.1, 10.0, log=True),
+        "evidence_slopes": Range(0.1, 10.0, log=True),
         "profile": Range(0.1, 10.0, log=True),
     }
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -156,7 +156,7 @@ class Joint(LinkMethod):
         check_interval("tf", self.tf, 0, np.inf, closed="neither")
         for name in ("target", "target_smooth", "own", "similar", "joint", "joint_smooth"):
             check_interval(name, getattr(self, name), 0, np.inf, closed="left")
-        for name in ("family", "evidence", "profile"):
+        for name in ("family", "evidence_slopes", "profile"):
             check_interval(name, getattr(self, name), 0, np.inf, closed="left")
 
     def fit(

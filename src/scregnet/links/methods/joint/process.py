@@ -189,7 +189,7 @@ class PairProcess:
             )
             warnings.warn(msg, RuntimeWarning, stacklevel=2)
         # The most probable slope of a column: its variance times z · a.
-        slopes = [self.variances.evidence * np.sum(z * mode.weights) for z in values]
+        slopes = [self.variances.evidence_slopes * np.sum(z * mode.weights) for z in values]
         return replace(self, weights=mode.weights, slopes=np.array(slopes, np.float32))
 
     def _likeness(self, values: list[np.ndarray]) -> np.ndarray:
