@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scanpy as sc
+
+import scregnet as sr
+from scregnet.pp import _association
+
+
+@pytest.fixture
+def tfs(net):
+    return net["source"].astype(str).unique()[:4]
+
+
+def correlations(adata):
+    cells = adata.copy()
+    sc.pp.normalize_total(cells, target_sum=1e4)
+    sc.pp.log1p(cells)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.abs(np.nan_to_num(np.corrcoef(cells.X.toarray().T)))
+
+
+def test_slots_hold_the_correlations(adata, tfs):
+    assert sr.pp.association(adata, tfs) is None
+    where = adata.var_names.get_indexer(tfs)
+    wanted = np.zeros((adata.n_vars, adata.n_vars))
+    wanted[where] = correlations(adata)[where]
+    np.fill_diagonal(wanted, 0)
+    np.testing.assert_allclose(adata.varp["association"].toarray(), wanted, atol=1e-5)
+    assert adata.uns["association"]["kind"] == "evidence"
+    assert adata.uns["association"]["n_tfs"] == 4
+    assert adata.var["association_n_experiments"].sum() == 4
+
+
+def test_many_values_are_cut_at_two_standard_errors(adata, tfs, monkeypatch):
+    sr.pp.association(adata, tfs, key_added="all")
+    monkeypatch.setattr(_association, "MOST_VALUES", 0)
+    sr.pp.association(adata, tfs, key_added="some")
+    whole, cut = adata.varp["all"].toarray(), adata.varp["some"].toarray()
+    least = 2 / np.sqrt(adata.n_obs)
+    np.testing.assert_array_equal(cut, np.where(whole < least, 0, whole))
+    assert 0 < (cut > 0).sum() < (whole > 0).sum()
+
+
+def test_blocks_of_tfs_make_no_difference(adata, tfs, monkeypatch):
+    sr.pp.association(adata, tfs, key_added="at_once")
+    monkeypatch.setattr(_association, "BLOCK", 3)
+    sr.pp.association(adata, tfs, key_added="blocks")
+    np.testing.assert_allclose(
+        adata.varp["at_once"].toarray(), adata.varp["blocks"].toarray(), atol=1e-6
+    )
+
+
+def test_marked_tfs_are_the_default(adata, net):
+    with pytest.raises(KeyError, match="is_tf.*sr.pp.tfs first, or name the TFs"):
+        sr.pp.association(adata)
+    sr.pp.prior(adata, net)
+    sr.pp.association(adata)
+    assert adata.uns["association"]["n_tfs"] == adata.var["is_tf"].sum()
+
+
+def test_it_helps_unseen_targets_of_a_simulated_network():
+    data = sr.datasets.simulated(n_obs=300, n_vars=200, random_state=1)
+    sr.pp.association(data, data.uns["network"]["source"].astype(str).unique())
+    sr.pp.split(data, data.uns["network"], kind="targets")
+    how = {"split": "split", "n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False}
+    figures = {}
+    for evidence in (None, "association"):
+        sr.tl.fit_grn(data, evidence=evidence, **how)
+        table = sr.get.metrics(data, split="test", wide=True)["per_tf_auroc"]
+        figures[evidence] = table["joint"]
+    assert figures["association"] > figures[None] + 0.02
+    assert figures["association"] > table["evidence:association"]
+
+
+def test_bad_input(adata, tfs):
+    with pytest.raises(ValueError, match="tfs: every TF must be in adata.var_names; missing: 'x'"):
+        sr.pp.association(adata, [*tfs, "x"])
+    with pytest.raises(TypeError, match="tfs must be a sequence of names"):
+        sr.pp.association(adata, "TF1")
+    with pytest.raises(ValueError, match="none was given"):
+        sr.pp.association(adata, [])
+    adata.uns["association"] = 1
+    with pytest.raises(ValueError, match="key='association' is taken"):
+        sr.pp.association(adata, tfs)
