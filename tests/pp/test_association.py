@@ -61,17 +61,17 @@ def test_marked_tfs_are_the_default(adata, net):
 
 
 def test_it_helps_unseen_targets_of_a_simulated_network():
-    data = sr.datasets.simulated(n_obs=300, n_vars=200, random_state=1)
+    data = sr.datasets.simulated(n_obs=400, n_vars=300, n_tfs=30, random_state=1)
     sr.pp.association(data, data.uns["network"]["source"].astype(str).unique())
     sr.pp.split(data, data.uns["network"], kind="targets")
     how = {"split": "split", "n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False}
-    figures = {}
+    figures = []
     for evidence in (None, "association"):
         sr.tl.fit_grn(data, evidence=evidence, **how)
-        table = sr.get.metrics(data, split="test", wide=True)["per_tf_auroc"]
-        figures[evidence] = table["joint"]
-    assert figures["association"] > figures[None] + 0.02
-    assert figures["association"] > table["evidence:association"]
+        figures.append(sr.get.metrics(data, split="test", wide=True)["per_tf_auroc"])
+    without, with_it = figures
+    assert with_it["joint"] > without["joint"] + 0.04
+    assert with_it["joint"] > with_it["evidence:association"]
 
 
 def test_bad_input(adata, tfs):
