@@ -16,11 +16,12 @@ ALIKE = ("share more than half of the targets", "targets that no other TF has")
 EXPLAINED = {
     "quickstart": ("is not clearly ahead of its null models", *ALIKE),
     "pbmc": ALIKE,
+    "evidence": ("look like those that the edges were made from",),
 }
 
 
 def test_the_tutorials_are_there():
-    assert [path.stem for path in NOTEBOOKS] == ["pbmc", "quickstart"]
+    assert [path.stem for path in NOTEBOOKS] == ["evidence", "pbmc", "quickstart"]
 
 
 def test_every_tutorial_is_on_its_page():
