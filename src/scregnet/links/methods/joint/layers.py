@@ -69,14 +69,22 @@ def at_pairs(
     columns: Sequence[PairColumns], tfs: np.ndarray, pairs: KnownPairs
 ) -> list[np.ndarray]:
     """Return the columns of all layers as values of the known pairs, two arrays a layer."""
-    found = []
-    for layer in columns:
-        of_tfs = np.stack([layer.of_tf(int(tf)) for tf in tfs], axis=1)
-        if pairs.is_sparse:
-            rows, targets = pairs.cells(pairs.known)
-            of_tfs = of_tfs[:, rows, targets]
-        found += list(of_tfs)
-    return found
+    if not pairs.is_sparse:
+        return [
+            column
+            for layer in columns
+            for column in np.stack([layer.of_tf(int(tf)) for tf in tfs], axis=1)
+        ]
+    rows, targets = pairs.cells(pairs.known)
+    # TF by TF, because all columns of all TFs would be as large as TFs × genes.
+    parts = np.split(targets, np.searchsorted(rows, np.arange(1, len(tfs))))
+    return [
+        column
+        for layer in columns
+        for column in np.concatenate(
+            [layer.of_tf(int(tf))[:, part] for tf, part in zip(tfs, parts, strict=True)], axis=1
+        )
+    ]
 
 
 def layer_weights(
