@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # They end the search where logits are within 0.02 of the most probable ones.
 MAX_NEWTON, MAX_CG, TOLERANCE = 20, 100, 1e-2
+# The same for the first fits where there are layers: they only give weights and L for the last one.
+ROUGH = 0.1
 # Mean change of the logits, in the last step, that is worth a warning.
 UNFINISHED = 0.3
 # Least variance of a label when residuals are scaled: nearly certain pairs must not dominate.
@@ -132,9 +134,11 @@ class PairProcess:
             scale = np.pad(scale, (0, len(layers.component)))
             columns, values = layers.columns, at_pairs(layers.columns, tfs, pairs)
         start = cls(features, scale, tfs, pairs, weights, unlike, mean, variances, columns)
-        first = start._solved(values, **limits)
-        if layers is not None:
-            first = first._with_profiles(layers, most, values, limits)
+        if layers is None:
+            first = start._solved(values, **limits)
+        else:
+            rough = limits | {"tolerance": max(tolerance, ROUGH)}
+            first = start._solved(values, **rough)._with_profiles(layers, most, values, rough)
         return replace(first, likeness=first._likeness(values))._solved(values, **limits)
 
     def _with_profiles(
