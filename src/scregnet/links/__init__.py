@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scregnet.links.calibration import PlattCalibration
 from scregnet.links.ensemble import EnsembleLinks, fit_members, join
+from scregnet.links.evidence import EvidenceLayer
 from scregnet.links.forms.additive import AdditiveLinks
 from scregnet.links.forms.bilinear import BilinearLinks
 from scregnet.links.pairs.negatives import NEGATIVES, choose_negatives
@@ -26,6 +27,7 @@ __all__ = [
     "AdditiveLinks",
     "BilinearLinks",
     "EnsembleLinks",
+    "EvidenceLayer",
     "FitResult",
     "FittedLinks",
     "FoldFit",

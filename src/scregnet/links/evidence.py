@@ -16,23 +16,24 @@ class EvidenceLayer:
     name: str
 
     profile: np.ndarray
-    """float32 (n_genes, width): genes found by the same experiments have similar rows. Zeros for
-    genes that are not covered."""
+    """Similar for genes that the same experiments find, float32 of shape (n_genes, width). Zeros
+    where not covered."""
 
     popularity: np.ndarray
-    """float32 (n_genes,): mean over the layer's TFs; 0 for genes that are not covered."""
+    """Mean over the TFs of the layer, float32 of shape (n_genes,). 0 where not covered."""
 
     covered: np.ndarray
-    """bool (n_genes,): genes that the layer's experiments may find."""
+    """Which genes the experiments may find, bool of shape (n_genes,)."""
 
     tracks: sp.csr_matrix
-    """float32 (n_genes, n_genes), row = TF: the mean of its experiments, not negative."""
+    """Mean of the experiments of each TF, not negative, float32 of shape (n_genes, n_genes). Rows
+    are TFs."""
 
     has_track: np.ndarray
-    """bool (n_genes,): TFs with an experiment."""
+    """Which genes are TFs with an experiment, bool of shape (n_genes,)."""
 
     n_tfs: int
-    """TFs of the layer, also those that are no gene of the data."""
+    """Number of TFs of the layer, with those that are no gene of the data."""
 
     def shuffled(self, rng: np.random.Generator) -> EvidenceLayer:
         """Return the layer with its covered genes permuted, as targets: a control of its shape."""
