@@ -89,11 +89,14 @@ class TestSplits:
         assert len(adata.uns["grn"]["left_out"]) == 0
         assert list(adata.uns["grn"]["left_out"]) == ["source", "target"]
 
-    def test_validation_pairs_of_unseen_tfs_calibrate_for_unseen_tfs(self, adata, net):
+    def test_all_known_tfs_set_the_level_for_unseen_tfs(self, adata, net):
         fit(adata, net, how={"kind": "tfs"}, **QUICK)
         pairs = adata.uns["grn"]["pairs"]
-        check = pairs[pairs["split"] == "validation"]
-        assert check["probability"].mean() == pytest.approx(check["label"].mean(), abs=0.02)
+        validation, known = pairs["split"] == "validation", pairs["split"] != "test"
+        level = pairs.loc[known, "label"].mean()
+        assert pairs.loc[validation, "probability"].mean() == pytest.approx(level, abs=0.005)
+        # The few validation TFs have another share of edges, by chance.
+        assert abs(pairs.loc[validation, "label"].mean() - level) > 0.05
 
     def test_what_is_wrong_is_said(self, adata, net):
         with pytest.raises(ValueError, match="kind='target' is not known.*Did you mean 'targets'"):
