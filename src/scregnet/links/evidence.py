@@ -80,7 +80,7 @@ class PairColumns:
             columns[0, here] = self._popularity[here]
             return columns
         track = self._track(source)
-        # What the TF itself adds to popularity is told by its track.
+        # The TF's own share of popularity is already in its track.
         others = (self.n_tfs * self.popularity - track) / max(self.n_tfs - 1, 1)
         columns[0, here] = self._standardised(others)[here]
         columns[1, here] = _standardised(track[here], *_moments(track[here]))

@@ -40,7 +40,7 @@ def association(
     """Write how much each TF and each gene vary together, as an evidence layer.
 
     For ``fit_grn(evidence="association")``. It helps where edges change expression, as in simulated
-    networks or knock-outs; the labels of ChIP networks give it no weight (:doc:`/evidence`).
+    networks; on ChIP networks it changed next to nothing (:doc:`/evidence`).
 
     Parameters
     ----------

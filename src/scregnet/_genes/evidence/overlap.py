@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from scregnet._genes.evidence.experiments import Experiments
 
 # What tells the experiment that made labels from others of the same TF. Set on four ChIP networks
-# of BEELINE and 859 experiments: none of 526 of other cell types passes either limit.
+# of BEELINE and 859 experiments: none of 550 of other cell types passes either limit.
 LEAST_JACCARD = 0.6
 LEAST_SHARE, LEAST_LIFT, LEAST_GENES = 0.98, 1.5, 10
 COLUMNS = ["tf", "context", "n_genes", "n_edges", "n_shared", "share", "expected", "jaccard"]

@@ -37,7 +37,6 @@ class Layers:
     """The layers of a fit: what is known of pairs, of single genes, and of likeness of genes."""
 
     columns: tuple[PairColumns, ...]
-    covered: tuple[np.ndarray, ...]
     profiles: tuple[np.ndarray, ...]
     """``F`` of each profile, (n_genes, n_components): products are similarities of genes."""
 
@@ -51,7 +50,6 @@ class Layers:
         """Describe the layers; ``tfs`` are the labelled TFs."""
         return cls(
             tuple(PairColumns.of(layer) for layer in layers),
-            tuple(layer.covered for layer in layers),
             tuple(profile_features(layer.profile, first=tfs, rng=rng) for layer in layers),
             tuple(
                 np.column_stack([layer.profile[:, :N_COLUMNS], layer.popularity])
@@ -121,8 +119,8 @@ def layer_weights(
     # A stream of its own: the same labels have the same weights, whatever the seed of the fit.
     rng = np.random.default_rng(0)
     weights = np.zeros(len(layers.profiles))
-    for number, (profile, covered) in enumerate(zip(layers.profiles, layers.covered, strict=True)):
-        genes = np.flatnonzero(covered & labelled)
+    for number, (profile, of) in enumerate(zip(layers.profiles, layers.columns, strict=True)):
+        genes = np.flatnonzero(of.covered & labelled)
         if len(genes) < 2:
             continue
         score = partial(_score, matrix[:, genes], alike, profile[genes])

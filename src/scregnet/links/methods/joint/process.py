@@ -253,7 +253,7 @@ class PairProcess:
     def biases(self, values: list[np.ndarray] | None = None) -> np.ndarray:
         """Return the logits of biases and evidence alone for the known pairs, float32.
 
-        ``values`` are the columns of evidence at the known pairs, if they are at hand.
+        ``values`` are the columns of evidence at the known pairs; ``None`` computes them.
         """
         of_tfs = self.pairs.per_tf(self._tf_biases)
         of_targets = self.pairs.per_gene(self._target_biases.sum(0))
