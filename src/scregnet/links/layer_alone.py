@@ -50,16 +50,6 @@ class LayerAlone:
         values = _columns(self.columns, self.rates, sources, targets)
         return (values @ self.slopes).astype(np.float32)
 
-    def state(self) -> dict[str, np.ndarray]:
-        """Nothing: a null model of a layer is judged and not kept."""
-        return {}
-
-    @classmethod
-    def from_state(cls, state: dict[str, np.ndarray]) -> LayerAlone:
-        """Raise, because nothing is kept."""
-        msg = "the null model of an evidence layer is not kept; fit the network again."
-        raise NotImplementedError(msg)
-
 
 def _rates(pairs: Pairs, n_genes: int) -> np.ndarray:
     n_pairs = np.bincount(pairs.sources, minlength=n_genes)

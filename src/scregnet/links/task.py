@@ -82,12 +82,16 @@ class LinkTask:
         return np.stack([self.train.sources[known], self.train.targets[known]]).astype(np.int64)
 
 
-class FittedLinks(Protocol):
-    """A fitted method: it scores any pair and gives its state as plain arrays."""
+class Scorer(Protocol):
+    """What can be judged: it scores any pair."""
 
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the score of each pair, float32, higher for likelier edges; best a logit."""
         ...
+
+
+class FittedLinks(Scorer, Protocol):
+    """A fitted method: it scores any pair and gives its state as plain arrays."""
 
     def state(self) -> dict[str, np.ndarray]:
         """Return arrays from which :meth:`from_state` makes an equal object."""

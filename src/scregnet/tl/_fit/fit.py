@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,7 @@ from scregnet.tl._fit.network import Calibrated, Network, all_links, scored
 if TYPE_CHECKING:
     from scregnet.links import EnsembleLinks, FitResult, FittedLinks, LinkMethod, Pairs, Split
     from scregnet.links.evidence import EvidenceLayer
-    from scregnet.links.folded import FoldedLinks
-    from scregnet.links.task import Progress
+    from scregnet.links.task import Progress, Scorer
     from scregnet.tl._fit.task import FitOptions
 
 DIFFERENCE_COLUMNS = ["best_null", "difference", "difference_low", "difference_high"]
@@ -61,7 +60,7 @@ class Figure:
 class Verdict:
     """One model, its calibration, its probabilities of all labelled pairs, and its figures."""
 
-    links: FittedLinks | EnsembleLinks | FoldedLinks
+    links: Scorer
     calibration: PlattCalibration
     probabilities: np.ndarray
     """float32, the parts one after the other."""
@@ -76,7 +75,7 @@ class Verdict:
         return {figure.metric: figure for figure in self.figures if figure.split == part}
 
 
-def judge(links: FittedLinks | EnsembleLinks, parts: Split, options: FitOptions) -> Verdict:
+def judge(links: Scorer, parts: Split, options: FitOptions) -> Verdict:
     """Calibrate on the validation pairs, then score and evaluate validation and test pairs."""
     scores, deviations = {}, []
     for part in PARTS:
@@ -329,7 +328,8 @@ class Fit:
                 "genes": genes.to_numpy(str).astype(object),
                 "slope": calibration.slope,
                 "intercept": calibration.intercept,
-                "state": links.state(),
+                # The method's own links, which unlike those of a layer alone can be kept.
+                "state": cast("FittedLinks", links).state(),
             },
         }
 

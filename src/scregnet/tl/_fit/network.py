@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from scregnet._genes.split import LabelledPairs
-    from scregnet.links import EnsembleLinks, FittedLinks, PlattCalibration
-    from scregnet.links.folded import FoldedLinks
+    from scregnet.links import PlattCalibration
+    from scregnet.links.task import Scorer
 
 BLOCK = 2**16
 """Pairs scored at a time: several TFs where there are few genes."""
@@ -34,7 +34,7 @@ def candidate_tfs(data: AnnData, labelled: LabelledPairs) -> np.ndarray:
 class Calibrated(NamedTuple):
     """Fitted links with what makes probabilities of their scores."""
 
-    links: FittedLinks | EnsembleLinks | FoldedLinks
+    links: Scorer
     calibration: PlattCalibration
 
 
@@ -130,7 +130,7 @@ def all_links(
 
 
 def scored(
-    links: FittedLinks | EnsembleLinks | FoldedLinks,
+    links: Scorer,
     sources: np.ndarray,
     targets: np.ndarray,
     *,
