@@ -6,7 +6,8 @@ folder::
     python benchmarks/evidence.py --data ../shared/data      # two hours on one CPU core
 
 ``--part`` prints one of them: ``table`` (four kinds of unseen pairs), ``parts`` (what of a layer
-helps), ``size`` (fewer experiments), ``circular`` (the scored cell type left in).
+helps), ``size`` (fewer experiments), ``circular`` (the scored cell type left in), ``transfer`` (no
+label of the scored cell type).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import scregnet as sr
 METRICS = ["auroc", "auprc", "per_tf_auroc", "per_tf_auprc", "ece"]
 NULLS = ["degree", "label_factors", "evidence:chip"]
 KINDS = ["targets", "tfs", "both", "pairs"]
-PARTS = ["table", "parts", "size", "circular"]
+PARTS = ["table", "parts", "size", "circular", "transfer"]
 SIZES = [5, 20, 60, 200, 10_000]
 STEM_CELLS = "H1HESC|HESC|^ESC|MESC|ESE14|ESBRUCE|AINV15|R1E|IMNESC|NT2D1|HGPS|NCS|XEN|EMBRYO"
 OWN = {
@@ -140,6 +141,42 @@ def circular(cells: Cells, kinds: list[str], seeds: range) -> Iterator[Row]:
                 yield {"kind": kind, "data": cells.name, "version": version, **figures}
 
 
+def transfer(folder: Path, names: list[str]) -> pd.DataFrame:
+    """No label of the scored cell type: each is scored by what is made of the others."""
+    sets = {}
+    for name in names:
+        cells = Cells(folder, name)
+        cells.layer(cells.library)
+        sr.pp.prior(cells.adata, cells.adata.uns["network"])
+        sets[name] = cells.adata
+    rows = []
+    for method in ("zsum", "fitted"):
+        # The figures are those of the data sets that are left out in turn, whatever adata is.
+        found = sr.tl.transfer_grn(
+            sets[names[0]], evidence="chip", networks=sets, method=method, n_bootstrap=0, copy=True
+        )
+        rows.append(sr.get.metrics(found, wide=True)[METRICS])
+    for name, cells in sets.items():
+        alone = sr.tl.transfer_grn(cells, evidence="chip", n_bootstrap=0, copy=True)
+        rows.append(_judged(alone, f"{name} zsum, no networks"))
+    table = pd.concat(rows[:2])
+    table = table[~table.index.duplicated()].sort_index(level=0, sort_remaining=False)
+    return pd.concat([table.set_axis(table.index.map(" ".join)), *rows[2:]])
+
+
+def _judged(adata: ad.AnnData, name: str) -> pd.DataFrame:
+    """Compare the network with all pairs of the labelled TFs."""
+    edges = adata.varp["prior"].tocsr() != 0
+    tfs = np.flatnonzero(np.diff(edges.indptr))
+    sources, targets = np.repeat(tfs, adata.n_vars), np.tile(np.arange(adata.n_vars), len(tfs))
+    there = sources != targets
+    sources, targets = sources[there], targets[there]
+    labels = np.asarray(edges[sources, targets]).ravel()
+    found = np.asarray(adata.varp["grn"][sources, targets]).ravel()
+    figures = sr.metrics.evaluate(labels, found, sources, found)
+    return pd.DataFrame([figures], index=[name])[METRICS]
+
+
 def main() -> None:
     """Print the means over seeds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -152,7 +189,9 @@ def main() -> None:
     logging.getLogger("scregnet").setLevel(logging.ERROR)
     measure = {"table": table, "parts": parts, "size": size, "circular": circular}
     with sr.settings.override(progress_bar=False):
-        for part in options.part:
+        if "transfer" in options.part:
+            print(f"transfer\n{transfer(options.data, options.cells).round(3).to_string()}")
+        for part in [part for part in options.part if part in measure]:
             for name in options.cells:
                 found = measure[part](
                     Cells(options.data, name), options.kinds, range(options.seeds)

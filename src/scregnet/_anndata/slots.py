@@ -41,6 +41,18 @@ def fitted(adata: AnnData, key: str) -> Mapping[str, Any]:
     raise KeyError(msg)
 
 
+def labelled(adata: AnnData, key: str) -> Mapping[str, Any]:
+    """Return :func:`fitted`, or raise if the network was made without labelled pairs."""
+    entry = fitted(adata, key)
+    if len(entry["pairs"]) == 0:
+        msg = (
+            f"adata.uns[{key!r}] was made by sr.tl.transfer_grn without labels: there are no pairs "
+            "to judge it on. sr.get.metrics has its figures on the data sets given as networks=."
+        )
+        raise ValueError(msg)
+    return entry
+
+
 def keys_by_group(adata: AnnData, key: str, group: str | None = None) -> dict[str | None, str]:
     """Return the keys of the fitted networks that ``key`` and ``group`` stand for, by group.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted, read_groups
+from scregnet._anndata.slots import labelled, read_groups
 from scregnet._docs import doc
 from scregnet._genes.split import PARTS
 from scregnet._validate import check_choice, check_integer
@@ -75,7 +75,7 @@ def calibration(
     check_integer("n_bins", n_bins, minimum=2)
     data = resolve(adata, mod)
     return read_groups(
-        data, key, group, lambda member: _calibration(fitted(data, member), split, n_bins)
+        data, key, group, lambda member: _calibration(labelled(data, member), split, n_bins)
     )
 
 

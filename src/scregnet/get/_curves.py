@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted, nulls, read_groups
+from scregnet._anndata.slots import labelled, nulls, read_groups
 from scregnet._docs import doc
 from scregnet._genes.split import PARTS
 from scregnet._validate import check_choice
@@ -67,7 +67,7 @@ def curves(
     """
     check_choice("split", split, PARTS)
     data = resolve(adata, mod)
-    return read_groups(data, key, group, lambda member: _curves(fitted(data, member), split))
+    return read_groups(data, key, group, lambda member: _curves(labelled(data, member), split))
 
 
 def _curves(results: Mapping[str, Any], split: str) -> pd.DataFrame:

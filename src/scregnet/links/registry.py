@@ -23,6 +23,10 @@ LINK_METHODS: dict[str, str | type[LinkMethod]] = {
 """Name of a method to its class, or to ``"module:Class"``, which is imported on first use."""
 
 
+TRANSFER = "transfer"
+"""Name of the links of :func:`scregnet.tl.transfer_grn`, which no labelled pairs are fitted to."""
+
+
 def register_method(name: str, method: str | type[LinkMethod]) -> None:
     """Make a method known under ``name``.
 
@@ -75,6 +79,10 @@ def null_models() -> tuple[str, ...]:
 
 def load_fitted(name: str, state: dict[str, np.ndarray]) -> FittedLinks:
     """Return the fitted links that method ``name`` saved as ``state``."""
+    if name == TRANSFER:
+        from scregnet.links.transfer.links import TransferLinks
+
+        return TransferLinks.from_state(state)
     return method_class(name).fitted.from_state(state)
 
 

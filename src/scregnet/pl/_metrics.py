@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scregnet import get
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted, key_of_group
+from scregnet._anndata.slots import key_of_group, labelled
 from scregnet._docs import doc
 from scregnet.pl._figure import colours, finish, panels
 
@@ -78,7 +78,7 @@ def metrics(
     table = get.curves(adata, key=key, split=split)
     models = table["model"].unique().tolist()
     colour = dict(zip(models, colours(palette, models, "models"), strict=True))
-    pairs = fitted(adata, key)["pairs"]
+    pairs = labelled(adata, key)["pairs"]
     label = pairs.loc[pairs["split"] == split, "label"]
 
     roc, precision_recall = axes = panels(ax, 2, figsize=figsize, dpi=dpi, default_size=(8.4, 4.2))

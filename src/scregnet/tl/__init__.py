@@ -6,6 +6,7 @@ from scregnet.tl._embed import embed
 from scregnet.tl._finetune import finetune
 from scregnet.tl._fit_grn import fit_grn
 from scregnet.tl._tf_activity import tf_activity
+from scregnet.tl._transfer_grn import transfer_grn
 from scregnet.tl._tune_grn import tune_grn
 
-__all__ = ["embed", "finetune", "fit_grn", "tf_activity", "tune_grn"]
+__all__ = ["embed", "finetune", "fit_grn", "tf_activity", "transfer_grn", "tune_grn"]

@@ -217,7 +217,8 @@ def _usable(
         most = f"{n.max():.3g} ({n.idxmax()})" if len(n) else "0"
         msg = (
             f"no TF has tmin={tmin} targets that cells express; the largest regulon has {most}. "
-            "Lower tmin or loosen the filters."
+            "Lower tmin or loosen the filters; TFs without a known edge, which a network made "
+            "without labels has only, need new_tfs=True and a filter such as top_n_targets=50."
         )
         raise ValueError(msg)
     return links[links["source"].isin(n.index[n >= tmin])].reset_index(drop=True)

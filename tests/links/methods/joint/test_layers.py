@@ -7,14 +7,9 @@ from scipy.special import expit
 
 from scregnet.links import Pairs
 from scregnet.links.evidence import EvidenceLayer
+from scregnet.links.forms.layers import columns_from_state, columns_state
 from scregnet.links.layer_alone import LayerAlone
-from scregnet.links.methods.joint.layers import (
-    Layers,
-    at_pairs,
-    columns_from_state,
-    columns_state,
-    layer_weights,
-)
+from scregnet.links.methods.joint.layers import Layers, at_pairs, layer_weights
 from scregnet.links.methods.joint.method import Joint
 from scregnet.links.methods.joint.pairs import known_pairs
 from scregnet.links.task import LinkTask

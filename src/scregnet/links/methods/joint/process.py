@@ -11,16 +11,11 @@ import numpy as np
 from scipy.special import expit
 
 from scregnet._logging import logger
+from scregnet.links.forms.layers import columns_from_state, columns_state
 from scregnet.links.forms.saved import State, check_ascending, read_floats, read_integers
 from scregnet.links.methods.joint.covariance import PairCovariance, Variances
 from scregnet.links.methods.joint.laplace import LogisticObjective, laplace_mode
-from scregnet.links.methods.joint.layers import (
-    Layers,
-    at_pairs,
-    columns_from_state,
-    columns_state,
-    layer_weights,
-)
+from scregnet.links.methods.joint.layers import Layers, at_pairs, layer_weights
 from scregnet.links.methods.joint.pairs import KnownPairs, from_state
 
 if TYPE_CHECKING:

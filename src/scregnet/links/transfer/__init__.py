@@ -1,0 +1,1 @@
+"""Scores of links in a cell type without labels, from what other experiments know."""

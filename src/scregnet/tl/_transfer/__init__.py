@@ -1,0 +1,1 @@
+"""The steps of :func:`scregnet.tl.transfer_grn`."""
