@@ -19,7 +19,7 @@ from scregnet._validate import check_choice, check_integer
 from scregnet.bm._new_links import first_new, known_codes, overlap
 from scregnet.bm._studies import RANDOM, SHUFFLED, Study, own_ablations, without_evidence
 from scregnet.links import LinkMethod, get_method, null_models
-from scregnet.metrics._metrics import METRICS
+from scregnet.metrics._metrics import METRICS, OF_THE_PAIRS
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.task import FitOptions, read_keywords
 
@@ -278,7 +278,7 @@ def _table(found: Mapping[str, _Result], names: list[str]) -> pd.DataFrame:
             if result is not None:
                 own = result.figures[metric]
                 figures = (own.value, own.low, own.high)
-                if name != FULL and metric != "prevalence":
+                if name != FULL and metric not in OF_THE_PAIRS:
                     ends = whole.minus(own, prevalence)
             rows.append((name, whole.split, metric, *figures, *ends, shared))
     columns = ["control", "split", "metric", "value", "low", "high", *DIFFERENCES, "top_overlap"]

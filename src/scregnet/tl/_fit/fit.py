@@ -16,7 +16,7 @@ from scregnet._threads import one_thread_each
 from scregnet.links import LinkTask, PlattCalibration, get_method, method_class, null_models
 from scregnet.metrics import evaluate
 from scregnet.metrics._bootstrap import interval, resample
-from scregnet.metrics._metrics import LOWER_IS_BETTER
+from scregnet.metrics._metrics import LOWER_IS_BETTER, OF_THE_PAIRS
 from scregnet.tl._fit.network import Calibrated, Network, all_links, scored
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def metric_rows(verdicts: Mapping[str, Verdict], method: str) -> list[tuple[Any,
         for figure in found.figures:
             more: tuple[Any, ...] = (None, np.nan, np.nan, np.nan)
             # Validation pairs chose the epoch and calibrated: a lead on them proves little.
-            is_compared = figure.split != "validation" and figure.metric != "prevalence"
+            is_compared = figure.split != "validation" and figure.metric not in OF_THE_PAIRS
             if nulls and name == method and is_compared:
                 parts = {null: verdicts[null].of_part(figure.split) for null in nulls}
                 rivals = {null: part[figure.metric] for null, part in parts.items()}
