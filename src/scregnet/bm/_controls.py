@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from mudata import MuData
 
     from scregnet.links import LinkTask
-    from scregnet.tl._fit.fit import Figure, Fit
+    from scregnet.tl._fit.fit import Fit
     from scregnet.tl._fit.folds import Folds
+    from scregnet.tl._fit.verdict import Figure
 
 FULL = "full"
 PERMUTED = "permuted genes"

@@ -19,9 +19,10 @@ from scregnet.bm._new_links import first_new, known_codes, overlap, rank_correla
 from scregnet.bm._perturbations import PERTURBATIONS, Given, Perturbed, cells_of_donors
 from scregnet.links.pairs.codes import decode_pairs
 from scregnet.metrics import lift
-from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls
+from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.task import FitOptions, device_of, make_task, read_keywords
+from scregnet.tl._fit.verdict import Verdict, judge_nulls
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
