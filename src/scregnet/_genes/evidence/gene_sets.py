@@ -20,17 +20,17 @@ from scregnet._genes.forms import LARGEST
 _AFTER_TF = re.compile(r"[_\s]+")
 
 
-def read_gmt(path: Path) -> dict[str, list[str]]:
+def read_gmt(path: Path, argument: str = "net") -> dict[str, list[str]]:
     """Read a GMT file, plain or gzip: name, description and genes of one set a line.
 
-    A weight after a gene (``GATA1,1.0``) is not read.
+    A weight after a gene (``GATA1,1.0``) is not read. ``argument`` is what messages call the file.
 
     Raises
     ------
     ValueError
         If it is no GMT file, or a name occurs twice.
     """
-    where = f"net={str(path)!r}"
+    where = f"{argument}={str(path)!r}"
     sets: dict[str, list[str]] = {}
     for number, line in enumerate(_text(path, where).splitlines(), start=1):
         if not line.strip():
