@@ -14,6 +14,7 @@ HEAVY = (
     "networkx",
     "numba",
     "optuna",
+    "rdata",
     "scanpy",
     "sklearn",
     "torch",

@@ -103,7 +103,7 @@ def test_what_is_read_without_a_header_is_logged(adata, tmp_path, caplog):
     with caplog.at_level(logging.INFO, "scregnet"):
         read_network(path, adata)
     assert caplog.messages == [
-        f"prior: {str(path)!r} has no header with source and target; its first columns are read "
+        f"prior={str(path)!r} has no header with source and target; its first columns are read "
         "as source, target, weight, from row 0 on: 'GATA1', 'KLF1', '2.0'",
         f"prior: 4 rows read from {str(path)!r}",
         "prior: 4 of 4 edges, 3 of 3 TFs, 3 of 3 targets are in adata.var_names",
@@ -159,7 +159,7 @@ BAD = {
     "renamed.csv": (b"PK\x03\x04\0\0", "is not a text file"),
     "renamed.csv.gz": (b"source,target\n", "is not a whole gzip file"),
     "cut.csv.gz": (gzip.compress(_comma().encode())[:-9], "is not a whole gzip file"),
-    "empty.csv": (b" \n", "is an empty file: prior has no edges"),
+    "empty.csv": (b" \n", "is an empty file: it has no edges"),
     "list.txt": (b"GATA1\nKLF1\n", "has one column, but needs .* Its first line is 'GATA1'"),
     "latin.csv": ("source,target\nGATA1,Äß\n".encode("latin-1"), "cannot be read as a table"),
     "ragged.csv": (b"source,target\nA,B\nA,B,C,D\n", r"cannot be read .*line 3"),

@@ -18,9 +18,9 @@ from scregnet.links.methods.scregnet.method import ScRegNet
 SMALL = {"n_trees": 0, "n_forest_trees": 20, "n_folds": 1, "show_progress_bar": False}
 METRICS = [
     *("auroc", "auprc", "auprc_ratio", "epr", "per_tf_auroc", "per_tf_auprc"),
-    *("brier", "ece", "prevalence"),
+    *("per_tf_auroc_5", "per_tf_auprc_5", "brier", "ece", "prevalence", "n_tfs_5"),
 ]
-SHOWN = ["difference", "difference_low", "difference_high", "top_overlap"]
+SHOWN = ["difference", "difference_low", "difference_high", "top_overlap", "top_overlap_lift"]
 
 
 def _modules():
@@ -57,7 +57,10 @@ class TestTable:
             "label_factors",
         ]
         assert list(table.columns) == [*METRICS, *SHOWN]
-        assert table.drop(index="full").notna().all(axis=None)
+        rest = table.drop(index="full")
+        assert rest.drop(columns="top_overlap_lift").notna().all(axis=None)
+        # A null model has no lift over itself.
+        assert rest.index[rest["top_overlap_lift"].isna()].tolist() == ["degree", "label_factors"]
 
     @pytest.mark.parametrize(
         "row, method, keywords",
@@ -82,7 +85,7 @@ class TestTable:
         expected = table.loc["full", "per_tf_auroc"] - table["per_tf_auroc"]
         for row, value in table["difference"].drop("full").items():
             assert value == pytest.approx(expected[row], abs=1e-12), row
-        assert table.loc["full", SHOWN].isna().tolist() == [True, True, True, False]
+        assert table.loc["full", SHOWN].isna().tolist() == [*[True] * 3, False, False]
         # The paired interval of the fit itself, to the better null model.
         fit = sr.tl.fit_grn(data, random_state=3, copy=True, **SMALL)
         own = sr.get.metrics(fit, split="test").query("model == 'joint'").set_index("metric")
@@ -97,21 +100,24 @@ class TestTable:
             assert table.loc[row, "difference_low"] > 0.2, row
             assert table.loc[row, "per_tf_auroc"] == pytest.approx(0.5, abs=0.15), row
         # No symbol of this data is of a family: that part of the method adds nothing.
-        difference, low, high, overlap = table.loc["no families", SHOWN]
+        difference, low, high, overlap, by_lift = table.loc["no families", SHOWN]
         assert difference == pytest.approx(0, abs=0.01)
         assert low <= 0 <= high
-        assert overlap >= 0.8
+        assert min(overlap, by_lift) >= 0.8
 
-    def test_overlap_is_that_of_the_first_new_links(self, study):
+    @pytest.mark.parametrize(
+        "by, column", [("probability", "top_overlap"), ("lift", "top_overlap_lift")]
+    )
+    def test_overlap_is_that_of_the_first_new_links(self, study, by, column):
         data, table = study
         first = {}
         for row, keywords in (("full", {}), ("shuffled cells", {"shuffle_expression": True})):
             fit = sr.tl.fit_grn(data, random_state=3, n_bootstrap=0, copy=True, **SMALL, **keywords)
-            links = sr.get.grn(fit, new_only=True, top_n=40)
+            links = sr.get.grn(fit, new_only=True, top_n=40, by=by)
             first[row] = set(zip(links["source"], links["target"], strict=True))
-        assert table.loc["full", "top_overlap"] == 1
+        assert table.loc["full", column] == 1
         shared = len(first["full"] & first["shuffled cells"])
-        assert table.loc["shuffled cells", "top_overlap"] == shared / 40 < 1
+        assert table.loc["shuffled cells", column] == shared / 40 < 1
 
 
 def test_out_of_fold_and_long():
@@ -125,7 +131,7 @@ def test_out_of_fold_and_long():
     full = table[table["control"] == "full"].set_index("metric")
     columns = ["value", "low", "high"]
     pd.testing.assert_frame_equal(full[columns], wanted[columns], check_exact=True)
-    for metric in METRICS[:-1]:
+    for metric in set(METRICS) - {"prevalence", "n_tfs_5"}:
         null = wanted.loc[metric, "best_null"]
         row = table[(table["control"] == null) & (table["metric"] == metric)][SHOWN[:3]].iloc[0]
         own = wanted.loc[metric, ["difference", "difference_low", "difference_high"]]
@@ -188,7 +194,8 @@ def test_a_collapsed_control_is_nan_and_a_collapsed_method_an_error(adata, net, 
     monkeypatch.setattr(ScRegNet, "fit", collapse)
     table = sr.bm.controls(adata, net, "scregnet", embedding=None, **QUICK)
     assert table.loc["no graph network"].isna().all()
-    assert table.drop(index=["full", "no graph network"]).notna().all(axis=None)
+    rest = table.drop(index=["full", "no graph network"], columns="top_overlap_lift")
+    assert rest.notna().all(axis=None)
     with pytest.raises(RuntimeError, match="training collapsed"):
         sr.bm.controls(adata, net, "scregnet", embedding=None, gnn=None, **QUICK)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -187,6 +188,111 @@ class TestFigures:
         calls.clear()
         with pytest.raises(RuntimeError, match="training collapsed"):
             sr.bm.stability(adata, net, perturbations=["fit"], n_repeats=1, **call)
+
+
+STORED = {"perturbations": ["seed", "halves"], "n_repeats": 2, "n_folds": 1, **SMALL}
+
+
+@pytest.fixture(scope="module")
+def stored(_simulated):
+    data, net = _simulated.copy(), _simulated.uns["network"]
+    sr.tl.fit_grn(data, net, n_folds=1, **FIT)
+    call = {"key_added": "grn", "return_links": True, "random_state": 0, **STORED}
+    return data, *sr.bm.stability(data, net, **call)
+
+
+class TestStored:
+    """What is kept next to the fitted network."""
+
+    def test_every_link_has_its_share_of_the_refits(self, stored):
+        data, _, links = stored
+        found = sr.get.grn(data)
+        columns = list(found.columns)
+        assert columns[columns.index("stability") + 1 :] == ["q", "in_prior", "split"]
+        assert found["stability"].isna().equals(found["in_prior"])
+        # Two fits with another seed, and twice two halves.
+        share = found.set_index(["source", "target"])["stability"].dropna()
+        assert set(np.round(share * 6)) <= set(range(7))
+        np.testing.assert_allclose(share * 6, np.round(share * 6), atol=1e-5)
+        # Each refit has top_n first new links, all of them stored.
+        assert share.sum() == pytest.approx(20, abs=1e-4)
+        wanted = (2 * links["seed"] + 4 * links["halves"]) / 6
+        first = pd.MultiIndex.from_frame(links[["source", "target"]].astype(str))
+        share.index = pd.MultiIndex.from_frame(share.index.to_frame().astype(str))
+        np.testing.assert_allclose(share[first], wanted, atol=1e-6)
+        assert 0 < share[first].mean() < 1
+
+    def test_places_are_those_of_the_network(self, stored):
+        data = stored[0]
+        network, values = data.varp["grn"], data.varp["grn_stability"]
+        assert values.dtype == np.float32
+        for part in ("indptr", "indices"):
+            np.testing.assert_array_equal(getattr(values, part), getattr(network, part))
+            assert not np.shares_memory(getattr(values, part), getattr(network, part))
+
+    def test_record_says_what_was_asked_for(self, stored):
+        data, table, _ = stored
+        record = data.uns["grn"]["stability"]
+        pd.testing.assert_frame_equal(record["table"], table, check_dtype=False)
+        params = dict(record["params"])
+        assert params.pop("perturbations").tolist() == ["seed", "halves"]
+        assert params == {
+            "n_repeats": 2,
+            "top_n": 20,
+            "by": "probability",
+            "donor": None,
+            "random_state": 0,
+            "n_fits": 6,
+        }
+
+    def test_it_survives_a_file_and_is_replaced_there(self, stored, tmp_path):
+        data = stored[0]
+        data.write_h5ad(tmp_path / "file.h5ad")
+        again = ad.read_h5ad(tmp_path / "file.h5ad")
+        pd.testing.assert_frame_equal(sr.get.grn(again), sr.get.grn(data), check_dtype=False)
+        assert again.uns["grn"]["stability"]["params"]["n_fits"] == 6
+        net = again.uns["network"]
+        sr.bm.stability(again, net, key_added="grn", **{**STORED, "perturbations": ["fit"]})
+        assert again.uns["grn"]["stability"]["params"]["n_fits"] == 2
+
+    def test_another_fit_of_that_name_removes_it(self, stored, net):
+        data = stored[0].copy()
+        sr.tl.fit_grn(data, net, "degree", n_folds=1, n_bootstrap=0, key_added="other")
+        assert "grn_stability" in data.varp
+        sr.tl.fit_grn(data, net, "degree", n_folds=1, n_bootstrap=0)
+        assert "grn_stability" not in data.varp
+        assert "stability" not in data.uns["grn"]
+        assert "stability" not in sr.get.grn(data)
+
+    def test_a_network_of_some_links_gets_theirs(self, adata, net):
+        sr.tl.fit_grn(adata, net, "degree", n_bootstrap=0, top_n_targets=30)
+        call = {"perturbations": ["edges"], "n_repeats": 2, "top_n": 20}
+        sr.bm.stability(adata, net, "degree", key_added="grn", **call)
+        found = sr.get.grn(adata)
+        assert len(found) == adata.varp["grn"].nnz == adata.varp["grn_stability"].nnz
+        assert found["stability"].max() == 1
+
+    def test_a_network_of_another_fit_is_refused_before_the_first_fit(
+        self, adata, net, monkeypatch
+    ):
+        sr.tl.fit_grn(adata, net, "degree", n_bootstrap=0)
+        adata.obs["half"] = np.repeat(["a", "b"], 60)
+        sr.tl.fit_grn(adata, net, "degree", n_bootstrap=0, groupby="half", key_added="by")
+        before = snapshot(adata)
+        monkeypatch.setattr(Degree, "fit", lambda *_, **__: pytest.fail("a fit was begun"))
+
+        def refused(error, message, prior=net, method="degree", key="grn", **how):
+            with pytest.raises(error, match=message):
+                sr.bm.stability(adata, prior, method, key_added=key, top_n=20, **how)
+
+        refused(KeyError, r"adata.uns\['none'\] is not there: call sr.tl.fit_grn", key="none")
+        for key in ("by", "by_a"):
+            refused(ValueError, f"key_added='{key}' is of a fit with groupby=", key=key)
+        refused(ValueError, "fitted with method='degree', and .* method='joint'", method="joint")
+        other = {"n_folds": 1, "n_models": 2}
+        refused(ValueError, "fitted otherwise .*: n_models=1, not 2; n_folds=5, not 1", **other)
+        refused(ValueError, "with other known edges", prior=net.iloc[:-3])
+        assert snapshot(adata) == before
 
 
 class TestPerturbations:

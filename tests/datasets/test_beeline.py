@@ -5,10 +5,8 @@ import hashlib
 import logging
 import re
 import shutil
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,7 +17,8 @@ import pytest
 
 from scregnet._settings import settings
 from scregnet.datasets import beeline
-from scregnet.datasets._beeline_fetch import Published, git_blob, registry
+from scregnet.datasets._beeline_fetch import Published, registry
+from scregnet.datasets._fetch import GIT_BLOB
 
 GENES = ["SOX2", "NA", "NAN", "NULL", "GATA4", "1"]
 TFS = [0, 1, 4]
@@ -272,36 +271,27 @@ def test_files_that_contradict(folder: Path, name: str, lines: list[str], messag
         beeline("hESC", path=folder)
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Callable[[Path], str]
+) -> Iterator[Path]:
     """A small published benchmark on a local server, its registry, and an empty cache."""
     site = tmp_path / "site"
     place = site / "STRING Dataset" / "mDC" / "TFs+500"
     write_set(place)
     write_split(place / "splits" / "official")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
+    address = serve(site)
     files = {
         path.relative_to(site).as_posix(): Published(
-            git_blob(path),
-            f"http://127.0.0.1:{server.server_port}/{quote(path.relative_to(site).as_posix())}",
+            GIT_BLOB.of(path),
+            f"{address}/{quote(path.relative_to(site).as_posix())}",
         )
         for path in site.rglob("*.csv")
     }
     monkeypatch.setattr("scregnet.datasets._beeline.registry", lambda: files)
     monkeypatch.setattr("scregnet.datasets._beeline_fetch.registry", lambda: files)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with settings.override(cache_dir=tmp_path / "cache"):
         yield site
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_fetch_fills_the_cache_once(published: Path) -> None:
@@ -358,8 +348,8 @@ def test_fetch_offline(published: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_git_blob(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"test content\n")
     # The example of the Git book.
-    assert git_blob(tmp_path / "x") == "d670460b4b4aece5915caf5c68d12f560a9fe3e4"
-    assert git_blob(tmp_path / "x") == hashlib.sha1(b"blob 13\0test content\n").hexdigest()
+    assert GIT_BLOB.of(tmp_path / "x") == "d670460b4b4aece5915caf5c68d12f560a9fe3e4"
+    assert GIT_BLOB.of(tmp_path / "x") == hashlib.sha1(b"blob 13\0test content\n").hexdigest()
 
 
 def test_registry_is_complete() -> None:

@@ -58,6 +58,27 @@ def test_label_frequency_gives_the_probability_of_being_listed(fitted_adata):
     assert bins["probability"].iloc[0] == pytest.approx(0.5 * 1.9 / 3)
 
 
+def test_folds_are_all_labelled_pairs_out_of_fold(adata, net):
+    sr.tl.fit_grn(adata, net, "degree", n_folds=2, n_bootstrap=0, show_progress_bar=False)
+    pairs = adata.uns["grn"]["pairs"]
+    bins = sr.get.calibration(adata, split="folds", n_bins=5)
+    wanted = sr.get.calibration(
+        _with_pairs(adata.copy(), pairs["out_of_fold"], pairs["label"]), n_bins=5
+    )
+    pd.testing.assert_frame_equal(bins, wanted)
+    assert bins["n_pairs"].sum() == len(pairs)
+    # Their weighted gap is the calibration error of the metrics, of as many bins.
+    fine = sr.get.calibration(adata, split="folds", n_bins=15)
+    gaps = (fine["n_pairs"] * (fine["probability"] - fine["frequency"]).abs()).sum()
+    table = sr.get.metrics(adata, split="folds", wide=True)
+    assert gaps / len(pairs) == pytest.approx(table.loc["degree", "ece"], abs=1e-6)
+
+
+def test_a_fit_without_folds_has_none(fitted_adata):
+    with pytest.raises(ValueError, match="split='folds': the network was fitted without folds"):
+        sr.get.calibration(fitted_adata, split="folds")
+
+
 def test_what_is_wrong_is_said(fitted_adata):
     with pytest.raises(ValueError, match="split='tset' is not known.*Did you mean 'test'"):
         sr.get.calibration(fitted_adata, split="tset")

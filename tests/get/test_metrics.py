@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import scregnet as sr
-from scregnet.tl._fit.fit import METRIC_COLUMNS
+from scregnet.tl._fit.verdict import METRIC_COLUMNS
 
 
 def test_tidy_copy(fitted_adata):

@@ -81,6 +81,7 @@ def test_intervals_are_quantiles_of_the_centred_replicates():
     assert found["epr"] == pytest.approx(tuple(np.quantile(values, [0.1, 0.9]) + shift))
     assert found.keys() == metrics.evaluate(*data).keys()
     assert np.isnan(found["prevalence"]).all()
+    assert np.isnan(found["n_tfs_5"]).all()
 
 
 def test_the_interval_is_as_wide_as_the_spread_over_new_pairs():
@@ -114,10 +115,10 @@ def test_the_figure_lies_in_its_interval_though_resampling_raises_it():
 
 def test_intervals_stay_where_the_metrics_live():
     intervals = metrics.bootstrap(
-        *make(40, 4, seed=2), n_bootstrap=50, rng=np.random.default_rng(0)
+        *make(80, 4, seed=2), n_bootstrap=50, rng=np.random.default_rng(0)
     )
     for metric, (low, high) in intervals.items():
-        if metric not in ("prevalence", "auprc_ratio", "epr"):
+        if metric not in ("prevalence", "n_tfs_5", "auprc_ratio", "epr"):
             assert 0 <= low <= high <= 1, metric
 
 
@@ -133,8 +134,26 @@ def test_no_tf_with_both_labels_has_no_per_tf_interval():
     intervals = metrics.bootstrap(
         [1, 1, 0], [0.3, 0.2, 0.1], ["A", "A", "B"], rng=np.random.default_rng(0)
     )
-    assert np.isnan(intervals["per_tf_auroc"]).all()
+    for metric in ("per_tf_auroc", "per_tf_auroc_5"):
+        assert np.isnan(intervals[metric]).all()
     assert intervals["auroc"] == (1, 1)
+
+
+def test_intervals_of_tfs_with_five_pairs_are_about_them_alone():
+    # Ten TFs with 40 edges and 40 non-edges, and thirty with one edge and one non-edge each.
+    rng = np.random.default_rng(0)
+    tfs = np.r_[np.repeat(np.arange(10), 80), np.repeat(np.arange(10, 40), 2)]
+    labels = np.arange(len(tfs)) % 2 == 0
+    scores = labels + rng.normal(size=len(labels))
+    figures = metrics.evaluate(labels, scores, tfs)
+    large = tfs < 10
+    assert figures["n_tfs_5"] == 10
+    assert figures["per_tf_auroc_5"] == metrics.per_tf(labels[large], scores[large], tfs[large])
+    assert figures["per_tf_auroc"] == metrics.per_tf(labels, scores, tfs)
+    found = metrics.bootstrap(labels, scores, tfs, rng=rng)
+    for metric in ("per_tf_auroc_5", "per_tf_auprc_5"):
+        low, high = found[metric]
+        assert low < figures[metric] < high
 
 
 def test_wrong_input_is_an_error():
@@ -189,7 +208,8 @@ class TestDifference:
         shift = difference - np.mean(values)
         expected = np.quantile(values, [0.025, 0.975]) + shift
         assert (low, high) == pytest.approx(tuple(expected))
-        assert np.isnan(found["prevalence"][1:]).all()
+        for metric in ("prevalence", "n_tfs_5"):
+            assert np.isnan(found[metric][1:]).all()
 
     def test_the_same_scores_do_not_differ(self):
         labels, scores, tfs, probabilities = make()
@@ -197,7 +217,8 @@ class TestDifference:
             labels, scores, 2 * scores + 1, tfs, rng=np.random.default_rng(0), n_bootstrap=20
         )
         assert "brier" not in found
-        del found["prevalence"]
+        for metric in ("prevalence", "n_tfs_5"):
+            assert found.pop(metric)[0] == 0
         for metric, ends in found.items():
             assert ends == (0, 0, 0), metric
 

@@ -60,6 +60,22 @@ def test_per_tf_is_the_mean_over_tfs_that_have_both_labels():
     assert np.isnan(metrics.per_tf([1, 1], [0.1, 0.2], ["A", "A"]))
 
 
+def test_tfs_with_few_pairs_can_be_left_out():
+    # A has 5 edges and 6 non-edges, B 4 edges, C 4 non-edges; B and C are ranked the wrong way.
+    tfs = np.repeat(["A", "B", "C"], [11, 20, 20])
+    labels = np.concatenate([np.arange(n) < k for n, k in ((11, 5), (20, 4), (20, 16))])
+    scores = np.where(tfs == "A", labels, ~labels) + np.arange(51) / 100
+    for metric in (metrics.auroc, metrics.auprc):
+        of_a = metric(labels[:11], scores[:11])
+        assert metrics.per_tf(labels, scores, tfs, metric, min_pairs=5) == of_a
+        assert metrics.per_tf(labels, scores, tfs, metric, min_pairs=4) < of_a - 0.2
+        assert np.isnan(metrics.per_tf(labels, scores, tfs, metric, min_pairs=6))
+        assert metrics.evaluate(labels, scores, tfs)[f"per_tf_{metric.__name__}_5"] == of_a
+    assert metrics.evaluate(labels, scores, tfs)["n_tfs_5"] == 1
+    with pytest.raises(ValueError, match="min_pairs must be at least 1, got 0"):
+        metrics.per_tf(labels, scores, tfs, min_pairs=0)
+
+
 @pytest.mark.parametrize("name", ["auroc", "auprc", "epr"])
 def test_what_cannot_be_ranked_is_an_error(name):
     metric = getattr(metrics, name)
@@ -126,9 +142,13 @@ def test_every_figure_is_that_of_its_own_function():
         "epr": metrics.epr(LABELS, SCORES),
         "per_tf_auroc": metrics.per_tf(LABELS, SCORES, TFS),
         "per_tf_auprc": metrics.per_tf(LABELS, SCORES, TFS, metrics.auprc),
+        # No TF has five edges.
+        "per_tf_auroc_5": pytest.approx(np.nan, nan_ok=True),
+        "per_tf_auprc_5": pytest.approx(np.nan, nan_ok=True),
         "brier": metrics.brier(LABELS, probabilities),
         "ece": metrics.ece(LABELS, probabilities),
         "prevalence": 0.25,
+        "n_tfs_5": 0,
     }
 
 

@@ -30,6 +30,16 @@ def test_points_are_those_of_the_frame(fitted_adata):
     np.testing.assert_allclose(spans, bins[["low", "high"]])
 
 
+def test_folds(adata, net):
+    sr.tl.fit_grn(adata, net, "degree", n_folds=2, n_bootstrap=0, show_progress_bar=False)
+    ax = sr.pl.calibration(adata, split="folds", show=False)
+    n = len(adata.uns["grn"]["pairs"])
+    assert ax.get_title() == f"Calibration out of fold ({n:,} pairs)"
+    bins = sr.get.calibration(adata, split="folds").query("n_pairs > 0")
+    points = ax.containers[1].lines[0].get_xydata()
+    np.testing.assert_array_equal(points, bins[["probability", "frequency"]])
+
+
 def test_no_pairs(fitted_adata):
     pairs = fitted_adata.uns["grn"]["pairs"]
     fitted_adata.uns["grn"]["pairs"] = pairs[pairs["split"] != "test"]

@@ -118,6 +118,7 @@ def test_layer_is_made_before_it_is_cut_to_the_genes(adata):
 def forms(tmp_path):
     path = tmp_path / "library.gmt"
     path.write_text("".join(f"{name}\tna\t" + "\t".join(g) + "\n" for name, g in SETS.items()))
+    LONG.to_csv(tmp_path / "library.tsv.gz", sep="\t", index=False)
     wide = LONG.assign(n=1.0).pivot_table(
         index=["source", "cell"], columns="target", values="n", fill_value=0
     )
@@ -128,13 +129,14 @@ def forms(tmp_path):
     )
     return {
         "gmt": (path, None),
+        "tsv": (str(tmp_path / "library.tsv.gz"), "cell"),
         "frame": (LONG, "cell"),
         "wide": (wide, "cell"),
         "table": (table, "cell"),
     }
 
 
-@pytest.mark.parametrize("form", ["gmt", "frame", "wide", "table"])
+@pytest.mark.parametrize("form", ["gmt", "tsv", "frame", "wide", "table"])
 def test_all_forms_give_the_same_layer(adata, tmp_path, form):
     other = adata.copy()
     sr.pp.evidence(adata, SETS, key="chip", exclude="LIVER")

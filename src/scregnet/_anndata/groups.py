@@ -35,8 +35,8 @@ class CellGroup:
         return self.rows
 
 
-SLOTS = ("null", "sd", "sign")
-"""Endings of the slots of ``varp`` that a fit writes next to the probabilities."""
+SLOTS = ("null", "sd", "sign", "stability")
+"""Endings of the slots of ``varp`` next to the probabilities. A new fit replaces or removes all."""
 
 
 def cell_groups(

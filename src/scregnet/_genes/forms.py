@@ -1,4 +1,4 @@
-"""Read a known network from a file, from pairs or from a mapping, as a frame of edges."""
+"""Read a table of edges from a file, and a known network from pairs or a mapping."""
 
 from __future__ import annotations
 
@@ -82,11 +82,14 @@ def _suffix(path: Path) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
-def read_file(path: Path, is_header: Callable[[list[str]], bool]) -> pd.DataFrame:
+def read_file(
+    path: Path, is_header: Callable[[list[str]], bool], argument: str = "prior"
+) -> pd.DataFrame:
     """Read a csv, tsv or txt file, all columns as text.
 
-    ``is_header`` tells whether names of columns include a source and a target. If they do not, the
-    first two columns are taken, and a third one if it holds weights or TRRUST's modes.
+    ``argument`` is what messages call the file. ``is_header`` tells whether names of columns
+    include a source and a target. If they do not, the first two columns are taken, and a third one
+    if it holds weights or TRRUST's modes.
 
     Raises
     ------
@@ -94,18 +97,18 @@ def read_file(path: Path, is_header: Callable[[list[str]], bool]) -> pd.DataFram
         The file has another suffix or is not a text of that kind, is larger than :data:`LARGEST`,
         or has less than two columns.
     """
-    name = repr(str(path))
+    name = f"{argument}={str(path)!r}"
     suffix = _suffix(path)
     if suffix not in SUFFIXES:
-        msg = f"prior={name} is a file of another kind than {READABLE}. Pass it as a frame."
+        msg = f"{name} is a file of another kind than {READABLE}. Pass it as a frame."
         raise ValueError(msg)
-    content = _content(path)
+    content = _content(path, name)
     first = _first_line(content)
     separator = _separator(first, SUFFIXES[suffix])
     columns = _fields(first, separator)
     if len(columns) < 2:
         msg = (
-            f"prior={name} has one column, but needs a source and a target. "
+            f"{name} has one column, but needs a source and a target. "
             f"Its first line is {first[:100]!r}."
         )
         raise ValueError(msg)
@@ -113,32 +116,31 @@ def read_file(path: Path, is_header: Callable[[list[str]], bool]) -> pd.DataFram
         frame = _parse(content, separator, name, header=0)
     else:
         frame = _named(_parse(content, separator, name, header=None), name)
-    logger.info("prior: %s rows read from %s", f"{len(frame):,}", name)
+    logger.info("%s: %s rows read from %r", argument, f"{len(frame):,}", str(path))
     return frame.reset_index(drop=True)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, name: str) -> bytes:
     """Return the bytes of a file, unpacked, and bound their number."""
-    name = repr(str(path))
     zipped = path.name.lower().endswith(".gz")
     try:
         with gzip.open(path, "rb") if zipped else path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        msg = f"prior={name} is not a whole gzip file: {error}."
+        msg = f"{name} is not a whole gzip file: {error}."
         raise ValueError(msg) from error
     if len(content) > LARGEST:
         msg = (
-            f"prior={name} holds more than {LARGEST:,} bytes of text. "
+            f"{name} holds more than {LARGEST:,} bytes of text. "
             "Read the columns and rows that you need, and pass a frame."
         )
         raise ValueError(msg)
     if not content.strip():
-        msg = f"prior={name} is an empty file: prior has no edges."
+        msg = f"{name} is an empty file: it has no edges."
         raise ValueError(msg)
     # A text has no byte 0; a spreadsheet or a pickle that was renamed has.
     if b"\0" in content[:100_000]:
-        msg = f"prior={name} is not a text file. It must be {READABLE}, whatever its name says."
+        msg = f"{name} is not a text file. It must be {READABLE}, whatever its name says."
         raise ValueError(msg)
     return content
 
@@ -179,7 +181,7 @@ def _parse(content: bytes, separator: str, name: str, *, header: int | None) -> 
             encoding="utf-8-sig",
         )
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        msg = f"prior={name} cannot be read as a table: {str(error).strip()}."
+        msg = f"{name} cannot be read as a table: {str(error).strip()}."
         raise ValueError(msg) from error
 
 
@@ -187,7 +189,7 @@ def _named(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """Name the columns of a table whose first row does not name a source and a target."""
     if _mostly(pd.to_numeric(rows[1], errors="coerce").notna()):
         msg = (
-            f"prior={name} has numbers in its second column, such as {rows[1].iloc[-1]!r}, and "
+            f"{name} has numbers in its second column, such as {rows[1].iloc[-1]!r}, and "
             "no header that names a source and a target. Name the columns; or, if it is a table "
             "of regulators × targets, pass pd.read_csv(path, index_col=0)."
         )
@@ -198,7 +200,7 @@ def _named(rows: pd.DataFrame, name: str) -> pd.DataFrame:
         columns |= {} if third is None else {2: third}
     frame = rows.iloc[start:, : len(columns)].rename(columns=columns)
     logger.info(
-        "prior: %s has no header with source and target; its first columns are read as %s, "
+        "%s has no header with source and target; its first columns are read as %s, "
         "from row %d on: %s",
         *(name, ", ".join(columns.values()), start, listed(frame.iloc[0])),
     )

@@ -1,9 +1,7 @@
-"""Read a known network in any of the usual forms and align it to the genes of an AnnData."""
+"""Align a known network, in any of the usual forms, to the genes of an AnnData."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,8 @@ import scipy.sparse as sp
 
 from scregnet._anndata.access import check_names
 from scregnet._genes.complexes import treat_complexes
-from scregnet._genes.forms import mapping_edges, pair_edges, path_of, read_file
+from scregnet._genes.edges import file_edges, object_edges
+from scregnet._genes.forms import path_of
 from scregnet._genes.names import (
     gene_ids,
     likely_cause,
@@ -23,29 +22,13 @@ from scregnet._genes.names import (
     warn_if_ambiguous,
     warn_if_poor,
 )
-from scregnet._genes.signs import (
-    COLUMNS,
-    known_signs,
-    merge_signs,
-    outside_counts,
-    read_signs,
-    signs_of_matrix,
-)
+from scregnet._genes.signs import known_signs, outside_counts, signs_of_matrix
 from scregnet._logging import logger
-from scregnet._validate import listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from scregnet.links.signs.known import KnownSigns
-
-# In lower case. First decoupler's name, then those of arboreto, BEELINE and others.
-_ALIASES = {
-    "source": ("source", "tf", "gene1", "regulator", "regulators"),
-    "target": ("target", "gene2", "targets"),
-    "weight": ("weight", "importance", "edgeweight", "weights"),
-    "sign": COLUMNS,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,167 +107,21 @@ def read_network(
         path = path_of(prior, adata.varp)
         if path is None:
             return _from_matrix(adata.varp[prior], adata, "varp", adata.uns.get(prior))
-        edges, form = _frame_edges(read_file(path, _is_header))[0], "file"
+        edges, form = file_edges(path), "file"
     elif sp.issparse(prior) or (isinstance(prior, np.ndarray) and not _holds_names(prior)):
         return _from_matrix(prior, adata, "matrix")
     else:
-        edges, form = _edges_of_object(prior)
+        edges, form = object_edges(prior)
     edges, complexes = treat_complexes(
-        _checked(edges), gene_ids(adata, gene_symbols), expand=expand_complexes
+        edges, gene_ids(adata, gene_symbols), expand=expand_complexes
     )
     network = _from_names(edges, adata, form, gene_symbols)
     return replace(network, report={**network.report, **complexes})
 
 
-def _edges_of_object(prior: object) -> tuple[pd.DataFrame, str]:
-    """Edges between names in an object, and which form it has."""
-    # If networkx was never imported, nobody holds one of its graphs.
-    networkx = sys.modules.get("networkx")
-    # A graph is iterable too, and so is a frame.
-    if networkx is not None and isinstance(prior, networkx.Graph):
-        return _graph_edges(prior), "graph"
-    if isinstance(prior, pd.DataFrame):
-        return _frame_edges(prior)
-    if isinstance(prior, Mapping):
-        return mapping_edges(prior), "mapping"
-    if isinstance(prior, Iterable) and not isinstance(prior, (bytes, bytearray)):
-        return pair_edges(prior), "pairs"
-    msg = (
-        "prior must be a frame, a path, pairs of names, a mapping, a networkx.DiGraph, "
-        f"a key of adata.varp or a square matrix, got {type(prior).__name__}."
-    )
-    raise TypeError(msg)
-
-
 def _holds_names(array: np.ndarray) -> bool:
     """Whether an array holds pairs of names, not numbers."""
     return array.dtype.kind in "OU" and array.size > 0 and isinstance(array.flat[0], str)
-
-
-def _is_header(names: list[str]) -> bool:
-    """Whether names of columns include those of a source and a target."""
-    header = pd.DataFrame(columns=names)
-    return all(_column(header, role) is not None for role in ("source", "target"))
-
-
-def _frame_edges(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Edges of a long or a wide frame, and which of the two it is."""
-    columns = {role: _column(frame, role) for role in _ALIASES}
-    if columns["source"] is not None and columns["target"] is not None:
-        return _long_edges(frame, columns), "frame"
-    # Names on both axes and numbers everywhere: a wide frame. Default integer labels are no names.
-    named = all(pd.api.types.infer_dtype(axis) == "string" for axis in (frame.index, frame.columns))
-    if named and all(pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes):
-        return _wide_edges(frame), "wide frame"
-    msg = (
-        f"prior has columns {listed(frame.columns)}, but needs 'source' and 'target' (and, "
-        "optional, 'weight'), or gene names on both axes with regulators in rows. "
-        "Rename them: prior.rename(columns={'...': 'source', '...': 'target'})."
-    )
-    raise ValueError(msg)
-
-
-def _column(frame: pd.DataFrame, role: str) -> Any:
-    """The column with the source, target or weight: decoupler's name, else the only alias."""
-    if list(frame.columns).count(role) == 1:
-        return role
-    found = [column for column in frame.columns if str(column).lower() in _ALIASES[role]]
-    if len(found) > 1:
-        msg = (
-            f"prior has several columns for the {role}: {listed(found)}. "
-            f"Keep one, or name it {role!r}."
-        )
-        raise ValueError(msg)
-    return found[0] if found else None
-
-
-def _long_edges(frame: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
-    found = {role: column for role, column in columns.items() if column is not None}
-    renamed = [f"{column} → {role}" for role, column in found.items() if str(column) != role]
-    if renamed:
-        logger.info("prior: columns read as %s", ", ".join(renamed))
-    edges = pd.DataFrame({role: frame[column].to_numpy() for role, column in found.items()})
-    if "sign" in found:
-        edges["sign"] = read_signs(frame[found["sign"]])
-    return edges.assign(weight=edges.get("weight", 1.0))
-
-
-def _wide_edges(frame: pd.DataFrame) -> pd.DataFrame:
-    for axis, names in (("index", frame.index), ("columns", frame.columns)):
-        if not names.is_unique:
-            twice = listed(names[names.duplicated()].unique(), 5)
-            msg = f"prior has gene names twice in its {axis}: {twice}."
-            raise ValueError(msg)
-    values = frame.to_numpy(dtype=np.float64)
-    # NaN is not zero, so it becomes an edge here, and the check of weights reports it.
-    rows, cols = np.nonzero(values)
-    return pd.DataFrame(
-        {"source": frame.index[rows], "target": frame.columns[cols], "weight": values[rows, cols]}
-    )
-
-
-def _graph_edges(graph: Any) -> pd.DataFrame:
-    if not graph.is_directed():
-        msg = (
-            "prior is an undirected graph, so it does not say which gene regulates which; "
-            "pass a networkx.DiGraph with edges regulator → target."
-        )
-        raise ValueError(msg)
-    edges = list(graph.edges(data="weight", default=1.0))
-    return pd.DataFrame(edges, columns=["source", "target", "weight"])
-
-
-def _checked(edges: pd.DataFrame) -> pd.DataFrame:
-    """Edges with names as text and weights as numbers; raise if a row is unusable or repeated."""
-    if edges.empty:
-        msg = "prior has no edges."
-        raise ValueError(msg)
-    for role in ("source", "target"):
-        missing = edges[role].isna().to_numpy()
-        if missing.any():
-            msg = (
-                f"prior has {missing.sum()} missing {role} names (first in row "
-                f"{missing.argmax()}). Drop those rows; if a gene is called 'NA' or 'NAN', "
-                "read the file with keep_default_na=False."
-            )
-            raise ValueError(msg)
-    named = pd.DataFrame(
-        {
-            "source": edges["source"].astype(str).to_numpy(),
-            "target": edges["target"].astype(str).to_numpy(),
-            "weight": _weights(edges["weight"]),
-        }
-    )
-    if "sign" in edges:
-        named = merge_signs(named.assign(sign=edges["sign"].to_numpy()))
-        # An unknown sign counts as positive: the matrix has no other place for it.
-        named["weight"] = named["weight"].abs() * np.where(named["sign"] < 0, -1, 1)
-    else:
-        named["sign"] = np.sign(named["weight"]).astype(np.int8)
-    twice = named.duplicated(["source", "target"])
-    if twice.any():
-        repeated = named.loc[twice, ["source", "target"]].itertuples(index=False)
-        msg = (
-            f"prior has {int(twice.sum())} duplicated edges: "
-            f"{listed((f'{source} → {target}' for source, target in repeated), 5)}. "
-            "Keep one of each: prior.drop_duplicates(['source', 'target'])."
-        )
-        raise ValueError(msg)
-    return named
-
-
-def _weights(column: pd.Series) -> np.ndarray:
-    """Weights as float64, also those written as text."""
-    weights = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    bad = ~np.isfinite(weights)
-    if bad.any():
-        row = int(bad.argmax())
-        msg = (
-            f"prior has {int(bad.sum())} weights that are not finite numbers, "
-            f"such as {column.iloc[row]!r} in row {row}."
-        )
-        raise ValueError(msg)
-    return weights
 
 
 def _from_names(

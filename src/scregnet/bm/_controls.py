@@ -19,17 +19,20 @@ from scregnet._validate import check_choice, check_integer
 from scregnet.bm._new_links import first_new, known_codes, overlap
 from scregnet.bm._studies import RANDOM, SHUFFLED, Study, own_ablations, without_evidence
 from scregnet.links import LinkMethod, get_method, null_models
-from scregnet.metrics._metrics import METRICS
+from scregnet.metrics import lift
+from scregnet.metrics._metrics import METRICS, OF_THE_PAIRS
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.task import FitOptions, read_keywords
 
 if TYPE_CHECKING:
+    import scipy.sparse as sp
     from anndata import AnnData
     from mudata import MuData
 
     from scregnet.links import LinkTask
-    from scregnet.tl._fit.fit import Figure, Fit
+    from scregnet.tl._fit.fit import Fit
     from scregnet.tl._fit.folds import Folds
+    from scregnet.tl._fit.verdict import Figure
 
 FULL = "full"
 PERMUTED = "permuted genes"
@@ -48,6 +51,7 @@ SET_BY_CONTROLS = (
 """Options of a fit that are set here, or that concern what is written."""
 
 DIFFERENCES = ["difference", "difference_low", "difference_high"]
+OVERLAPS = ["top_overlap", "top_overlap_lift"]
 
 
 @doc
@@ -103,10 +107,12 @@ def controls(
     - the metrics on the test pairs, or out of fold on all labelled pairs if ``n_folds`` is above 1;
     - ``difference``, ``difference_low``, ``difference_high``: ``metric`` of ``full`` minus that of
       the control, and its 95 %% interval by a paired bootstrap;
-    - ``top_overlap``: share of the first ``n_top`` new links of ``full`` that the control shares.
+    - ``top_overlap``: share of the first ``n_top`` new links of ``full`` that the control shares;
+    - ``top_overlap_lift``: the same of the first ones by lift over the better null model, NaN for
+      null models.
 
     Without ``wide``, the columns are ``control``, ``split``, ``metric``, ``value``, ``low``,
-    ``high``, the differences and ``top_overlap``. A fit that diverged or collapsed is NaN.
+    ``high``, the differences and the overlaps. A fit that diverged or collapsed is NaN.
     ``adata`` is not changed.
 
     Raises
@@ -162,6 +168,9 @@ class _Result:
     figures: dict[str, Figure]
     top: np.ndarray
     """Codes of the first new links."""
+
+    top_lift: np.ndarray | None
+    """The same by lift; ``None`` for a null model."""
 
 
 def _versions(
@@ -226,8 +235,11 @@ def _fit_all(
     known = known_codes(labelled, n_genes)
     folds = _folds(labelled, versions[0].options, versions[0].method)
     found = {}
-    with progress_bar(title, len(versions), show=show_progress_bar, unit="fit") as bar:
-        for done, version in enumerate(versions):
+    nulls: list[tuple[float, sp.csr_matrix]] = []
+    # The null models come first: what the others add to them is their lift.
+    ordered = sorted(versions, key=lambda version: not version.method.is_null)
+    with progress_bar(title, len(ordered), show=show_progress_bar, unit="fit") as bar:
+        for done, version in enumerate(ordered):
             fit = study.fit(
                 version.name,
                 version.method_name,
@@ -240,10 +252,18 @@ def _fit_all(
             )
             if fit is not None:
                 network = fit.network(candidates, n_genes)[0]
-                found[version.name] = _Result(_figures(fit), first_new(network, known, n_top))
+                top, top_lift = first_new(network, known, n_top), None
+                if version.method.is_null:
+                    nulls.append((fit.verdict.calibration.loss, network))
+                elif nulls:
+                    # The one that fits the validation pairs better, as in a fit.
+                    _, null = min(nulls, key=lambda pair: pair[0])
+                    network.data = lift(network.data, null.data)
+                    top_lift = first_new(network, known, n_top)
+                found[version.name] = _Result(_figures(fit), top, top_lift)
             elif version.name == FULL:
                 # There is nothing to compare the controls with.
-                study.check()
+                raise study.failures[-1]
             if bar is not None:
                 bar(done, {})
     return found
@@ -272,24 +292,33 @@ def _table(found: Mapping[str, _Result], names: list[str]) -> pd.DataFrame:
     rows = []
     for name in names:
         result = found.get(name)
-        shared = np.nan if result is None else overlap(full.top, result.top)
+        shared = _overlaps(full, result)
         for metric, whole in full.figures.items():
             figures, ends = (np.nan,) * 3, (np.nan,) * 3
             if result is not None:
                 own = result.figures[metric]
                 figures = (own.value, own.low, own.high)
-                if name != FULL and metric != "prevalence":
+                if name != FULL and metric not in OF_THE_PAIRS:
                     ends = whole.minus(own, prevalence)
-            rows.append((name, whole.split, metric, *figures, *ends, shared))
-    columns = ["control", "split", "metric", "value", "low", "high", *DIFFERENCES, "top_overlap"]
+            rows.append((name, whole.split, metric, *figures, *ends, *shared))
+    columns = ["control", "split", "metric", "value", "low", "high", *DIFFERENCES, *OVERLAPS]
     return pd.DataFrame(rows, columns=columns)
 
 
+def _overlaps(full: _Result, other: _Result | None) -> tuple[float, float]:
+    """Return the share of the first new links that are the same, by probability and by lift."""
+    if other is None:
+        return np.nan, np.nan
+    if full.top_lift is None or other.top_lift is None:
+        return overlap(full.top, other.top), np.nan
+    return overlap(full.top, other.top), overlap(full.top_lift, other.top_lift)
+
+
 def _one_row_a_control(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the values of all metrics, the differences of one, and the overlap."""
+    """Return the values of all metrics, the differences of one, and the overlaps."""
     values = table.pivot(index="control", columns="metric", values="value")
     chosen = table[table["metric"] == metric].set_index("control")
     wide = values.reindex(index=chosen.index, columns=table["metric"].unique())
-    wide = wide.join(chosen[[*DIFFERENCES, "top_overlap"]])
+    wide = wide.join(chosen[[*DIFFERENCES, *OVERLAPS]])
     # The names would be printed as an empty line.
     return wide.rename_axis(index=None, columns=None)

@@ -17,11 +17,13 @@ from scregnet._progress import progress_bar
 from scregnet._validate import check_choice, check_integer
 from scregnet.bm._new_links import first_new, known_codes, overlap, rank_correlation
 from scregnet.bm._perturbations import PERTURBATIONS, Given, Perturbed, cells_of_donors
+from scregnet.bm._stored_stability import check_network, store
 from scregnet.links.pairs.codes import decode_pairs
 from scregnet.metrics import lift
-from scregnet.tl._fit.fit import Fit, Verdict, fit_links, judge_nulls
+from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.task import FitOptions, device_of, make_task, read_keywords
+from scregnet.tl._fit.verdict import Verdict, judge_nulls
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -50,6 +52,7 @@ def stability(
     by: str = "probability",
     n_repeats: int = 3,
     return_links: bool = False,
+    key_added: str | None = None,
     device: str | None = None,
     random_state: int | None = 0,
     show_progress_bar: bool | None = None,
@@ -92,6 +95,10 @@ def stability(
         Refits of each kind.
     return_links
         Return the first new links of the full fit, too.
+    key_added
+        Key of a network in ``adata`` that :func:`scregnet.tl.fit_grn` fitted with the same method,
+        arguments and known edges: the stability of its links is written next to it. ``None`` writes
+        nothing.
     %(device)s
     random_state
         Seed of the full fit, and of what is drawn; ``None`` draws it.
@@ -110,15 +117,23 @@ def stability(
 
     With ``return_links`` also a frame of the first new links of the full fit, in falling order:
     ``source``, ``target``, the value of ``by``, and for each perturbation the share of its fits
-    that have the link among their first ``top_n`` new ones. ``adata`` is not changed.
+    that have the link among their first ``top_n`` new ones.
+
+    ``adata`` is changed only with ``key_added``, here ``key``. Sets the following fields:
+
+    - ``adata.varp[f"{key}_stability"]``: float32 CSR, row = regulator, column = target, at the
+      places of ``adata.varp[key]``: share of all refits that have the link among their first
+      ``top_n`` new ones; NaN for known edges. :func:`scregnet.get.grn` shows it.
+    - ``adata.uns[key]["stability"]``: ``params``, and the ``table`` that is returned.
 
     Raises
     ------
     KeyError
-        ``donor`` is not a column of ``adata.obs``.
+        ``donor`` is not a column of ``adata.obs``, or there is no network ``key_added``.
     ValueError
         A perturbation is not known, ``"donors"`` lacks ``donor``, there are no more than ``top_n``
-        new links, ``by="lift"`` is asked of a null model, or what a fit raises.
+        new links, ``by="lift"`` is asked of a null model, the network ``key_added`` is of another
+        fit, or what a fit raises.
     RuntimeError
         The full fit or every refit diverged or collapsed.
 
@@ -147,12 +162,15 @@ def stability(
     options.check_pairs(labelled)
     tfs, known = candidate_tfs(data, labelled), known_codes(labelled, data.n_vars)
     _check_enough(top_n, len(tfs) * (data.n_vars - 1) - len(known))
+    if key_added is not None:
+        check_network(data, key_added, method, chosen, options, known)
 
     fits = _Fits(data, method, chosen, options, by, tfs, known, top_n, device_of(device, chosen))
     given = Given(labelled, fits.folds(labelled, seed), None, seed)
     perturbed = Perturbed(given, data.n_obs, data.n_vars, fits.folds, donors)
     runs = [(name, repeat) for name in names for repeat in range(n_repeats)]
     rows, kept = [], {name: np.zeros((0, top_n), bool) for name in names}
+    tops: list[np.ndarray] = []
     title = f"stability of {method}"
     with progress_bar(title, len(runs) + 1, show=show_progress_bar, unit="fit") as bar:
         full = fits.fit(given)
@@ -161,10 +179,14 @@ def stability(
                 bar(done, {})
             found = fits.try_fits(f"{name}, repeat {repeat}", perturbed.versions(name, repeat))
             rows.append((name, repeat, *_alike(full, found)))
+            tops += [one.top for one in found]
             kept[name] = np.vstack([kept[name], *(np.isin(full.top, one.top) for one in found)])
             logger.info("%s: %s, repeat %d: overlap %.2f, rank correlation %.3f", title, *rows[-1])
     fits.check(len(runs))
     table = pd.DataFrame(rows, columns=COLUMNS)
+    if key_added is not None:
+        asked = {"perturbations": names, "n_repeats": n_repeats, "top_n": top_n, "by": by}
+        store(data, key_added, tops, known, table, {**asked, "donor": donor, "random_state": seed})
     return (table, _links(full, kept, data.var_names, by)) if return_links else table
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from scregnet._anndata.evidence import layer_names
 from scregnet._logging import logger
-from scregnet.tl._fit.fit import METRIC_COLUMNS, Fit, Verdict, fit_links, judge_nulls, metric_rows
+from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.task import FitOptions, device_of, make_task
+from scregnet.tl._fit.verdict import METRIC_COLUMNS, Verdict, judge_nulls, metric_rows
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
-from scregnet._logging import logger
 from scregnet._settings import settings
+from scregnet.datasets._fetch import GIT_BLOB, fetch_file
 
 _GITHUB = "https://raw.githubusercontent.com"
 REPOSITORIES = {
@@ -41,12 +40,6 @@ def registry() -> dict[str, Published]:
     }
 
 
-def git_blob(path: Path) -> str:
-    """Return git's id of the content of a file: the SHA-1 of a short header and the bytes."""
-    content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-
-
 def fetch(folder: str) -> Path:
     """Fetch all published files of one data set into the cache; return the cache's data folder.
 
@@ -64,56 +57,12 @@ def fetch(folder: str) -> Path:
     ValueError
         If a downloaded file is not the published one; it is not kept.
     """
-    import pooch
-    from requests import RequestException
-
     root = settings.cache_dir / "beeline"
-    wanted = {name: file for name, file in registry().items() if name.startswith(f"{folder}/")}
-    keeper = pooch.create(
-        root,
-        base_url="",
-        registry=dict.fromkeys(wanted),
-        urls={n: f.url for n, f in wanted.items()},
+    otherwise = (
+        f"get the folder {folder!r} on another machine (github.com/zpliulab/GENELink, "
+        "'Dataset/Benchmark Dataset') and name the folder that holds it with path=."
     )
-    for name, file in wanted.items():
-        # Pooch takes a cached file as it is, so a damaged one has to go first.
-        held = root / name
-        if held.is_file() and git_blob(held) != file.git_blob:
-            logger.warning("%s is not the published file; fetching it again.", held)
-            held.unlink()
-        try:
-            keeper.fetch(name, downloader=_Checked(name, file.git_blob))
-        except RequestException as error:
-            msg = (
-                f"could not download {name!r} from {file.url}: {error}. Without internet, get the "
-                f"folder {folder!r} on another machine (github.com/zpliulab/GENELink, "
-                "'Dataset/Benchmark Dataset') and name the folder that holds it with path=."
-            )
-            raise ConnectionError(msg) from error
+    for name, file in registry().items():
+        if name.startswith(f"{folder}/"):
+            fetch_file(root, name, file.url, GIT_BLOB, file.git_blob, otherwise=otherwise)
     return root
-
-
-class _Checked:
-    """A downloader for pooch that raises if the content is not the published one.
-
-    Pooch then removes its temporary file. Its own check does not know git's ids, and the
-    repositories publish no other hashes.
-    """
-
-    def __init__(self, name: str, expected: str) -> None:
-        self.name, self.expected = name, expected
-
-    def __call__(
-        self, url: str, output_file: Any, pooch: Any, *, check_only: bool = False
-    ) -> bool | None:
-        from pooch import HTTPDownloader
-
-        outcome = HTTPDownloader(timeout=60)(url, output_file, pooch, check_only=check_only)
-        if not check_only and (found := git_blob(Path(output_file))) != self.expected:
-            msg = (
-                f"{self.name!r} as downloaded from {url} is not the published file (git blob "
-                f"{found}, expected {self.expected}); it was not kept. "
-                "A proxy may have sent an error page instead."
-            )
-            raise ValueError(msg)
-        return outcome

@@ -28,7 +28,7 @@ def calibration(
     *,
     key: str = "grn",
     group: str | None = None,
-    split: Literal["train", "validation", "test"] = "test",
+    split: Literal["train", "validation", "test", "folds"] = "test",
     n_bins: int = 10,
     mod: str = "rna",
 ) -> pd.DataFrame:
@@ -42,7 +42,9 @@ def calibration(
     %(adata)s
     %(key)s
     %(groups)s
-    %(split)s
+    split
+        Labelled pairs to use: ``"train"``, ``"validation"``, ``"test"``, or ``"folds"``, which are
+        all of them with the probabilities out of fold that are delivered.
     n_bins
         Number of bins of equal width between 0 and 1.
     %(mod)s
@@ -62,7 +64,7 @@ def calibration(
     KeyError
         There is no fitted network named ``key``, or no such ``group``.
     ValueError
-        The split has no labelled pairs, or ``n_bins`` is below 2.
+        The split has no labelled pairs, the fit has no folds, or ``n_bins`` is below 2.
 
     Examples
     --------
@@ -71,7 +73,7 @@ def calibration(
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> bins = sr.get.calibration(adata, n_bins=5)
     """
-    check_choice("split", split, PARTS)
+    check_choice("split", split, (*PARTS, "folds"))
     check_integer("n_bins", n_bins, minimum=2)
     data = resolve(adata, mod)
     return read_groups(
@@ -81,11 +83,20 @@ def calibration(
 
 def _calibration(results: Mapping[str, Any], split: str, n_bins: int) -> pd.DataFrame:
     pairs = results["pairs"]
-    part = pairs[pairs["split"] == split]
+    if split == "folds":
+        part, column = pairs, "out_of_fold"
+        if column not in pairs:
+            msg = (
+                "split='folds': the network was fitted without folds. Take split='test', or call "
+                "sr.tl.fit_grn with n_folds above 1."
+            )
+            raise ValueError(msg)
+    else:
+        part, column = pairs[pairs["split"] == split], "probability"
     if len(part) == 0:
         msg = f"split={split!r} has no labelled pairs."
         raise ValueError(msg)
-    probability = part["probability"].to_numpy(dtype=float)
+    probability = part[column].to_numpy(dtype=float)
     probability = float(results["params"]["label_frequency"]) * probability
     return _bins(probability, part["label"].to_numpy() == 1, n_bins)
 

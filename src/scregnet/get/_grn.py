@@ -50,7 +50,7 @@ def grn(
     Returns
     -------
     Frame with one row per link, in falling order of ``by``, ties by ``adata.var_names``. ``null``,
-    ``lift``, ``sd`` and ``sign`` are there if the fit wrote their slot:
+    ``lift``, ``sd``, ``sign`` and ``stability`` are there if their slot is:
 
     - ``source``: name of the regulator, a row of ``adata.varp[key]``;
     - ``target``: name of the regulated gene, a column of ``adata.varp[key]``;
@@ -59,6 +59,8 @@ def grn(
     - ``lift``: logit of ``weight`` minus logit of ``null`` (:ref:`lift`);
     - ``sd``: standard deviation of ``weight`` over the members of an ensemble;
     - ``sign``: 1 activates, -1 represses; in between, how sure a prediction is; NaN if unknown;
+    - ``stability``: share of refits that have the link among their first new ones, NaN for a known
+      edge (:func:`scregnet.bm.stability`);
     - ``q``: expected share of false links among all stored links, known ones included, that are at
       least as probable (:ref:`q-of-links`);
     - ``in_prior``: whether the link is a known edge;

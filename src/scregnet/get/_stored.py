@@ -34,7 +34,7 @@ class StoredNetwork:
         self.matrix = network(adata, key)
 
     def values(self, name: str) -> np.ndarray | None:
-        """Return one value per stored link: ``"null"``, ``"sd"`` or ``"sign"``; or ``None``."""
+        """Return one value per stored link, such as ``"null"`` or ``"sign"``; or ``None``."""
         return link_values(self._adata, self.key, name)
 
     @cached_property
@@ -128,7 +128,7 @@ class Links:
         }
         if self.network.null is not None:
             columns |= {"null": self._values("null"), "lift": self.lift}
-        for name in ("sd", "sign"):
+        for name in ("sd", "sign", "stability"):
             if (values := self._values(name)) is not None:
                 columns[name] = values
         columns["q"] = self.network.false_share.at(self.weights)

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scregnet._validate import check_integer, check_interval
-from scregnet.metrics._metrics import bins, check_probabilities, check_scores
+from scregnet.metrics._metrics import (
+    ENOUGH_PAIRS,
+    OF_THE_PAIRS,
+    bins,
+    check_probabilities,
+    check_scores,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -49,8 +55,8 @@ def bootstrap(
 
     Returns
     -------
-    Metric → lower and upper end. Both are NaN for ``prevalence``, which resampling does not change,
-    and for per-TF metrics if no TF has both kinds of pairs.
+    Metric → lower and upper end. Both are NaN for ``prevalence`` and ``n_tfs_5``, which resampling
+    does not change, and for per-TF metrics if no TF has enough pairs of both kinds.
 
     Raises
     ------
@@ -115,8 +121,9 @@ def bootstrap_difference(
 
     Returns
     -------
-    Metric → difference, lower and upper end. The ends are NaN for ``prevalence``, which does not
-    depend on the model, and all three for per-TF metrics if no TF has both kinds of pairs.
+    Metric → difference, lower and upper end. The ends are NaN for ``prevalence`` and ``n_tfs_5``,
+    which do not depend on the model, and all three for per-TF metrics if no TF has enough pairs of
+    both kinds.
 
     Raises
     ------
@@ -196,7 +203,7 @@ def interval(
     level: float = 0.95,
 ) -> tuple[float, float]:
     """Return the percentile interval of a figure, or of the difference of two if ``paired``."""
-    if metric == "prevalence":
+    if metric in OF_THE_PAIRS:
         return float("nan"), float("nan")
     tails = [(1 - level) / 2, (1 + level) / 2]
     # The shift must not leave the range of the metric; ratios to chance end at 1 / prevalence.
@@ -227,8 +234,8 @@ class _Strata:
 class WeightedMetrics:
     """All metrics of one set of pairs, as functions of how often each pair counts.
 
-    Weights of one give what :func:`evaluate` returns. Weights are whole numbers; each TF with edges
-    and non-edges must keep some of both.
+    Weights of one give what :func:`evaluate` returns. Weights are whole numbers; each TF must keep
+    as many edges and non-edges as it has, as resamples do.
     """
 
     def __init__(
@@ -249,7 +256,11 @@ class WeightedMetrics:
         self._all = _Ranking(self.labels, scores, np.zeros(len(scores), np.intp))
         # Pairs of TFs with both kinds: the others have no ranking of their own.
         edges = np.bincount(self.groups, weights=self.labels)
-        both = (edges > 0) & (edges < np.bincount(self.groups))
+        rarer = np.minimum(edges, np.bincount(self.groups) - edges)
+        both = rarer > 0
+        # Every resample keeps the edges and non-edges of a TF, and so these TFs.
+        self._enough = rarer[both] >= ENOUGH_PAIRS
+        self._n_enough = float(self._enough.sum())
         self._rows = np.flatnonzero(both[self.groups])
         rows = self._rows
         self._per_tf = (
@@ -273,11 +284,16 @@ class WeightedMetrics:
             "epr": _epr(*curve, n_edges) / prevalence,
             "per_tf_auroc": float("nan"),
             "per_tf_auprc": float("nan"),
+            "per_tf_auroc_5": float("nan"),
+            "per_tf_auprc_5": float("nan"),
         }
         if self._per_tf is not None:
             curve = self._per_tf.cumulate(weights[self._rows])
-            figures["per_tf_auroc"] = self._per_tf.auroc(*curve).mean()
-            figures["per_tf_auprc"] = self._per_tf.auprc(*curve).mean()
+            for name in ("auroc", "auprc"):
+                values = getattr(self._per_tf, name)(*curve)
+                figures[f"per_tf_{name}"] = values.mean()
+                if self._n_enough:
+                    figures[f"per_tf_{name}_5"] = values[self._enough].mean()
         if self._residual is not None:
             weighted = weights * self._residual
             figures["brier"] = weighted @ self._residual / total
@@ -285,6 +301,7 @@ class WeightedMetrics:
         return {
             **{metric: float(value) for metric, value in figures.items()},
             "prevalence": prevalence,
+            "n_tfs_5": self._n_enough,
         }
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scregnet._validate import check_integer
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -20,14 +22,23 @@ METRICS = (
     "epr",
     "per_tf_auroc",
     "per_tf_auprc",
+    "per_tf_auroc_5",
+    "per_tf_auprc_5",
     "brier",
     "ece",
     "prevalence",
+    "n_tfs_5",
 )
 """What :func:`evaluate` returns, in its order."""
 
+ENOUGH_PAIRS = 5
+"""Edges, and non-edges, of the TFs that the metrics ending in ``_5`` are about."""
+
+OF_THE_PAIRS = ("prevalence", "n_tfs_5")
+"""Figures of the pairs alone: the same for all models and all resamples."""
+
 LOWER_IS_BETTER = ("brier", "ece")
-"""Metrics that measure an error. Of all others, except ``prevalence``, more is better."""
+"""Metrics that measure an error. Of all others, except those of the pairs, more is better."""
 
 
 def check_scores(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -154,11 +165,12 @@ def per_tf(
     scores: ArrayLike,
     tfs: ArrayLike,
     metric: Callable[[np.ndarray, np.ndarray], float] = auroc,
+    *,
+    min_pairs: int = 1,
 ) -> float:
     """Mean of a metric over TFs, each TF's pairs ranked among themselves.
 
-    How many targets a TF has does not count. TFs with only edges or only non-edges are left out;
-    without any other TF the mean is NaN.
+    How many targets a TF has does not count. Without any TF that has enough pairs the mean is NaN.
 
     Parameters
     ----------
@@ -166,6 +178,13 @@ def per_tf(
         Whether each pair is an edge, its score, and its TF; shape (n,).
     metric
         Function of labels and scores.
+    min_pairs
+        TFs with fewer edges or fewer non-edges are left out.
+
+    Raises
+    ------
+    ValueError
+        ``min_pairs`` is below 1.
 
     Examples
     --------
@@ -173,12 +192,32 @@ def per_tf(
     >>> sr.metrics.per_tf([1, 0, 1, 0], [0.9, 0.1, 0.2, 0.3], ["A", "A", "B", "B"])
     0.5
     """
+    check_integer("min_pairs", min_pairs, minimum=1)
+    return _mean(*_values_per_tf(labels, scores, tfs, metric), min_pairs)
+
+
+def _values_per_tf(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    tfs: ArrayLike,
+    metric: Callable[[np.ndarray, np.ndarray], float],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the metric of each TF that has both kinds of pairs, and how many of the rarer kind."""
     labels, scores, tfs = np.asarray(labels, bool), np.asarray(scores), np.asarray(tfs)
     order = np.argsort(tfs, kind="stable")
     cuts = np.flatnonzero(tfs[order][1:] != tfs[order][:-1]) + 1
-    ranked = [rows for rows in np.split(order, cuts) if 0 < labels[rows].sum() < len(rows)]
-    values = [metric(labels[rows], scores[rows]) for rows in ranked]
-    return float(np.mean(values)) if values else float("nan")
+    rarer, values = [], []
+    for rows in np.split(order, cuts):
+        n_edges = int(labels[rows].sum())
+        if 0 < n_edges < len(rows):
+            rarer.append(min(n_edges, len(rows) - n_edges))
+            values.append(metric(labels[rows], scores[rows]))
+    return np.array(values, np.float64), np.array(rarer, np.intp)
+
+
+def _mean(values: np.ndarray, rarer: np.ndarray, min_pairs: int) -> float:
+    enough = rarer >= min_pairs
+    return float(values[enough].mean()) if enough.any() else float("nan")
 
 
 def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -248,8 +287,10 @@ def evaluate(
     Returns
     -------
     ``auroc``, ``auprc``, ``auprc_ratio`` (AUPRC / ``prevalence``; 1 is chance) and ``epr`` over all
-    pairs; ``per_tf_auroc`` and ``per_tf_auprc``; ``brier`` and ``ece``; ``prevalence``, the share
-    of edges.
+    pairs; ``per_tf_auroc`` and ``per_tf_auprc``, means over TFs with both kinds of pairs, and
+    ``per_tf_auroc_5`` and ``per_tf_auprc_5``, over TFs with at least 5 edges and 5 non-edges (NaN
+    without such TFs); ``brier`` and ``ece``; ``prevalence``, the share of edges; ``n_tfs_5``, the
+    number of TFs with 5 of both.
 
     Raises
     ------
@@ -263,14 +304,19 @@ def evaluate(
     1.0
     """
     precision, prevalence = auprc(labels, scores), float(np.mean(np.asarray(labels, bool)))
+    areas, rarer = _values_per_tf(labels, scores, groups, auroc)
+    precisions, _ = _values_per_tf(labels, scores, groups, auprc)
     figures = {
         "auroc": auroc(labels, scores),
         "auprc": precision,
         "auprc_ratio": precision / prevalence,
         "epr": epr(labels, scores),
-        "per_tf_auroc": per_tf(labels, scores, groups, auroc),
-        "per_tf_auprc": per_tf(labels, scores, groups, auprc),
+        "per_tf_auroc": _mean(areas, rarer, 1),
+        "per_tf_auprc": _mean(precisions, rarer, 1),
+        "per_tf_auroc_5": _mean(areas, rarer, ENOUGH_PAIRS),
+        "per_tf_auprc_5": _mean(precisions, rarer, ENOUGH_PAIRS),
     }
     if probabilities is not None:
         figures |= {"brier": brier(labels, probabilities), "ece": ece(labels, probabilities)}
-    return {**figures, "prevalence": prevalence}
+    n_tfs = float(np.count_nonzero(rarer >= ENOUGH_PAIRS))
+    return {**figures, "prevalence": prevalence, "n_tfs_5": n_tfs}

@@ -28,7 +28,7 @@ def calibration(
     *,
     key: str = "grn",
     group: str | None = None,
-    split: Literal["train", "validation", "test"] = "test",
+    split: Literal["train", "validation", "test", "folds"] = "test",
     n_bins: int = 10,
     palette: str | Sequence[str] | None = None,
     mod: str = "rna",
@@ -49,7 +49,9 @@ def calibration(
     %(adata)s
     %(key)s
     %(group)s
-    %(split)s
+    split
+        Labelled pairs to use: ``"train"``, ``"validation"``, ``"test"``, or ``"folds"``, which are
+        all of them with the probabilities out of fold that are delivered.
     n_bins
         Number of bins of equal width between 0 and 1.
     palette
@@ -67,7 +69,8 @@ def calibration(
     KeyError
         There is no fitted network named ``key``, or no such ``group``.
     ValueError
-        The split has no labelled pairs, ``n_bins`` is below 2, or ``group`` is missing.
+        The split has no labelled pairs, the fit has no folds, ``n_bins`` is below 2, or ``group``
+        is missing.
 
     Examples
     --------
@@ -85,7 +88,8 @@ def calibration(
     label_frequency = float(fitted(adata, key)["params"]["label_frequency"])
     one.set_xlabel("Probability" if label_frequency == 1 else "Probability of being in the prior")
     n_pairs = bins["n_pairs"].sum()
-    one.set_title(f"Calibration on the {split} split ({n_pairs:,} pairs)", fontsize="medium")
+    where = "out of fold" if split == "folds" else f"on the {split} split"
+    one.set_title(f"Calibration {where} ({n_pairs:,} pairs)", fontsize="medium")
     return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
 
 

@@ -20,12 +20,15 @@ LABELS = {
     "epr": "Early precision ratio",
     "per_tf_auroc": "AUROC per TF",
     "per_tf_auprc": "AUPRC per TF",
+    "per_tf_auroc_5": "AUROC per TF with 5 edges",
+    "per_tf_auprc_5": "AUPRC per TF with 5 edges",
     "brier": "Brier score",
     "ece": "Calibration error",
     "prevalence": "Prevalence",
+    "n_tfs_5": "TFs with 5 edges",
 }
 # The value of a random ranking, where that is not 0.
-CHANCE = {"auroc": 0.5, "per_tf_auroc": 0.5}
+CHANCE = {"auroc": 0.5, "per_tf_auroc": 0.5, "per_tf_auroc_5": 0.5}
 
 
 def check_frame(

@@ -60,8 +60,9 @@ def evidence(
     %(adata)s
     net
         A frame ``source``, ``target`` and, optional, ``weight``; a frame experiments × genes with
-        TFs in its index; an AnnData experiments × genes with a column ``tf`` in ``obs``; a GMT
-        file; or a dict of gene sets. A set is named ``TF_context``.
+        TFs in its index; an AnnData experiments × genes with a column ``tf`` in ``obs``; a dict of
+        gene sets, named ``TF_context``; or a file: gene sets as GMT, or a csv or tsv of such a
+        first frame, plain or ``.gz``.
     key
         Name of the slots that are written.
     context

@@ -20,18 +20,12 @@ from scregnet._logging import logger
 from scregnet._progress import progress_bar, stage, stages
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.estimate import announce_time
-from scregnet.tl._fit.fit import (
-    Fit,
-    Verdict,
-    fit_links,
-    judge_layers,
-    judge_nulls,
-    warn_if_behind,
-)
+from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.inputs import Inputs
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.signs import network_signs
 from scregnet.tl._fit.task import FitOptions, check_method_params, device_of, layers_of
+from scregnet.tl._fit.verdict import Verdict, judge_layers, judge_nulls, warn_if_behind
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -43,6 +43,52 @@ def test_long_frame_has_an_experiment_for_each_tf_and_context():
     assert found.form == "frame"
 
 
+@pytest.mark.parametrize("name", ["library.csv", "library.tsv", "LIBRARY.CSV.gz"])
+def test_file_is_read_as_its_frame(tmp_path, name):
+    path = tmp_path / name
+    sep = "\t" if "tsv" in name else ","
+    LONG.rename(columns={"source": "TF", "target": "Gene"}).to_csv(path, sep=sep, index=False)
+    found = read_experiments(path if "tsv" in name else str(path), "cell")
+    assert parts(found) == EXPECTED
+    assert found.form == "file"
+
+
+def test_file_without_a_header_has_source_target_and_weight(tmp_path):
+    (tmp_path / "pairs.csv").write_text("A,x,1\nA,y,-2\nB,y,3\n")
+    found = read_experiments(tmp_path / "pairs.csv", None)
+    assert parts(found) == (["A", "B"], ["", ""], ["x", "y"], [[1, 2], [0, 3]])
+
+
+@pytest.mark.parametrize(
+    "name, content, context, error, message",
+    [
+        ("a.csv", "TF,gene\nA,x\nA,x\n", None, ValueError, "has 1 rows twice, such as A → x"),
+        ("b.csv", "TF,gene\nA,x\n,y\n", None, ValueError, r"has 1 rows without a TF .*row 1"),
+        ("c.tsv", "TF\tgene\tweight\nA\tx\thigh\n", None, ValueError, "that are not numbers"),
+        ("d.csv", "TF,gene\nA,x\n", "cell", KeyError, "it has 'TF', 'gene'"),
+        ("e.csv", "TF,gene,weight\nA,x,0\n", None, ValueError, "has no entry that is not 0"),
+        ("f.csv", "genes\nx\n", None, ValueError, "has one column"),
+        ("g.csv", None, None, FileNotFoundError, "does not exist"),
+        (
+            "h.xlsx",
+            "",
+            None,
+            ValueError,
+            r"is not a \.gmt, \.csv or \.tsv file \(plain or \.gz\)\.",
+        ),
+        ("i.txt", "", None, ValueError, r"Enrichr's gene sets .* rename it to \.gmt"),
+        ("j.csv.gz", "TF,gene\nA,x\n", None, ValueError, "is not a whole gzip file"),
+    ],
+)
+def test_message_about_a_file_names_it(tmp_path, name, content, context, error, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(error, match=message) as caught:
+        read_experiments(path, context)
+    assert f"net={str(path)!r}" in caught.value.args[0]
+
+
 def test_long_frame_of_other_column_names_and_without_weights():
     frame = LONG.iloc[:3].rename(columns={"source": "TF", "target": "Gene"})[["TF", "Gene"]]
     found = read_experiments(frame, None)

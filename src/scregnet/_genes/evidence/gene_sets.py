@@ -6,7 +6,6 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Mapping
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +20,17 @@ from scregnet._genes.forms import LARGEST
 _AFTER_TF = re.compile(r"[_\s]+")
 
 
-def read_gmt(path: str | PathLike[str]) -> dict[str, list[str]]:
+def read_gmt(path: Path, argument: str = "net") -> dict[str, list[str]]:
     """Read a GMT file, plain or gzip: name, description and genes of one set a line.
 
-    A weight after a gene (``GATA1,1.0``) is not read.
+    A weight after a gene (``GATA1,1.0``) is not read. ``argument`` is what messages call the file.
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
     ValueError
         If it is no GMT file, or a name occurs twice.
     """
-    path = Path(path).expanduser()
-    where = f"net={str(path)!r}"
-    if not path.is_file():
-        msg = f"{where} is not a file."
-        raise FileNotFoundError(msg)
-    if not path.name.lower().removesuffix(".gz").endswith(".gmt"):
-        msg = f"{where} is not a .gmt or .gmt.gz file. Read a table yourself and pass the frame."
-        raise ValueError(msg)
+    where = f"{argument}={str(path)!r}"
     sets: dict[str, list[str]] = {}
     for number, line in enumerate(_text(path, where).splitlines(), start=1):
         if not line.strip():

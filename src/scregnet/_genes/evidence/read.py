@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import scipy.sparse as sp
 
 from scregnet._genes.evidence.experiments import Experiments
 from scregnet._genes.evidence.gene_sets import read_gmt, sets_experiments
+from scregnet._genes.forms import read_file
 from scregnet._validate import listed
 
 # In lower case. The first name that is there counts.
@@ -28,12 +30,13 @@ def read_experiments(net: Any, context: str | None) -> Experiments:
     ValueError, KeyError, TypeError, FileNotFoundError
         If ``net`` has no known form, or its names or values cannot be used.
     """
+    where = "net"
     if isinstance(net, (str, PathLike)):
-        _no_context(context, "the sets of a GMT file")
-        experiments = sets_experiments(read_gmt(net), "gmt")
+        where = f"net={str(net)!r}"
+        experiments = _from_file(Path(net).expanduser(), context)
     elif isinstance(net, pd.DataFrame):
-        long = _column(net.columns, _TF) is not None and _column(net.columns, _GENE) is not None
-        experiments = _from_long(net, context) if long else _from_wide(net, context)
+        long = _is_long(net.columns)
+        experiments = _from_long(net, context, "frame") if long else _from_wide(net, context)
     elif isinstance(net, Mapping):
         _no_context(context, "gene sets")
         experiments = sets_experiments(net, "gene sets")
@@ -49,15 +52,35 @@ def read_experiments(net: Any, context: str | None) -> Experiments:
         experiments = _from_table(net.X, net.obs, tfs, net.var_names, context, "AnnData")
     else:
         msg = (
-            "net must be a frame, a GMT file, a mapping of gene sets or an AnnData of "
+            "net must be a frame, a file, a mapping of gene sets or an AnnData of "
             f"experiments × genes, got {type(net).__name__}. A bare matrix has no names: "
             "use a frame or an AnnData."
         )
         raise TypeError(msg)
     if not experiments.table.nnz:
-        msg = "net has no entry that is not 0."
+        msg = f"{where} has no entry that is not 0."
         raise ValueError(msg)
     return experiments.rows(np.ones(len(experiments.tfs), dtype=bool))
+
+
+def _from_file(path: Path, context: str | None) -> Experiments:
+    """Read a GMT file, or a csv or tsv file with a row for each source and target."""
+    where = f"net={str(path)!r}"
+    kind = Path(path.name.lower().removesuffix(".gz")).suffix
+    if kind not in (".gmt", ".csv", ".tsv"):
+        msg = f"{where} is not a .gmt, .csv or .tsv file (plain or .gz). "
+        if kind == ".txt":
+            msg += "Enrichr's gene sets are a GMT file whatever they are called: rename it to .gmt."
+        raise ValueError(msg.strip())
+    if kind == ".gmt":
+        _no_context(context, "the sets of a GMT file")
+    if not path.is_file():
+        msg = f"{where} is not a file: {str(path.absolute())!r} does not exist."
+        raise FileNotFoundError(msg)
+    if kind == ".gmt":
+        return sets_experiments(read_gmt(path), "gmt")
+    frame = read_file(path, lambda names: _is_long(pd.Index(names)), "net")
+    return _from_long(frame, context, "file", where)
 
 
 def _no_context(context: str | None, what: str) -> None:
@@ -75,61 +98,68 @@ def _column(columns: pd.Index, names: tuple[str, ...]) -> Any:
     return next((lower[name] for name in names if name in lower), None)
 
 
-def _texts(column: pd.Series, what: str) -> np.ndarray:
-    """Return a column as text; raise if a value is missing."""
+def _is_long(columns: pd.Index) -> bool:
+    """Whether the columns name a TF and a gene, one edge a row."""
+    return _column(columns, _TF) is not None and _column(columns, _GENE) is not None
+
+
+def _texts(column: pd.Series, what: str, net: str = "net") -> np.ndarray:
+    """Return a column as text; raise if a value is missing. ``net`` is for the message."""
     missing = column.isna().to_numpy()
     if missing.any():
         msg = (
-            f"net has {int(missing.sum())} rows without a {what} (first in row "
+            f"{net} has {int(missing.sum())} rows without a {what} (first in row "
             f"{int(missing.argmax())}). Fill them or drop those rows."
         )
         raise ValueError(msg)
     return column.astype(str).to_numpy(dtype=object)
 
 
-def _contexts(frame: pd.DataFrame, context: str | None) -> np.ndarray:
+def _contexts(frame: pd.DataFrame, context: str | None, net: str = "net") -> np.ndarray:
     if context is None:
         return np.full(len(frame), "", dtype=object)
     if context not in frame:
-        msg = f"context={context!r} is not a column of net; it has {listed(frame.columns)}."
+        msg = f"context={context!r} is not a column of {net}; it has {listed(frame.columns)}."
         raise KeyError(msg)
-    return _texts(frame[context], "context")
+    return _texts(frame[context], "context", net)
 
 
-def _values(values: np.ndarray) -> np.ndarray:
+def _values(values: np.ndarray, net: str = "net") -> np.ndarray:
     """Return sizes as float32: a negative weight says that a TF represses, not that it is away."""
     try:
         numbers = np.abs(np.asarray(values, dtype=np.float64))
     except (TypeError, ValueError) as error:
-        msg = f"net has values that are not numbers: {error}."
+        msg = f"{net} has values that are not numbers: {error}."
         raise ValueError(msg) from error
     if not np.isfinite(numbers).all():
         n = int((~np.isfinite(numbers)).sum())
-        msg = f"net has {n:,} values that are NaN or infinite. Drop them or fill them with 0."
+        msg = f"{net} has {n:,} values that are NaN or infinite. Drop them or fill them with 0."
         raise ValueError(msg)
     return numbers.astype(np.float32)
 
 
-def _from_long(frame: pd.DataFrame, context: str | None) -> Experiments:
+def _from_long(
+    frame: pd.DataFrame, context: str | None, form: str, net: str = "net"
+) -> Experiments:
     """Read source, target, weight: an experiment is a TF in a context."""
     edges = pd.DataFrame(
         {
-            "tf": _texts(frame[_column(frame.columns, _TF)], "TF"),
-            "gene": _texts(frame[_column(frame.columns, _GENE)], "gene"),
-            "context": _contexts(frame, context),
+            "tf": _texts(frame[_column(frame.columns, _TF)], "TF", net),
+            "gene": _texts(frame[_column(frame.columns, _GENE)], "gene", net),
+            "context": _contexts(frame, context, net),
         }
     )
     twice = edges.duplicated()
     if twice.any():
         first = edges[twice].iloc[0]
         msg = (
-            f"net has {int(twice.sum()):,} rows twice, such as {first['tf']} → {first['gene']}"
+            f"{net} has {int(twice.sum()):,} rows twice, such as {first['tf']} → {first['gene']}"
             f"{' in ' + first['context'] if context else ''}. If they are of several experiments, "
             "name the column that tells them apart with context=; else keep one of each."
         )
         raise ValueError(msg)
     weight = _column(frame.columns, _WEIGHT)
-    values = np.ones(len(edges), np.float32) if weight is None else _values(frame[weight])
+    values = np.ones(len(edges), np.float32) if weight is None else _values(frame[weight], net)
     groups = edges.groupby(["tf", "context"], sort=True)
     columns, genes = pd.factorize(edges["gene"].to_numpy(), sort=True)
     table = sp.csr_matrix(
@@ -138,7 +168,7 @@ def _from_long(frame: pd.DataFrame, context: str | None) -> Experiments:
     table.eliminate_zeros()
     keys = groups.size().index.to_frame(index=False)
     tfs, contexts = (keys[name].to_numpy(dtype=object) for name in ("tf", "context"))
-    return Experiments(table, tfs, contexts, pd.Index(genes, dtype=object), "frame")
+    return Experiments(table, tfs, contexts, pd.Index(genes, dtype=object), form)
 
 
 def _from_wide(frame: pd.DataFrame, context: str | None) -> Experiments:

@@ -17,8 +17,9 @@ from scregnet.links import FittedLinks, LinkTask, Pairs, PlattCalibration, get_m
 from scregnet.links.folded import FoldedLinks
 from scregnet.links.pairs.folds import assign_folds
 from scregnet.links.pairs.reciprocity import concatenate
-from scregnet.tl._fit.fit import Verdict, figures_of, threads
+from scregnet.tl._fit.fit import threads
 from scregnet.tl._fit.network import scored
+from scregnet.tl._fit.verdict import Verdict, figures_of
 
 if TYPE_CHECKING:
     from scregnet.links import LinkMethod

@@ -14,8 +14,8 @@ from scregnet.links.transfer.columns import COVERAGE, TransferColumns
 from scregnet.links.transfer.elsewhere import calibrate_elsewhere
 from scregnet.links.transfer.links import TransferLinks
 from scregnet.links.transfer.weights import calibrate, learned_weights, scores_of, unit_weights
-from scregnet.tl._fit.fit import METRIC_COLUMNS, Verdict, figures_of, metric_rows
 from scregnet.tl._fit.network import Calibrated
+from scregnet.tl._fit.verdict import METRIC_COLUMNS, Verdict, figures_of, metric_rows
 from scregnet.tl._transfer.labelled import LabelledSet
 
 if TYPE_CHECKING:
