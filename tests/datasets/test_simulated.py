@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import anndata as ad
+import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
@@ -172,3 +173,50 @@ def test_survives_writing(tmp_path, form: str) -> None:
 def test_wrong_parameters(arguments: dict, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         simulated(**{"n_obs": 20, "n_vars": 20, **arguments})
+
+
+class TestSister:
+    @pytest.mark.parametrize("shared", [0.3, 0.8])
+    def test_it_has_the_stated_share_of_the_edges(self, shared: float) -> None:
+        one = simulated(60, 400, n_tfs=40)
+        other = simulated(60, sister=one, shared=shared, random_state=1)
+        mine, theirs = (x.varp["network"] != 0 for x in (one, other))
+        assert other.var_names.equals(one.var_names)
+        common = mine.multiply(theirs).sum() / mine.sum()
+        # A few edges find no other TF, and stay.
+        assert shared - 0.03 < common < shared + 0.08
+        np.testing.assert_array_equal(mine.sum(axis=0), theirs.sum(axis=0))
+        kept = mine.multiply(theirs)
+        np.testing.assert_array_equal(
+            other.varp["network"].multiply(kept).data, one.varp["network"].multiply(kept).data
+        )
+        assert other.uns["simulation"]["shared"] == shared
+
+    def test_its_network_is_acyclic_and_hubs_stay_hubs(self) -> None:
+        one = simulated(30, 500, n_tfs=40)
+        other = simulated(30, sister=one, shared=0.0, random_state=1)
+        graph = nx.DiGraph(list(zip(*other.varp["network"].nonzero(), strict=True)))
+        assert nx.is_directed_acyclic_graph(graph)
+        degrees = [np.diff(x.varp["network"].indptr)[:40] for x in (one, other)]
+        assert (degrees[1] > 0).all()
+        assert np.corrcoef(np.log(degrees[0]), np.log(degrees[1]))[0, 1] > 0.6
+
+    def test_all_edges_may_be_kept(self) -> None:
+        one = simulated(30, 100)
+        other = simulated(30, sister=one, shared=1.0, random_state=1)
+        assert abs(one.varp["network"] - other.varp["network"]).max() == 0
+        assert abs(one.X - other.X).max() > 0
+
+    def test_what_is_no_sister_is_refused(self) -> None:
+        one = simulated(30, 100)
+        with pytest.raises(ValueError, match="n_vars=50, but sister has 100"):
+            simulated(30, 50, sister=one)
+        bare = one.copy()
+        del bare.uns["simulation"]
+        for wrong in (bare, one.uns["network"]):
+            with pytest.raises(ValueError, match="must be an AnnData of sr.datasets.simulated"):
+                simulated(30, sister=wrong)
+        with pytest.raises(ValueError, match="were changed since"):
+            simulated(30, sister=one[:, ::-1].copy())
+        with pytest.raises(ValueError, match="shared"):
+            simulated(30, sister=one, shared=1.5)

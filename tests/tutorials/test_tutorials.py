@@ -16,7 +16,11 @@ ALIKE = ("share more than half of the targets", "targets that no other TF has")
 EXPLAINED = {
     "quickstart": ("is not clearly ahead of its null models", *ALIKE),
     "pbmc": ALIKE,
-    "evidence": ("look like those that the edges were made from",),
+    "evidence": (
+        "look like those that the edges were made from",
+        "is not clearly ahead of its null models",
+        "no link of these cells is known",
+    ),
 }
 
 

@@ -72,6 +72,70 @@ def draw_network(
     return np.where(edges, sign * rng.uniform(1.0, 5.0, edges.shape), 0.0), order
 
 
+def order_of(strengths: np.ndarray) -> np.ndarray:
+    """Return the TFs of an acyclic network in an order in which each comes after its regulators."""
+    n_tfs = len(strengths)
+    waiting = (strengths[:, :n_tfs] != 0).sum(axis=0)
+    order: list[int] = []
+    ready = list(np.flatnonzero(waiting == 0))
+    while ready:
+        tf = ready.pop(0)
+        order.append(int(tf))
+        for target in np.flatnonzero(strengths[tf, :n_tfs]):
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                ready.append(target)
+    return np.array(order, dtype=np.int64)
+
+
+def rewire(
+    strengths: np.ndarray, shared: float, repression: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a network that has a share of the edges of another one, and as many regulators a gene.
+
+    Each edge that is not kept goes to another TF that may regulate the gene, drawn by the number of
+    its targets, so that the order of the TFs holds and hubs stay hubs.
+
+    Parameters
+    ----------
+    strengths
+        Signed strengths of the other network, ``(n_tfs, n_genes)``.
+    shared
+        Probability that an edge is kept, with its strength.
+    repression
+        Probability that a new edge represses.
+    rng
+        Source of randomness.
+
+    Returns
+    -------
+    As of :func:`draw_network`.
+    """
+    n_tfs, n_genes = strengths.shape
+    order = order_of(strengths)
+    rank = np.argsort(order)
+    popularity = (strengths != 0).sum(axis=1)
+    found = np.where(rng.random(strengths.shape) < shared, strengths, 0.0)
+    for gene in range(n_genes):
+        lost = np.flatnonzero((strengths[:, gene] != 0) & (found[:, gene] == 0))
+        allowed = order[: rank[gene]] if gene < n_tfs else order
+        free = allowed[strengths[allowed, gene] == 0]
+        n_new = min(len(lost), len(free))
+        if n_new:
+            share = popularity[free] / popularity[free].sum()
+            new = rng.choice(free, n_new, replace=False, p=share)
+            sign = np.where(rng.random(n_new) < repression, -1.0, 1.0)
+            found[new, gene] = sign * rng.uniform(1.0, 5.0, n_new)
+        # Where too few TFs may regulate the gene, its other edges stay.
+        back = lost[n_new:]
+        found[back, gene] = strengths[back, gene]
+    # A TF without a target takes one of its own back.
+    for tf in np.flatnonzero(~found.any(axis=1)):
+        target = int(np.flatnonzero(strengths[tf])[-1])
+        found[tf, target] = strengths[tf, target]
+    return found, order
+
+
 def basal_rates(strengths: np.ndarray, n_cell_types: int, rng: np.random.Generator) -> np.ndarray:
     """Draw basal production: each master regulator is high in up to half of the cell types.
 

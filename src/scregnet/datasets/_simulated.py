@@ -15,6 +15,8 @@ from scregnet.datasets._sergio import (
     draw_network,
     keep_mask,
     langevin,
+    order_of,
+    rewire,
     scale_cells,
     steady_state,
 )
@@ -37,9 +39,11 @@ _RANGES = {
 @doc
 def simulated(
     n_obs: int = 1000,
-    n_vars: int = 500,
+    n_vars: int | None = None,
     *,
     n_tfs: int | None = None,
+    sister: AnnData | None = None,
+    shared: float = 0.7,
     n_cell_types: int = 5,
     mean_regulators: float = 2.5,
     repression: float = 0.25,
@@ -61,13 +65,19 @@ def simulated(
     Parameters
     ----------
     n_obs, n_vars
-        Number of cells, and of genes with the TFs among them.
+        Number of cells, and of genes with the TFs among them; ``None`` takes 500 genes.
     n_tfs
         Number of TFs; ``None`` takes a tenth of the genes, but ten if there are at least twenty.
+    sister
+        Simulated data of a related tissue: its genes and TFs are taken, and a share of its network.
+    shared
+        With ``sister``: expected share of its edges that are kept, with their strengths. The others
+        go to other TFs.
     n_cell_types
         Number of cell types, which differ in size.
     mean_regulators, repression
-        Expected number of regulators of a regulated gene; share of edges that repress.
+        Expected number of regulators of a regulated gene, not read with ``sister``; share of new
+        edges that repress.
     hill_coefficient
         Steepness of the response to a regulator. Its mean concentration gives half the response.
     noise
@@ -91,14 +101,21 @@ def simulated(
     Raises
     ------
     TypeError, ValueError
-        If a parameter is not a number or is outside the allowed range.
+        A parameter is not a number or is outside the allowed range, or ``sister`` was not simulated
+        or has other genes than ``n_vars`` and ``n_tfs`` say.
 
     Examples
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(200, 100)
+    >>> related = sr.datasets.simulated(200, sister=adata, shared=0.6, random_state=1)
     """
+    given = None
+    if sister is not None:
+        given, n_vars, n_tfs = _network_of(sister, n_vars, n_tfs)
+    n_vars = 500 if n_vars is None else n_vars
     n_tfs = _checked_sizes(n_obs, n_vars, n_tfs, n_cell_types)
+    check_interval("shared", shared, 0, 1)
     numbers = {
         "mean_regulators": mean_regulators,
         "repression": repression,
@@ -117,7 +134,10 @@ def simulated(
         check_integer("random_state", random_state, minimum=0)
     rng = np.random.default_rng(random_state)
 
-    strengths, order = draw_network(n_tfs, n_vars, mean_regulators, repression, rng)
+    if given is None:
+        strengths, order = draw_network(n_tfs, n_vars, mean_regulators, repression, rng)
+    else:
+        strengths, order = rewire(given, shared, repression, rng)
     cell_type, concentration = _cells(strengths, order, n_obs, n_cell_types, numbers, rng)
     # The experiment: sequencing depth, dropout, counting.
     expected = scale_cells(concentration, depth * n_vars, depth_spread, rng)
@@ -129,11 +149,37 @@ def simulated(
             "model": "SERGIO",
             "n_tfs": n_tfs,
             "n_cell_types": n_cell_types,
+            **({} if given is None else {"shared": float(shared)}),
             **{name: float(value) for name, value in numbers.items()},
             "random_state": random_state,
         }
     )
     return adata
+
+
+def _network_of(
+    sister: AnnData, n_vars: int | None, n_tfs: int | None
+) -> tuple[np.ndarray, int, int]:
+    """Return the strengths of simulated data, and how many genes and TFs they have."""
+    made = sister.uns.get("simulation") if isinstance(sister, AnnData) else None
+    if made is None or "network" not in sister.varp or "n_tfs" not in made:
+        found = type(sister).__name__ if not isinstance(sister, AnnData) else "one that was not"
+        msg = f"sister must be an AnnData of sr.datasets.simulated, got {found}."
+        raise ValueError(msg)
+    own = sister.n_vars, int(made["n_tfs"])
+    for name, asked, has in zip(("n_vars", "n_tfs"), (n_vars, n_tfs), own, strict=True):
+        if asked is not None and asked != has:
+            msg = f"{name}={asked!r}, but sister has {has}; leave {name} out."
+            raise ValueError(msg)
+    network = sp.csr_matrix(sister.varp["network"])
+    strengths = network[: own[1]].toarray().astype(np.float64)
+    if network[own[1] :].nnz or len(order_of(strengths)) < own[1]:
+        msg = (
+            "sister: its genes or its network were changed since it was simulated: TFs must come "
+            "first, and no TF may regulate itself through others."
+        )
+        raise ValueError(msg)
+    return strengths, *own
 
 
 def _checked_sizes(n_obs: int, n_vars: int, n_tfs: int | None, n_cell_types: int) -> int:

@@ -209,13 +209,19 @@ def metric_rows(verdicts: Mapping[str, Verdict], method: str) -> list[tuple[Any,
 def warn_if_behind(method: str, fits: Mapping[str, str | None]) -> None:
     """Log one warning that names the networks, by key, that are not ahead of the null models."""
     behind = [f"{key}: {figures}" for key, figures in fits.items() if figures is not None]
-    if behind:
-        figures = "; ".join(behind)
-        more = f" A model {LAYER!r} knows that layer too." if LAYER in figures else ""
-        logger.warning(
-            "fit_grn: method=%r is not clearly ahead of its null models within TFs. %s. "
-            "The network may be little more than popularity: the null models know how many links "
-            "TFs and targets have, and not one cell.%s Do not read its new links as specific to a "
-            "TF; sr.bm.controls shows what the cells contribute.",
-            *(method, figures, more),
+    if not behind:
+        return
+    figures = "; ".join(behind)
+    meaning = (
+        "The network may be little more than popularity: the null models know how many links TFs "
+        "and targets have, and not one cell. Do not read its new links as specific to a TF"
+    )
+    if LAYER in figures:
+        meaning = (
+            f"A model {LAYER}<key> knows the layer and not one cell: the cells may add little to it"
         )
+    logger.warning(
+        "fit_grn: method=%r is not clearly ahead of its null models within TFs. %s. %s; "
+        "sr.bm.controls shows what the cells contribute.",
+        *(method, figures, meaning),
+    )
