@@ -81,12 +81,26 @@ def test_a_label_changes_no_bit_of_its_own_pair(layered):
     wrong = frame.copy()
     wrong.loc[row, "label"] = 0
     how = {"evidence": "chip", "n_folds": 4, "n_bootstrap": 0, "copy": True, **SMALL}
-    one, other = (
-        sr.tl.fit_grn(layered, split=labels, **how).varp["grn"].toarray()
-        for labels in (frame, wrong)
-    )
+    fits = [sr.tl.fit_grn(layered, split=labels, **how) for labels in (frame, wrong)]
+    one, other = (fitted.varp["grn"].toarray() for fitted in fits)
     assert one[place] == other[place]
     assert (one[place[0]] != other[place[0]]).mean() > 0.3
+    # So it is for the layer alone, which is judged on the same folds.
+    alone = [fitted.uns["grn"]["pairs"]["out_of_fold_evidence:chip"] for fitted in fits]
+    assert alone[0][row] == alone[1][row]
+    assert (alone[0] != alone[1]).mean() > 0.3
+
+
+def test_the_layer_alone_is_a_rival_out_of_fold(layered):
+    fitted = fit(layered, evidence="chip", n_folds=4)
+    table = sr.get.metrics(fitted, split="folds")
+    alone = table[table["model"] == "evidence:chip"].set_index("metric")["value"]
+    assert alone["per_tf_auroc"] > 0.65
+    assert alone["ece"] < 0.05
+    own = table[(table["model"] == "joint") & (table["metric"] == "per_tf_auroc")].iloc[0]
+    rivals = table[(table["model"] != "joint") & (table["metric"] == "per_tf_auroc")]
+    assert own["difference"] == pytest.approx(own["value"] - rivals["value"].max())
+    assert own["best_null"] == "evidence:chip"
 
 
 def test_methods_without_evidence_take_the_profile_as_embedding(layered):

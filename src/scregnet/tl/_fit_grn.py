@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
     from scregnet.links import LinkTask
+    from scregnet.links.evidence import EvidenceLayer
     from scregnet.links.task import Progress
     from scregnet.tl._fit.differences import NoiseFloor
     from scregnet.tl._fit.folds import Folds
@@ -205,7 +206,7 @@ def fit_grn(
         # 4. The null models. They see the pairs only, which are the same for every group.
         nulls = judge_nulls(labelled.parts, data.n_vars, options, but=method)
         layers, _ = layers_of(data, options)
-        folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), data.n_vars)
+        folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), layers, data.n_vars)
         nulls |= judge_layers(labelled.parts, data.n_vars, options, layers)
         plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
         # 5. The method, for each group.
@@ -267,15 +268,17 @@ def _folds(
     method: LinkMethod,
     options: FitOptions,
     nulls: list[str],
+    layers: Sequence[EvidenceLayer],
     n_genes: int,
 ) -> tuple[Folds | None, dict[str, Verdict]]:
-    """Draw the folds of the delivered probabilities, and judge the null models on them."""
+    """Draw the folds of the delivered probabilities, and judge null models and layers on them."""
     if options.n_folds == 1:
         return None, {}
-    from scregnet.tl._fit.folds import Folds, judge_null_folds
+    from scregnet.tl._fit.folds import Folds, judge_layer_folds, judge_null_folds
 
     folds = Folds.draw(labelled, options, method)
-    return folds, judge_null_folds(nulls, n_genes, folds, options)
+    judged = judge_null_folds(nulls, n_genes, folds, options)
+    return folds, judged | judge_layer_folds(layers, n_genes, folds, options)
 
 
 def _networks(

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from scregnet._genes.split import PARTS, LabelledPairs
 from scregnet._logging import logger
 from scregnet._progress import stage
-from scregnet._threads import in_threads
+from scregnet._threads import in_threads, one_thread_each
 from scregnet.links import FittedLinks, LinkTask, Pairs, PlattCalibration, get_method, hold_out
 from scregnet.links.folded import FoldedLinks
 from scregnet.links.pairs.folds import assign_folds
 from scregnet.links.pairs.reciprocity import concatenate
 from scregnet.tl._fit.fit import threads
 from scregnet.tl._fit.network import scored
-from scregnet.tl._fit.verdict import Verdict, figures_of
+from scregnet.tl._fit.verdict import LAYER, Verdict, figures_of
 
 if TYPE_CHECKING:
     from scregnet.links import LinkMethod
+    from scregnet.links.evidence import EvidenceLayer
     from scregnet.tl._fit.fit import Fit
     from scregnet.tl._fit.task import FitOptions
 
@@ -203,6 +204,35 @@ def judge_null_folds(
         name: judge_folds(fit_folds(get_method(name), task, folds, options, None), folds, options)
         for name in names
     }
+
+
+def judge_layer_folds(
+    layers: Sequence[EvidenceLayer], n_genes: int, folds: Folds, options: FitOptions
+) -> dict[str, Verdict]:
+    """Judge each evidence layer alone on the same folds, under the name ``"evidence:<key>"``."""
+    from scregnet.links.layer_alone import LayerAlone
+
+    places = list(np.ndindex(folds.folds.shape[1], folds.n_folds))
+
+    def fit(place: tuple[int, int], layer: EvidenceLayer) -> tuple[LayerAlone, PlattCalibration]:
+        train, check = folds.divide(*place)
+        alone = LayerAlone.fit(layer, LinkTask(n_genes, train, check))
+        calibration = PlattCalibration.fit(
+            alone.score(check.sources, check.targets),
+            check.labels,
+            label_frequency=options.label_frequency,
+        )
+        return alone, calibration
+
+    verdicts = {}
+    for layer in layers:
+        with stage(f"folds of layer {layer.name} alone"), one_thread_each():
+            members, calibrations = zip(*(fit(place, layer) for place in places), strict=True)
+        # They are judged and not kept, so that they need no saved state.
+        links = cast("Sequence[FittedLinks]", members)
+        folded = FoldedLinks.of(links, calibrations, places, folds.pairs, folds.folds, n_genes)
+        verdicts[f"{LAYER}{layer.name}"] = judge_folds(folded, folds, options)
+    return verdicts
 
 
 def judge_folds(links: FoldedLinks, folds: Folds, options: FitOptions) -> Verdict:
