@@ -11,6 +11,7 @@ from scregnet import metrics
 from scregnet._settings import settings
 from scregnet.links import LinkTask, Split, get_method, load_fitted, split_pairs
 from scregnet.links.methods.joint import crossed
+from scregnet.links.methods.joint.cells import Cells
 from scregnet.links.methods.joint.method import Joint
 from scregnet.links.methods.joint.pairs import DensePairs, SparsePairs
 
@@ -60,7 +61,7 @@ def every_pair(sources):
 
 
 def base(links, sources):
-    return np.concatenate([links.features.base(np.array([source]))[0] for source in sources])
+    return links.features.base(Cells.every(np.asarray(sources), N_GENES))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ class TestTrees:
         _, split, links = by_kind["pairs"]
         assert len(links.trees) == QUICK["n_bags"]
         sources, targets = split.test.sources, split.test.targets
-        without = links.features.base(np.arange(N_GENES))[sources, targets]
+        without = base(links, range(N_TFS)).reshape(N_TFS, N_GENES)[sources, targets]
         assert np.abs(links.score(sources, targets) - without).max() > 0.01
 
     @pytest.mark.parametrize("kind", ["targets", "tfs", "both"])
@@ -311,7 +312,7 @@ class TestTamperedStates:
 
     def test_a_feature_that_rows_do_not_have(self, by_kind):
         links = by_kind["pairs"][2]
-        n_columns = links.features.rows(0).shape[1]
+        n_columns = links.features.rows(Cells.every(np.array([0]), N_GENES)).shape[1]
         assert links.features.n_columns == n_columns
         state = links.state()
         features = state["trees_0_features"].copy()
