@@ -10,6 +10,8 @@ import numpy as np
 
 # Pairs that are described at a time: bounds the memory of their features.
 BLOCK = 1 << 17
+# Sources of whole blocks at most. More make no product faster, and fewer are filled up to as many.
+SOURCES = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ class Cells:
 
     @property
     def _n_together(self) -> int:
-        return max(1, BLOCK // self.n_genes)
+        return max(1, min(SOURCES, BLOCK // self.n_genes))
 
     def per_source(self, numbers: np.ndarray) -> np.ndarray:
         """Return the number of its source for each cell."""
