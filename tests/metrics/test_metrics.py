@@ -18,6 +18,18 @@ def test_auprc_is_average_precision():
     assert metrics.auprc([1, 0, 1, 0], [0.9, 0.8, 0.4, 0.1]) == pytest.approx((1 + 2 / 3) / 2)
 
 
+@pytest.mark.parametrize("digits", [0, 1, 8])
+def test_areas_are_those_of_scikit_learn(digits):
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    rng = np.random.default_rng(0)
+    labels = rng.random(200) < 0.3
+    scores = (labels + rng.normal(size=200)).round(digits)
+    assert metrics.auroc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    wanted = average_precision_score(labels, scores)
+    assert metrics.auprc(labels, scores) == pytest.approx(wanted, abs=1e-12)
+
+
 def test_epr_is_precision_among_k_best_over_prevalence():
     labels = np.array([1, 1, 0, 0, 0, 0, 0, 0])
     assert metrics.epr(labels, -np.arange(8.0)) == pytest.approx(1 / 0.25)

@@ -20,8 +20,8 @@ LEAST_SECONDS = 60
 FOLD_SHARE = 0.25
 """Time of the fit of one fold, of that of the fit which is evaluated (mESC, simulated cells)."""
 
-SECONDS_PER_LINK = 3e-6
-"""Time to score a link of a TF with labels by one fitted model, on one core (mESC 3.9, hESC 1.6).
+SECONDS_PER_LINK = 1e-6
+"""Time to score a link of a TF with labels by one fitted model, on one core (20,000 genes: 0.9).
 
 Links of other TFs take a tenth of it or less and are not counted.
 """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scregnet.links import PlattCalibration
     from scregnet.links.task import Scorer
 
-BLOCK = 2**16
+BLOCK = 2**18
 """Pairs scored at a time: several TFs where there are few genes."""
 
 

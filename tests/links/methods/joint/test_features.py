@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from scregnet.links.methods.joint import features as features_module
+from scregnet.links.methods.joint import cells
+from scregnet.links.methods.joint.cells import Cells
 from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.features import GeneTable, PairFeatures, factor_vectors
 from scregnet.links.methods.joint.kernel import gene_features
@@ -40,7 +41,12 @@ def described(data, kind, factors=True):
 
 
 def every_row(features, sources):
-    return np.stack([features.rows(source) for source in sources])
+    rows = features.rows(Cells.every(sources, N_GENES))
+    return rows.reshape(len(sources), N_GENES, -1)
+
+
+def every_base(features):
+    return features.base(Cells.every(ALL, N_GENES)).reshape(N_GENES, N_GENES)
 
 
 ALL = np.arange(N_GENES)
@@ -71,13 +77,31 @@ def test_rows_are_finite_and_begin_with_the_base(data, describe):
     assert rows.dtype == np.float32
     assert rows.shape[:2] == (N_GENES, N_GENES)
     assert np.isfinite(rows).all()
-    np.testing.assert_allclose(rows[:, :, 0], features.base(ALL), atol=1e-6)
+    np.testing.assert_allclose(rows[:, :, 0], every_base(features), atol=1e-6)
     np.testing.assert_allclose(rows[:, :, 1], features.process.logits(ALL), atol=1e-5)
     # Where a gene is asked about makes no difference.
-    for source in (9, 3):
-        np.testing.assert_allclose(
-            features.rows(source, np.array([5, 1, 20])), rows[source, [5, 1, 20]], atol=1e-5
-        )
+    sources, targets = np.array([9, 9, 9, 3, 3]), np.array([5, 1, 20, 1, 20])
+    some = features.rows(Cells.chosen(sources, targets, N_GENES))
+    np.testing.assert_allclose(some, rows[sources, targets], atol=1e-5)
+
+
+def test_many_pairs_are_described_like_few(data, describe, monkeypatch):
+    features = describe(data)
+    sources, targets = (
+        np.repeat(ALL, 7),
+        np.random.default_rng(0).integers(N_GENES, size=7 * N_GENES),
+    )
+    together = [
+        features.rows(Cells.every(ALL, N_GENES)),
+        features.rows(Cells.chosen(sources, targets, N_GENES)),
+    ]
+    monkeypatch.setattr(cells, "BLOCK", 5 * N_GENES)
+    assert len(list(Cells.every(ALL, N_GENES).blocks())) == 5
+    assert len(list(Cells.chosen(sources, targets, N_GENES).blocks())) == 2
+    for every, rows in zip(
+        (Cells.every(ALL, N_GENES), Cells.chosen(sources, targets, N_GENES)), together, strict=True
+    ):
+        np.testing.assert_allclose(features.rows(every), rows, atol=1e-6)
 
 
 def test_which_genes_have_labels(data, describe):
@@ -94,7 +118,7 @@ def test_the_base_is_a_mean_with_the_factors_where_both_genes_have_labels(data, 
     features = describe(data)
     _, _, labels, known = data
     process = features.process.logits(ALL)
-    base = features.base(ALL)
+    base = every_base(features)
     wanted = process.copy()
     of_tfs, of_genes = factor_vectors(features.process.pairs)
     factors = of_tfs @ of_genes.T
@@ -105,7 +129,7 @@ def test_the_base_is_a_mean_with_the_factors_where_both_genes_have_labels(data, 
     assert np.abs(base - process).max() > 0.05
     np.testing.assert_array_equal(base[WITHOUT_LABELS], process[WITHOUT_LABELS])
     np.testing.assert_array_equal(base[:, NEVER_A_TARGET], process[:, NEVER_A_TARGET])
-    np.testing.assert_array_equal(describe(data, factors=False).base(ALL), process)
+    np.testing.assert_array_equal(every_base(describe(data, factors=False)), process)
 
 
 def test_factors_say_nothing_where_nothing_is_known(data, as_pairs):
@@ -123,7 +147,7 @@ def test_a_list_of_pairs_gives_what_the_whole_matrix_gives(data, as_matrix, as_s
     dense, sparse = (described(data, kind, factors) for kind in (as_matrix, as_sparse))
     np.testing.assert_array_equal(sparse.labelled_sources, dense.labelled_sources)
     np.testing.assert_array_equal(sparse.labelled_targets, dense.labelled_targets)
-    np.testing.assert_allclose(sparse.base(ALL), dense.base(ALL), atol=1e-4)
+    np.testing.assert_allclose(every_base(sparse), every_base(dense), atol=1e-4)
     np.testing.assert_allclose(every_row(sparse, ALL), every_row(dense, ALL), atol=1e-4)
 
 
@@ -179,8 +203,14 @@ class TestGeneTable:
         kernel = np.eye(6, dtype=np.float32)
         process = PairProcess.fit(kernel, np.array([5]), as_matrix(labels, known), Variances())
         features = PairFeatures.fit(table, process, factors=False)
-        near = features._near(labels.astype(np.float32))
-        np.testing.assert_allclose(near[0, :4], [1 + 0.8**4, 0.8**4, 0.8**4, 0.6**4], atol=1e-3)
+        near, n_near, left = features._near(Cells.every(np.array([5, 0]), 6))
+        np.testing.assert_allclose(near[:4], [1 + 0.8**4, 0.8**4, 0.8**4, 0.6**4], atol=1e-3)
+        # All neighbours are known, and residuals add up like labels.
+        np.testing.assert_allclose(n_near[:6], table.nearness.sum(1), atol=1e-6)
+        wanted = np.take(features.left[0], table.neighbours) * table.nearness
+        np.testing.assert_allclose(left[:6], wanted.sum(1), atol=1e-6)
+        # Nothing is known of another TF.
+        assert not np.concatenate([near[6:], n_near[6:], left[6:]]).any()
 
     def test_without_embedding_and_of_few_genes(self):
         rng = np.random.default_rng(0)
@@ -197,22 +227,3 @@ class TestGeneTable:
             {0, 1, 3},
             {0, 1, 2},
         ]
-
-    def test_few_labels_are_summed_like_many(self, as_pairs, monkeypatch):
-        rng = np.random.default_rng(0)
-        values = np.zeros((3, N_GENES), np.float32)
-        values[:, [2, 7]] = rng.normal(size=(3, 2))
-        expression, summary = (rng.normal(size=(N_GENES, n)).astype(np.float32) for n in (10, 3))
-        genes = GeneTable.of(expression, summary, None, rng, n_neighbours=5)
-        labels = rng.random((4, N_GENES)) < 0.4
-        kernel = np.eye(N_GENES, dtype=np.float32)
-        process = PairProcess.fit(kernel, TFS, as_pairs(labels, np.ones_like(labels)), Variances())
-        features = PairFeatures.fit(genes, process, factors=False)
-        some = np.array([3, 8, 20])
-        many = features._near(values), features._near(values, some)
-        monkeypatch.setattr(features_module, "FEW", 1)
-        few = features._near(values), features._near(values, some)
-        np.testing.assert_allclose(few[0], many[0], atol=1e-6)
-        np.testing.assert_allclose(few[1], many[1], atol=1e-6)
-        np.testing.assert_array_equal(few[1], few[0][:, some])
-        assert (few[0] != 0).any()

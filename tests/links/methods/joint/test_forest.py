@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
+from scregnet.links.methods.joint import forest
 from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.pairs import DensePairs, SparsePairs
 
@@ -115,3 +117,20 @@ def test_a_seed_fixes_the_forest(columns, labels, known, as_pairs):
 def test_one_labelled_gene_is_enough(columns, labels, known, as_pairs):
     known[:, 1:] = False
     assert np.isfinite(logits(columns, as_pairs(labels, known))).all()
+
+
+def test_means_in_leaves_written_out(monkeypatch):
+    rng = np.random.default_rng(0)
+    leaves = rng.integers(4, size=(30, 6))
+    labelled = rng.random(30) < 0.6
+    matrix = rng.normal(size=(5, 30)).astype(np.float32)
+    wanted = np.zeros(((~labelled).sum(), 5))
+    for leaf in leaves.T:
+        for number, gene in enumerate(np.flatnonzero(~labelled)):
+            inside = labelled & (leaf == leaf[gene])
+            wanted[number] += matrix[:, inside].mean(1) if inside.any() else 0
+    # Genes in several blocks, the last one not full.
+    monkeypatch.setattr(forest, "BLOCK", 5)
+    found = forest._leaf_sums(leaves, labelled, [matrix, sp.csr_array(matrix)])
+    for one in found:
+        np.testing.assert_allclose(one, wanted, atol=1e-5)

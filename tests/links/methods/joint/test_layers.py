@@ -9,6 +9,7 @@ from scregnet.links import Pairs
 from scregnet.links.evidence import EvidenceLayer
 from scregnet.links.forms.layers import columns_from_state, columns_state
 from scregnet.links.layer_alone import LayerAlone
+from scregnet.links.methods.joint.cells import Cells
 from scregnet.links.methods.joint.layers import Layers, at_pairs, layer_weights
 from scregnet.links.methods.joint.method import Joint
 from scregnet.links.methods.joint.pairs import known_pairs
@@ -105,7 +106,7 @@ class TestFit:
         process = links.features.process
         assert not process.columns
         assert (process.scale == 1).all()
-        assert process.parts(np.array([0])).shape[0] == 6
+        assert process.parts(Cells.every(np.array([0]), task.n_genes)).shape[0] == 6
 
     def test_a_list_of_pairs_gives_what_a_matrix_gives(self, world):
         task, test = task_of(world, [world[1]], "targets")

@@ -35,6 +35,24 @@ def test_sums_are_those_of_lightgbm(n_leaves):
     assert np.ptp(trees.sums(rows)) > 1
 
 
+@pytest.mark.parametrize("same", [[0], [1, 4, 5], range(N_FEATURES)])
+def test_features_that_are_the_same_in_all_rows(same):
+    model, rows = grown(n_leaves=20)
+    for seen in rows[:3]:
+        fixed = rows.copy()
+        fixed[:, same] = seen[same]
+        found = Trees.of(model).sums(np.asfortranarray(fixed))
+        np.testing.assert_allclose(found, predicted(model, fixed), rtol=0, atol=1e-6)
+
+
+def test_models_joined_are_their_sum():
+    models = [grown(n_leaves, n_trees)[0] for n_leaves, n_trees in ((3, 4), (7, 2))]
+    rows = grown()[1]
+    joined = Trees.joined([Trees.of(model) for model in models])
+    wanted = sum(predicted(model, rows) for model in models)
+    np.testing.assert_allclose(joined.sums(rows), wanted, rtol=0, atol=1e-6)
+
+
 def test_values_at_a_threshold_and_next_to_it():
     model, rows = grown()
     trees = Trees.of(model)

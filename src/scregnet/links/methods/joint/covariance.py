@@ -134,7 +134,7 @@ class PairCovariance:
         of_same_target = pairs.mixed(self.same, values)
         # (target_smooth + own * I + similar * K + joint_smooth * L)[t, u] * K[g, h].
         # Through F, so the cost is linear in the genes.
-        projected = (matrix @ self.features) * self.scale
+        projected = pairs.projected(values, self.features) * self.scale
         of_similar_target = pairs.dot(self.alike @ projected, self.features)
         total = of_tf + of_same_target + of_similar_target
         # z[t, g] · z[u, h]

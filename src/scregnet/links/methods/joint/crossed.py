@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scregnet._threads import in_threads
-from scregnet.links.methods.joint.links import JointLinks, grouped
+from scregnet.links.methods.joint.cells import Cells
+from scregnet.links.methods.joint.links import JointLinks
 from scregnet.links.methods.joint.pairs import known_pairs, places_of
+from scregnet.links.methods.joint.trees import Trees
 from scregnet.links.task import FoldFit
 
 if TYPE_CHECKING:
     from scregnet.links.methods.joint.features import PairFeatures
     from scregnet.links.methods.joint.pairs import KnownPairs
-    from scregnet.links.methods.joint.trees import Trees
     from scregnet.links.task import Pairs
 
 # Labelled TFs × genes above which folds are fitted in threads. Below, they wait for Python's lock.
@@ -170,8 +171,7 @@ class CrossedFolds:
             if forest is None and unlabelled[targets].any():
                 forest = steps.coarse_forest(features, rng)
             tfs = self.tfs[row]
-            # Cells are in order of TFs, and so are the rows.
-            table = np.concatenate([features.rows(tf, targets[here]) for tf, here in grouped(tfs)])
+            table = features.rows(Cells.chosen(tfs, targets, self.known.shape[1]))
             links = JointLinks(features, _or_none(forest, features), (), 0.0)
             logits = links.with_forest(table[:, 0], tfs, targets)
             boosted = features.labelled_sources[tfs] & features.labelled_targets[targets]
@@ -227,9 +227,9 @@ def _fold_fit(
         score = rows.logits.astype(np.float64) + np.log(rows.share)
         if links.trees and rows.boosted.any():
             table = rows.features[rows.boosted]
-            score[rows.boosted] += np.mean(
-                [links.trees[i].sums(table) for i in np.flatnonzero(~halves[:, number])], axis=0
-            )
+            without = np.flatnonzero(~halves[:, number])
+            trees = Trees.joined([links.trees[i] for i in without])
+            score[rows.boosted] += trees.sums(table) / len(without)
         scores.append(score)
         # A sampled non-edge counts for those that were left out.
         weights.append(np.where(rows.labels, 1.0, 1 / rows.share))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,11 +11,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from scregnet.links.forms.saved import State, read_floats, read_integers
-from scregnet.links.methods.joint.process import EVERY, PairProcess
+from scregnet.links.methods.joint.process import PairProcess
 from scregnet.links.methods.label_factors.factors import FactorPrior, LabelMatrix, factorise
 from scregnet.links.task import Pairs
 
 if TYPE_CHECKING:
+    from scregnet.links.methods.joint.cells import Cells
     from scregnet.links.methods.joint.pairs import KnownPairs
 
 # Components of expression that correlations are computed from, and those that are features. More
@@ -30,8 +31,6 @@ BLOCK = 1000
 PSEUDO_EDGES, PSEUDO_PAIRS = 0.3, 2
 # The same for weighted sums over similar genes or TFs: 0.1 edges of 1 pair.
 PSEUDO_NEAR = 0.1
-# If less than 1 / FEW of the genes have labels, sums over similar genes read these alone.
-FEW = 20
 # The middle of what the null model "label_factors" chooses from. Validation pairs are not used
 # here, so that they are fresh for the calibration.
 FACTOR_PRIORS = (
@@ -144,24 +143,28 @@ class PairFeatures:
         return cls(genes, process, left, *vectors)
 
     def base(
-        self,
-        sources: np.ndarray,
-        targets: np.ndarray | slice = EVERY,
-        parts: np.ndarray | None = None,
+        self, cells: Cells, parts: np.ndarray | None = None, factors: np.ndarray | None = None
     ) -> np.ndarray:
-        """Return the logits before any tree, float32 of shape (n_sources, n_targets).
+        """Return the logits of some pairs before any tree, float32.
 
         Those of the process, or their mean with those of the factors where TF and target have
-        labels. ``parts`` are the process's, if they are known.
+        labels. ``parts`` are the process's and ``factors`` the logits of :meth:`_factor_logits`, if
+        they are known.
         """
-        parts = self.process.parts(sources, targets) if parts is None else parts
+        parts = self.process.parts(cells) if parts is None else parts
         logits = np.float32(self.process.mean) + parts.sum(0)
         if not self.tf_factors.shape[1]:
             return logits
-        mine = self.process.row[sources]
-        known = ((mine >= 0) & self._labelled_tfs[mine])[:, None] & self.labelled_targets[targets]
-        factors = self.tf_factors[mine] @ self.target_factors[targets].T
+        factors = self._factor_logits(cells) if factors is None else factors
+        known = cells.per_source(self.labelled_sources[cells.sources])
+        known &= cells.per_gene(self.labelled_targets)
         return np.where(known, (logits + factors) / 2, logits)
+
+    def _factor_logits(self, cells: Cells) -> np.ndarray:
+        """Return the logits of the factors, 0 for a TF or target without labels."""
+        rows = self.process.row[cells.sources]
+        mine = np.where(rows[:, None] >= 0, self.tf_factors[rows], np.float32(0))
+        return cells.dot(mine, self.target_factors)
 
     @cached_property
     def labelled_targets(self) -> np.ndarray:
@@ -180,21 +183,17 @@ class PairFeatures:
         return mask
 
     @cached_property
+    def _counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Edges and labels of each target."""
+        return self._edges.sum(0), self._known.sum(0)
+
+    @cached_property
     def _edges(self) -> np.ndarray | sp.csr_array:
         return self.process.pairs.matrix(self.process.pairs.labels.astype(np.float32))
 
     @cached_property
     def _known(self) -> np.ndarray | sp.csr_array:
         return self.process.pairs.matrix(self.process.pairs.known.astype(np.float32))
-
-    @cached_property
-    def _left(self) -> np.ndarray | sp.csr_array:
-        return self.process.pairs.matrix(self.left)
-
-    @cached_property
-    def _counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Edges and labels of each target."""
-        return self._edges.sum(0), self._known.sum(0)
 
     @cached_property
     def _degree(self) -> np.ndarray:
@@ -204,34 +203,47 @@ class PairFeatures:
         return degree
 
     @cached_property
+    def _tf_rates(self) -> np.ndarray:
+        """Rate of edges of each labelled TF, and last that of a gene without labels."""
+        n_edges, n_known = (np.append(m.sum(1), 0) for m in (self._edges, self._known))
+        return (n_edges + PSEUDO_EDGES) / (n_known + PSEUDO_PAIRS)
+
+    @cached_property
     def _tf_shape(self) -> np.ndarray:
         return self.genes.shape[self.process.tfs]
 
     @cached_property
-    def _nearness(self) -> sp.csr_array:
+    def _near_to(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which genes a gene is near to, and how near: a sparse matrix by columns."""
         nearness, n_genes = self.genes.nearness, len(self.genes.shape)
         indptr = np.arange(n_genes + 1) * nearness.shape[1]
-        return sp.csr_array(
+        near = sp.csr_array(
             (nearness.ravel(), self.genes.neighbours.ravel(), indptr), (n_genes, n_genes)
-        )
+        ).tocsc()
+        return near.indptr, near.indices, near.data
 
     @cached_property
-    def _near_to(self) -> sp.csc_array:
-        """The same by columns: which genes a gene is near to."""
-        return self._nearness.tocsc()
+    def _listed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Known pairs by TF: where each TF begins, targets, and edges, labels and residuals."""
+        pairs = self.process.pairs
+        rows, columns = pairs.cells(pairs.known)
+        values = [values[pairs.known] for values in (pairs.labels, pairs.known, self.left)]
+        starts = np.searchsorted(rows, np.arange(pairs.shape[0] + 1))
+        return starts, columns.astype(np.int32), np.stack(values, axis=1).astype(np.float32)
 
     @property
     def n_columns(self) -> int:
         """Number of features that :meth:`rows` gives."""
         # Two logits and their terms, seven columns of labels, the correlation, the factors.
         n_of_pair = 2 + self.process.n_parts + 7 + 1 + bool(self.tf_factors.shape[1])
-        n_of_pair += 2 * len(self.process.columns)
+        n_of_pair += len(self.process.slopes)
         return n_of_pair + 2 * self.genes.columns.shape[1]
 
-    def rows(self, source: int, targets: np.ndarray | slice = EVERY) -> np.ndarray:
-        """Return the features of the pairs of a gene with the targets, (n_targets, n_features).
+    def rows(self, cells: Cells) -> np.ndarray:
+        """Return the features of some pairs, float32 of shape (n_pairs, n_columns).
 
-        float32. The first column is :meth:`base`; what follows is
+        In Fortran's order: columns are written and read one by one. The first column is
+        :meth:`base`; what follows is
 
         - the logit of the process and its terms;
         - what the labels say (:meth:`_label_columns`);
@@ -239,65 +251,72 @@ class PairFeatures:
         - the columns of evidence layers;
         - expression and embedding of the target, then of the TF.
         """
-        genes, process, alone = self.genes, self.process, np.array([source])
-        parts = process.parts(alone, targets)
-        columns = [
-            self.base(alone, targets, parts)[0],
-            process.mean + parts.sum(0)[0],
-            *parts[:, 0],
-            *self._label_columns(source, targets),
-            genes.shape[targets] @ genes.shape[source],
-        ]
-        if self.tf_factors.shape[1]:
-            row = process.row[source]
-            mine = self.tf_factors[row] if row >= 0 else np.zeros_like(self.tf_factors[0])
-            columns.append(self.target_factors[targets] @ mine)
-        if process.columns:
-            columns += list(process.evidence_columns(source, targets))
-        n, width = len(columns), genes.columns.shape[1]
-        table = np.empty((parts.shape[2], n + 2 * width), np.float32)
-        for number, column in enumerate(columns):
-            table[:, number] = column
-        table[:, n : n + width] = genes.columns[targets]
-        table[:, n + width :] = genes.columns[source]
+        table = np.empty((len(cells), self.n_columns), np.float32, order="F")
+        start = 0
+        for block in cells.blocks():
+            here = table[start : start + len(block)]
+            for number, column in enumerate(self._columns(block)):
+                here[:, number] = column
+            start += len(block)
         return table
 
-    def _label_columns(
-        self, source: int, targets: np.ndarray | slice
-    ) -> list[np.ndarray | np.floating]:
-        """Return what the labels of the TF, of the targets and of similar genes say."""
-        process, pairs = self.process, self.process.pairs
-        row = process.row[source]
-        # Of the TF itself: edges, labels, residuals.
-        own = np.zeros((3, pairs.shape[1]), np.float32)
-        likeness = np.zeros(len(process.tfs), np.float32)
-        # Squared correlations with the other TFs.
-        weight = np.maximum(self._tf_shape @ self.genes.shape[source], 0) ** 2
-        if row >= 0:
-            own[:] = [pairs.row(values, row) for values in (pairs.labels, pairs.known, self.left)]
-            likeness[:], weight[row] = process.likeness[row], 0
-        near_edges, near_known, near_left = self._near(own, targets)
-        n_edges, n_known = self._counts
-        return [
-            # Rates of edges of TF and target, and edges of the target as a TF.
-            (own[0].sum() + PSEUDO_EDGES) / (own[1].sum() + PSEUDO_PAIRS),
-            ((n_edges + PSEUDO_EDGES) / (n_known + PSEUDO_PAIRS))[targets],
-            self._degree[targets],
-            # Residuals and edges of the TF with genes that are co-expressed with the target.
-            near_left / (1 + near_known),
-            (near_edges + PSEUDO_NEAR) / (1 + near_known),
-            # Residuals of the target with TFs that are co-expressed with the TF, or like it.
-            ((weight @ self._left) / (1 + weight @ self._known))[targets],
-            (likeness @ self._left)[targets],
-        ]
+    def _columns(self, cells: Cells) -> Iterator[np.ndarray]:
+        """Yield the columns of :meth:`rows`."""
+        genes, process = self.genes, self.process
+        evidence = process.evidence(cells)
+        parts = process.parts(cells, evidence)
+        factors = self._factor_logits(cells)
+        yield self.base(cells, parts, factors)
+        yield process.mean + parts.sum(0)
+        yield from parts
+        yield from self._label_columns(cells)
+        yield cells.dot(genes.shape[cells.sources], genes.shape)
+        if self.tf_factors.shape[1]:
+            yield factors
+        yield from evidence
+        yield from map(cells.per_gene, self._gene_columns)
+        yield from map(cells.per_source, self._gene_columns[:, cells.sources])
 
-    def _near(self, values: np.ndarray, targets: np.ndarray | slice = EVERY) -> np.ndarray:
-        """Return sums over the most co-expressed genes of each target, weighted by nearness."""
-        used = np.flatnonzero(values.any(axis=0))
-        if FEW * len(used) < values.shape[1]:
-            return (self._near_to[:, used] @ values[:, used].T)[targets].T
-        nearness = self._nearness if isinstance(targets, slice) else self._nearness[targets]
-        return (nearness @ values.T).T
+    @cached_property
+    def _gene_columns(self) -> np.ndarray:
+        """The columns of the genes as lines, (n_columns, n_genes)."""
+        return np.ascontiguousarray(self.genes.columns.T)
+
+    def _label_columns(self, cells: Cells) -> Iterator[np.ndarray]:
+        """Yield what the labels of the TF, of the targets and of similar genes say."""
+        process, pairs = self.process, self.process.pairs
+        rows = process.row[cells.sources]
+        seen = rows >= 0
+        # Squared correlations with the other TFs.
+        weight = cells.product(self.genes.shape[cells.sources], self._tf_shape.T)
+        weight = np.maximum(weight, 0) ** 2
+        weight[seen, rows[seen]] = 0
+        likeness = np.zeros_like(weight)
+        likeness[seen] = process.likeness[rows[seen]]
+        near_edges, near_known, near_left = self._near(cells)
+        n_edges, n_known = self._counts
+        known = pairs.known.astype(np.float32)
+        # Rates of edges of TF and target, and edges of the target as a TF.
+        yield cells.per_source(self._tf_rates[rows])
+        yield cells.per_gene((n_edges + PSEUDO_EDGES) / (n_known + PSEUDO_PAIRS))
+        yield cells.per_gene(self._degree)
+        # Residuals and edges of the TF with genes that are co-expressed with the target.
+        yield near_left / (1 + near_known)
+        yield (near_edges + PSEUDO_NEAR) / (1 + near_known)
+        # Residuals of the target with TFs that are co-expressed with the TF, or like it.
+        residuals = pairs.mixed_at(weight, self.left, cells)
+        yield residuals / (1 + pairs.mixed_at(weight, known, cells))
+        yield pairs.mixed_at(likeness, self.left, cells)
+
+    def _near(self, cells: Cells) -> np.ndarray:
+        """Return edges, labels and residuals of the source with genes near to the target.
+
+        Weighted by nearness, float32 of shape (3, n_pairs).
+        """
+        from scregnet.links.methods.joint.compiled import near_sums
+
+        rows = self.process.row[cells.sources]
+        return near_sums(self._near_to, self._listed, rows, cells.indptr, cells.targets)
 
     def state(self) -> dict[str, np.ndarray]:
         """Plain arrays from which :meth:`from_state` makes an equal object."""

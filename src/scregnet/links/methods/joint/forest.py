@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # Components of the labels that the trees are grown for, genes in a leaf at least, and share of the
 # columns that a cut chooses from. Half or twice as much made no difference on development splits.
 N_OUTCOMES, LEAF, FEATURES = 16, 5, 0.5
+# Genes without labels that are described at a time: bounds the memory.
+BLOCK = 1000
 # Labelled genes that the trees are grown from: bounds the time. All genes fill the leaves.
 GROWN_FROM = 4000
 # Added to the share of a leaf's genes whose pair is known: few known pairs count little.
@@ -113,18 +115,29 @@ def _leaf_sums(leaves: np.ndarray, labelled: np.ndarray, matrices: list[Any]) ->
 
     Means are over the labelled genes of the leaf. Each result has shape (n_unlabelled, n_tfs).
     """
+    # The leaves of all trees side by side.
+    number = leaves + np.concatenate([[0], np.cumsum(leaves.max(0) + 1)[:-1]])
+    inside, outside = number[labelled], number[~labelled]
+    n_leaves = int(number.max()) + 1
+    size = np.bincount(inside.ravel(), minlength=n_leaves)
+    # (n_leaves, n_labelled): times values, the mean of each leaf.
+    mean = _in_leaves(inside, n_leaves, 1 / np.maximum(size, 1)).T.tocsr()
     of_genes = [matrix[:, labelled].T for matrix in matrices]
-    sums = [np.zeros(((~labelled).sum(), matrix.shape[0]), np.float32) for matrix in matrices]
-    for leaf in leaves.T:
-        inside, outside = leaf[labelled], leaf[~labelled]
-        n_leaves = leaf.max() + 1
-        share = 1 / np.maximum(np.bincount(inside, minlength=n_leaves), 1)
-        # (n_leaves, n_labelled): times values, the mean of each leaf.
-        gather = sp.csr_array(
-            (share[inside].astype(np.float32), (inside, np.arange(len(inside)))),
-            (n_leaves, len(inside)),
-        )
+    sums = [np.empty((len(outside), matrix.shape[0]), np.float32) for matrix in matrices]
+    for start in range(0, len(outside), BLOCK):
+        here = slice(start, start + BLOCK)
+        # How much each labelled gene says of each gene, by all trees.
+        share = _in_leaves(outside[here], n_leaves, np.ones(n_leaves)) @ mean
         for total, values in zip(sums, of_genes, strict=True):
-            mean = gather @ values
-            total += (mean.toarray() if sp.issparse(mean) else mean)[outside]
+            found = share @ values
+            total[here] = found.toarray() if sp.issparse(found) else found
     return sums
+
+
+def _in_leaves(leaves: np.ndarray, n_leaves: int, values: np.ndarray) -> sp.csr_array:
+    """Return a matrix of genes × leaves with the leaf's value where the gene is in the leaf."""
+    n_genes, n_trees = leaves.shape
+    indptr = np.arange(n_genes + 1) * n_trees
+    return sp.csr_array(
+        (values[leaves.ravel()].astype(np.float32), leaves.ravel(), indptr), (n_genes, n_leaves)
+    )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from scregnet.links.forms.saved import read_floats
+from scregnet.links.methods.joint.cells import Cells
 from scregnet.links.methods.joint.features import PairFeatures
 from scregnet.links.methods.joint.pairs import SparsePairs
-from scregnet.links.methods.joint.process import EVERY
 from scregnet.links.methods.joint.trees import Trees
 
 # Large fits: if more than 1 / FEW of the genes are requested, all are computed and indexed.
@@ -43,44 +42,58 @@ class JointLinks:
         """Return the logit of each pair, float32."""
         scores = np.empty(len(sources), np.float32)
         n_genes = len(self.features.genes.shape)
-        for tf, which in grouped(sources):
-            # All genes of a TF at once, even if few are requested: otherwise rounding would make a
-            # pair's score depend on the other pairs. In large fits this would take too long.
-            if self._is_large and FEW * len(which) < n_genes:
-                scores[which] = self._of_tf(tf, targets[which])
-            else:
-                scores[which] = self._of_tf(tf, EVERY)[targets[which]]
+        order = np.argsort(sources, kind="stable")
+        each = Cells.chosen(sources[order], targets[order], n_genes)
+        counts = np.diff(each.indptr)
+        # All genes of a TF at once, even if few are requested: otherwise rounding would make a
+        # pair's score depend on the other pairs. In large fits this would take too long.
+        whole = FEW * counts >= n_genes if self._is_large else np.ones(len(counts), bool)
+        has_trees = self.features.labelled_sources[each.sources] & bool(self.trees)
+        for alike in (has_trees, ~has_trees):
+            numbers = np.flatnonzero(alike & whole)
+            for block in Cells.every(numbers, n_genes).blocks():
+                logits = self._logits(replace(block, sources=each.sources[block.sources]))
+                for number, line in zip(block.sources, logits.reshape(-1, n_genes), strict=True):
+                    here = slice(*each.indptr[number : number + 2])
+                    scores[order[here]] = line[each.targets[here]]
+            few = np.flatnonzero((alike & ~whole)[each.rows])
+            some = Cells.chosen(each.sources[each.rows[few]], each.targets[few], n_genes)
+            scores[order[few]] = np.concatenate(
+                [np.zeros(0, np.float32), *map(self._logits, some.blocks())]
+            )
         return scores + np.float32(self.offset)
 
-    def _of_tf(self, tf: int, targets: np.ndarray | slice) -> np.ndarray:
-        """Return the logits of one TF before the offset."""
-        labelled = self.features.labelled_targets[targets]
-        if self.trees and self.features.labelled_sources[tf]:
-            rows = self.features.rows(tf, targets)
-            scores = rows[:, 0].copy()
-            if labelled.any():
-                scores[labelled] += self._boosted(rows[labelled])
+    def _logits(self, cells: Cells) -> np.ndarray:
+        """Return the logits before the offset of TFs that all have labels or all have none."""
+        if self.trees and self.features.labelled_sources[cells.sources].all():
+            rows = self.features.rows(cells)
+            corrected = cells.per_gene(self.features.labelled_targets)
+            scores = rows[:, 0] + np.where(corrected, self._boosted(rows), np.float32(0))
         else:
-            scores = self.features.base(np.array([tf]), targets)[0]
-        return self.with_forest(scores, tf, targets)
+            scores = self.features.base(cells)
+        return self.with_forest(scores, cells.per_source(cells.sources), cells.targets)
 
     def with_forest(
-        self, logits: np.ndarray, sources: np.ndarray | int, targets: np.ndarray | slice
+        self, logits: np.ndarray, sources: np.ndarray, targets: np.ndarray
     ) -> np.ndarray:
         """Average the logits with the forest's where the target has no labels."""
         outside = ~self.features.labelled_targets[targets]
         if not (self.forest.size and outside.any()):
             return logits
         # A TF without labels has row -1, which is the forest's last.
-        row = np.broadcast_to(self.features.process.row[sources], logits.shape)[outside]
-        of_forest = self.forest[row, self._unlabelled[targets][outside]]
+        row = self.features.process.row[sources[outside]]
+        of_forest = self.forest[row, self._unlabelled[targets[outside]]]
         averaged = logits.copy()
         averaged[outside] = (logits[outside] + of_forest) / 2
         return averaged
 
     def _boosted(self, rows: np.ndarray) -> np.ndarray:
         """Return the mean of the boosted models for each row of features, float32."""
-        return np.mean([trees.sums(rows) for trees in self.trees], axis=0).astype(np.float32)
+        return (self._all_trees.sums(rows) / len(self.trees)).astype(np.float32)
+
+    @cached_property
+    def _all_trees(self) -> Trees:
+        return Trees.joined(self.trees)
 
     @cached_property
     def _unlabelled(self) -> np.ndarray:
@@ -113,10 +126,3 @@ class JointLinks:
             for number in range(n_models)
         )
         return cls(features, forest, trees, float(read_floats(state, "offset", (), np.float64)))
-
-
-def grouped(sources: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield each of the sources, ascending, and where it is."""
-    order = np.argsort(sources, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(sources[order])) + 1)
-    return ((int(sources[group[0]]), group) for group in groups if len(group))

@@ -12,13 +12,14 @@ import numpy as np
 from scregnet._progress import stage
 from scregnet._threads import in_threads
 from scregnet._validate import check_integer, check_interval
+from scregnet.links.methods.joint.cells import Cells
 from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.crossed import CrossedFolds, Steps, worth_threads
 from scregnet.links.methods.joint.features import N_COLUMNS, GeneTable, PairFeatures
 from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.kernel import gene_features
 from scregnet.links.methods.joint.layers import Layers
-from scregnet.links.methods.joint.links import JointLinks, grouped
+from scregnet.links.methods.joint.links import JointLinks
 from scregnet.links.methods.joint.pairs import DENSE_CELLS, KnownPairs, known_pairs, sample_others
 from scregnet.links.methods.joint.process import PairProcess
 from scregnet.links.methods.joint.trees import Trees
@@ -267,9 +268,9 @@ class Joint(LinkMethod):
             held, kept = job
             features = genes.describe(pairs.keep(~held))
             of_tfs, targets = pairs.cells(kept)
-            rows = [features.rows(genes.tfs[row], targets[which]) for row, which in grouped(of_tfs)]
+            rows = features.rows(Cells.chosen(genes.tfs[of_tfs], targets, pairs.shape[1]))
             tick()
-            return np.concatenate(rows), pairs.labels[kept]
+            return rows, pairs.labels[kept]
 
         jobs = [
             (held, held & (rng.random(held.shape) < share) if share < 1 else held)

@@ -12,6 +12,7 @@ from scregnet.links.forms.saved import State, check_ascending, read_bools, read_
 from scregnet.links.pairs.codes import find_codes, pair_codes
 
 if TYPE_CHECKING:
+    from scregnet.links.methods.joint.cells import Cells
     from scregnet.links.task import Pairs
 
 # TFs × genes up to which labels are a whole matrix. There, products of whole matrices are as fast
@@ -45,10 +46,6 @@ class DensePairs:
         """Return values, zero where no pair is known, as a matrix of shape (n_tfs, n_genes)."""
         return values
 
-    def row(self, values: np.ndarray, row: int) -> np.ndarray:
-        """Return the values of one TF for all genes."""
-        return values[row]
-
     def per_tf(self, numbers: np.ndarray) -> np.ndarray:
         """Return the number of its TF for each value, or what broadcasts to it."""
         return numbers[:, None]
@@ -61,9 +58,17 @@ class DensePairs:
         """Return values ``of_tfs[row] · of_genes[column]``."""
         return of_tfs @ of_genes.T
 
+    def projected(self, values: np.ndarray, of_genes: np.ndarray) -> np.ndarray:
+        """Return ``matrix(values) @ of_genes``, a line for each TF."""
+        return values @ of_genes
+
     def mixed(self, tfs: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return values of ``tfs @ matrix(values)``: within each gene, a mixture over the TFs."""
         return tfs @ values
+
+    def mixed_at(self, of_sources: np.ndarray, values: np.ndarray, cells: Cells) -> np.ndarray:
+        """Return ``of_sources @ matrix(values)`` at some cells, of a row per source of these."""
+        return cells.at(cells.product(of_sources, values))
 
     def gram(self, values: np.ndarray) -> np.ndarray:
         """Return the products of the rows of values, dense of shape (n_tfs, n_tfs)."""
@@ -117,13 +122,6 @@ class SparsePairs:
         """Return values as a matrix of shape (n_tfs, n_genes)."""
         return sp.csr_array((values, self.columns, self.indptr), self.shape)
 
-    def row(self, values: np.ndarray, row: int) -> np.ndarray:
-        """Return the values of one TF for all genes, zero where none is known."""
-        here = slice(self.indptr[row], self.indptr[row + 1])
-        whole = np.zeros(self.shape[1], values.dtype)
-        whole[self.columns[here]] = values[here]
-        return whole
-
     def per_tf(self, numbers: np.ndarray) -> np.ndarray:
         """Return the number of its TF for each value."""
         return numbers[self.rows]
@@ -132,28 +130,43 @@ class SparsePairs:
         """Return the number of its gene for each value."""
         return numbers[self.columns]
 
+    # In what follows, cells are taken in order of genes: the vectors of all genes, which no cache
+    # of the CPU holds, are read once and one after the other.
+
     def dot(self, of_tfs: np.ndarray, of_genes: np.ndarray) -> np.ndarray:
         """Return values ``of_tfs[row] · of_genes[column]``."""
-        from scregnet.links.methods.joint.compiled import products
+        from scregnet.links.methods.joint.compiled import products_by_gene
 
-        return products(of_tfs, of_genes, self.indptr, self.columns)
+        return products_by_gene(of_tfs, of_genes, *self._by_gene)
+
+    def projected(self, values: np.ndarray, of_genes: np.ndarray) -> np.ndarray:
+        """Return ``matrix(values) @ of_genes``, a line for each TF."""
+        from scregnet.links.methods.joint.compiled import projected
+
+        return projected(values, of_genes, *self._by_gene, self.shape[0])
 
     def mixed(self, tfs: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return values of ``tfs @ matrix(values)``."""
         from scregnet.links.methods.joint.compiled import mixed
 
-        # In order of genes, so that the cells that are mixed lie next to each other.
-        order, starts = self._by_gene
+        order, rows, starts = self._by_gene
         mixture = np.empty_like(values)
-        mixture[order] = mixed(tfs, values[order], self.rows[order], starts)
+        mixture[order] = mixed(tfs, values[order], rows, starts)
         return mixture
 
+    def mixed_at(self, of_sources: np.ndarray, values: np.ndarray, cells: Cells) -> np.ndarray:
+        """Return ``of_sources @ matrix(values)`` at some cells, of a row per source of these."""
+        from scregnet.links.methods.joint.compiled import mixed_at
+
+        order, rows, starts = self._by_gene
+        return mixed_at(of_sources, values[order], rows, starts, cells.indptr, cells.targets)
+
     @cached_property
-    def _by_gene(self) -> tuple[np.ndarray, np.ndarray]:
-        """Order of the pairs by gene, and where each gene starts in it."""
+    def _by_gene(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Order of the pairs by gene, their rows in it, and where each gene starts in it."""
         counts = np.bincount(self.columns, minlength=self.shape[1])
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        return np.argsort(self.columns, kind="stable"), starts
+        order = np.argsort(self.columns, kind="stable")
+        return order, self.rows[order], np.concatenate([[0], np.cumsum(counts)])
 
     def gram(self, values: np.ndarray) -> np.ndarray:
         """Return the products of the rows of values, dense of shape (n_tfs, n_tfs)."""

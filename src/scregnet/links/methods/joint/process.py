@@ -13,6 +13,7 @@ from scipy.special import expit
 from scregnet._logging import logger
 from scregnet.links.forms.layers import columns_from_state, columns_state
 from scregnet.links.forms.saved import State, check_ascending, read_floats, read_integers
+from scregnet.links.methods.joint.cells import Cells
 from scregnet.links.methods.joint.covariance import PairCovariance, Variances
 from scregnet.links.methods.joint.laplace import LogisticObjective, laplace_mode
 from scregnet.links.methods.joint.layers import Layers, at_pairs, layer_weights
@@ -36,9 +37,6 @@ PSEUDO_PAIRS = 20
 
 # Terms of a logit without evidence.
 N_PARTS = 6
-
-# All genes as targets.
-EVERY = slice(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,12 +215,29 @@ class PairProcess:
     @cached_property
     def _projected(self) -> np.ndarray:
         """``a @ F * w``, (n_tfs, n_components)."""
-        return (self._matrix @ self.features) * self.scale
+        return self.pairs.projected(self.weights, self.features) * self.scale
 
     @cached_property
-    def _tf_features(self) -> np.ndarray:
-        """``F * w`` of the labelled TFs."""
-        return self.features[self.tfs] * self.scale
+    def _by_expression(self) -> np.ndarray:
+        """What turns ``F`` of a gene into its preference by TFs of similar expression.
+
+        ``similar * K[t, u] a[u, h] K[h, g]`` is ``F[t] · this · F[g]``, (n_components,
+        n_components).
+        """
+        of_tfs = self.features[self.tfs] * self.scale
+        return np.float32(self.variances.similar) * (of_tfs.T @ self._projected)
+
+    @cached_property
+    def _by_labels(self) -> np.ndarray:
+        """Preferences of the labelled TFs: their own, and those of TFs with common targets.
+
+        ``own * a[t, h] F[h]`` and ``joint_smooth * L[t, u] a[u, h] F[h]``, (2, n_tfs,
+        n_components).
+        """
+        own = np.float32(self.variances.own) * self._projected
+        return np.stack(
+            [own, np.float32(self.variances.joint_smooth) * (self.likeness @ self._projected)]
+        )
 
     @cached_property
     def _tf_biases(self) -> np.ndarray:
@@ -241,9 +256,14 @@ class PairProcess:
         """Number of terms that :meth:`parts` gives."""
         return N_PARTS + bool(self.columns)
 
-    def evidence_columns(self, source: int, targets: np.ndarray | slice = EVERY) -> np.ndarray:
-        """Return ``z`` of the pairs of a gene with the targets, (n_columns, n_targets)."""
-        return np.concatenate([layer.of_tf(source) for layer in self.columns])[:, targets]
+    def evidence(self, cells: Cells) -> np.ndarray:
+        """Return ``z`` of some pairs, (n_columns, n_pairs)."""
+        found = np.empty((len(self.slopes), len(cells)), np.float32)
+        for number, source in enumerate(cells.sources if self.columns else ()):
+            here = slice(*cells.indptr[number : number + 2])
+            of_tf = np.concatenate([layer.of_tf(int(source)) for layer in self.columns])
+            found[:, here] = of_tf if cells.whole else of_tf[:, cells.targets[here]]
+        return found
 
     def biases(self, values: list[np.ndarray] | None = None) -> np.ndarray:
         """Return the logits of biases and evidence alone for the known pairs, float32.
@@ -259,10 +279,10 @@ class PairProcess:
                 logits = logits + slope * z
         return np.asarray(logits, np.float32)
 
-    def parts(self, sources: np.ndarray, targets: np.ndarray | slice = EVERY) -> np.ndarray:
-        """Return the terms of the logits of all pairs of ``sources`` and ``targets``.
+    def parts(self, cells: Cells, evidence: np.ndarray | None = None) -> np.ndarray:
+        """Return the terms of the logits of some pairs, float32 of shape (n_parts, n_pairs).
 
-        float32 of shape (n_parts, n_sources, n_targets). The terms, in order:
+        ``evidence`` is what :meth:`evidence` gives, if it is known. The terms, in order:
 
         - bias of the TF;
         - bias of the target;
@@ -275,35 +295,36 @@ class PairProcess:
         For a gene that is no labelled TF, only the terms with ``K[t, u]``, the target's biases and
         the last one are non-zero.
         """
-        v, rows = self.variances, self.row[sources]
+        rows = self.row[cells.sources]
         seen = rows >= 0
         mine = rows[seen]
-        projected, features = self._projected, self.features[targets]
         # Preferences as vectors p with the logit p · F[g].
-        preference = np.zeros((2, len(sources), features.shape[1]), np.float32)
-        # similar * K[t, u] a[u, h] K[h, g], then own * a[t, h] K[h, g]
-        preference[0] = v.similar * ((self.features[sources] @ self._tf_features.T) @ projected)
-        preference[0, seen] += v.own * projected[mine]
-        # joint_smooth * L[t, u] a[u, h] K[h, g]
-        preference[1, seen] = v.joint_smooth * (self.likeness[mine] @ projected)
-        parts = np.zeros((self.n_parts, len(sources), len(features)), np.float32)
-        parts[0, seen] = self._tf_biases[mine][:, None]
-        parts[1:3] = self._target_biases[:, None, targets]
+        by_expression = cells.product(self.features[cells.sources], self._by_expression)
+        by_labels = np.zeros_like(by_expression)
+        by_expression[seen] += self._by_labels[0, mine]
+        by_labels[seen] = self._by_labels[1, mine]
+        biases, likeness = np.zeros(len(rows)), np.zeros((len(rows), len(self.tfs)), np.float32)
+        biases[seen], likeness[seen] = self._tf_biases[mine], self.likeness[mine]
+        parts = np.empty((self.n_parts, len(cells)), np.float32)
+        parts[0] = cells.per_source(biases)
+        for number, numbers in enumerate(self._target_biases, start=1):
+            parts[number] = cells.per_gene(numbers)
+        parts[3] = cells.dot(by_expression, self.features)
         # joint * L[t, u] a[u, g]
-        parts[4, seen] = v.joint * (self.likeness[mine] @ self._matrix)[:, targets]
-        # One product for both preferences: reading the features of all genes takes the time.
-        parts[[3, 5]] = (preference.reshape(-1, features.shape[1]) @ features.T).reshape(
-            2, *parts.shape[1:]
+        parts[4] = np.float32(self.variances.joint) * self.pairs.mixed_at(
+            likeness, self.weights, cells
         )
+        parts[5] = cells.dot(by_labels, self.features)
         if self.columns:
             # z[t, g] · slopes
-            for row, source in enumerate(sources):
-                parts[6, row] = self.slopes @ self.evidence_columns(int(source), targets)
+            parts[6] = self.slopes @ (self.evidence(cells) if evidence is None else evidence)
         return parts
 
     def logits(self, sources: np.ndarray) -> np.ndarray:
         """Return the logits of all pairs of the given genes with all genes, float32."""
-        return np.float32(self.mean) + self.parts(sources).sum(0)
+        cells = Cells.every(sources, len(self.features))
+        logits = np.float32(self.mean) + self.parts(cells).sum(0)
+        return logits.reshape(len(sources), -1)
 
     def state(self) -> dict[str, np.ndarray]:
         """Plain arrays from which :meth:`from_state` makes an equal object."""

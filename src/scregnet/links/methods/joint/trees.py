@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -49,17 +49,25 @@ class Trees:
         )
         return cls(n_leaves, features, thresholds, children, values)
 
+    @classmethod
+    def joined(cls, models: Sequence[Trees]) -> Trees:
+        """Return the trees of several models as one."""
+        return cls(*(np.concatenate([getattr(one, f.name) for one in models]) for f in fields(cls)))
+
     def sums(self, rows: np.ndarray) -> np.ndarray:
-        """Return the sum of the trees for each row of features, float64."""
+        """Return the sum of the trees for each row of features, float64.
+
+        Rows in Fortran's order are not copied.
+        """
         from scregnet.links.methods.joint.compiled import tree_sums
 
         return tree_sums(
-            np.ascontiguousarray(rows, np.float32),
+            np.ascontiguousarray(rows.T, np.float32),
             self.n_leaves,
             self.features,
             self._float32_thresholds,
             self.children,
-            self.values,
+            self.values.astype(np.float32),
         )
 
     @cached_property
