@@ -6,8 +6,8 @@ folder::
     python benchmarks/evidence.py --data ../shared/data      # two hours on one CPU core
 
 ``--part`` prints one of them: ``table`` (four kinds of unseen pairs), ``parts`` (what of a layer
-helps), ``size`` (fewer experiments), ``circular`` (the scored cell type left in), ``transfer`` (no
-label of the scored cell type).
+helps), ``size`` (fewer experiments), ``circular`` (the scored cell type left in), ``known`` (TFs
+with and without an experiment), ``transfer`` (no label of the scored cell type).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import scregnet as sr
 METRICS = ["auroc", "auprc", "per_tf_auroc", "per_tf_auprc", "ece"]
 NULLS = ["degree", "label_factors", "evidence:chip"]
 KINDS = ["targets", "tfs", "both", "pairs"]
-PARTS = ["table", "parts", "size", "circular", "transfer"]
+PARTS = ["table", "parts", "size", "circular", "known", "transfer"]
 SIZES = [5, 20, 60, 200, 10_000]
 STEM_CELLS = "H1HESC|HESC|^ESC|MESC|ESE14|ESBRUCE|AINV15|R1E|IMNESC|NT2D1|HGPS|NCS|XEN|EMBRYO"
 OWN = {
@@ -141,6 +141,28 @@ def circular(cells: Cells, kinds: list[str], seeds: range) -> Iterator[Row]:
                 yield {"kind": kind, "data": cells.name, "version": version, **figures}
 
 
+def known(cells: Cells, kinds: list[str], seeds: range) -> Iterator[Row]:
+    """TFs that the library knows, and others."""
+    cells.layer(cells.library)
+    has_track = cells.adata.var["chip_n_experiments"] > 0
+    for kind in kinds:
+        for seed in seeds:
+            for version, layer in {"no layer": None, "layer": "chip"}.items():
+                cells.fit(kind, seed, evidence=layer)
+                pairs = cells.adata.uns["grn"]["pairs"]
+                test = pairs[pairs["split"] == "test"]
+                for name, part in test.groupby(has_track.loc[test["source"]].to_numpy()):
+                    labels, tfs = part["label"].to_numpy(bool), part["source"].to_numpy(str)
+                    probability = part["probability"].to_numpy()
+                    yield {
+                        "kind": kind,
+                        "data": cells.name,
+                        "version": f"{version}, {'with' if name else 'without'} an experiment",
+                        "n_tfs": len(np.unique(tfs)),
+                        "per_tf_auroc": sr.metrics.per_tf(labels, probability, tfs),
+                    }
+
+
 def transfer(folder: Path, names: list[str]) -> pd.DataFrame:
     """No label of the scored cell type: each is scored by what is made of the others."""
     sets = {}
@@ -187,7 +209,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     logging.getLogger("scregnet").setLevel(logging.ERROR)
-    measure = {"table": table, "parts": parts, "size": size, "circular": circular}
+    measure = {"table": table, "parts": parts, "size": size, "circular": circular, "known": known}
     with sr.settings.override(progress_bar=False):
         if "transfer" in options.part:
             print(f"transfer\n{transfer(options.data, options.cells).round(3).to_string()}")
