@@ -221,8 +221,8 @@ class Joint(LinkMethod):
 
     def rough_seconds(self, n_pairs: int, n_targets: int) -> float:
         """Return about how long a fit takes on one CPU core."""
-        # mESC with 500 genes: 26 s; 48,000 sampled pairs of 20,000 genes: 128 s.
-        return 4e-4 * min(n_pairs, max(self.max_pairs, self.dense_cells)) + 5e-3 * n_targets
+        # mESC with 500 genes: 26 s; 48,000 sampled pairs of 20,000 genes: 95 s.
+        return 4e-4 * min(n_pairs, max(self.max_pairs, self.dense_cells)) + 3.5e-3 * n_targets
 
     def _described_genes(self, task: LinkTask, tfs: np.ndarray, rng: np.random.Generator) -> _Genes:
         """Compute everything that does not depend on labels."""
