@@ -7,7 +7,8 @@ folder::
 
 ``--part`` prints one of them: ``table`` (four kinds of unseen pairs), ``parts`` (what of a layer
 helps), ``size`` (fewer experiments), ``circular`` (the scored cell type left in), ``known`` (TFs
-with and without an experiment), ``transfer`` (no label of the scored cell type).
+with and without an experiment), ``networks`` (those of the other data sets as a layer),
+``transfer`` (no label of the scored cell type).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import scregnet as sr
 METRICS = ["auroc", "auprc", "per_tf_auroc", "per_tf_auprc", "ece"]
 NULLS = ["degree", "label_factors", "evidence:chip"]
 KINDS = ["targets", "tfs", "both", "pairs"]
-PARTS = ["table", "parts", "size", "circular", "known", "transfer"]
+PARTS = ["table", "parts", "size", "circular", "known", "networks", "transfer"]
 SIZES = [5, 20, 60, 200, 10_000]
 STEM_CELLS = "H1HESC|HESC|^ESC|MESC|ESE14|ESBRUCE|AINV15|R1E|IMNESC|NT2D1|HGPS|NCS|XEN|EMBRYO"
 OWN = {
@@ -58,7 +59,7 @@ class Cells:
     """One data set of BEELINE and the library."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self.name = name
+        self.name, self.folder = name, folder
         self.adata = sr.datasets.beeline(name, 500, path=folder / "beeline")
         self.library = library(folder)
 
@@ -163,6 +164,30 @@ def known(cells: Cells, kinds: list[str], seeds: range) -> Iterator[Row]:
                     }
 
 
+def networks(cells: Cells, kinds: list[str], seeds: range) -> Iterator[Row]:
+    """Networks of the other data sets as a layer, alone and beside the library."""
+    others = [
+        sr.datasets.beeline(name, 500, path=cells.folder / "beeline")
+        .uns["network"][["source", "target"]]
+        .assign(cell=name)
+        for name in OWN
+        if name != cells.name
+    ]
+    cells.layer(cells.library)
+    sr.pp.evidence(cells.adata, pd.concat(others).drop_duplicates(), key="networks", context="cell")
+    versions = {
+        "no layer": None,
+        "networks": "networks",
+        "library": "chip",
+        "both": ["chip", "networks"],
+    }
+    for kind in kinds:
+        for seed in seeds:
+            for version, layers in versions.items():
+                figures = cells.fit(kind, seed, evidence=layers).loc["joint"]
+                yield {"kind": kind, "data": cells.name, "version": version, **figures}
+
+
 def transfer(folder: Path, names: list[str]) -> pd.DataFrame:
     """No label of the scored cell type: each is scored by what is made of the others."""
     sets = {}
@@ -209,7 +234,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     logging.getLogger("scregnet").setLevel(logging.ERROR)
-    measure = {"table": table, "parts": parts, "size": size, "circular": circular, "known": known}
+    measure = {
+        "table": table,
+        "parts": parts,
+        "size": size,
+        "circular": circular,
+        "known": known,
+        "networks": networks,
+    }
     with sr.settings.override(progress_bar=False):
         if "transfer" in options.part:
             print(f"transfer\n{transfer(options.data, options.cells).round(3).to_string()}")
