@@ -62,9 +62,10 @@ def transfer_grn(
     evidence
         Keys of layers that :func:`scregnet.pp.evidence` wrote.
     networks
-        Other data sets by name, with the same layers under the same keys and a known network that
-        :func:`scregnet.pp.prior` or :func:`scregnet.pp.split` wrote. They calibrate the
-        probabilities, and each is scored without its own labels for the metrics.
+        Other data sets by name, with the same layers under the same keys, each without the
+        experiments of its own labels, and a known network that :func:`scregnet.pp.prior` or
+        :func:`scregnet.pp.split` wrote. They calibrate the probabilities, and each is scored
+        without its own labels for the metrics.
     method
         ``"zsum"`` adds, for each layer, the standardised log popularity of the target among other
         TFs and the TF's own track; nothing is learned. ``"fitted"`` learns weights of these, of

@@ -76,9 +76,10 @@ def _read(name: str, entry: Any, keys: Sequence[str], layer: str | None, mod: st
         columns, _ = describe(data, keys, layer)
         parts = labelled_pairs(data, None, None, random_state=0).parts
     except (TypeError, KeyError, ValueError) as error:
+        kind = next(kind for kind in (TypeError, KeyError, ValueError) if isinstance(error, kind))
         # KeyError shows its message in quotes; args has the text itself.
         msg = f"networks[{name!r}]: {error.args[0] if error.args else error}"
-        raise type(error)(msg) from error
+        raise kind(msg) from error
     pairs = concatenate([getattr(parts, part) for part in PARTS])
     pairs = pairs.take(np.arange(0, len(pairs), 1 + len(pairs) // MOST_PAIRS))
     if not pairs.labels.any() or pairs.labels.all():

@@ -83,9 +83,14 @@ def transferred(
 
     def adding(names: Sequence[str]) -> Learn:
         weights = unit_weights(len(columns.layers), names)
-        # Without labels, the layers themselves tell how far they are to be believed.
-        alone = calibrate_elsewhere(columns, weights, n_experiments)
-        return lambda sets: Model(weights, _calibrated(weights, sets) if sets else alone)
+
+        def learn(sets: Sequence[LabelledSet]) -> Model:
+            if sets:
+                return Model(weights, _calibrated(weights, sets))
+            # Without labels, the layers themselves tell how far they are to be believed.
+            return Model(weights, calibrate_elsewhere(columns, weights, n_experiments))
+
+        return learn
 
     learn = _learned if method == "fitted" else adding(ZSUM)
     baselines = {name: adding(names) for name, names in BASELINES.items()}
