@@ -8,7 +8,15 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from scregnet._anndata.access import blocks, check_names, is_counts, matrix, resolve, write
+from scregnet._anndata.access import (
+    blocks,
+    check_names,
+    flags,
+    is_counts,
+    matrix,
+    resolve,
+    write,
+)
 
 COUNTS = np.random.default_rng(0).poisson(0.5, (10, 6)).astype(np.float32)
 
@@ -200,3 +208,40 @@ def test_a_series_is_written_by_its_index_only_when_it_fits():
     adata = _adata()
     write(adata, var={"n": pd.Series(np.arange(6), index=adata.var_names)})
     assert adata.var["n"].tolist() == list(range(6))
+
+
+class TestFlags:
+    @pytest.fixture
+    def genes(self):
+        return ad.AnnData(np.ones((2, 3), np.float32), var=pd.DataFrame(index=["A", "B", "C"]))
+
+    @pytest.mark.parametrize(
+        "column",
+        [
+            np.array([True, False, True]),
+            pd.array([True, False, True], dtype="boolean"),
+            pd.array([True, False, True], dtype=object),
+        ],
+    )
+    def test_true_and_false_in_any_form(self, genes, column):
+        genes.var["is_tf"] = pd.Series(column, index=genes.var_names)
+        found = flags(genes, "is_tf", "")
+        assert found.dtype == bool
+        assert found.tolist() == [True, False, True]
+
+    @pytest.mark.parametrize(
+        ("column", "value", "cure"),
+        [
+            (["True", "False", "True"], "3 hold something else, such as 'True' of 'A'", "=="),
+            ([True, np.nan, False], "1 hold something else, such as nan of 'B'", "fillna"),
+            ([True, None, False], "1 hold something else, such as None of 'B'", "fillna"),
+            ([1, 0, 1], "3 hold something else, such as 1 of 'A'", "astype"),
+            (pd.array([True, None, False], dtype="boolean"), "<NA> of 'B'", "fillna"),
+            (pd.Categorical(["yes", "no", "yes"]), "such as 'yes' of 'A'", "=="),
+        ],
+    )
+    def test_what_is_neither_is_refused_and_named(self, genes, column, value, cure):
+        genes.var["is_tf"] = pd.Series(column, index=genes.var_names)
+        with pytest.raises(ValueError, match=value) as error:
+            flags(genes, "is_tf", "")
+        assert cure in str(error.value)

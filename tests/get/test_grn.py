@@ -273,3 +273,10 @@ def _tiny(links, names=("A", "B", "C")):
         "left_out": pd.DataFrame({"source": ["B"], "target": ["C"]}),
     }
     return adata
+
+
+def test_textual_marks_of_tfs_do_not_make_a_tf_of_every_gene(fitted_adata):
+    # An h5ad of another tool may hold "True" and "False": as truth values, both are true.
+    fitted_adata.var["is_tf"] = "False"
+    with pytest.raises(ValueError, match=r"adata.var\['is_tf'\] must hold True or False"):
+        sr.get.grn(fitted_adata, sources=fitted_adata.var_names[-1])

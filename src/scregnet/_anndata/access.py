@@ -54,13 +54,22 @@ def flags(adata: AnnData, key: str, hint: str) -> np.ndarray:
         msg = f"adata.var has no column {key!r}. {hint}"
         raise KeyError(msg)
     column = adata.var[key]
-    if column.dtype != bool and not (column.dtype == "boolean" and column.notna().all()):
+    if column.dtype == bool:
+        return column.to_numpy()
+    values = column.to_numpy(dtype=object)
+    wrong = np.flatnonzero([not isinstance(value, (bool, np.bool_)) for value in values])
+    if len(wrong):
+        value = values[wrong[0]]
+        cure = f"adata.var[{key!r}].fillna(False).astype(bool)"
+        if isinstance(value, str):
+            cure = f"adata.var[{key!r}] == {value!r}, if that means True"
         msg = (
-            f"adata.var[{key!r}] must hold True or False for every gene, "
-            f"but holds {column.dtype} values such as {column.iloc[0]!r}."
+            f"adata.var[{key!r}] must hold True or False for every gene, but {len(wrong):,} hold "
+            f"something else, such as {value!r} of {adata.var_names[wrong[0]]!r} (an outer "
+            f"ad.concat leaves such gaps). Set adata.var[{key!r}] = {cure}."
         )
         raise ValueError(msg)
-    return column.to_numpy(dtype=bool)
+    return values.astype(bool)
 
 
 def matrix(adata: AnnData, layer: str | None) -> Any:

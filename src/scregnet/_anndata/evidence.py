@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from scregnet._anndata.access import flags
 from scregnet._validate import listed
 from scregnet.links.evidence import EvidenceLayer
 
@@ -83,7 +84,7 @@ def _read(adata: AnnData, key: str) -> EvidenceLayer:
             "(anndata.concat drops it unless merge= is given). Call sr.pp.evidence again."
         )
         raise KeyError(msg)
-    covered = adata.var[columns["covered"]].to_numpy(dtype=bool)
+    covered = flags(adata, columns["covered"], "")
     profile = np.asarray(adata.varm[key], np.float32)
     popularity = adata.var[columns["popularity"]].to_numpy(np.float32)
     tracks = sp.csr_matrix(adata.varp[key], dtype=np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scregnet._anndata.access import flags
 from scregnet._validate import listed
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def regulators(adata: AnnData, key: str) -> np.ndarray:
     """Return the mask of the TFs: genes with links, and those marked in ``var["is_tf"]``."""
     mask = np.diff(network(adata, key).indptr) > 0
     if "is_tf" in adata.var:
-        mask |= adata.var["is_tf"].to_numpy(dtype=bool)
+        mask |= flags(adata, "is_tf", "")
     return mask
 
 
