@@ -14,6 +14,7 @@ import pytest
 import scipy.sparse as sp
 
 import scregnet as sr
+from scregnet import _text
 from scregnet._genes import forms
 from scregnet._genes.network import read_network
 
@@ -157,11 +158,11 @@ BAD = {
     "other.parquet": (b"PAR1", "is a file of another kind than csv, tsv or txt, plain or .gz"),
     "net.pkl": (pickle.dumps(NET), "is a file of another kind"),
     "renamed.csv": (b"PK\x03\x04\0\0", "is not a text file"),
-    "renamed.csv.gz": (b"source,target\n", "is not a whole gzip file"),
+    "unpacked.csv.gz": (b"source,target\n", "prior has no edges"),
     "cut.csv.gz": (gzip.compress(_comma().encode())[:-9], "is not a whole gzip file"),
     "empty.csv": (b" \n", "is an empty file: it has no edges"),
     "list.txt": (b"GATA1\nKLF1\n", "has one column, but needs .* Its first line is 'GATA1'"),
-    "latin.csv": ("source,target\nGATA1,Äß\n".encode("latin-1"), "cannot be read as a table"),
+    "latin.csv": ("source,target\nGATA1,Äß\n".encode("latin-1"), "line 2 has the byte 0xc4"),
     "ragged.csv": (b"source,target\nA,B\nA,B,C,D\n", r"cannot be read .*line 3"),
     "wide.csv": (b",HBB,KLF1\nGATA1,0,1\nSPI1,1,0\n", "numbers in its second column, such as '1'"),
     "header_only.csv": (b"source,target\n", "prior has no edges"),
@@ -184,9 +185,9 @@ def test_bad_files(name, adata, tmp_path):
 @pytest.mark.parametrize("name", ["net.csv", "net.csv.gz"])
 def test_no_more_than_a_bound_is_read(name, adata, tmp_path, monkeypatch):
     path = _write(tmp_path, name, _comma())
-    monkeypatch.setattr(forms, "LARGEST", len(_comma()))
+    monkeypatch.setattr(_text, "LARGEST", len(_comma()))
     assert _edges(read_network(path, adata)) == EDGES
-    monkeypatch.setattr(forms, "LARGEST", len(_comma()) - 1)
+    monkeypatch.setattr(_text, "LARGEST", len(_comma()) - 1)
     with pytest.raises(ValueError, match="holds more than 76 bytes of text"):
         read_network(path, adata)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from os import PathLike
@@ -16,14 +14,12 @@ import numpy as np
 import pandas as pd
 
 from scregnet._logging import logger
+from scregnet._text import read_text
 from scregnet._validate import listed
 
 # The separator that a suffix stands for; a txt file may have any.
 SUFFIXES = {".csv": ",", ".tsv": "\t", ".txt": None}
 READABLE = "csv, tsv or txt, plain or .gz"
-
-LARGEST = 2**30
-"""Bytes of text that are read at most: a small gzip file may unpack to any size."""
 
 # The third column of TRRUST's files, in lower case.
 _MODES = {"activation", "repression", "unknown"}
@@ -94,7 +90,7 @@ def read_file(
     Raises
     ------
     ValueError
-        The file has another suffix or is not a text of that kind, is larger than :data:`LARGEST`,
+        The file has another suffix or is not a text of that kind, is larger than a GiB,
         or has less than two columns.
     """
     name = f"{argument}={str(path)!r}"
@@ -120,34 +116,17 @@ def read_file(
     return frame.reset_index(drop=True)
 
 
-def _content(path: Path, name: str) -> bytes:
-    """Return the bytes of a file, unpacked, and bound their number."""
-    zipped = path.name.lower().endswith(".gz")
-    try:
-        with gzip.open(path, "rb") if zipped else path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        msg = f"{name} is not a whole gzip file: {error}."
-        raise ValueError(msg) from error
-    if len(content) > LARGEST:
-        msg = (
-            f"{name} holds more than {LARGEST:,} bytes of text. "
-            "Read the columns and rows that you need, and pass a frame."
-        )
-        raise ValueError(msg)
+def _content(path: Path, name: str) -> str:
+    """Return the text of a file that is not empty."""
+    content = read_text(path, name)
     if not content.strip():
         msg = f"{name} is an empty file: it has no edges."
-        raise ValueError(msg)
-    # A text has no byte 0; a spreadsheet or a pickle that was renamed has.
-    if b"\0" in content[:100_000]:
-        msg = f"{name} is not a text file. It must be {READABLE}, whatever its name says."
         raise ValueError(msg)
     return content
 
 
-def _first_line(content: bytes) -> str:
-    start = content.lstrip()[:100_000].decode("utf-8-sig", errors="replace")
-    return start.splitlines()[0]
+def _first_line(content: str) -> str:
+    return content.lstrip()[:100_000].splitlines()[0]
 
 
 def _separator(line: str, usual: str | None) -> str:
@@ -166,11 +145,11 @@ def _fields(line: str, separator: str) -> list[str]:
     return [field.strip() for field in next(csv.reader([line], delimiter=separator))]
 
 
-def _parse(content: bytes, separator: str, name: str, *, header: int | None) -> pd.DataFrame:
+def _parse(content: str, separator: str, name: str, *, header: int | None) -> pd.DataFrame:
     """Return all rows as text; an empty field is missing."""
     try:
         return pd.read_csv(
-            io.BytesIO(content),
+            io.StringIO(content),
             sep=separator,
             header=header,
             dtype=str,
@@ -178,9 +157,8 @@ def _parse(content: bytes, separator: str, name: str, *, header: int | None) -> 
             keep_default_na=False,
             na_values=[""],
             skipinitialspace=True,
-            encoding="utf-8-sig",
         )
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+    except pd.errors.ParserError as error:
         msg = f"{name} cannot be read as a table: {str(error).strip()}."
         raise ValueError(msg) from error
 

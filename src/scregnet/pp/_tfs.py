@@ -23,6 +23,7 @@ from scregnet._genes.names import (
 )
 from scregnet._genes.network import read_network
 from scregnet._logging import logger
+from scregnet._text import read_text
 from scregnet._validate import check_choice
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _names(tfs: Any) -> pd.Index:
                 "Pass the path of a text file with one name a line, or a list of names."
             )
             raise FileNotFoundError(msg)
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path, f"tfs={str(tfs)!r}").splitlines()
         tfs = [line.strip() for line in lines if line.strip()]
     elif isinstance(tfs, pd.DataFrame) or not isinstance(tfs, Iterable):
         msg = f"tfs must be names of TFs or the path of a text file, got {type(tfs).__name__}."

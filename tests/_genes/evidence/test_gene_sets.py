@@ -38,8 +38,9 @@ def test_what_is_no_gmt_names_the_line(tmp_path, content, message):
 
 
 def test_a_broken_file_is_refused(tmp_path):
-    (tmp_path / "broken.gmt.gz").write_bytes(b"not zipped")
-    with pytest.raises(ValueError, match="not a whole text or gzip file"):
+    whole = gzip.compress(b"A_x\tna\tG1\n" * 100)
+    (tmp_path / "broken.gmt.gz").write_bytes(whole[:-9])
+    with pytest.raises(ValueError, match=r"net='.*broken.gmt.gz' is not a whole gzip file"):
         read_gmt(tmp_path / "broken.gmt.gz")
 
 

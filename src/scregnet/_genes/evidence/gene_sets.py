@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scregnet._genes.evidence.experiments import Experiments
-from scregnet._genes.forms import LARGEST
+from scregnet._text import read_text
 
 # Enrichr's newer libraries have a space where older ones have "_": "GATA1 K562 hg19".
 _AFTER_TF = re.compile(r"[_\s]+")
@@ -32,7 +30,7 @@ def read_gmt(path: Path, argument: str = "net") -> dict[str, list[str]]:
     """
     where = f"{argument}={str(path)!r}"
     sets: dict[str, list[str]] = {}
-    for number, line in enumerate(_text(path, where).splitlines(), start=1):
+    for number, line in enumerate(read_text(path, where).splitlines(), start=1):
         if not line.strip():
             continue
         name, *rest = (field.strip() for field in line.split("\t"))
@@ -48,20 +46,6 @@ def read_gmt(path: Path, argument: str = "net") -> dict[str, list[str]]:
         # The first field after the name is the description.
         sets[name] = [gene.partition(",")[0] for gene in rest[1:] if gene]
     return sets
-
-
-def _text(path: Path, where: str) -> str:
-    try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        # A small gzip file may unpack to any size.
-        if len(content) > LARGEST:
-            msg = f"{where} holds more than {LARGEST:,} bytes of text."
-            raise ValueError(msg)
-        return content.decode("utf-8-sig")
-    except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
-        msg = f"{where} is not a whole text or gzip file: {error}."
-        raise ValueError(msg) from error
 
 
 def sets_experiments(sets: Mapping[Any, Any], form: str) -> Experiments:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from scregnet._text import read_text
 from scregnet._validate import listed
 from scregnet.encoders.gene_ids import GeneIds
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
@@ -215,11 +216,7 @@ def read_gene_order(path: Path) -> list[str]:
         raise FileNotFoundError(msg)
     if path.suffix == ".h5ad":
         return _var_names(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        msg = f"{path} is not text: {error}."
-        raise ValueError(msg) from error
+    lines = read_text(path, str(path)).splitlines()
     genes = [line.strip() for line in lines if line.strip()]
     if odd := [gene for gene in genes if any(mark in gene for mark in "\t,; ")]:
         msg = f"{path} must hold one gene symbol a line, but has lines such as {listed(odd, 3)}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 from scregnet._logging import logger
+from scregnet._text import read_text
 from scregnet._validate import check_choice, listed
 from scregnet.encoders.gene_ids import GeneIds
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
@@ -291,8 +293,8 @@ class ScFoundationEncoder(TokenEncoder):
 def _read_genes(path: Path) -> list[str]:
     """Return the ``gene_name`` column of a table, in the order of its ``index`` column."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
+        text = io.StringIO(read_text(path, str(path)), newline="")
+        rows = list(csv.DictReader(text, delimiter="\t"))
         found = {int(row["index"]): row["gene_name"].strip() for row in rows}
     # A line with too few fields gives None.
     except (KeyError, ValueError, AttributeError, TypeError, csv.Error) as error:
