@@ -421,3 +421,55 @@ def test_everything_survives_a_file(fitted, form, tmp_path):
     np.testing.assert_array_equal(
         sr.get.score_links(again, pairs)["probability"], fitted.uns["grn"]["pairs"]["probability"]
     )
+
+
+class TestNamesThatAreTaken:
+    """A fit replaces what an earlier one of its name wrote, and nothing else."""
+
+    @pytest.fixture
+    def one(self):
+        adata = sr.datasets.simulated(n_obs=60, n_vars=60)
+        self.fit(adata, key_added="grn")
+        return adata
+
+    @staticmethod
+    def fit(adata, **how):
+        net = adata.uns["network"]
+        sr.tl.fit_grn(adata, net, method="degree", n_folds=1, n_bootstrap=0, **how)
+
+    @pytest.mark.parametrize("key", ["grn_sd", "grn_null", "grn_sign", "grn_stability"])
+    def test_a_slot_of_another_network(self, one, key):
+        kept = one.varp["grn"].copy()
+        with pytest.raises(ValueError, match=f"'{key}' is the name of a slot of 'grn'"):
+            self.fit(one, key_added=key)
+        assert (one.varp["grn"] != kept).nnz == 0
+        assert key not in one.uns
+
+    def test_a_network_whose_name_would_be_a_slot(self):
+        adata = sr.datasets.simulated(n_obs=60, n_vars=60)
+        self.fit(adata, key_added="mine_sd")
+        with pytest.raises(ValueError, match="'mine_sd' is the name of a slot of 'mine'"):
+            self.fit(adata, key_added="mine")
+        assert "mine_sd" in adata.varp
+        assert "mine" not in adata.varp
+
+    @pytest.mark.parametrize("key", ["network", "simulation"])
+    def test_what_is_no_network_of_a_fit(self, one, key):
+        before = one.uns[key]
+        with pytest.raises(ValueError, match=f"key_added='{key}' is taken: adata.uns"):
+            self.fit(one, key_added=key)
+        assert one.uns[key] is before
+
+    def test_the_same_name_again(self, one):
+        self.fit(one, key_added="grn")
+        self.fit(one, key_added="grn2")
+        assert {"grn", "grn2"} <= set(one.varp)
+
+    def test_the_key_of_a_group(self, one):
+        one.obs["kind"] = pd.Categorical(["sd", "B"] * 30)
+        one.varp["grn_B"] = one.varp["network"].copy()
+        with pytest.raises(ValueError, match="name slots of other networks: 'grn_sd'"):
+            self.fit(one, groupby="kind", min_cells=5)
+        one.obs["kind"] = pd.Categorical(["A", "B"] * 30)
+        with pytest.raises(ValueError, match=r"key_added='grn_B' is taken: adata.varp\['grn_B'\]"):
+            self.fit(one, groupby="kind", min_cells=5)

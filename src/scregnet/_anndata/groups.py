@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scregnet._anndata.slots import is_fitted, is_grouped
 from scregnet._logging import logger
 from scregnet._validate import check_integer, listed
 
@@ -49,6 +50,8 @@ def cell_groups(
     names, codes, small = large_groups(adata, groupby, min_cells)
     keys = group_keys(key, names)
     check_slots(key, keys)
+    for name in keys:
+        check_network_key(adata, name)
     groups = [
         CellGroup(keys[code], name, np.flatnonzero(codes == code))
         for code, name in enumerate(names)
@@ -95,6 +98,26 @@ def check_slots(key: str, keys: list[str]) -> None:
         msg = (
             "categories of groupby give keys that name slots of other networks: "
             f"{', '.join(clashes)}. Rename these categories, or choose another key_added."
+        )
+        raise ValueError(msg)
+
+
+def check_network_key(adata: AnnData, key: str) -> None:
+    """Raise ``ValueError`` if a network named ``key`` would overwrite what is not its own."""
+    for other in (name for name, value in adata.uns.items() if is_fitted(value)):
+        for one, two in ((key, other), (other, key)):
+            if one in {f"{two}_{slot}" for slot in SLOTS}:
+                msg = (
+                    f"key_added={key!r} cannot be there beside the network {other!r}: {one!r} is "
+                    f"the name of a slot of {two!r}. Choose another name."
+                )
+                raise ValueError(msg)
+    entry = adata.uns.get(key)
+    taken = [slot for slot in ("uns", "varp") if key in getattr(adata, slot)]
+    if taken and not (is_fitted(entry) or is_grouped(entry)):
+        msg = (
+            f"key_added={key!r} is taken: adata.{taken[0]}[{key!r}] is not a network that was "
+            "fitted here. Choose another name, or delete it."
         )
         raise ValueError(msg)
 

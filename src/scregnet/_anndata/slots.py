@@ -19,23 +19,25 @@ if TYPE_CHECKING:
 _PARTS = ("varp_key", "params", "metrics", "pairs")
 
 
-def _is_fitted(value: object) -> bool:
+def is_fitted(value: object) -> bool:
+    """Return whether an entry of ``uns`` is that of a fitted network."""
     return isinstance(value, Mapping) and all(part in value for part in _PARTS)
 
 
-def _is_grouped(value: object) -> bool:
+def is_grouped(value: object) -> bool:
+    """Return whether an entry of ``uns`` names the networks of groups."""
     return isinstance(value, Mapping) and "groups" in value and "keys" in value
 
 
 def fitted(adata: AnnData, key: str) -> Mapping[str, Any]:
     """Return ``adata.uns[key]`` of one fitted network, or raise and name the function to run."""
     entry = adata.uns.get(key)
-    if _is_fitted(entry):
+    if is_fitted(entry):
         return entry
-    if _is_grouped(entry):
+    if is_grouped(entry):
         raise ValueError(_name_a_group(key, list(entry["groups"])))
     found = "is not there" if entry is None else "is not a fitted network"
-    others = [name for name, value in adata.uns.items() if _is_fitted(value)]
+    others = [name for name, value in adata.uns.items() if is_fitted(value)]
     hint = f"; or name one that is there with key=: {listed(others)}" if others else ""
     arguments = "adata, prior" if key == "grn" else f"adata, prior, key_added={key!r}"
     msg = f"adata.uns[{key!r}] {found}: call sr.tl.fit_grn({arguments}) first{hint}."
@@ -61,7 +63,7 @@ def keys_by_group(adata: AnnData, key: str, group: str | None = None) -> dict[st
     networks of all groups.
     """
     entry = adata.uns.get(key)
-    if not _is_grouped(entry):
+    if not is_grouped(entry):
         fitted(adata, key)
         if group is not None:
             msg = f"group={group!r}: adata.uns[{key!r}] is a single network; leave group out."

@@ -107,7 +107,7 @@ def evidence(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
-    >>> sets = {"TF1_liver": adata.var_names[:40], "TF2_blood": adata.var_names[20:90]}
+    >>> sets = {"TF001_liver": adata.var_names[:40], "TF002_blood": adata.var_names[20:90]}
     >>> sr.pp.evidence(adata, sets, key="chip", exclude="liver")
     >>> adata.uns["chip"]["contexts_left_out"].tolist()
     ['liver']

@@ -12,7 +12,7 @@ import numpy as np
 
 from scregnet._anndata.access import check_names, resolve, write
 from scregnet._anndata.evidence import check_no_layer
-from scregnet._anndata.groups import SLOTS, CellGroup, cell_groups
+from scregnet._anndata.groups import SLOTS, CellGroup, cell_groups, check_network_key
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
@@ -172,6 +172,7 @@ def fit_grn(
     key = "grn" if key_added is None else key_added
     check_key(key)
     check_no_layer(data, key)
+    check_network_key(data, key)
     # 1. What is asked for.
     check_method_params(method, method_params, fit_grn)
     chosen = get_method(method, **method_params)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from scregnet._anndata.access import check_names, flags, resolve, write
 from scregnet._anndata.evidence import check_no_layer, layer_names
-from scregnet._anndata.groups import SLOTS
+from scregnet._anndata.groups import SLOTS, check_network_key
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._logging import logger
@@ -108,7 +108,7 @@ def transfer_grn(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated()
-    >>> sets = {"TF1_liver": adata.var_names[:40], "TF2_blood": adata.var_names[20:90]}
+    >>> sets = {"TF001_liver": adata.var_names[:40], "TF002_blood": adata.var_names[20:90]}
     >>> sr.pp.evidence(adata, sets, key="chip")
     >>> sr.tl.transfer_grn(adata, evidence="chip")
     """
@@ -117,6 +117,7 @@ def transfer_grn(
     key = "grn" if key_added is None else key_added
     check_key(key)
     check_no_layer(data, key)
+    check_network_key(data, key)
     check_choice("method", method, METHODS)
     if source is not None:
         return _from_source(
