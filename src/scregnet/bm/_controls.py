@@ -108,8 +108,8 @@ def controls(
     - ``difference``, ``difference_low``, ``difference_high``: ``metric`` of ``full`` minus that of
       the control, and its 95 %% interval by a paired bootstrap;
     - ``top_overlap``: share of the first ``n_top`` new links of ``full`` that the control shares;
-    - ``top_overlap_lift``: the same of the first ones by lift over the better null model, NaN for
-      null models.
+    - ``top_overlap_lift``: the same of the first ones by lift over the better null model, among
+      those of TFs with a known edge; NaN for null models.
 
     Without ``wide``, the columns are ``control``, ``split``, ``metric``, ``value``, ``low``,
     ``high``, the differences and the overlaps. A fit that diverged or collapsed is NaN.
@@ -259,7 +259,9 @@ def _fit_all(
                     # The one that fits the validation pairs better, as in a fit.
                     _, null = min(nulls, key=lambda pair: pair[0])
                     network.data = lift(network.data, null.data)
-                    top_lift = first_new(network, known, n_top)
+                    # Of TFs without a known edge, the null models know nothing but the target: a
+                    # target that they miss would fill the list with such TFs.
+                    top_lift = first_new(network, known, n_top, known_tfs=True)
                 found[version.name] = _Result(_figures(fit), top, top_lift)
             elif version.name == FULL:
                 # There is nothing to compare the controls with.

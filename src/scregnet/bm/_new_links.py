@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scregnet._genes.split import PARTS
-from scregnet.links.pairs.codes import find_codes, pair_codes
+from scregnet.links.pairs.codes import decode_pairs, find_codes, pair_codes
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -23,12 +23,19 @@ def known_codes(labelled: LabelledPairs, n_genes: int) -> np.ndarray:
     return np.unique(pair_codes(sources, targets, n_genes))
 
 
-def first_new(network: sp.csr_matrix, known: np.ndarray, n_top: int) -> np.ndarray:
-    """Return the codes of the ``n_top`` links with the highest values that are not known."""
+def first_new(
+    network: sp.csr_matrix, known: np.ndarray, n_top: int, *, known_tfs: bool = False
+) -> np.ndarray:
+    """Return the codes of the ``n_top`` links with the highest values that are not known.
+
+    With ``known_tfs``, only links of TFs that have a known edge count.
+    """
     n_genes = network.shape[0]
     sources = np.repeat(np.arange(n_genes), np.diff(network.indptr))
     codes = pair_codes(sources, network.indices, n_genes)
     new = find_codes(known, codes) < 0
+    if known_tfs:
+        new &= np.isin(sources, decode_pairs(known, n_genes)[0])
     codes, values = codes[new], network.data[new]
     if len(codes) > n_top:
         # Only what can be among the first is sorted: there may be millions of links.
