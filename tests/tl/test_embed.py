@@ -101,6 +101,14 @@ def test_key_added_renames_all_slots(adata):
         sr.tl.embed(adata, "svd", key_added="a/b")
 
 
+def test_what_is_no_embedding_is_not_overwritten(adata):
+    sr.pp.evidence(adata, {"TF_x": adata.var_names[:3], "TF_y": adata.var_names[1:5]}, key="chip")
+    profile = adata.varm["chip"].copy()
+    with pytest.raises(ValueError, match="key_added='chip' is taken"):
+        sr.tl.embed(adata, model="svd", n_components=2, key_added="chip")
+    np.testing.assert_array_equal(adata.varm["chip"], profile)
+
+
 def test_what_the_encoder_is_given(adata, spy):
     with sr.settings.override(progress_bar=False):
         sr.tl.embed(adata, "spy", pooling="max", batch_size=3, device="cpu", random_state=9)

@@ -183,6 +183,11 @@ def reduced(values: np.ndarray, n_pcs: int, random_state: int | None) -> np.ndar
     return _scaled_axes(left, sizes, values.shape[1])
 
 
+def is_embedding(entry: object) -> bool:
+    """Return whether an entry of ``uns`` is one that :func:`scregnet.tl.embed` wrote."""
+    return isinstance(entry, Mapping) and bool({"varm_key", "varm_keys"} & set(entry))
+
+
 def embedding_features(
     adata: AnnData, embedding: str | pd.DataFrame | None, group: str | None = None
 ) -> tuple[np.ndarray | None, dict[str, Any]]:
@@ -202,11 +207,7 @@ def embedding_features(
         )
         raise TypeError(msg)
     if embedding == "auto":
-        written = [
-            key
-            for key, entry in adata.uns.items()
-            if isinstance(entry, Mapping) and {"varm_key", "varm_keys"} & set(entry)
-        ]
+        written = [key for key, entry in adata.uns.items() if is_embedding(entry)]
         if not written:
             logger.info("embedding: none was written by sr.tl.embed, fitting without")
             return None, {"embedding": "none"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.features import is_embedding
 from scregnet._anndata.groups import group_keys, large_groups
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
@@ -110,6 +111,7 @@ def embed(
     check_choice("precision", precision, ("auto", "float32", "bfloat16", "float16"))
     source = resolve(adata, mod)
     check_names(source)
+    _check_free(source, key)
     genes, ids = genes_of(source, gene_ids, orthologues)
     groups: list[str] = []
     codes, small = np.zeros(source.n_obs, np.int64), dict[str, int]()
@@ -189,6 +191,16 @@ def _params(
     described = encoder.describe()
     versions = {"scregnet": version("scregnet"), **described.get("versions", {})}
     return {"model": name, **described, **embedding.report, **more, "versions": versions}
+
+
+def _check_free(adata: AnnData, key: str) -> None:
+    """Raise if ``uns`` holds something else under this name, such as an evidence layer."""
+    if key in adata.uns and not is_embedding(adata.uns[key]):
+        msg = (
+            f"key_added={key!r} is taken: adata.uns[{key!r}] is not an embedding. "
+            "Choose another name, or delete it."
+        )
+        raise ValueError(msg)
 
 
 def _write(adata: AnnData, keys: list[str], embedding: Embedding, uns: dict[str, Any]) -> None:
