@@ -196,6 +196,12 @@ class TestSource:
             same.varp["again"].toarray(), expected.varp["again"].toarray()
         )
 
+    def test_what_is_written_may_be_cut_anew(self, halves):
+        one, other = halves
+        found = sr.tl.transfer_grn(other, source=one, top_n_targets=5, copy=True)
+        assert set(np.diff(found.varp["grn"].indptr)) == {0, 5}
+        assert found.uns["grn"]["params"]["top_n_targets"] == 5
+
     def test_genes_that_are_gone_are_named(self, halves, caplog):
         one, other = halves
         with caplog.at_level(logging.WARNING, logger="scregnet"):

@@ -151,7 +151,7 @@ def _npz(published: Published) -> Path:
 
 
 def _kept(published: Published) -> Library | None:
-    """Return what an earlier call has read; ``None`` if there is nothing of use."""
+    """Return the library that an earlier call kept; ``None`` if there is none, or it is damaged."""
     path = _npz(published)
     if not path.is_file():
         return None

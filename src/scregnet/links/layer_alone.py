@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scregnet.links.evidence import EvidenceLayer, PairColumns
+from scregnet.links.pairs.codes import grouped
 
 if TYPE_CHECKING:
     from scregnet.links.task import LinkTask, Pairs
@@ -66,8 +67,6 @@ def _columns(
     """Return the three columns of the given pairs, float32 (n_pairs, 3)."""
     values = np.empty((len(sources), 3), np.float32)
     values[:, 2] = rates[sources]
-    order = np.argsort(sources, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(sources[order])) + 1)
-    for group in groups if len(order) else []:
-        values[group, :2] = columns.of_tf(int(sources[group[0]]))[:, targets[group]].T
+    for source, places in grouped(sources):
+        values[places, :2] = columns.of_tf(source)[:, targets[places]].T
     return values

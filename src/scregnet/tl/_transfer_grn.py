@@ -72,16 +72,16 @@ def transfer_grn(
         similarity to the track and of the target's expression, on ``networks``.
     source
         Data with a network that :func:`scregnet.tl.fit_grn` fitted, on genes of the same names.
-        Excludes ``evidence`` and ``networks``.
+        Excludes ``evidence`` and ``networks``; ``method``, ``n_bootstrap`` and ``random_state`` are
+        those of its fit.
     source_key
         Name of that network; for one of several groups, the group's own, such as ``"grn_B cells"``.
-    %(layer)s With ``source``, that of its fit. Not read but by ``"fitted"``, the metrics and
-        ``source``.
+    %(layer)s With ``source``, ``None`` takes that of its fit.
     n_bootstrap
         Resamples for the 95 %% intervals of the metrics; 0 skips them.
     threshold, top_n_targets
         Links to write: those of at least this probability, and this many of the most probable of
-        each TF. ``None`` writes all. With ``source``, what its fit asked for.
+        each TF. ``None`` writes all; with ``source``, what its fit asked for.
     %(key_added)s Here ``"grn"``.
     %(random_state)s
     %(progress)s
@@ -124,20 +124,24 @@ def transfer_grn(
             adata,
             resolve(source, mod),
             source_key,
-            evidence,
-            networks,
+            {"evidence": evidence, "networks": networks},
+            {"layer": layer, "threshold": threshold, "top_n_targets": top_n_targets},
             key_added=key,
-            layer=layer,
             show_progress_bar=show_progress_bar,
             copy=copy,
             mod=mod,
         )
-    from scregnet.tl._transfer.labelled import check_keys, describe, read_labelled
+    from scregnet.tl._transfer.labelled import describe, read_labelled
     from scregnet.tl._transfer.models import transferred
 
     # 1. What is asked for.
     keys = layer_names(evidence)
-    check_keys(keys)
+    if not keys:
+        msg = (
+            "evidence names no layer; name keys that sr.pp.evidence wrote. Without labels and "
+            "without evidence nothing is known of any link."
+        )
+        raise ValueError(msg)
     options = FitOptions(
         n_bootstrap=n_bootstrap,
         threshold=threshold,
@@ -191,14 +195,15 @@ def _from_source(
     adata: AnnData | MuData,
     source: AnnData,
     source_key: str,
-    evidence: object,
-    networks: object,
-    *,
-    layer: str | None,
+    excluded: Mapping[str, object],
+    own: Mapping[str, object],
     **how: Any,
 ) -> AnnData | MuData | None:
-    """Fit the method and the labels of a fitted network to the cells of ``adata``."""
-    for name, given in (("evidence", evidence), ("networks", networks)):
+    """Fit the method and the labels of a fitted network to the cells of ``adata``.
+
+    What ``own`` gives takes the place of what the fit of ``source`` was asked for.
+    """
+    for name, given in excluded.items():
         if given is not None:
             msg = (
                 f"source and {name} exclude each other: with source, the layers are those that its "
@@ -209,8 +214,7 @@ def _from_source(
     from scregnet.tl._transfer.refit import settings_of
 
     settings = settings_of(resolve(adata, how["mod"]), source, source_key)
-    if layer is not None:
-        settings["layer"] = layer
+    settings |= {name: value for name, value in own.items() if value is not None}
     return fit_grn(adata, **settings, **how)
 
 
@@ -269,7 +273,7 @@ def _results(found: Transferred, keys: Sequence[str], genes: pd.Index) -> dict[s
     """Return what ``uns`` keeps beside the parameters; no pair has a label."""
     pairs = pd.DataFrame({"source": [], "target": []}, dtype=object)
     parts = pd.Categorical([], categories=["train", "validation", "test"])
-    model, _ = found.calibrated()
+    calibration = found.model.calibration
     return {
         "weights": found.weights(keys),
         "metrics": found.metrics,
@@ -281,8 +285,8 @@ def _results(found: Transferred, keys: Sequence[str], genes: pd.Index) -> dict[s
             "n_models": 1,
             "n_folds": 1,
             "genes": genes.to_numpy(str).astype(object),
-            "slope": model.calibration.slope,
-            "intercept": model.calibration.intercept,
-            "state": model.links.state(),  # type: ignore[attr-defined]
+            "slope": calibration.slope,
+            "intercept": calibration.intercept,
+            "state": found.model.links(found.columns).state(),
         },
     }

@@ -1,6 +1,6 @@
 import numpy as np
 
-from scregnet.links.pairs.codes import decode_pairs, find_codes, pair_codes
+from scregnet.links.pairs.codes import decode_pairs, find_codes, grouped, pair_codes
 
 
 def test_a_code_is_source_times_genes_plus_target():
@@ -37,3 +37,11 @@ def test_find_codes_gives_positions_and_marks_what_is_missing():
     wanted = np.array([[7, 2], [9, 0]])
     np.testing.assert_array_equal(find_codes(np.array([2, 5, 7]), wanted), [[2, 0], [-1, -1]])
     np.testing.assert_array_equal(find_codes(np.zeros(0, np.int64), wanted), np.full((2, 2), -1))
+
+
+def test_places_of_each_source():
+    sources = np.array([3, 1, 3, 0, 1, 3], np.int32)
+    found = {source: places.tolist() for source, places in grouped(sources)}
+    assert found == {0: [3], 1: [1, 4], 3: [0, 2, 5]}
+    assert list(found) == [0, 1, 3]
+    assert list(grouped(sources[:0])) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 
@@ -26,3 +28,11 @@ def find_codes(ordered: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     # searchsorted gives the length of the array for codes above its last.
     place = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
     return np.where(ordered[place] == wanted, place, -1)
+
+
+def grouped(sources: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each of the sources, ascending, and where it is."""
+    order = np.argsort(sources, kind="stable")
+    for places in np.split(order, np.flatnonzero(np.diff(sources[order])) + 1):
+        if len(places):
+            yield int(sources[places[0]]), places

@@ -20,8 +20,8 @@ def calibrate_elsewhere(
 
     Of a gene that k of the n experiments of a TF find, the experiment that is held out finds it
     with the share k / n, and then k - 1 of the other n - 1 do; else k of them do. So every held-out
-    experiment is judged by the others, without any of them at hand. Popularity leaves the TF out
-    anyhow.
+    experiment is judged by the others, though only their mean is stored. Popularity is that among
+    other TFs.
 
     Parameters
     ----------

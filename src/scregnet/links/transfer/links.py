@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scregnet.links.forms.saved import State, read_floats
+from scregnet.links.pairs.codes import grouped
 from scregnet.links.transfer.columns import OF_LAYER, TransferColumns
 
 
@@ -21,10 +22,8 @@ class TransferLinks:
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the score of each pair, float32."""
         scores = np.empty(len(sources), np.float32)
-        order = np.argsort(sources, kind="stable")
-        groups = np.split(order, np.flatnonzero(np.diff(sources[order])) + 1)
-        for group in groups if len(order) else []:
-            scores[group] = self.of_tf(int(sources[group[0]]))[targets[group]]
+        for source, places in grouped(sources):
+            scores[places] = self.of_tf(source)[targets[places]]
         return scores
 
     def of_tf(self, source: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from scregnet.links.calibration import PlattCalibration
 from scregnet.links.layer_alone import PSEUDO_EDGES, PSEUDO_PAIRS
+from scregnet.links.pairs.codes import grouped
 from scregnet.links.task import Pairs
 from scregnet.links.transfer.columns import COVERAGE, TransferColumns, columns_of
 from scregnet.links.transfer.links import TransferLinks
@@ -59,10 +60,8 @@ def scores_of(weights: np.ndarray, data: Labelled) -> np.ndarray:
 def _values(columns: TransferColumns, pairs: Pairs, used: np.ndarray) -> np.ndarray:
     """Return the used columns of the pairs, float32 (n_pairs, n_used)."""
     values = np.empty((len(pairs), int(used.sum())), np.float32)
-    order = np.argsort(pairs.sources, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(pairs.sources[order])) + 1):
-        source = int(pairs.sources[group[0]])
-        values[group] = columns.of_tf(source)[used][:, pairs.targets[group]].T
+    for source, places in grouped(pairs.sources):
+        values[places] = columns.of_tf(source, used)[used][:, pairs.targets[places]].T
     return values
 
 

@@ -12,7 +12,6 @@ from scregnet._anndata.access import check_names, resolve
 from scregnet._anndata.evidence import evidence_layers
 from scregnet._anndata.features import log_normalised, moments
 from scregnet._genes.split import PARTS, labelled_pairs
-from scregnet._validate import listed
 from scregnet.links.pairs.reciprocity import concatenate
 from scregnet.links.transfer.columns import TransferColumns
 
@@ -86,13 +85,3 @@ def _read(name: str, entry: Any, keys: Sequence[str], layer: str | None, mod: st
         msg = f"networks[{name!r}]: its labelled pairs must hold edges and non-edges."
         raise ValueError(msg)
     return LabelledSet(name, columns, pairs)
-
-
-def check_keys(keys: Sequence[str]) -> None:
-    """Raise unless a layer is named."""
-    if not keys:
-        msg = (
-            f"evidence={listed(keys) or None} names no layer; name keys that sr.pp.evidence wrote. "
-            "Without labels and without evidence nothing is known of any link."
-        )
-        raise ValueError(msg)

@@ -109,19 +109,19 @@ class TestForest:
         scores = links.score(sources, targets).reshape(N_TFS, N_GENES)
         process = base(links, range(N_TFS)).reshape(N_TFS, N_GENES)
         # Another number of sources at a time is rounded in another way.
-        np.testing.assert_allclose(scores[:, labelled], process[:, labelled], atol=1e-5)
+        np.testing.assert_allclose(scores[:, labelled], process[:, labelled], atol=1e-6)
         # The last row is for TFs without labels.
         tfs = np.unique(task.train.sources).tolist()
         rows = [tfs.index(tf) if tf in tfs else -1 for tf in range(N_TFS)]
         wanted = (process[:, ~labelled] + links.forest[rows]) / 2
-        np.testing.assert_allclose(scores[:, ~labelled], wanted, atol=1e-5)
+        np.testing.assert_allclose(scores[:, ~labelled], wanted, atol=1e-6)
 
     @pytest.mark.parametrize("kind", ["targets", "both"])
     def test_none_at_all(self, by_kind, kind):
         links = fit(by_kind[kind][0], n_forest_trees=0)
         assert links.forest.size == 0
         np.testing.assert_allclose(
-            links.score(*every_pair(range(N_TFS))), base(links, range(N_TFS)), atol=1e-5
+            links.score(*every_pair(range(N_TFS))), base(links, range(N_TFS)), atol=1e-6
         )
 
     def test_none_where_every_target_has_labels(self, by_kind):
@@ -174,7 +174,7 @@ class TestTrees:
         links = fit(task, n_trees=0)
         assert links.trees == ()
         np.testing.assert_allclose(
-            links.score(*every_pair(range(N_TFS))), base(links, range(N_TFS)), atol=1e-5
+            links.score(*every_pair(range(N_TFS))), base(links, range(N_TFS)), atol=1e-6
         )
         # The seed draws folds and bags only, so the trees start from the same logits.
         np.testing.assert_array_equal(base(links, range(N_TFS)), base(whole, range(N_TFS)))
@@ -463,7 +463,7 @@ class TestManyGenes:
         alone = np.concatenate(
             [links.score(sources[[i]], targets[[i]]) for i in range(0, len(sources), 10)]
         )
-        np.testing.assert_allclose(alone, links.score(*every_pair(range(N_TFS)))[at], atol=1e-5)
+        np.testing.assert_allclose(alone, links.score(*every_pair(range(N_TFS)))[at], atol=1e-6)
 
     def test_all_edges_and_some_other_pairs_give_the_logits_of_all_pairs(self):
         task, _ = planted("pairs")
