@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from scregnet.encoders import CellBlock, CellStream, EmbedOptions
+import scregnet as sr
+from scregnet.encoders import CellBlock, CellStream, EmbedOptions, svd
 from scregnet.encoders.svd import SvdEncoder
 
 
@@ -131,3 +132,20 @@ def test_no_counts_at_all():
 def test_n_components(value, error):
     with pytest.raises(error, match="n_components"):
         SvdEncoder(n_components=value)
+
+
+@pytest.mark.parametrize("groupby", [None, "part"])
+def test_many_cells_are_read_in_passes_and_give_the_same_vectors(groupby, monkeypatch):
+    adata = sr.datasets.simulated(n_obs=300, n_vars=60)
+    adata.obs["part"] = np.repeat(["a", "b"], 150)
+    how = {"model": "svd", "n_components": 8, "groupby": groupby}
+    held = sr.tl.embed(adata, **how, copy=True)
+    monkeypatch.setattr(svd, "MANY_CELLS", 100)
+    streamed = sr.tl.embed(adata, **how, copy=True)
+    for key in held.varm:
+        np.testing.assert_allclose(
+            streamed.varm[key] @ streamed.varm[key].T, held.varm[key] @ held.varm[key].T, atol=0.02
+        )
+        # Leading components, whose signs are fixed, agree one by one.
+        np.testing.assert_allclose(streamed.varm[key][:, :3], held.varm[key][:, :3], atol=0.02)
+    assert streamed.uns["svd"]["params"]["passes"] == svd.PASSES

@@ -88,3 +88,21 @@ def test_what_is_wrong_is_said(fitted_adata):
     fitted_adata.uns["grn"]["pairs"] = pairs[pairs["split"] != "test"]
     with pytest.raises(ValueError, match="split='test' has no labelled pairs"):
         sr.get.calibration(fitted_adata)
+
+
+def test_pairs_that_stand_for_others_count_for_them(fitted_adata):
+    pairs = pd.DataFrame(
+        {
+            "label": [1, 0, 0, 1],
+            "split": "test",
+            "probability": np.array([0.2, 0.2, 0.4, 0.9], np.float32),
+            "stands_for": np.array([1, 9, 9, 1], np.float32),
+        }
+    )
+    fitted_adata.uns["grn"]["pairs"] = pairs
+    bins = sr.get.calibration(fitted_adata, n_bins=2)
+    assert bins["n_pairs"].tolist() == [3, 1]
+    assert bins["frequency"].tolist() == pytest.approx([1 / 19, 1])
+    assert bins["probability"].tolist() == pytest.approx([(0.2 * 10 + 0.4 * 9) / 19, 0.9])
+    # Three pairs, of which two count for nearly all, are as sure as 2.2 of equal weight.
+    assert bins.loc[0, "high"] > 0.5

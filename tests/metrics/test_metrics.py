@@ -170,3 +170,49 @@ def test_chance_has_an_auprc_ratio_of_1():
 
 def test_without_probabilities_there_is_no_calibration():
     assert not {"brier", "ece"} & set(metrics.evaluate(LABELS, SCORES, TFS))
+
+
+def test_a_pair_of_weight_n_counts_as_n_pairs():
+    rng = np.random.default_rng(0)
+    labels, tfs = rng.random(60) < 0.3, rng.integers(0, 3, 60)
+    scores, probabilities = rng.normal(size=60).round(1), rng.random(60)
+    counts = rng.integers(1, 5, 60)
+    weighted = metrics.evaluate(labels, scores, tfs, probabilities, weights=counts)
+    repeated = metrics.evaluate(
+        *(np.repeat(values, counts) for values in (labels, scores, tfs, probabilities))
+    )
+    for name in ("auroc", "auprc", "auprc_ratio", "epr", "per_tf_auroc", "brier", "ece"):
+        assert weighted[name] == pytest.approx(repeated[name]), name
+    assert metrics.auroc(labels, scores, counts) == pytest.approx(repeated["auroc"])
+    assert metrics.auprc(labels, scores, counts) == pytest.approx(repeated["auprc"])
+    # A sample of one TF's non-edges does not tell its precision.
+    assert np.isnan([weighted["per_tf_auprc"], weighted["per_tf_auprc_5"]]).all()
+
+
+@pytest.mark.parametrize("weights", [[1, 1], [1, 0, 1, 1], [1, np.nan, 1, 1], [1, -1, 1, 1]])
+def test_bad_weights_are_named(weights):
+    labels, scores = [1, 0, 1, 0], [0.9, 0.1, 0.4, 0.4]
+    with pytest.raises(ValueError, match="weights must be 4 positive"):
+        metrics.evaluate(labels, scores, ["A"] * 4, weights=weights)
+    with pytest.raises(ValueError, match="weights must be 4 positive"):
+        metrics.auroc(labels, scores, weights)
+    with pytest.raises(ValueError, match="weights must be 4 positive"):
+        metrics.bootstrap(
+            labels, scores, ["A"] * 4, rng=np.random.default_rng(0), n_bootstrap=2, weights=weights
+        )
+
+
+def test_a_sample_of_non_edges_tells_the_figures_of_all():
+    rng = np.random.default_rng(0)
+    tfs = np.repeat(np.arange(30), 2000)
+    labels = rng.random(60_000) < 0.02
+    scores = labels + rng.normal(size=60_000)
+    probabilities = 1 / (1 + np.exp(4.4 - scores))
+    kept = labels | (rng.random(60_000) < 0.1)
+    data = (labels, scores, tfs, probabilities)
+    whole = metrics.evaluate(*data)
+    sample = metrics.evaluate(
+        *(values[kept] for values in data), weights=np.where(labels, 1, 10)[kept]
+    )
+    for name, off in {"auroc": 0.01, "auprc": 0.02, "per_tf_auroc": 0.01, "ece": 0.002}.items():
+        assert sample[name] == pytest.approx(whole[name], abs=off), name

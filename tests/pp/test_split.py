@@ -42,6 +42,8 @@ def test_every_pair_of_a_tf_is_in_one_part(adata, net):
         "negative_ratio": 1.0,
         "test_fraction": 0.33,
         "validation_fraction": None,
+        "max_pairs": 500_000,
+        "share": 1.0,
         "random_state": 0,
     }
     assert entry["prior"]["n_edges_matched"] == len(net)
@@ -128,3 +130,36 @@ def test_wrong_arguments_change_nothing(adata, net, arguments, message):
     with pytest.raises(ValueError, match=message):
         sr.pp.split(adata, net, **arguments)
     assert list(adata.uns) == before
+
+
+def test_of_a_large_closed_world_a_share_of_the_non_edges_is_drawn(adata, net, caplog):
+    net = net.iloc[::4]
+    with caplog.at_level("INFO", logger="scregnet"):
+        sr.pp.split(adata, net, max_pairs=len(net) * 3)
+    assert "drawn at random; each counts for" in caplog.text
+    entry = adata.uns["split"]
+    pairs = entry["pairs"]
+    assert int((pairs["label"] == 1).sum()) == len(net)
+    # Weights add up to the whole closed world.
+    assert pairs["stands_for"].sum() == pytest.approx(net["source"].nunique() * 79, rel=1e-4)
+    assert (pairs.loc[pairs["label"] == 1, "stands_for"] == 1).all()
+    assert entry["params"]["share"] < 1
+    # The same share is read again, from uns and from a frame.
+    for split in ("split", pairs):
+        read = labelled_pairs(adata, None, split, random_state=0)
+        assert read.parts.train.share == pytest.approx(entry["params"]["share"], rel=1e-6)
+
+
+def test_a_split_that_is_small_enough_is_whole(adata, net):
+    sr.pp.split(adata, net)
+    assert "stands_for" not in adata.uns["split"]["pairs"]
+    assert adata.uns["split"]["params"]["share"] == 1
+
+
+@pytest.mark.parametrize("values", [{1: 2.0, 0: 9.0}, {1: 1.0, 0: 0.5}, {1: 1.0, 0: np.nan}])
+def test_a_column_of_weights_that_means_nothing_is_refused(adata, net, values):
+    sr.pp.split(adata, net)
+    pairs = adata.uns["split"]["pairs"]
+    frame = pairs.assign(stands_for=pairs["label"].map(values).astype(float))
+    with pytest.raises(ValueError, match="'stands_for' must hold 1 for edges"):
+        labelled_pairs(adata, None, frame, random_state=0)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scregnet._anndata.access import blocks, is_counts
+from scregnet._anndata.access import is_counts
+from scregnet._anndata.streamed import GeneSums, draw_cells, log_blocks
 from scregnet._logging import logger
 from scregnet._validate import check_integer, listed
 
@@ -29,14 +30,7 @@ def log_normalised(
     empty cell stays empty.
     """
     counts = is_counts(adata, layer)
-    parts = []
-    for _, block in blocks(adata, layer, rows=rows, expect="expression"):
-        if counts:
-            totals = np.asarray(block.sum(axis=1)).ravel()
-            scale = np.divide(1e4, totals, out=np.zeros_like(totals), where=totals > 0)
-            block = sp.csr_matrix(sp.diags(scale) @ block)
-            block.data = np.log1p(block.data)
-        parts.append(block.astype(np.float32))
+    parts = [block for _, block in log_blocks(adata, layer, counts=counts, rows=rows)]
     return sp.vstack(parts, format="csr"), counts
 
 
@@ -48,11 +42,13 @@ def expression_features(
     rows: np.ndarray | None,
     random_state: int | None,
     shuffle: bool = False,
+    max_cells: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     """Return the expression of each gene over cells, standardised per gene.
 
     Genes that do not vary have zeros. See :func:`log_normalised` for the values. ``shuffle``
-    permutes the values of each gene among the cells.
+    permutes the values of each gene among the cells. Of more than ``max_cells``, so many random
+    cells are taken; the summary is that of all.
 
     Returns
     -------
@@ -60,9 +56,15 @@ def expression_features(
     axes over cells; float32 of shape (n_vars, 3) with mean, standard deviation and detection rate;
     and a record of how they were made.
     """
-    cells, counts = log_normalised(adata, layer, rows)
-    mean, scale, summary = moments(cells)
-    record = cells_record(cells, summary, counts=counts)
+    n_cells = adata.n_obs if rows is None else len(rows)
+    drawn = draw_cells(n_cells, max_cells, random_state)
+    if drawn is None:
+        cells, counts = log_normalised(adata, layer, rows)
+        mean, scale, summary = moments(cells)
+        record = cells_record(cells, summary, counts=counts)
+    else:
+        cells, summary, record = _of_many(adata, layer, rows, drawn)
+        mean, scale, _ = moments(cells)
     log_unseen(record)
     if shuffle:
         # After the summary, which a permutation changes by rounding only.
@@ -74,10 +76,40 @@ def expression_features(
     return np.ascontiguousarray(values, np.float32), summary.astype(np.float32), record
 
 
+def _of_many(
+    adata: AnnData, layer: str | None, rows: np.ndarray | None, drawn: np.ndarray
+) -> tuple[sp.csr_matrix, np.ndarray, dict[str, Any]]:
+    """Return the drawn cells of the rows, and summary and record of all, in one pass over them."""
+    counts = is_counts(adata, layer)
+    total, kept, start = GeneSums.of(sp.csr_matrix((0, adata.n_vars))), [], 0
+    for _, block in log_blocks(adata, layer, counts=counts, rows=rows):
+        total += GeneSums.of(block)
+        first, last = np.searchsorted(drawn, [start, start + block.shape[0]])
+        kept.append(block[drawn[first:last] - start])
+        start += block.shape[0]
+    summary = total.summary()
+    record = {
+        "expression": _COUNTS if counts else _AS_FOUND,
+        "n_cells": total.n_cells,
+        "n_cells_drawn": len(drawn),
+        "n_cells_empty": total.n_empty,
+        "n_genes_never_seen": int((summary[:, 2] == 0).sum()),
+    }
+    logger.info(
+        "expression: %d random cells of %d describe how genes vary together; max_cells=None takes "
+        "all of them",
+        *(len(drawn), total.n_cells),
+    )
+    return sp.vstack(kept, format="csr"), summary, record
+
+
+_COUNTS, _AS_FOUND = "counts, log1p of counts per 10,000", "as found"
+
+
 def cells_record(cells: sp.csr_matrix, summary: np.ndarray, *, counts: bool) -> dict[str, Any]:
     """Return what ``uns`` keeps of the cells that were read."""
     return {
-        "expression": "counts, log1p of counts per 10,000" if counts else "as found",
+        "expression": _COUNTS if counts else _AS_FOUND,
         "n_cells": cells.shape[0],
         "n_cells_empty": int((np.diff(cells.indptr) == 0).sum()),
         "n_genes_never_seen": int((summary[:, 2] == 0).sum()),

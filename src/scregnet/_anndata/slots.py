@@ -166,6 +166,11 @@ def regulators(adata: AnnData, key: str) -> np.ndarray:
     return mask
 
 
+def stands_for(pairs: pd.DataFrame) -> np.ndarray | None:
+    """Return how many pairs each labelled pair counts for; ``None`` if each is one."""
+    return pairs["stands_for"].to_numpy(np.float64) if "stands_for" in pairs else None
+
+
 def nulls(pairs: pd.DataFrame) -> list[str]:
     """Return the names of the null models scored on the labelled pairs."""
     prefix = "probability_"

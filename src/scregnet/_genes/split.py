@@ -13,9 +13,10 @@ from scregnet._genes.names import gene_ids, positions
 from scregnet._genes.network import read_network
 from scregnet._genes.signs import signs_from_uns, signs_to_uns, stored_signs
 from scregnet._logging import logger
-from scregnet._validate import check_choice, check_interval, listed
+from scregnet._validate import check_choice, check_integer, check_interval, listed
 from scregnet.links import NEGATIVES, SPLITS, Pairs, Split, choose_negatives, hold_out, split_pairs
 from scregnet.links.pairs.codes import pair_codes
+from scregnet.links.pairs.reciprocity import concatenate
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -31,6 +32,10 @@ GIVEN_VALIDATION = 0.1
 """Share of the training pairs for validation where a frame has none; as in a split of pairs."""
 
 
+MAX_PAIRS = 500_000
+"""Labelled pairs of a split with ``negatives="all"``, unless another number is asked for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SplitOptions:
     """How pairs are drawn: the arguments of :func:`scregnet.pp.split`. The one list of them."""
@@ -40,6 +45,7 @@ class SplitOptions:
     negative_ratio: float = 1.0
     test_fraction: float = 0.33
     validation_fraction: float | None = None
+    max_pairs: int | None = MAX_PAIRS
     random_state: int | None = 0
 
     def __post_init__(self) -> None:
@@ -53,6 +59,8 @@ class SplitOptions:
             )
             raise ValueError(msg)
         check_interval("test_fraction", self.test_fraction, 0, 1, closed="neither")
+        if self.max_pairs is not None:
+            check_integer("max_pairs", self.max_pairs, minimum=1)
         if self.validation_fraction is not None:
             check_interval("validation_fraction", self.validation_fraction, 0, 1, closed="neither")
 
@@ -87,15 +95,19 @@ class LabelledPairs:
         parts = (getattr(self.parts, part).sources for part in PARTS)
         return np.unique(np.concatenate([*parts, self.left_out[0]]))
 
+    def edges(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return sources and targets of all known edges."""
+        known = [getattr(self.parts, part) for part in PARTS]
+        sources = [pairs.sources[pairs.labels] for pairs in known]
+        targets = [pairs.targets[pairs.labels] for pairs in known]
+        ends = ([*sources, self.left_out[0]], [*targets, self.left_out[1]])
+        return np.concatenate(ends[0]), np.concatenate(ends[1])
+
     def redrawn(self, random_state: int | None, n_genes: int) -> LabelledPairs:
         """Draw the same network's pairs with another seed; the pairs of a frame stay."""
         if self.options is None:
             return self
-        known = [getattr(self.parts, part) for part in PARTS]
-        sources = [pairs.sources[pairs.labels] for pairs in known]
-        targets = [pairs.targets[pairs.labels] for pairs in known]
-        source = np.concatenate([*sources, self.left_out[0]]).astype(np.int32)
-        target = np.concatenate([*targets, self.left_out[1]]).astype(np.int32)
+        source, target = (ends.astype(np.int32) for ends in self.edges())
         # A network is sorted; in another order a seed would draw other pairs.
         order = np.lexsort((target, source))
         options = replace(self.options, random_state=random_state)
@@ -105,7 +117,7 @@ class LabelledPairs:
     def params(self) -> dict[str, Any]:
         """What ``uns`` records of them."""
         how = {"kind": "frame"} if self.options is None else asdict(self.options)
-        return {**how, "key": self.key}
+        return {**how, "key": self.key, "share": self.parts.train.share}
 
     def left_out_frame(self, genes: pd.Index) -> pd.DataFrame:
         """Return :attr:`left_out` as a frame with columns source and target."""
@@ -194,6 +206,8 @@ def draw_pairs(
         kind=options.kind,
         test_fraction=options.test_fraction,
         validation_fraction=options.validation_fraction,
+        # Other negatives are chosen among all of them.
+        max_pairs=options.max_pairs if options.negatives == "all" else None,
     )
     if options.negatives != "all":
         parts = choose_negatives(
@@ -204,6 +218,14 @@ def draw_pairs(
             scattered=options.kind == "pairs",
         )
     check_split(parts, "prior")
+    if parts.train.share < 1:
+        n_others = sum(len(pairs) - pairs.n_positive for pairs in parts.all)
+        logger.info(
+            "split: of %s non-edges %.3g %% are labelled pairs, drawn at random; each counts for "
+            "%.3g in calibration and metrics",
+            f"{round(n_others / parts.train.share):,}",
+            *(100 * parts.train.share, 1 / parts.train.share),
+        )
     return LabelledPairs(parts, _unlabelled(parts, sources, targets, n_genes), options, report)
 
 
@@ -244,7 +266,7 @@ def read_split(
             "a pair in two parts would let the test pairs into the training."
         )
         raise ValueError(msg)
-    pairs = Pairs(source, target, labels.astype(bool))
+    pairs = Pairs(source, target, labels.astype(bool), share=_share(frame, labels))
     train, validation, test = (pairs.take(parts == part) for part in PARTS)
     if len(validation) == 0:
         train, validation = hold_out(train, GIVEN_VALIDATION, rng=rng)
@@ -253,6 +275,26 @@ def read_split(
         )
     return Split(train, validation, test)
 
+
+def _share(frame: pd.DataFrame, labels: np.ndarray) -> float:
+    """Return the share of the non-edges that a frame holds, by its column ``stands_for``."""
+    if STANDS_FOR not in frame:
+        return 1.0
+    weights = pd.to_numeric(frame[STANDS_FOR]).to_numpy(np.float64)
+    of_edges, of_others = weights[labels == 1], weights[labels != 1]
+    uniform = len(of_others) == 0 or (of_others[0] >= 1 and (of_others == of_others[0]).all())
+    if not uniform or not (of_edges == 1).all():
+        msg = (
+            f"split: its column {STANDS_FOR!r} must hold 1 for edges and one number of at least 1 "
+            "for all non-edges: how many of them each stands for. Without the column each counts "
+            "once."
+        )
+        raise ValueError(msg)
+    return 1 / float(of_others[0]) if len(of_others) else 1.0
+
+
+STANDS_FOR = "stands_for"
+"""Column of labelled pairs: how many pairs each stands for, where non-edges were drawn."""
 
 PARTS_OF_A_PAIR = ("source", "target")
 
@@ -311,7 +353,10 @@ def check_split(split: Split, name: str) -> None:
 
 
 def pairs_frame(split: Split, genes: pd.Index) -> pd.DataFrame:
-    """Return all labelled pairs as a frame: source, target, label (int8), split (categorical)."""
+    """Return all labelled pairs as a frame: source, target, label (int8), split (categorical).
+
+    Where non-edges were drawn, also stands_for: how many pairs each counts for.
+    """
     parts: list[Pairs] = [getattr(split, part) for part in PARTS]
     names = genes.to_numpy()
     columns: dict[str, Any] = {}
@@ -323,6 +368,9 @@ def pairs_frame(split: Split, genes: pd.Index) -> pd.DataFrame:
         code = np.cumsum(present, dtype=np.int32) - 1
         columns[column] = pd.Categorical.from_codes(code[place], pd.Index(names[present]))
     columns["label"] = np.concatenate([pairs.labels for pairs in parts]).astype(np.int8)
+    weights = concatenate(parts).weights
+    if weights is not None:
+        columns[STANDS_FOR] = weights.astype(np.float32)
     number = np.repeat(np.arange(3), [len(pairs) for pairs in parts])
     columns["split"] = pd.Categorical(np.array(PARTS)[number], categories=list(PARTS))
     return pd.DataFrame(columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
@@ -11,6 +12,7 @@ import scipy.sparse as sp
 from scregnet._logging import logger
 from scregnet._validate import check_integer
 from scregnet.encoders.entry import EncoderEntry
+from scregnet.encoders.gram_sketch import GramSketch
 from scregnet.encoders.protocol import CellStream, Embedding, EmbedOptions, GeneVectors
 
 # Counts per cell after scaling, as is usual for log-normalised counts.
@@ -18,6 +20,10 @@ TARGET_SUM = 1e4
 # Power iterations of the randomised solver. More than scikit-learn's own 4 or 7, so that the
 # vectors are closer to those of the exact decomposition.
 _N_ITERATIONS = 10
+# Cells above which they are read in several passes instead of held in memory.
+MANY_CELLS = 20_000
+# Passes over the cells, each a multiplication by the matrix and its transpose.
+PASSES = 8
 
 
 class SvdEncoder:
@@ -29,8 +35,9 @@ class SvdEncoder:
     with low expression have short vectors.
 
     The matrix is not centred: it stays sparse, and the first component holds the mean expression.
-    The sign of each component makes its largest loading positive. The log-normalised matrix of all
-    cells is in memory, as a sparse matrix.
+    The sign of each component makes its largest loading positive. Of more than 20,000 cells, the
+    vectors come from several passes over the cells by subspace iteration, in memory that does not
+    grow with them; fewer are held as a sparse matrix.
 
     Parameters
     ----------
@@ -56,12 +63,11 @@ class SvdEncoder:
 
     def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
         """Return loadings per gene and group; a gene that a cell of the group has is covered."""
+        if cells.n_cells > MANY_CELLS:
+            return self._streamed(cells, len(genes), options)
         parts: list[list[sp.csr_matrix]] = [[] for _ in range(cells.n_groups)]
-        for block in cells:
-            matrix = _log_normalise(block.matrix) if cells.counts else block.matrix
-            filled = np.diff(matrix.indptr) > 0
-            for group in np.unique(block.groups[filled]):
-                parts[group].append(matrix[filled & (block.groups == group)])
+        for group, matrix in _filled(cells):
+            parts[group].append(matrix)
         matrices = [
             sp.vstack(part, format="csr") if part else sp.csr_matrix((0, len(genes)))
             for part in parts
@@ -80,6 +86,49 @@ class SvdEncoder:
         return Embedding(
             groups=groups, known=np.ones(len(genes), dtype=bool), report={"dimension": width}
         )
+
+    def _streamed(self, cells: CellStream, n_genes: int, options: EmbedOptions) -> Embedding:
+        """Return the loadings from several passes over the cells, which are never all in memory."""
+        rng = np.random.default_rng(options.random_state)
+        width = min(self.n_components, n_genes)
+        sketches = [GramSketch.start(n_genes, width, own) for own in rng.spawn(cells.n_groups)]
+        for number in range(PASSES):
+            if number:
+                sketches = [sketch.refined() for sketch in sketches]
+            for group, matrix in _filled(cells):
+                sketches[group] = sketches[group].with_rows(matrix)
+        groups = tuple(_vectors_of(sketch, width) for sketch in sketches)
+        return Embedding(
+            groups=groups,
+            known=np.ones(n_genes, dtype=bool),
+            report={"dimension": width, "passes": PASSES},
+        )
+
+
+def _filled(cells: CellStream) -> Iterator[tuple[int, sp.csr_matrix]]:
+    """Yield the log-normalised cells of each group in each block, without empty ones."""
+    for block in cells:
+        matrix = _log_normalise(block.matrix) if cells.counts else block.matrix
+        filled = np.diff(matrix.indptr) > 0
+        for group in np.unique(block.groups[filled]):
+            yield int(group), matrix[filled & (block.groups == group)]
+
+
+def _vectors_of(sketch: GramSketch, width: int) -> GeneVectors:
+    rank = min(width, sketch.n_rows)
+    vectors = np.zeros((len(sketch.basis), width), dtype=np.float32)
+    if rank:
+        singular, loadings = sketch.loadings(rank)
+        vectors[:, :rank] = _scaled(loadings, singular, sketch.n_rows)
+    vectors[~sketch.seen] = 0
+    return GeneVectors(vectors=vectors, covered=sketch.seen, n_cells=sketch.n_rows)
+
+
+def _scaled(loadings: np.ndarray, singular: np.ndarray, n_cells: int) -> np.ndarray:
+    """Return ``V S / sqrt(n)``, with a positive largest loading in each component."""
+    # An SVD leaves the sign of a component open.
+    largest = loadings[np.abs(loadings).argmax(axis=0), np.arange(len(singular))]
+    return np.asarray(loadings * (np.sign(largest) * singular / np.sqrt(n_cells)))
 
 
 def _log_normalise(counts: sp.csr_matrix) -> sp.csr_matrix:
@@ -106,9 +155,7 @@ def _gene_vectors(matrix: sp.csr_matrix, width: int, seed: int) -> GeneVectors:
         _, singular, loadings = randomized_svd(
             matrix, rank, n_iter=_N_ITERATIONS, random_state=seed, flip_sign=False
         )
-        # An SVD leaves the sign of a component open.
-        largest = loadings[np.arange(rank), np.abs(loadings).argmax(axis=1)]
-        vectors[:, :rank] = (loadings * (np.sign(largest) * singular / np.sqrt(n_cells))[:, None]).T
+        vectors[:, :rank] = _scaled(loadings.T, singular, n_cells)
     covered = matrix.getnnz(axis=0) > 0
     # The column of a gene without counts is zero. The solver leaves rounding errors there.
     vectors[~covered] = 0

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import labelled, read_groups
+from scregnet._anndata.slots import labelled, read_groups, stands_for
 from scregnet._docs import doc
 from scregnet._genes.split import PARTS
 from scregnet._validate import check_choice, check_integer
@@ -98,23 +98,29 @@ def _calibration(results: Mapping[str, Any], split: str, n_bins: int) -> pd.Data
         raise ValueError(msg)
     probability = part[column].to_numpy(dtype=float)
     probability = float(results["params"]["label_frequency"]) * probability
-    return _bins(probability, part["label"].to_numpy() == 1, n_bins)
+    return _bins(probability, part["label"].to_numpy() == 1, stands_for(part), n_bins)
 
 
-def _bins(probability: np.ndarray, label: np.ndarray, n_bins: int) -> pd.DataFrame:
+def _bins(
+    probability: np.ndarray, label: np.ndarray, weights: np.ndarray | None, n_bins: int
+) -> pd.DataFrame:
     # A probability of exactly 1 belongs to the last bin.
     place = np.minimum((probability * n_bins).astype(int), n_bins - 1)
+    counts = np.ones(len(place)) if weights is None else weights
     n = np.bincount(place, minlength=n_bins)
+    total = np.bincount(place, weights=counts, minlength=n_bins)
     # An empty bin has no mean: 0 / NaN gives NaN without a warning.
-    divisor = np.where(n > 0, n, np.nan)
-    frequency = np.bincount(place, weights=label, minlength=n_bins) / divisor
-    low, high = _wilson(frequency, divisor)
+    divisor = np.where(n > 0, total, np.nan)
+    frequency = np.bincount(place, weights=counts * label, minlength=n_bins) / divisor
+    # As many equal pairs as would be as sure of a mean (Kish): all of them without weights.
+    squares = np.bincount(place, weights=counts**2, minlength=n_bins)
+    low, high = _wilson(frequency, divisor**2 / np.where(n > 0, squares, np.nan))
     return pd.DataFrame(
         {
             "left": np.arange(n_bins) / n_bins,
             "right": np.arange(1, n_bins + 1) / n_bins,
             "n_pairs": n,
-            "probability": np.bincount(place, weights=probability, minlength=n_bins) / divisor,
+            "probability": np.bincount(place, counts * probability, minlength=n_bins) / divisor,
             "frequency": frequency,
             "low": low,
             "high": high,

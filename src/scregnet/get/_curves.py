@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import labelled, nulls, read_groups
+from scregnet._anndata.slots import labelled, nulls, read_groups, stands_for
 from scregnet._docs import doc
 from scregnet._genes.split import PARTS
 from scregnet._validate import check_choice
@@ -82,20 +82,23 @@ def _curves(results: Mapping[str, Any], split: str) -> pd.DataFrame:
         raise ValueError(msg)
     # A null model that is the method itself has no column of its own.
     columns = {method: "probability"} | {name: f"probability_{name}" for name in nulls(pairs)}
+    weights = stands_for(part)
     frames = [
         curve
         for model, column in columns.items()
-        for curve in _curves_of(model, label, part[column].to_numpy())
+        for curve in _curves_of(model, label, part[column].to_numpy(), weights)
     ]
     return pd.concat(frames, ignore_index=True)
 
 
 def _curves_of(
-    model: str, label: np.ndarray, score: np.ndarray
+    model: str, label: np.ndarray, score: np.ndarray, weights: np.ndarray | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     from sklearn.metrics import precision_recall_curve, roc_curve
 
-    false_positive_rate, true_positive_rate, thresholds = roc_curve(label, score)
+    false_positive_rate, true_positive_rate, thresholds = roc_curve(
+        label, score, sample_weight=weights
+    )
     roc = pd.DataFrame(
         {
             "model": model,
@@ -103,12 +106,12 @@ def _curves_of(
             "x": false_positive_rate,
             "y": true_positive_rate,
             "threshold": thresholds,
-            "area": auroc(label, score),
+            "area": auroc(label, score, weights),
         }
     )
     # Reversed, from recall 0 upwards: the area under the steps is then the average precision.
     # scikit-learn gives the point at recall 0 no threshold.
-    precision, recall, thresholds = precision_recall_curve(label, score)
+    precision, recall, thresholds = precision_recall_curve(label, score, sample_weight=weights)
     precision_recall = pd.DataFrame(
         {
             "model": model,
@@ -116,7 +119,7 @@ def _curves_of(
             "x": recall[::-1],
             "y": precision[::-1],
             "threshold": np.append(thresholds, np.inf)[::-1],
-            "area": auprc(label, score),
+            "area": auprc(label, score, weights),
         }
     )
     return roc, precision_recall

@@ -73,13 +73,13 @@ class PlattCalibration:
         # Standardised, so that start and bounds do not depend on the scale of the scores.
         centre, spread = scores.mean(), scores.std()
         z = (scores - centre) / (spread or 1.0)
-        # Platt's smoothed targets t keep the fit finite for classes that a score separates.
-        t = np.where(labels, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
-        if weights is None:
-            share, odds = None, n_positive / n_negative
-        else:
+        share, odds = None, n_positive / n_negative
+        if weights is not None:
             share = weights / weights.sum()
             odds = weights[labels].sum() / weights[~labels].sum()
+        # Platt's smoothed targets t keep the fit finite for classes that a score separates. By the
+        # weights: a few drawn non-edges that stand for many must not look like half an edge.
+        t = np.where(labels, (n_positive + 1) / (n_positive + 2), 1 / (n_positive / odds + 2))
         # Slope 1, and the log-odds of an edge.
         start = np.array([0.0, np.log(odds)])
         found = minimize(
@@ -99,15 +99,20 @@ class PlattCalibration:
         logits = self.slope * np.asarray(scores, np.float64) + self.intercept
         return expit(logits).astype(np.float32)
 
-    def at_level(self, scores: np.ndarray, mean: float) -> PlattCalibration:
-        """Return the calibration with another intercept: the probabilities have the given mean."""
+    def at_level(
+        self, scores: np.ndarray, mean: float, weights: np.ndarray | None = None
+    ) -> PlattCalibration:
+        """Return the calibration with another intercept: the probabilities have the given mean.
+
+        ``weights`` are as of :meth:`fit`.
+        """
         from scipy.optimize import brentq
         from scipy.special import expit
 
         logits = self.slope * np.asarray(scores, np.float64) + self.intercept
 
         def excess(shift: float) -> float:
-            return float(expit(logits + shift).mean() - mean)
+            return float(np.average(expit(logits + shift), weights=weights) - mean)
 
         # Beyond these, every probability is 0 or 1 in float32.
         low, high = -200.0 - logits.max(), 200.0 - logits.min()

@@ -166,6 +166,7 @@ def join(
         PlattCalibration.fit(
             result.links.score(check.sources, check.targets),
             check.labels,
+            weights=check.weights,
             label_frequency=label_frequency,
         )
         for result in results

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -22,6 +22,8 @@ class Pairs:
     sources: np.ndarray
     targets: np.ndarray
     labels: np.ndarray
+    share: float = 1.0
+    """Share of the non-edges that these pairs hold, drawn at random; all edges are there."""
 
     def __post_init__(self) -> None:
         if not len(self.sources) == len(self.targets) == len(self.labels):
@@ -41,7 +43,17 @@ class Pairs:
 
     def take(self, which: np.ndarray) -> Pairs:
         """Return the pairs at the given positions or under the given mask."""
-        return Pairs(self.sources[which], self.targets[which], self.labels[which])
+        return replace(
+            self,
+            sources=self.sources[which],
+            targets=self.targets[which],
+            labels=self.labels[which],
+        )
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """How many pairs each stands for, float64 of shape (n,); ``None`` if each is one."""
+        return None if self.share == 1 else np.where(self.labels, 1.0, 1 / self.share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +63,11 @@ class Split:
     train: Pairs
     validation: Pairs
     test: Pairs
+
+    @property
+    def all(self) -> tuple[Pairs, Pairs, Pairs]:
+        """The three parts."""
+        return self.train, self.validation, self.test
 
 
 @dataclass(frozen=True, eq=False)

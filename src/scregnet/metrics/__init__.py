@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from scregnet.metrics._bootstrap import bootstrap, bootstrap_difference
+from scregnet.metrics._evaluate import evaluate
 from scregnet.metrics._lift import lift
-from scregnet.metrics._metrics import auprc, auroc, brier, ece, epr, evaluate, per_tf
+from scregnet.metrics._metrics import auprc, auroc, brier, ece, epr, per_tf
 from scregnet.metrics._q_values import q_values
 
 __all__ = [

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scregnet._threads import in_threads
 from scregnet._validate import check_integer, check_interval
 from scregnet.metrics._metrics import (
     ENOUGH_PAIRS,
@@ -19,10 +20,15 @@ from scregnet.metrics._metrics import (
     bins,
     check_probabilities,
     check_scores,
+    check_weights,
+    sampled_figures,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+# Resamples in memory at a time, and pairs from which they are scored in threads.
+AT_ONCE, PARALLEL_PAIRS = 8, 100_000
 
 
 def bootstrap(
@@ -34,6 +40,7 @@ def bootstrap(
     n_bootstrap: int = 200,
     rng: np.random.Generator,
     level: float = 0.95,
+    weights: ArrayLike | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Percentile intervals of what :func:`evaluate` returns, over resamples of the pairs.
 
@@ -52,6 +59,9 @@ def bootstrap(
         Source of randomness.
     level
         Share of the resamples that the interval covers.
+    weights
+        How many pairs each stands for, shape (n,), such as 20 for non-edges of which one in 20 was
+        drawn; ``None`` counts each once.
 
     Returns
     -------
@@ -78,7 +88,9 @@ def bootstrap(
     >>> low, high = sr.metrics.bootstrap(labels, scores, ["A"] * 6, rng=rng)["auroc"]
     """
     check_interval("level", level, 0, 1, closed="neither")
-    found = resample(labels, scores, groups, probabilities, n_bootstrap=n_bootstrap, rng=rng)
+    found = resample(
+        labels, scores, groups, probabilities, n_bootstrap=n_bootstrap, rng=rng, weights=weights
+    )
     prevalence = found.figures["prevalence"]
     return {
         metric: interval(metric, figure, found.replicates[metric], prevalence, level=level)
@@ -97,6 +109,7 @@ def bootstrap_difference(
     n_bootstrap: int = 200,
     rng: np.random.Generator,
     level: float = 0.95,
+    weights: ArrayLike | None = None,
 ) -> dict[str, tuple[float, float, float]]:
     """By how much two models of the same pairs differ in each metric, with percentile intervals.
 
@@ -118,6 +131,9 @@ def bootstrap_difference(
         Source of randomness.
     level
         Share of the resamples that the interval covers.
+    weights
+        How many pairs each stands for, shape (n,), such as 20 for non-edges of which one in 20 was
+        drawn; ``None`` counts each once.
 
     Returns
     -------
@@ -145,11 +161,9 @@ def bootstrap_difference(
         probabilities = other_probabilities = None
     # Generators in the same state: the two models get the same resamples.
     first_rng, second_rng = copy.deepcopy(rng), rng
-    n = n_bootstrap
-    first = resample(labels, scores, groups, probabilities, n_bootstrap=n, rng=first_rng)
-    second = resample(
-        labels, other_scores, groups, other_probabilities, n_bootstrap=n, rng=second_rng
-    )
+    how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "weights": weights}
+    first = resample(labels, scores, groups, probabilities, rng=first_rng, **how)
+    second = resample(labels, other_scores, groups, other_probabilities, rng=second_rng, **how)
     prevalence = first.figures["prevalence"]
     found = {}
     for metric, figure in first.figures.items():
@@ -177,6 +191,7 @@ def resample(
     *,
     n_bootstrap: int,
     rng: np.random.Generator,
+    weights: ArrayLike | None = None,
 ) -> Resampled:
     """Compute the metrics of the pairs and of ``n_bootstrap`` resamples of them.
 
@@ -185,9 +200,17 @@ def resample(
     """
     check_integer("n_bootstrap", n_bootstrap, minimum=1)
     weighted = WeightedMetrics(labels, scores, groups, probabilities)
-    figures = weighted(np.ones(len(weighted.labels)))
+    n = len(weighted.labels)
+    counts = np.ones(n) if weights is None else check_weights(weights, n)
+    figures = weighted(counts)
     draw = _Strata(weighted.labels, weighted.groups)
-    drawn = [weighted(draw(rng)) for _ in range(n_bootstrap)]
+    drawn: list[dict[str, float]] = []
+    for start in range(0, n_bootstrap, AT_ONCE):
+        # Drawn in order, so that threads do not decide who draws what.
+        some = [counts * draw(rng) for _ in range(min(AT_ONCE, n_bootstrap - start))]
+        drawn += in_threads(weighted, some, parallel=n > PARALLEL_PAIRS)
+    if weights is not None:
+        figures, drawn = sampled_figures(figures), [sampled_figures(found) for found in drawn]
     return Resampled(
         figures, {metric: np.array([found[metric] for found in drawn]) for metric in figures}
     )
@@ -234,8 +257,8 @@ class _Strata:
 class WeightedMetrics:
     """All metrics of one set of pairs, as functions of how often each pair counts.
 
-    Weights of one give what :func:`evaluate` returns. Weights are whole numbers; each TF must keep
-    as many edges and non-edges as it has, as resamples do.
+    Weights of one give what :func:`evaluate` returns. Each TF must keep as many edges and non-edges
+    as it has, as resamples do.
     """
 
     def __init__(

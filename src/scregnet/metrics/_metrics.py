@@ -67,6 +67,23 @@ def check_probabilities(labels: ArrayLike, values: ArrayLike) -> tuple[np.ndarra
     return labels, probabilities
 
 
+def sampled_figures(figures: dict[str, float]) -> dict[str, float]:
+    """Return figures of pairs with weights, NaN for those that a sample does not tell."""
+    return figures | dict.fromkeys(("per_tf_auprc", "per_tf_auprc_5"), float("nan"))
+
+
+def check_weights(weights: ArrayLike, n: int) -> np.ndarray:
+    """Return weights as float64; raise unless they are positive, one for each pair."""
+    values = np.asarray(weights, np.float64)
+    if values.shape != (n,) or not (np.isfinite(values) & (values > 0)).all():
+        msg = (
+            f"weights must be {n} positive, finite numbers, one for each pair; got shape "
+            f"{values.shape}{'' if values.size == 0 else f', lowest {values.min():.4g}'}."
+        )
+        raise ValueError(msg)
+    return values
+
+
 def _arrays(labels: ArrayLike, values: ArrayLike, name: str) -> tuple[np.ndarray, np.ndarray]:
     labels, values = np.asarray(labels, bool), np.asarray(values, np.float64)
     if labels.shape != values.shape or labels.ndim != 1:
@@ -81,13 +98,16 @@ def bins(probabilities: np.ndarray) -> np.ndarray:
     return np.minimum((probabilities * N_BINS).astype(np.intp), N_BINS - 1)
 
 
-def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
+def auroc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Area under the receiver operating characteristic curve; 0.5 is chance.
 
     Parameters
     ----------
     labels, scores
         Whether each pair is an edge, and its score, higher for likelier edges; shape (n,).
+    weights
+        How many pairs each stands for, shape (n,), such as 20 for non-edges of which one in 20 was
+        drawn; ``None`` counts each once.
 
     Raises
     ------
@@ -100,19 +120,22 @@ def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     >>> sr.metrics.auroc([1, 0, 1, 0], [0.9, 0.1, 0.4, 0.4])
     0.875
     """
-    hits, taken = _counts_from_the_best(*check_scores(labels, scores))
+    hits, taken = _counts_from_the_best(*check_scores(labels, scores), weights)
     # Under the line through (misses, hits), which starts at (0, 0).
     heights = hits[1:] + hits[:-1]
     return float((np.diff(taken - hits) * heights).sum() / 2 / hits[-1] / (taken - hits)[-1])
 
 
-def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
+def auprc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float:
     """Area under the precision-recall curve as average precision; the share of edges is chance.
 
     Parameters
     ----------
     labels, scores
         Whether each pair is an edge, and its score, higher for likelier edges; shape (n,).
+    weights
+        How many pairs each stands for, shape (n,), such as 20 for non-edges of which one in 20 was
+        drawn; ``None`` counts each once.
 
     Raises
     ------
@@ -125,11 +148,13 @@ def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
     >>> round(sr.metrics.auprc([1, 0, 1, 0], [0.9, 0.8, 0.4, 0.1]), 3)
     0.833
     """
-    hits, taken = _counts_from_the_best(*check_scores(labels, scores))
+    hits, taken = _counts_from_the_best(*check_scores(labels, scores), weights)
     return float((np.diff(hits) * hits[1:] / taken[1:]).sum() / hits[-1])
 
 
-def _counts_from_the_best(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _counts_from_the_best(
+    labels: np.ndarray, scores: np.ndarray, weights: ArrayLike | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return edges and pairs among the best, down to each score that occurs; both start with 0.
 
     scikit-learn checks its arguments for milliseconds. There are thousands of TFs.
@@ -139,7 +164,11 @@ def _counts_from_the_best(labels: np.ndarray, scores: np.ndarray) -> tuple[np.nd
     # Pairs of one score have no order among themselves.
     ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, len(order))
     taken = np.append(0, ends)
-    return np.append(0, np.cumsum(labels[order]))[taken], taken
+    if weights is None:
+        return np.append(0, np.cumsum(labels[order]))[taken], taken
+    counts = check_weights(weights, len(labels))[order]
+    hits = np.cumsum(labels[order] * counts)
+    return np.append(0, hits)[taken], np.append(0, np.cumsum(counts))[taken]
 
 
 def epr(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -206,10 +235,10 @@ def per_tf(
     0.5
     """
     check_integer("min_pairs", min_pairs, minimum=1)
-    return _mean(*_values_per_tf(labels, scores, tfs, metric), min_pairs)
+    return mean_of(*values_per_tf(labels, scores, tfs, metric), min_pairs)
 
 
-def _values_per_tf(
+def values_per_tf(
     labels: ArrayLike,
     scores: ArrayLike,
     tfs: ArrayLike,
@@ -228,7 +257,8 @@ def _values_per_tf(
     return np.array(values, np.float64), np.array(rarer, np.intp)
 
 
-def _mean(values: np.ndarray, rarer: np.ndarray, min_pairs: int) -> float:
+def mean_of(values: np.ndarray, rarer: np.ndarray, min_pairs: int) -> float:
+    """Return the mean of the values whose TF has enough pairs of both kinds; NaN without any."""
     enough = rarer >= min_pairs
     return float(values[enough].mean()) if enough.any() else float("nan")
 
@@ -283,53 +313,3 @@ def ece(labels: ArrayLike, probabilities: ArrayLike) -> float:
     # A bin of n pairs adds n · |mean probability - share of edges| = |Σ (probability - label)|.
     gaps = np.bincount(bins(probabilities), weights=probabilities - labels)
     return float(np.abs(gaps).sum() / len(labels))
-
-
-def evaluate(
-    labels: ArrayLike, scores: ArrayLike, groups: ArrayLike, probabilities: ArrayLike | None = None
-) -> dict[str, float]:
-    """All metrics of one set of pairs.
-
-    Parameters
-    ----------
-    labels, scores, groups
-        Whether each pair is an edge, its score, higher for likelier edges, and its TF; shape (n,).
-    probabilities
-        Calibrated probability of each pair, shape (n,); ``None`` skips ``brier`` and ``ece``.
-
-    Returns
-    -------
-    ``auroc``, ``auprc``, ``auprc_ratio`` (AUPRC / ``prevalence``; 1 is chance) and ``epr`` over all
-    pairs; ``per_tf_auroc`` and ``per_tf_auprc``, means over TFs with both kinds of pairs, and
-    ``per_tf_auroc_5`` and ``per_tf_auprc_5``, over TFs with at least 5 edges and 5 non-edges (NaN
-    without such TFs); ``brier`` and ``ece``; ``prevalence``, the share of edges; ``n_tfs_5``, the
-    number of TFs with 5 of both.
-
-    Raises
-    ------
-    ValueError
-        If only one kind of label occurs, a score is not finite, or a probability is outside [0, 1].
-
-    Examples
-    --------
-    >>> import scregnet as sr
-    >>> sr.metrics.evaluate([1, 0], [0.9, 0.1], ["KLF1", "KLF1"])["per_tf_auroc"]
-    1.0
-    """
-    precision, prevalence = auprc(labels, scores), float(np.mean(np.asarray(labels, bool)))
-    areas, rarer = _values_per_tf(labels, scores, groups, auroc)
-    precisions, _ = _values_per_tf(labels, scores, groups, auprc)
-    figures = {
-        "auroc": auroc(labels, scores),
-        "auprc": precision,
-        "auprc_ratio": precision / prevalence,
-        "epr": epr(labels, scores),
-        "per_tf_auroc": _mean(areas, rarer, 1),
-        "per_tf_auprc": _mean(precisions, rarer, 1),
-        "per_tf_auroc_5": _mean(areas, rarer, ENOUGH_PAIRS),
-        "per_tf_auprc_5": _mean(precisions, rarer, ENOUGH_PAIRS),
-    }
-    if probabilities is not None:
-        figures |= {"brier": brier(labels, probabilities), "ece": ece(labels, probabilities)}
-    n_tfs = float(np.count_nonzero(rarer >= ENOUGH_PAIRS))
-    return {**figures, "prevalence": prevalence, "n_tfs_5": n_tfs}

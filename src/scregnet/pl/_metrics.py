@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from scregnet import get
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import key_of_group, labelled
+from scregnet._anndata.slots import key_of_group, labelled, stands_for
 from scregnet._docs import doc
 from scregnet.pl._figure import colours, finish, panels
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
@@ -79,11 +80,12 @@ def metrics(
     models = table["model"].unique().tolist()
     colour = dict(zip(models, colours(palette, models, "models"), strict=True))
     pairs = labelled(adata, key)["pairs"]
-    label = pairs.loc[pairs["split"] == split, "label"]
+    part = pairs[pairs["split"] == split]
+    label = part["label"]
 
     roc, precision_recall = axes = panels(ax, 2, figsize=figsize, dpi=dpi, default_size=(8.4, 4.2))
     _panel(roc, table[table["curve"] == "roc"], colour, "AUROC", (0, 1), "chance, AUROC 0.500")
-    share = label.mean()
+    share = np.average(label, weights=stands_for(part))
     _panel(
         precision_recall,
         table[table["curve"] == "precision_recall"],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from scregnet._anndata.access import check_names, resolve, write
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
-from scregnet._genes.split import KEY, PARTS, SplitOptions, pairs_of_prior
+from scregnet._genes.split import KEY, MAX_PAIRS, PARTS, SplitOptions, pairs_of_prior
 from scregnet._logging import logger
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def split(
     negative_ratio: float = 1.0,
     test_fraction: float = 0.33,
     validation_fraction: float | None = None,
+    max_pairs: int | None = MAX_PAIRS,
     gene_symbols: str | None = None,
     random_state: int | None = 0,
     key_added: str | None = None,
@@ -56,6 +57,10 @@ def split(
     validation_fraction
         The same share of the rest for validation. ``None`` takes 0.1 of pairs and targets, 0.2 of
         TFs, and 0.3 of both.
+    max_pairs
+        With ``negatives="all"``, pairs to label at most: all edges and a random share of the
+        non-edges, at least 5 for each edge. Each drawn non-edge then counts for those that were
+        not, in calibration and metrics, so that probabilities mean the same. ``None`` labels all.
     gene_symbols
         Column of ``adata.var`` with the names that the network uses.
     %(random_state)s
@@ -67,9 +72,10 @@ def split(
     -------
     ``None`` if ``copy=False``, else the changed copy. Sets the following field:
 
-    - ``adata.uns[key_added]``: ``pairs``, a frame with ``source``, ``target``, ``label`` and
-      ``split``; ``left_out``, a frame of the known edges in no part; ``params``; and ``prior``, the
-      report on what of the network matched.
+    - ``adata.uns[key_added]``: ``pairs``, a frame with ``source``, ``target``, ``label``,
+      ``split`` and, where non-edges were drawn, ``stands_for``, how many pairs each counts for;
+      ``left_out``, a frame of the known edges in no part; ``params``; and ``prior``, the report on
+      what of the network matched.
 
     Raises
     ------
@@ -96,6 +102,7 @@ def split(
         negative_ratio=negative_ratio,
         test_fraction=test_fraction,
         validation_fraction=validation_fraction,
+        max_pairs=max_pairs,
         random_state=random_state,
     )
     labelled = pairs_of_prior(data, prior, options, gene_symbols=gene_symbols)

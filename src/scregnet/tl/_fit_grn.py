@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.inputs import Inputs
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.signs import network_signs
-from scregnet.tl._fit.task import FitOptions, check_method_params, device_of, layers_of
+from scregnet.tl._fit.task import MAX_CELLS, FitOptions, check_method_params, device_of, layers_of
 from scregnet.tl._fit.verdict import Verdict, judge_layers, judge_nulls, warn_if_behind
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def fit_grn(
     embedding: str | pd.DataFrame | None = "auto",
     layer: str | None = None,
     n_pcs: int | None = None,
+    max_cells: int | None = MAX_CELLS,
     random_embedding: bool = False,
     evidence: str | Sequence[str] | None = None,
     random_evidence: bool = False,
@@ -61,7 +62,7 @@ def fit_grn(
     min_cells: int = 50,
     noise_floor: bool = True,
     threshold: float | None = None,
-    top_n_targets: int | None = None,
+    top_n_targets: int | Literal["auto"] | None = "auto",
     gene_symbols: str | None = None,
     key_added: str | None = None,
     device: str | None = None,
@@ -90,13 +91,17 @@ def fit_grn(
     split
         Labelled pairs: a key written by :func:`scregnet.pp.split`, or a frame with ``source``,
         ``target``, ``label`` and ``split``. ``None`` takes ``adata.uns["split"]`` if it is there
-        and ``prior`` is ``None``, else it draws the default split.
+        and ``prior`` is ``None``, else it draws the default split, with half a million labelled
+        pairs at most.
     embedding
         Key of ``adata.varm``, or a frame indexed by gene. ``"auto"`` takes the only one that
         :func:`scregnet.tl.embed` wrote; ``None`` fits without.
     %(layer)s Raw counts become log1p of counts per 10,000, in memory.
     n_pcs
         Principal components of the cells to use as features of a gene; ``None`` takes all cells.
+    max_cells
+        Of more cells, so many random ones say how genes vary together; ``None`` takes all. Mean,
+        deviation and detection rate are those of all cells. With ``groupby``, of each group.
     random_embedding
         Replace the embedding by random vectors of the same scale, as a control.
     evidence
@@ -129,7 +134,8 @@ def fit_grn(
         groups differ by more than those of two halves. ``False`` saves these fits.
     threshold, top_n_targets
         Links to write: those of at least this probability, and this many of the most probable of
-        each TF. ``None`` writes all.
+        each TF. ``None`` writes all. ``"auto"`` writes all of up to 5 million; of more, without
+        ``threshold``, the 500 most probable of each TF and all known edges.
     gene_symbols
         Column of ``adata.var`` with the names that ``prior`` and ``split`` use.
     %(key_added)s Here ``"grn"``.
@@ -180,6 +186,7 @@ def fit_grn(
         embedding=embedding,
         layer=layer,
         n_pcs=n_pcs,
+        max_cells=max_cells,
         random_embedding=random_embedding,
         evidence=evidence,
         random_evidence=random_evidence,

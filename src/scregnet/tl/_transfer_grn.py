@@ -17,7 +17,7 @@ from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._progress import stages
 from scregnet._validate import check_choice
-from scregnet.tl._fit.task import FitOptions
+from scregnet.tl._fit.task import AUTO, FitOptions
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -43,7 +43,7 @@ def transfer_grn(
     layer: str | None = None,
     n_bootstrap: int = 200,
     threshold: float | None = None,
-    top_n_targets: int | None = None,
+    top_n_targets: int | Literal["auto"] | None = "auto",
     key_added: str | None = None,
     random_state: int | None = 0,
     show_progress_bar: bool | None = None,
@@ -80,8 +80,8 @@ def transfer_grn(
     n_bootstrap
         Resamples for the 95 %% intervals of the metrics; 0 skips them.
     threshold, top_n_targets
-        Links to write: those of at least this probability, and this many of the most probable of
-        each TF. ``None`` writes all; with ``source``, what its fit asked for.
+        As of :func:`scregnet.tl.fit_grn`. With ``source``, ``None`` and ``"auto"`` are what its fit
+        asked for.
     %(key_added)s Here ``"grn"``.
     %(random_state)s
     %(progress)s
@@ -214,6 +214,8 @@ def _from_source(
     from scregnet.tl._transfer.refit import settings_of
 
     settings = settings_of(resolve(adata, how["mod"]), source, source_key)
+    if own["top_n_targets"] == AUTO:
+        own = {**own, "top_n_targets": None}
     settings |= {name: value for name, value in own.items() if value is not None}
     return fit_grn(adata, **settings, **how)
 
@@ -242,7 +244,7 @@ def _scored(found: Transferred, candidates: np.ndarray, options: FitOptions) -> 
         candidates,
         found.columns.n_genes,
         threshold=options.threshold,
-        top_n_targets=options.top_n_targets,
+        top_n_targets=options.targets_to_write(len(candidates), found.columns.n_genes),
     )
 
 

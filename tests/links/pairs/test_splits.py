@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from scregnet.links import split_pairs
+from scregnet.links.pairs.splits import sampled_universe
 
 PARTS = ("train", "validation", "test")
 
@@ -181,3 +182,45 @@ def test_an_unknown_kind_lists_the_valid_ones(wide):
         ValueError, match="kind='target' is not known.*'targets'.*Did you mean 'targets'"
     ):
         split_pairs(*wide, 200, rng=np.random.default_rng(0), kind="target")
+
+
+def test_a_sample_of_the_universe_has_all_edges_and_a_share_of_the_rest():
+    rng = np.random.default_rng(0)
+    edges = rng.random((20, 500)) < 0.02
+    edges[np.arange(20), np.arange(20)] = False
+    network = np.nonzero(edges)
+    n_edges, n_others = int(edges.sum()), 20 * 499 - int(edges.sum())
+    found = sampled_universe(*network, 500, 2000, np.random.default_rng(1))
+    assert keys(found.take(found.labels)) == set(zip(*map(np.ndarray.tolist, network), strict=True))
+    assert (found.sources != found.targets).all()
+    assert len(keys(found)) == len(found)
+    assert found.share == pytest.approx((2000 - n_edges) / n_others, rel=0.1)
+    # What is there stands for all that is not.
+    assert found.weights.sum() == pytest.approx(20 * 499)
+    assert found.weights[found.labels].sum() == n_edges
+    # Never fewer than five for each edge.
+    few = sampled_universe(*network, 500, 1, np.random.default_rng(1))
+    assert len(few) - n_edges == pytest.approx(5 * n_edges, rel=0.1)
+    # A universe that is small enough is whole.
+    whole = sampled_universe(*network, 500, 20 * 499, np.random.default_rng(1))
+    assert len(whole) == 20 * 499
+    assert whole.weights is None
+
+
+@pytest.mark.parametrize("kind", ["pairs", "targets", "tfs", "both"])
+def test_parts_of_a_sample_keep_its_share(kind):
+    edges = np.random.default_rng(0).random((20, 500)) < 0.02
+    edges[np.arange(20), np.arange(20)] = False
+    found = split_pairs(
+        *np.nonzero(edges), 500, rng=np.random.default_rng(1), kind=kind, max_pairs=3000
+    )
+    shares = {part.share for part in found.all}
+    assert len(shares) == 1
+    assert shares.pop() < 0.5
+    # In each part, non-edges stand for as many as the whole universe has there.
+    for part, whole in zip(
+        found.all,
+        split_pairs(*np.nonzero(edges), 500, rng=np.random.default_rng(1), kind=kind).all,
+        strict=True,
+    ):
+        assert part.weights.sum() == pytest.approx(len(whole), rel=0.25)

@@ -46,7 +46,7 @@ def test_a_level_between_those_of_the_data_sets(make_set):
     low, high = make_set(1, shift=-1.5)[:2], make_set(2, shift=1.5)[:2]
     weights = unit_weights(1, ["popularity", "track"])
     scores = [scores_of(weights, data) for data in (low, high)]
-    found = calibrate(scores, [data[1].labels for data in (low, high)])
+    found = calibrate(scores, [data[1] for data in (low, high)])
     assert isinstance(found, PlattCalibration)
     mean = np.mean([found(part).mean() for part in scores])
     expected = np.mean([data[1].labels.mean() for data in (low, high)])

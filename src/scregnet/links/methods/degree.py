@@ -59,7 +59,9 @@ class Degree(LinkMethod):
         fits = [_rates(task, choice) for choice in choices]
         check = task.validation
         losses = [
-            PlattCalibration.fit(fit.score(check.sources, check.targets), check.labels).loss
+            PlattCalibration.fit(
+                fit.score(check.sources, check.targets), check.labels, weights=check.weights
+            ).loss
             for fit in fits
         ]
         return FitResult(fits[int(np.argmin(losses))])

@@ -45,7 +45,13 @@ def is_reciprocal(pairs: Pairs) -> bool:
     # Without both kinds of pairs there is nothing to compare.
     if not 0 < labels.sum() < len(labels):
         return False
-    return bool(of_reverse[labels].mean() - of_reverse[~labels].mean() >= LEAST_EXCESS)
+    # Where non-edges were drawn, a reverse that is none stands for those that were not.
+    counts = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
+    weights = counts[reverse[both]]
+    of_edges, of_others = (
+        np.average(of_reverse[kind], weights=weights[kind]) for kind in (labels, ~labels)
+    )
+    return bool(of_edges - of_others >= LEAST_EXCESS)
 
 
 def without_reverses(pairs: Pairs, held_out: Pairs) -> Pairs:
@@ -55,6 +61,9 @@ def without_reverses(pairs: Pairs, held_out: Pairs) -> Pairs:
 
 
 def concatenate(parts: Sequence[Pairs]) -> Pairs:
-    """Return the pairs of several parts, one part after the other."""
-    names = ("sources", "targets", "labels")
-    return Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    """Return the pairs of several parts of one universe, one part after the other."""
+    sources, targets, labels = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("sources", "targets", "labels")
+    )
+    return Pairs(sources, targets, labels, parts[0].share)

@@ -19,6 +19,9 @@ VALIDATION_FRACTIONS = {"pairs": 0.1, "targets": 0.1, "tfs": 0.2, "both": 0.3}
 With ``"both"``, 0.3 of the TFs and 0.3 of the targets are 0.09 of the pairs.
 """
 
+LEAST_OTHERS = 5
+"""Non-edges for each edge that a sample of the closed world holds at least."""
+
 # Figures per TF and differences between TFs need more than one.
 _MIN_TFS = 2
 # Draws of held-out genes before a part with one kind of label is accepted; the caller checks.
@@ -34,6 +37,7 @@ def split_pairs(
     kind: str = "pairs",
     test_fraction: float = 0.33,
     validation_fraction: float | None = None,
+    max_pairs: int | None = None,
 ) -> Split:
     """Divide the :func:`universe` of a network in three parts.
 
@@ -53,6 +57,8 @@ def split_pairs(
         Number of genes.
     rng
         Source of randomness.
+    max_pairs
+        Pairs to draw of a larger universe (:func:`sampled_universe`); ``None`` takes all.
     kind
         ``"pairs"``: divide the edges and the non-edges of each TF in the same proportions, as
         scRegNet and GENELink do (:func:`hold_out`). ``"targets"``, ``"tfs"``, ``"both"``: hold
@@ -74,7 +80,10 @@ def split_pairs(
         Too few TFs have edges to hold some out.
     """
     check_choice("kind", kind, SPLITS)
-    pairs = universe(sources, targets, n_genes)
+    if max_pairs is None:
+        pairs = universe(sources, targets, n_genes)
+    else:
+        pairs = sampled_universe(sources, targets, n_genes, max_pairs, rng)
     # Asked once, of all pairs: the answer for a part of them could differ.
     reciprocal = is_reciprocal(pairs)
     divide: Callable[..., tuple[Pairs, Pairs]] = hold_out
@@ -100,6 +109,42 @@ def universe(sources: np.ndarray, targets: np.ndarray, n_genes: int) -> Pairs:
     other[np.arange(len(tfs)), tfs] = False
     row, target = np.nonzero(other)
     return Pairs(tfs[row].astype(np.int32), target.astype(np.int32), labels[other])
+
+
+def sampled_universe(
+    sources: np.ndarray,
+    targets: np.ndarray,
+    n_genes: int,
+    max_pairs: int,
+    rng: np.random.Generator,
+) -> Pairs:
+    """Return the :func:`universe`, or about ``max_pairs`` of it where there are more.
+
+    These are all edges and a random share of the other pairs, at least :data:`LEAST_OTHERS` for
+    each edge.
+    """
+    tfs, row = np.unique(sources, return_inverse=True)
+    n_edges = len(targets)
+    n_others = len(tfs) * (n_genes - 1) - n_edges
+    wanted = max(max_pairs - n_edges, LEAST_OTHERS * n_edges)
+    if wanted >= n_others:
+        return universe(sources, targets, n_genes)
+    order = np.argsort(row, kind="stable")
+    of_tf = np.split(targets[order], np.cumsum(np.bincount(row))[:-1])
+    found, labels = [], []
+    # A TF at a time, so that memory is that of what is returned.
+    for tf, own in zip(tfs, of_tf, strict=True):
+        kept = rng.random(n_genes) < wanted / n_others
+        kept[tf] = False
+        kept[own] = True
+        genes = np.flatnonzero(kept)
+        found.append(genes.astype(np.int32))
+        labels.append(np.isin(genes, own))
+    sources = np.repeat(tfs, [len(genes) for genes in found]).astype(np.int32)
+    joined = np.concatenate(labels)
+    # By what was drawn, not what was asked for, the non-edges stand for all of them.
+    share = (len(joined) - n_edges) / n_others
+    return Pairs(sources, np.concatenate(found), joined, share=share)
 
 
 def hold_out(

@@ -239,8 +239,8 @@ def _validation_metrics(links: FittedLinks, pairs: Pairs) -> dict[str, float]:
 
     scores = links.score(pairs.sources, pairs.targets)
     return {
-        "auroc": float(roc_auc_score(pairs.labels, scores)),
-        "auprc": float(average_precision_score(pairs.labels, scores)),
+        "auroc": float(roc_auc_score(pairs.labels, scores, sample_weight=pairs.weights)),
+        "auprc": float(average_precision_score(pairs.labels, scores, sample_weight=pairs.weights)),
     }
 
 

@@ -34,7 +34,7 @@ def learned_weights(data: Sequence[Labelled]) -> np.ndarray:
     values = np.concatenate([_values(columns, pairs, used) for columns, pairs in data])
     labels = np.concatenate([pairs.labels for _, pairs in data])
     rates = np.concatenate([_log_odds(pairs) for _, pairs in data])
-    share = np.concatenate([np.full(len(pairs), 1 / len(pairs)) for _, pairs in data])
+    share = np.concatenate([_shares(pairs) for _, pairs in data])
     fitted = LogisticRegression(max_iter=500).fit(
         np.column_stack([values, rates]), labels, sample_weight=share / share.mean()
     )
@@ -43,12 +43,17 @@ def learned_weights(data: Sequence[Labelled]) -> np.ndarray:
     return weights
 
 
-def calibrate(scores: Sequence[np.ndarray], labels: Sequence[np.ndarray]) -> PlattCalibration:
+def calibrate(scores: Sequence[np.ndarray], pairs: Sequence[Pairs]) -> PlattCalibration:
     """Fit probabilities to the scores of several data sets, each counted equally."""
-    share = np.concatenate([np.full(len(part), 1 / len(part)) for part in labels])
-    return PlattCalibration.fit(
-        np.concatenate(scores), np.concatenate(labels), weights=share * len(share)
-    )
+    share = np.concatenate([_shares(part) for part in pairs])
+    labels = np.concatenate([part.labels for part in pairs])
+    return PlattCalibration.fit(np.concatenate(scores), labels, weights=share * len(share))
+
+
+def _shares(pairs: Pairs) -> np.ndarray:
+    """Return the weight of each pair, in sum 1."""
+    weights = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
+    return weights / weights.sum()
 
 
 def scores_of(weights: np.ndarray, data: Labelled) -> np.ndarray:
@@ -68,6 +73,6 @@ def _values(columns: TransferColumns, pairs: Pairs, used: np.ndarray) -> np.ndar
 def _log_odds(pairs: Pairs) -> np.ndarray:
     """Return the log odds of the rate of each pair's TF."""
     _, tf = np.unique(pairs.sources, return_inverse=True)
-    n_edges, n_pairs = np.bincount(tf, weights=pairs.labels), np.bincount(tf)
+    n_edges, n_pairs = np.bincount(tf, weights=pairs.labels), np.bincount(tf, pairs.weights)
     rate = (n_edges + PSEUDO_EDGES) / (n_pairs + PSEUDO_PAIRS)
     return np.log(rate / (1 - rate))[tf]

@@ -15,6 +15,7 @@ from scregnet._progress import stage
 from scregnet._threads import one_thread_each
 from scregnet.links import method_class, null_models
 from scregnet.tl._fit.network import Calibrated, Network, all_links
+from scregnet.tl._fit.task import AUTO
 from scregnet.tl._fit.verdict import LAYER, METRIC_COLUMNS, Verdict, judge, metric_rows
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ class Fit:
             # Folds of a single model differ in their labels; that is no deviation between fits.
             with_deviations=self.options.n_models > 1,
             threshold=self.options.threshold,
-            top_n_targets=self.options.top_n_targets,
+            top_n_targets=self.options.targets_to_write(len(candidates), n_genes),
+            always=self.labelled.edges() if self.options.top_n_targets == AUTO else None,
         )
 
     @property

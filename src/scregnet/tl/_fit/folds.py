@@ -162,10 +162,13 @@ def _crossed(
             used = ~folds.is_test[fit.places]
             check = pairs.take(fit.places[used])
             _check_kinds(check, "calibration", fit.fold)
+            weights = fit.weights[used]
+            if check.weights is not None:
+                weights = weights * check.weights
             calibration = PlattCalibration.fit(
                 fit.scores[used],
                 check.labels,
-                weights=fit.weights[used],
+                weights=weights,
                 label_frequency=options.label_frequency,
             )
             yield _Member(fit.links, calibration, (fit.repeat, fit.fold))
@@ -185,6 +188,7 @@ def _one_by_one(
         calibration = PlattCalibration.fit(
             links.score(check.sources, check.targets),
             check.labels,
+            weights=check.weights,
             label_frequency=options.label_frequency,
         )
         return _Member(links, calibration, place)
@@ -220,6 +224,7 @@ def judge_layer_folds(
         calibration = PlattCalibration.fit(
             alone.score(check.sources, check.targets),
             check.labels,
+            weights=check.weights,
             label_frequency=options.label_frequency,
         )
         return alone, calibration

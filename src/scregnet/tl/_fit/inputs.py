@@ -49,6 +49,7 @@ class Inputs:
                 groups,
                 layer=options.layer,
                 n_pcs=options.n_pcs,
+                max_cells=options.max_cells,
                 random_state=options.random_state,
                 shuffle=options.shuffle_expression,
             )

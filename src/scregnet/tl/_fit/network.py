@@ -68,19 +68,24 @@ def all_links(
     with_deviations: bool = False,
     threshold: float | None = None,
     top_n_targets: int | None = None,
+    always: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Network:
     """Return the probabilities of the kept links, an ensemble's deviations, and a null model's.
 
+    ``always`` are sources and targets of links that are kept though ``top_n_targets`` is smaller.
     Works in blocks of whole TFs, so that memory grows with what is kept.
     """
     genes = np.arange(n_genes, dtype=np.int32)
     n_blocks = max(1, -(-len(candidates) * n_genes // BLOCK))
 
+    ends = (np.zeros(0, np.int32),) * 2 if always is None else always
+    known = sp.csr_matrix((np.ones(len(ends[0]), bool), ends), shape=(n_genes, n_genes))
+
     def score(tfs: np.ndarray) -> _Block:
         sources, targets = np.repeat(tfs.astype(np.int32), n_genes), np.tile(genes, len(tfs))
         found, deviation = scored(model.links, sources, targets, with_sd=with_deviations)
         probability = model.calibration(found).reshape(len(tfs), n_genes)
-        kept = _kept(probability, tfs, threshold, top_n_targets)
+        kept = _kept(probability, tfs, threshold, top_n_targets, known[tfs].toarray())
         flat = kept.ravel()
         of_null = None
         if null is not None:
@@ -142,7 +147,11 @@ def scored(
 
 
 def _kept(
-    probability: np.ndarray, tfs: np.ndarray, threshold: float | None, top_n_targets: int | None
+    probability: np.ndarray,
+    tfs: np.ndarray,
+    threshold: float | None,
+    top_n_targets: int | None,
+    always: np.ndarray,
 ) -> np.ndarray:
     """Return which links of some TFs, (n_tfs, n_genes), are kept; never that of a TF to itself."""
     itself = (np.arange(len(tfs)), tfs)
@@ -155,7 +164,7 @@ def _kept(
         top = np.zeros(probability.shape, bool)
         order = np.argsort(ranked, axis=1, kind="stable")[:, :top_n_targets]
         np.put_along_axis(top, order, True, axis=1)
-        kept &= top
+        kept &= top | always
     kept[itself] = False
     return kept
 

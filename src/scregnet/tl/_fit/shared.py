@@ -60,6 +60,7 @@ class SharedCells:
     data: AnnData
     layer: str | None
     n_pcs: int | None
+    max_cells: int | None
     random_state: int | None
     shuffle: bool
     """Whether the values of each gene are permuted among the cells, as a control."""
@@ -87,6 +88,7 @@ class SharedCells:
         *,
         layer: str | None,
         n_pcs: int | None,
+        max_cells: int | None,
         random_state: int | None,
         shuffle: bool = False,
     ) -> SharedCells:
@@ -111,7 +113,17 @@ class SharedCells:
         varies = np.flatnonzero(scale)
         chosen = np.sort(rng.permutation(varies)[:MOST_GENES])
         return cls(
-            data, layer, n_pcs, random_state, shuffle, rows, between, within, summary, chosen
+            data=data,
+            layer=layer,
+            n_pcs=n_pcs,
+            max_cells=max_cells,
+            random_state=random_state,
+            shuffle=shuffle,
+            rows=rows,
+            between=between,
+            within=within,
+            summary=summary,
+            chosen=chosen,
         )
 
     def features(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
@@ -120,8 +132,10 @@ class SharedCells:
         float32 of shape (n_genes, n_features), rows as long as standardised expression, and
         (n_genes, 3).
         """
-        if self.n_pcs is not None and len(rows) > MOST_CELLS:
-            rows = np.sort(_stream(self.random_state).permutation(rows)[:MOST_CELLS])
+        limits = [self.max_cells, None if self.n_pcs is None else MOST_CELLS]
+        most = min((limit for limit in limits if limit is not None), default=len(rows))
+        if len(rows) > most:
+            rows = np.sort(_stream(self.random_state).permutation(rows)[:most])
         cells, counts = log_normalised(self.data, self.layer, rows)
         mean, scale, summary = moments(cells)
         if self.shuffle:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from scregnet.tl._fit.shared import SharedCells
 
 
+AUTO = "auto"
+
+MAX_CELLS = 10_000
+"""Cells that say how genes vary together, by default; a correlation has an error of 0.01."""
+
+ALL_LINKS, MANY_TARGETS = 5_000_000, 500
+"""Links that ``top_n_targets="auto"`` writes all of; of more, so many of each TF."""
+
 LAYER_STREAM = 8
 """Number of the random stream that shuffles layers; split, fits, folds and cells have others."""
 
@@ -36,6 +44,7 @@ class FitOptions:
     embedding: str | pd.DataFrame | None = "auto"
     layer: str | None = None
     n_pcs: int | None = None
+    max_cells: int | None = MAX_CELLS
     random_embedding: bool = False
     evidence: str | Sequence[str] | None = None
     random_evidence: bool = False
@@ -45,7 +54,7 @@ class FitOptions:
     n_folds: int = 5
     n_bootstrap: int = 200
     threshold: float | None = None
-    top_n_targets: int | None = None
+    top_n_targets: int | str | None = AUTO
     random_state: int | None = 0
 
     def __post_init__(self) -> None:
@@ -53,13 +62,28 @@ class FitOptions:
             msg = "random_evidence=True needs layers to shuffle; name them with evidence=."
             raise ValueError(msg)
         check_interval("label_frequency", self.label_frequency, 0, 1, closed="right")
+        if self.max_cells is not None:
+            check_integer("max_cells", self.max_cells, minimum=2)
         check_integer("n_models", self.n_models, minimum=1)
         check_integer("n_folds", self.n_folds, minimum=1)
         check_integer("n_bootstrap", self.n_bootstrap, minimum=0)
         if self.threshold is not None:
             check_interval("threshold", self.threshold, 0, 1)
-        if self.top_n_targets is not None:
+        if self.top_n_targets not in (None, AUTO):
             check_integer("top_n_targets", self.top_n_targets, minimum=1)
+
+    def targets_to_write(self, n_candidates: int, n_genes: int) -> int | None:
+        """Return how many links of each TF are written, ``None`` for all; say so if not asked."""
+        if self.top_n_targets != AUTO:
+            return cast("int | None", self.top_n_targets)
+        if self.threshold is not None or n_candidates * n_genes <= ALL_LINKS:
+            return None
+        logger.info(
+            "top_n_targets: of the %d links of each of %d TFs, the %d most probable and all known "
+            "edges are written; top_n_targets=None writes all",
+            *(n_genes - 1, n_candidates, MANY_TARGETS),
+        )
+        return MANY_TARGETS
 
     def params(self) -> dict[str, Any]:
         """All of them as ``uns`` keeps them; a frame goes by the word ``"frame"``."""
@@ -166,6 +190,7 @@ def make_task(
             rows=rows,
             random_state=options.random_state,
             shuffle=options.shuffle_expression,
+            max_cells=options.max_cells,
         )
     if method.uses_embedding:
         vectors, more = embedding_features(data, options.embedding, group)

@@ -13,6 +13,7 @@ from scregnet._logging import logger
 from scregnet._progress import stage
 from scregnet._threads import one_thread_each
 from scregnet.links import LinkTask, PlattCalibration, get_method, null_models
+from scregnet.links.pairs.reciprocity import concatenate
 from scregnet.metrics import evaluate
 from scregnet.metrics._bootstrap import interval, resample
 from scregnet.metrics._metrics import LOWER_IS_BETTER, OF_THE_PAIRS
@@ -79,12 +80,16 @@ def judge(links: Scorer, parts: Split, options: FitOptions) -> Verdict:
         scores[part], deviation = scored(links, pairs.sources, pairs.targets)
         if deviation is not None:
             deviations.append(deviation)
+    check = parts.validation
     calibration = PlattCalibration.fit(
-        scores["validation"], parts.validation.labels, label_frequency=options.label_frequency
+        scores["validation"],
+        check.labels,
+        weights=check.weights,
+        label_frequency=options.label_frequency,
     )
     if _tfs_are_unseen(parts):
         level = _prevalence(parts, options)
-        calibration = calibration.at_level(scores["validation"], level)
+        calibration = calibration.at_level(scores["validation"], level, check.weights)
     probabilities = {part: calibration(scores[part]) for part in PARTS}
     figures = [
         row
@@ -114,10 +119,11 @@ def _prevalence(parts: Split, options: FitOptions) -> float:
     A few validation TFs have a share of their own, which is none of the test TFs'. All TFs together
     say more of the level.
     """
-    labels = np.concatenate([parts.train.labels, parts.validation.labels])
+    both = concatenate([parts.train, parts.validation])
+    n = len(both) if both.weights is None else float(both.weights.sum())
     # Half a pair of either kind, so that the level is neither 0 nor 1.
-    share = (labels.sum() + 0.5) / (len(labels) + 1)
-    return float(min(share / options.label_frequency, 1 - 0.5 / (len(labels) + 1)))
+    share = (both.n_positive + 0.5) / (n + 1)
+    return float(min(share / options.label_frequency, 1 - 0.5 / (n + 1)))
 
 
 def judge_nulls(
@@ -157,13 +163,13 @@ def figures_of(
     # Labels say what is listed. Their probability is that of being listed.
     listed = options.label_frequency * probabilities
     data = (pairs.labels, scores, pairs.sources, listed)
-    figures = evaluate(*data)
+    figures = evaluate(*data, weights=pairs.weights)
     if not options.n_bootstrap:
         return [Figure(part, metric, value) for metric, value in figures.items()]
     # One seed for all models: they are compared on the same resamples.
     rng = np.random.default_rng(options.random_state)
     with stage(f"bootstrap, {part} pairs"):
-        found = resample(*data, n_bootstrap=options.n_bootstrap, rng=rng)
+        found = resample(*data, n_bootstrap=options.n_bootstrap, rng=rng, weights=pairs.weights)
     rows = []
     for metric, value in figures.items():
         replicates = found.replicates[metric]

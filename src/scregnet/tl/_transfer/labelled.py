@@ -10,7 +10,7 @@ import numpy as np
 
 from scregnet._anndata.access import check_names, resolve
 from scregnet._anndata.evidence import evidence_layers
-from scregnet._anndata.features import log_normalised, moments
+from scregnet._anndata.streamed import gene_sums
 from scregnet._genes.split import PARTS, labelled_pairs
 from scregnet.links.pairs.reciprocity import concatenate
 from scregnet.links.transfer.columns import TransferColumns
@@ -42,9 +42,9 @@ def describe(
 ) -> tuple[TransferColumns, list[np.ndarray]]:
     """Return the columns of pairs of a data set, and the number of experiments of each gene."""
     layers, _ = evidence_layers(data, keys)
-    cells, _ = log_normalised(data, layer)
+    sums = gene_sums(data, layer)
     counts = [data.var[f"{key}_n_experiments"].to_numpy() for key in keys]
-    return TransferColumns.of(layers, moments(cells)[2]), counts
+    return TransferColumns.of(layers, sums.summary()), counts
 
 
 def read_labelled(

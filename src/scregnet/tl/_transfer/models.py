@@ -112,7 +112,7 @@ def transferred(
 
 def _calibrated(weights: np.ndarray, sets: Sequence[LabelledSet]) -> PlattCalibration:
     scores = [scores_of(weights, one.data) for one in sets]
-    return calibrate(scores, [one.pairs.labels for one in sets])
+    return calibrate(scores, [one.pairs for one in sets])
 
 
 def _learned(sets: Sequence[LabelledSet]) -> Model:
@@ -123,7 +123,7 @@ def _learned(sets: Sequence[LabelledSet]) -> Model:
         others = [one.data for one in sets if one is not held_out]
         own = learned_weights(others) if others else weights
         scores.append(scores_of(own, held_out.data))
-    return Model(weights, calibrate(scores, [one.pairs.labels for one in sets]))
+    return Model(weights, calibrate(scores, [one.pairs for one in sets]))
 
 
 def _verdict(learn: Learn, sets: Sequence[LabelledSet], options: FitOptions) -> Verdict:

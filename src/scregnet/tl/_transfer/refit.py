@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.slots import fitted
+from scregnet._genes.split import STANDS_FOR
 from scregnet._logging import logger
 from scregnet._validate import listed
 from scregnet.links import method_class
@@ -59,7 +60,8 @@ def settings_of(data: AnnData, source: AnnData, key: str) -> dict[str, Any]:
 
 def _pairs(entry: Mapping[str, Any], data: AnnData, key: str) -> pd.DataFrame:
     """Return the labelled pairs whose genes the new cells have; say how many are dropped."""
-    frame = entry["pairs"][[*PAIR, "label", "split"]]
+    stored = entry["pairs"]
+    frame = stored[[name for name in (*PAIR, "label", "split", STANDS_FOR) if name in stored]]
     there = frame["source"].isin(data.var_names) & frame["target"].isin(data.var_names)
     if not there.any():
         msg = (

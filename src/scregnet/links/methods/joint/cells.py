@@ -85,7 +85,7 @@ class Cells:
         """Return values ``of_sources[row] · of_genes[target]``."""
         if self.whole:
             return self.at(self.product(of_sources, of_genes.T))
-        from scregnet.links.methods.joint.compiled import products
+        from scregnet.links.methods.compiled import products
 
         return products(of_sources, of_genes, self.indptr, self.targets)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, no_type_check
+from typing import no_type_check
 
-import numba
 import numpy as np
+
+from scregnet.links.methods.compiled import compiled
 
 # Rows that go through the trees together. Fewer take longer, more do not fit the CPU's caches.
 BLOCK = 512
@@ -14,34 +14,7 @@ BLOCK = 512
 LIGHTGBM_ZERO = np.float32(1e-35)
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    # Sums in another order than written, so that the CPU adds several terms at a time.
-    how: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}}
-    try:
-        return numba.njit(cache=True, **how)(function)
-    except RuntimeError:
-        # Neither the package's folder nor the user's cache is writable: compile in every session.
-        return numba.njit(**how)(function)
-
-
-@_compiled
-@no_type_check
-def products(
-    left: np.ndarray, right: np.ndarray, indptr: np.ndarray, columns: np.ndarray
-) -> np.ndarray:
-    """Return ``left[row] · right[column]`` for each cell of a sparse matrix."""
-    values = np.empty(len(columns), np.float32)
-    for row in range(len(indptr) - 1):
-        for cell in range(indptr[row], indptr[row + 1]):
-            column = columns[cell]
-            total = np.float32(0)
-            for i in range(left.shape[1]):
-                total += left[row, i] * right[column, i]
-            values[cell] = total
-    return values
-
-
-@_compiled
+@compiled
 @no_type_check
 def products_by_gene(
     of_tfs: np.ndarray,
@@ -66,7 +39,7 @@ def products_by_gene(
     return values
 
 
-@_compiled
+@compiled
 @no_type_check
 def projected(
     values: np.ndarray,
@@ -89,25 +62,7 @@ def projected(
     return sums
 
 
-@_compiled
-@no_type_check
-def mixed(tfs: np.ndarray, values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return ``Σ tfs[row, other row] * value`` over the cells of the same gene, for each cell.
-
-    The cells are in order of genes; those of a gene begin at its ``starts``.
-    """
-    mixture = np.empty_like(values)
-    for gene in range(len(starts) - 1):
-        for cell in range(starts[gene], starts[gene + 1]):
-            row = rows[cell]
-            total = np.float32(0)
-            for other in range(starts[gene], starts[gene + 1]):
-                total += tfs[row, rows[other]] * values[other]
-            mixture[cell] = total
-    return mixture
-
-
-@_compiled
+@compiled
 @no_type_check
 def mixed_at(
     of_sources: np.ndarray,
@@ -119,8 +74,8 @@ def mixed_at(
 ) -> np.ndarray:
     """Return ``Σ of_sources[source, row] * value`` over the known cells of a target, for each pair.
 
-    ``values`` and ``rows`` of the known cells are in order of genes, as in :func:`mixed`; the pairs
-    are targets of each source, which begin at its ``indptr``.
+    ``values`` and ``rows`` of the known cells are in order of genes; those of a gene begin at its
+    ``starts``. The pairs are targets of each source, which begin at its ``indptr``.
     """
     mixture = np.empty(len(targets), np.float32)
     for source in range(len(indptr) - 1):
@@ -132,7 +87,7 @@ def mixed_at(
     return mixture
 
 
-@_compiled
+@compiled
 @no_type_check
 def near_sums(
     near: tuple[np.ndarray, np.ndarray, np.ndarray],
@@ -178,7 +133,7 @@ def near_sums(
     return sums
 
 
-@_compiled
+@compiled
 @no_type_check
 def _copied(column: np.ndarray, copy: np.ndarray) -> bool:
     """Copy values as LightGBM reads them; return whether all are the same."""
@@ -195,7 +150,7 @@ def _copied(column: np.ndarray, copy: np.ndarray) -> bool:
 # takes ten times as long.
 
 
-@_compiled
+@compiled
 @no_type_check
 def _of_two_cuts(
     column: np.ndarray, threshold: float, left: np.ndarray, right: np.ndarray, found: np.ndarray
@@ -205,7 +160,7 @@ def _of_two_cuts(
         found[i] = high if column[i] > threshold else low
 
 
-@_compiled
+@compiled
 @no_type_check
 def _of_cut_and_leaf(
     column: np.ndarray, threshold: float, left: np.ndarray, right: float, found: np.ndarray
@@ -215,7 +170,7 @@ def _of_cut_and_leaf(
         found[i] = right if column[i] > threshold else low
 
 
-@_compiled
+@compiled
 @no_type_check
 def _of_leaf_and_cut(
     column: np.ndarray, threshold: float, left: float, right: np.ndarray, found: np.ndarray
@@ -225,7 +180,7 @@ def _of_leaf_and_cut(
         found[i] = high if column[i] > threshold else left
 
 
-@_compiled
+@compiled
 @no_type_check
 def _of_two_leaves(
     column: np.ndarray, threshold: float, left: float, right: float, found: np.ndarray
@@ -234,7 +189,7 @@ def _of_two_leaves(
         found[i] = right if column[i] > threshold else left
 
 
-@_compiled
+@compiled
 @no_type_check
 def tree_sums(
     table: np.ndarray,

@@ -85,6 +85,7 @@ def laplace_mode(
     max_newton: int,
     max_cg: int,
     tolerance: float,
+    cg_tolerance: float | None = None,
 ) -> Mode:
     """Return the weights of the most probable logits.
 
@@ -102,14 +103,17 @@ def laplace_mode(
         Steps of conjugate gradients in each Newton step at most.
     tolerance
         The search ends when a Newton step changes logits by less, on average. It also bounds the
-        relative residual of conjugate gradients and the smallest share of a step.
+        smallest share of a step.
+    cg_tolerance
+        Relative residual at which conjugate gradients end; ``None`` is ``tolerance``.
     """
+    enough = tolerance if cg_tolerance is None else cg_tolerance
     mean = objective.mean
     logits = mean + covariance @ start  # line 2, from given weights in place of f = 0
     at = _Point(start, logits, objective.loss(start, logits))
     last_change = np.inf
     for _ in range(max_newton):  # line 3
-        end = _newton_weights(covariance, objective, at, max_cg, tolerance)  # lines 4 to 7
+        end = _newton_weights(covariance, objective, at, max_cg, enough)  # lines 4 to 7
         step, change = end - at.weights, mean + covariance @ end - at.logits  # line 8
         last_change = float(np.abs(change)[objective.known].mean())
         better = _line_search(objective, at, step, change, tolerance)

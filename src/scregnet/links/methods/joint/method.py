@@ -99,7 +99,7 @@ class Joint(LinkMethod):
     n_bags: int = 2
     n_inner_folds: int = 5
     n_forest_trees: int = 200
-    max_pairs: int = 250_000
+    max_pairs: int = 150_000
     dense_cells: int = DENSE_CELLS
     tf: float = Variances.tf
     target: float = Variances.target

@@ -147,12 +147,11 @@ class SparsePairs:
 
     def mixed(self, tfs: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return values of ``tfs @ matrix(values)``."""
-        from scregnet.links.methods.joint.compiled import mixed
+        from scregnet.links.methods.joint.compiled import mixed_at
 
+        # TF by TF: a row of ``tfs`` then stays in the cache while it is gone through.
         order, rows, starts = self._by_gene
-        mixture = np.empty_like(values)
-        mixture[order] = mixed(tfs, values[order], rows, starts)
-        return mixture
+        return mixed_at(tfs, values[order], rows, starts, self.indptr, self.columns)
 
     def mixed_at(self, of_sources: np.ndarray, values: np.ndarray, cells: Cells) -> np.ndarray:
         """Return ``of_sources @ matrix(values)`` at some cells, of a row per source of these."""

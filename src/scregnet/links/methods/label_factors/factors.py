@@ -30,8 +30,8 @@ LEAST_LOGIT = 1e-3
 # Columns of the biases. On the other side, the same column is 1.
 TF_BIAS, TARGET_BIAS = -2, -1
 OTHER = {TF_BIAS: TARGET_BIAS, TARGET_BIAS: TF_BIAS}
-# Cells and genes that are computed at a time: bounds the memory of what each of them needs.
-BLOCK, SOLVED = 1 << 17, 1 << 12
+# Genes that are solved at a time: bounds the memory of what each of them needs.
+SOLVED = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -120,21 +120,17 @@ class LabelMatrix:
         known, centred = (m[:, ::step] if step > 1 else m for m in (self.known, self.centred))
         return LabelMatrix(self.sources, self.targets[::step], known, centred)
 
-    def dot(self, left: np.ndarray, right: np.ndarray, *, block: int = BLOCK) -> np.ndarray:
+    def dot(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Return ``left[row] · right[column]`` of the cells, float32.
 
         A dense matrix gives all cells as a matrix, a sparse one its known cells as a vector.
-        ``block`` bounds the cells whose vectors are in memory at a time.
         """
         left, right = left.astype(np.float32), right.astype(np.float32)
         if not isinstance(self.known, sp.csr_array):
             return left @ right.T
-        rows = np.repeat(np.arange(len(left)), np.diff(self.known.indptr))
-        columns = self.known.indices
-        blocks = [slice(start, start + block) for start in range(0, len(rows), block)]
-        return np.concatenate(
-            [np.einsum("ij,ij->i", left[rows[b]], right[columns[b]]) for b in blocks]
-        )
+        from scregnet.links.methods.compiled import products
+
+        return products(left, right, self.known.indptr, self.known.indices)
 
     def cells(self, values: np.ndarray) -> np.ndarray | sp.csr_array:
         """Return what :meth:`dot` gives as a matrix, 0 where no pair is known; overwrites it."""

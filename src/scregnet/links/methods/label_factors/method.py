@@ -204,7 +204,7 @@ def validation_loss(
     """Return the loss of the calibrated mean of the estimates on the validation pairs."""
     links = FactorLinks.of(labels, estimates, n_genes)
     scores = links.score(validation.sources, validation.targets)
-    return PlattCalibration.fit(scores, validation.labels).loss
+    return PlattCalibration.fit(scores, validation.labels, weights=validation.weights).loss
 
 
 def comparable_part(
