@@ -138,3 +138,62 @@ def test_what_a_session_prints(first, printed):
     )
     assert run.stderr.splitlines() == printed
     assert run.stdout == ""
+
+
+def run_python(code, **environment):
+    import os
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_user_without_a_home_gets_a_temporary_cache():
+    found = run_python(
+        "import os, pwd\n"
+        "os.environ.pop('HOME', None)\n"
+        "def unknown(uid): raise KeyError('uid not found')\n"
+        "pwd.getpwuid = unknown\n"
+        "import tempfile, scregnet as sr\n"
+        "print(sr.settings.cache_dir.parent == __import__('pathlib').Path(tempfile.gettempdir()))"
+    )
+    assert found == "True"
+
+
+@pytest.mark.parametrize("closed", ["stderr", "stdout"])
+def test_a_program_without_a_console_can_fit(closed):
+    found = run_python(
+        "import sys, os\n"
+        f"out, sys.{closed} = sys.stdout, None\n"
+        "import scregnet as sr\n"
+        "sr.settings.verbosity = 'debug'\n"
+        "adata = sr.datasets.simulated(n_obs=100, n_vars=100)\n"
+        "sr.tl.embed(adata, model='svd', n_components=4)\n"
+        "sr.tl.fit_grn(adata, adata.uns['network'], method='degree', n_bootstrap=0)\n"
+        "print(adata.varp['grn'].nnz > 0, file=out)"
+    )
+    assert found == "True"
+
+
+def test_an_ascii_locale_changes_nothing():
+    found = run_python(
+        "import scregnet as sr\n"
+        "adata = sr.datasets.simulated(n_obs=100, n_vars=100)\n"
+        "names = adata.var_names.to_series()\n"
+        "names.iloc[0] = '\\u03b2-G'\n"
+        "adata.var_names = names\n"
+        "sr.tl.embed(adata, model='svd', n_components=4)\n"
+        "print(adata.varm['svd'].shape)",
+        LANG="C",
+        LC_ALL="C",
+        PYTHONUTF8="0",
+    )
+    assert found == "(100, 4)"

@@ -46,3 +46,23 @@ def test_an_error_in_a_thread_reaches_the_caller():
 
     with settings.override(n_jobs=2), pytest.raises(ValueError, match="two"):
         list(in_threads(fail, range(4)))
+
+
+def fitted_sum(seed):
+    import scregnet as sr
+
+    adata = sr.datasets.simulated(n_obs=100, n_vars=120, random_state=seed)
+    net = adata.uns["network"]
+    sr.tl.fit_grn(adata, net, n_folds=1, n_trees=5, n_bootstrap=0)
+    sr.tl.fit_grn(adata, net, "scregnet", n_folds=1, n_bootstrap=0, max_epochs=2, key_added="net")
+    return float(adata.varp["grn"].sum()), float(adata.varp["net"].sum())
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["fork", "spawn"])
+def test_a_process_that_is_started_after_a_fit_fits_the_same(kind):
+    import multiprocessing
+
+    here = fitted_sum(0)
+    with multiprocessing.get_context(kind).Pool(1) as pool:
+        assert pool.apply_async(fitted_sum, (0,)).get(timeout=240) == here

@@ -22,7 +22,8 @@ class _Printer(logging.Handler):
     """Print to stderr, unless the application has configured handlers of its own."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not logging.getLogger().handlers:
+        # A program without a console, such as one started by pythonw, has no stderr.
+        if sys.stderr is not None and not logging.getLogger().handlers:
             sys.stderr.write(f"{self.format(record)}\n")
 
 

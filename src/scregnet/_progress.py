@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,6 +15,11 @@ from scregnet._settings import settings
 _SHOWN = {"validation_auprc": "validation AUPRC", "best": "best validation AUROC + AUPRC"}
 
 
+def bars_shown(*, show: bool | None) -> bool:
+    """Return whether bars are shown; a program without a console has nowhere to show them."""
+    return (settings.progress_bar if show is None else show) and sys.stderr is not None
+
+
 @contextmanager
 def progress_bar(
     title: str, total: int, *, show: bool | None, unit: str = "epoch"
@@ -22,7 +28,7 @@ def progress_bar(
 
     Yield ``None`` if no bar is shown. ``show=None`` takes ``settings.progress_bar``.
     """
-    if total == 0 or not (settings.progress_bar if show is None else show):
+    if total == 0 or not bars_shown(show=show):
         yield None
         return
     from tqdm.auto import tqdm
@@ -58,8 +64,7 @@ def stages(title: str, *, show: bool | None) -> Iterator[None]:
 
     The steps of a call need not hand anything on to each other for it.
     """
-    show = settings.progress_bar if show is None else show
-    token = _call.set(_Call(title, show, title))
+    token = _call.set(_Call(title, bars_shown(show=show), title))
     try:
         yield
     finally:

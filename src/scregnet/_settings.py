@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from scregnet._logging import VERBOSITY, set_level
 from scregnet._validate import check_choice, check_integer
+
+
+def _default_cache() -> Path:
+    """Return a folder below the home directory, or a temporary one where there is no home."""
+    try:
+        return Path.home() / ".cache" / "scregnet"
+    except RuntimeError:
+        # A container may run as a user that the system does not know.
+        return Path(tempfile.gettempdir()) / f"scregnet-{os.getuid()}"
 
 
 @dataclass
@@ -30,8 +41,8 @@ class Settings:
     progress_bar: bool = True
     """Show progress bars for long loops."""
 
-    cache_dir: Path = Path.home() / ".cache" / "scregnet"
-    """Folder of downloaded model weights and data sets."""
+    cache_dir: Path = field(default_factory=_default_cache)
+    """Folder of downloaded model weights and data sets; by default ``~/.cache/scregnet``."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in {f.name for f in fields(self)}:

@@ -240,6 +240,8 @@ def test_a_split_is_made_once_for_all(adata, net):
         "negative_ratio": 1.0,
         "test_fraction": 0.33,
         "validation_fraction": None,
+        "max_pairs": 500_000,
+        "share": 1.0,
         "random_state": 0,
         "key": None,
     }

@@ -24,7 +24,7 @@ QUICK = {
     "n_forest_trees": 0,
     "show_progress_bar": False,
 }
-PLAIN = {"layer": None, "n_pcs": None, "random_state": 0}
+PLAIN = {"layer": None, "n_pcs": None, "max_cells": None, "random_state": 0}
 
 
 def cells_of(n: int, seed: int = 1) -> tuple[ad.AnnData, pd.DataFrame]:

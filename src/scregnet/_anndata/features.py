@@ -144,8 +144,11 @@ def moments(cells: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def standardised(cells: sp.csr_matrix, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Return dense float32 (n_genes, n_cells): ``(x - mean) * scale`` of each gene."""
-    centred = np.asarray(cells.T.toarray(), np.float32) - mean[:, None].astype(np.float32)
-    return np.asarray(centred * scale[:, None].astype(np.float32))
+    # In place: there may be a gigabyte of it.
+    values = np.asarray(cells.tocsc().T.toarray(), np.float32)
+    values -= mean[:, None].astype(np.float32)
+    values *= scale[:, None].astype(np.float32)
+    return values
 
 
 def shuffled(cells: sp.csr_matrix, random_state: int | None) -> sp.csr_matrix:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from scregnet._device import autocast, resolve_device, torch_threads
+from scregnet._progress import bars_shown
 from scregnet._validate import check_choice, check_integer
 from scregnet.encoders.partial import PartialSums, Place
 from scregnet.encoders.pooling import StreamingPooler
@@ -235,7 +236,11 @@ def _bar(title: str, n_cells: int, n_done: int, options: EmbedOptions) -> Any:
     from tqdm.auto import tqdm
 
     return tqdm(
-        total=n_cells, initial=n_done, desc=title, unit="cell", disable=not options.progress
+        total=n_cells,
+        initial=n_done,
+        desc=title,
+        unit="cell",
+        disable=not bars_shown(show=options.progress),
     )
 
 

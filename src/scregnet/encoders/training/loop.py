@@ -16,6 +16,7 @@ import torch
 
 from scregnet._device import autocast, own_randomness, resolve_device, seed_torch, torch_threads
 from scregnet._logging import logger
+from scregnet._progress import bars_shown
 from scregnet.encoders.training.record import RunRecord
 
 if TYPE_CHECKING:
@@ -292,5 +293,5 @@ def _bar(options: TrainOptions, n_steps: int, record: RunRecord) -> Any:
         initial=record.epoch * n_steps + record.step,
         desc="training",
         unit="step",
-        disable=not options.progress,
+        disable=not bars_shown(show=options.progress),
     )

@@ -21,7 +21,7 @@ from scregnet.links.methods.joint.kernel import gene_features
 from scregnet.links.methods.joint.layers import Layers
 from scregnet.links.methods.joint.links import JointLinks
 from scregnet.links.methods.joint.pairs import DENSE_CELLS, KnownPairs, known_pairs, sample_others
-from scregnet.links.methods.joint.process import PairProcess
+from scregnet.links.methods.joint.process import PairProcess, has_many
 from scregnet.links.methods.joint.trees import Trees
 from scregnet.links.search.spaces import Range
 from scregnet.links.task import FitResult, FoldFit, LinkMethod, LinkTask, Pairs, Progress
@@ -68,7 +68,7 @@ class Joint(LinkMethod):
     n_trees, learning_rate, n_leaves
         Boosting rounds, their learning rate, and leaves of a tree; ``n_trees=0`` disables boosting.
     n_bags
-        Boosted models that are averaged, each with its own folds.
+        Boosted models that are averaged, each with its own folds; with the same ones in large fits.
     n_inner_folds
         Folds of the training pairs. The features of each fold are computed without its labels.
     n_forest_trees
@@ -181,8 +181,7 @@ class Joint(LinkMethod):
             forest = genes.forest(features, self.n_forest_trees, rng)
         trees: list[Trees] = []
         if self.n_trees and genes.factors:
-            with stage("boosted trees", self.n_bags * self.n_inner_folds) as tick:
-                trees = [self._boosted(genes, pairs, rng, tick) for _ in range(self.n_bags)]
+            trees = self._boosted(genes, pairs, rng)
         links = JointLinks(features, forest, tuple(trees), offset)
         _check_scores(links, task.validation)
         return FitResult(links)
@@ -254,14 +253,26 @@ class Joint(LinkMethod):
         )
         return _Genes(tfs, kernel, table, self, layers, factors=_mostly_labelled(task))
 
-    def _boosted(
+    def _boosted(self, genes: _Genes, pairs: KnownPairs, rng: np.random.Generator) -> list[Trees]:
+        """Grow each boosted model from the training pairs, described without their own labels."""
+        # Many pairs are described once: another division into folds would tell the trees little.
+        n_divisions = 1 if has_many(pairs) else self.n_bags
+        trees, described = [], None
+        with stage("boosted trees", n_divisions * self.n_inner_folds) as tick:
+            for number in range(self.n_bags):
+                if described is None or number < n_divisions:
+                    described = self._described(genes, pairs, rng, tick)
+                trees.append(self._grown(*described, rng))
+        return trees
+
+    def _described(
         self,
         genes: _Genes,
         pairs: KnownPairs,
         rng: np.random.Generator,
         tick: Callable[[], None],
-    ) -> Trees:
-        """Grow one boosted model from the training pairs, described without their own labels."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return features and labels of the training pairs, each described without its fold."""
         share = min(1, TREE_PAIRS / int(pairs.known.sum()))
 
         def described(job: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -278,7 +289,7 @@ class Joint(LinkMethod):
         ]
         found = in_threads(described, jobs, parallel=worth_threads(pairs))
         rows, outcomes = (np.concatenate(values) for values in zip(*found, strict=True))
-        return self._grown(rows, outcomes, rng)
+        return rows, outcomes
 
     def _coarser(self) -> Joint:
         """Return the method with fewer boosted trees, and in proportion a larger learning rate."""

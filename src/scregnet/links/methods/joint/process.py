@@ -42,6 +42,11 @@ PSEUDO_PAIRS = 20
 N_PARTS = 6
 
 
+def has_many(pairs: KnownPairs) -> bool:
+    """Whether these are a list of so many pairs that a fit saves steps."""
+    return pairs.is_sparse and len(pairs.labels) > MANY_PAIRS
+
+
 @dataclass(frozen=True, eq=False)
 class PairProcess:
     """Posterior of a fitted process. :meth:`parts` gives the terms of a TF's logits.
@@ -171,7 +176,6 @@ class PairProcess:
         """Return the process with the weights of the most probable logits."""
         pairs = self.pairs
         covariance = self._covariance(values)
-        many = pairs.is_sparse and len(self.weights) > MANY_PAIRS
         objective = LogisticObjective(
             pairs.labels.astype(np.float32), pairs.known, np.float32(self.mean)
         )
@@ -182,7 +186,7 @@ class PairProcess:
             max_newton=max_newton,
             max_cg=max_cg,
             tolerance=tolerance,
-            cg_tolerance=max(tolerance, ROUGH_CG) if many else None,
+            cg_tolerance=max(tolerance, ROUGH_CG) if has_many(pairs) else None,
         )
         if not mode.last_change < UNFINISHED:
             msg = (
