@@ -280,3 +280,19 @@ def test_textual_marks_of_tfs_do_not_make_a_tf_of_every_gene(fitted_adata):
     fitted_adata.var["is_tf"] = "False"
     with pytest.raises(ValueError, match=r"adata.var\['is_tf'\] must hold True or False"):
         sr.get.grn(fitted_adata, sources=fitted_adata.var_names[-1])
+
+
+def test_the_first_links_are_those_of_the_whole_frame(fitted_adata):
+    # Rounded, so that there are ties to break by name.
+    matrix = fitted_adata.varp["grn"]
+    matrix.data = matrix.data.round(1)
+    whole = sr.get.grn(fitted_adata)
+    for how in ({}, {"threshold": 0.3}, {"new_only": True}):
+        wanted = whole
+        if "threshold" in how:
+            wanted = whole[whole["weight"] >= np.float32(0.3)]
+        if "new_only" in how:
+            wanted = whole[~whole["in_prior"]]
+        for n in (1, 7, len(whole) + 5):
+            found = sr.get.grn(fitted_adata, top_n=n, **how)
+            pd.testing.assert_frame_equal(found, wanted.head(n).reset_index(drop=True))

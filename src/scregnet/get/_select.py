@@ -50,9 +50,18 @@ def select_links(
     shown = shown_names(adata, gene_symbols)
     rows = find_genes("sources", sources, adata, gene_symbols, shown)
     columns = find_genes("targets", targets, adata, gene_symbols, shown)
-    links = network.links(_tfs(adata, key, rows, shown), columns)
-    links = _passing(links, threshold, min_lift, max_q, new_only=new_only)
-    n_found = len(links)
+    limit = _limit(network, threshold, max_q)
+    n_found = None
+    if rows is None and columns is None:
+        by_rank_alone = by == "probability" and top_n_targets is None and min_lift is None
+        if top_n is not None and by_rank_alone and not new_only:
+            n_found = int(np.count_nonzero(network.matrix.data >= limit))
+            limit = max(limit, _nth_largest(network.matrix.data, top_n))
+        links = network.links_from(limit)
+    else:
+        links = network.links(_tfs(adata, key, rows, shown), columns)
+    links = _passing(links, limit, min_lift, new_only=new_only)
+    n_found = len(links) if n_found is None else n_found
     if top_n_targets is not None:
         links = links.take(first_of_each_source(links, links.order_values(by), top_n_targets))
     links = links.take(_first(links.order_values(by), top_n))
@@ -91,21 +100,29 @@ def _tfs(adata: AnnData, key: str, rows: np.ndarray | None, shown: pd.Index) -> 
     return rows
 
 
-def _passing(
-    links: Links,
-    threshold: float | None,
-    min_lift: float | None,
-    max_q: float | None,
-    *,
-    new_only: bool,
-) -> Links:
-    """Return the links that pass the filters, in their order."""
-    # Compared in the precision in which probabilities are stored: 0.9 passes 0.9.
+def _limit(network: StoredNetwork, threshold: float | None, max_q: float | None) -> np.float32:
+    """Return the lowest probability that passes both filters."""
+    # In the precision in which probabilities are stored: 0.9 passes 0.9.
+    limits = [np.float32(0)]
     if threshold is not None:
-        links = links.take(links.weights >= np.float32(threshold))
+        limits.append(np.float32(threshold))
     if max_q is not None:
         # q falls with the probability, so a limit of q is one of the probability.
-        links = links.take(links.weights >= links.network.false_share.cut(max_q))
+        limits.append(np.float32(network.false_share.cut(max_q)))
+    return max(limits)
+
+
+def _nth_largest(values: np.ndarray, n: int) -> np.float32:
+    """Return the ``n``-th largest value, 0 if there are fewer; linear in time."""
+    if n >= len(values):
+        return np.float32(0)
+    return np.float32(np.partition(values, len(values) - n)[len(values) - n])
+
+
+def _passing(links: Links, limit: np.float32, min_lift: float | None, *, new_only: bool) -> Links:
+    """Return the links that pass the filters, in their order."""
+    if limit > 0:
+        links = links.take(links.weights >= limit)
     if min_lift is not None:
         links = links.take(links.lift >= np.float32(min_lift))
     return links.take(~links.in_prior()) if new_only else links
@@ -128,7 +145,7 @@ def _first(values: np.ndarray, n: int | None) -> np.ndarray:
     """Return the index of the ``n`` largest values, in falling order; ``None`` takes all."""
     candidates = np.arange(len(values))
     if n is not None and n < len(values):
-        # Finding the n-th largest is linear in time: only what can be among them is sorted.
+        # Only what can be among them is sorted.
         least = np.partition(values, len(values) - n)[len(values) - n]
         candidates = np.flatnonzero(values >= least)
     return candidates[np.argsort(-values[candidates], kind="stable")[:n]]

@@ -67,13 +67,30 @@ class StoredNetwork:
         )
         raise ValueError(msg)
 
+    @cached_property
+    def _rank(self) -> np.ndarray:
+        """Place of each gene by name.
+
+        In the order of names, a stable sort by probability alone breaks ties by name.
+        """
+        rank = np.empty(len(self.names), dtype=np.int64)
+        rank[np.argsort(self.names.to_numpy())] = np.arange(len(self.names))
+        return rank
+
+    def links_from(self, limit: np.float32) -> Links:
+        """Return all links of at least this probability, ordered by ``adata.var_names``."""
+        matrix = self.matrix
+        place = np.flatnonzero(matrix.data >= limit)
+        rows = np.searchsorted(matrix.indptr, place, side="right") - 1
+        columns = matrix.indices[place]
+        order = np.lexsort((self._rank[columns], self._rank[rows]))
+        return Links(self, rows[order], columns[order], place[order])
+
     def links(self, rows: np.ndarray, columns: np.ndarray | None = None) -> Links:
         """Return the links of some rows and columns, ordered by ``adata.var_names``."""
         if columns is None:
             columns = np.arange(len(self.names))
-        # In the order of names, a stable sort by probability alone breaks ties by name.
-        rank = np.empty(len(self.names), dtype=np.int64)
-        rank[np.argsort(self.names.to_numpy())] = np.arange(len(self.names))
+        rank = self._rank
         rows = rows[np.argsort(rank[rows])]
         columns = columns[np.argsort(rank[columns])]
         # The places of links instead of their values: one selection serves all slots.
