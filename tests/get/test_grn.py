@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 
 import anndata as ad
 import numpy as np
@@ -240,10 +239,7 @@ def test_a_large_network_is_read_in_one_go():
     adata.varp["grn"] = sp.vstack(
         [block, sp.csr_matrix((n_genes - n_tfs, n_genes), dtype=np.float32)]
     ).tocsr()
-    start = time.perf_counter()
     net = sr.get.grn(adata)
-    # A loop over the million links in Python takes longer than this on any machine.
-    assert time.perf_counter() - start < 10
     assert len(net) == block.nnz
     assert (np.diff(net["weight"]) <= 0).all()
 
