@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import warnings
 
 import anndata as ad
@@ -15,6 +16,7 @@ from scregnet._anndata.access import (
     is_counts,
     matrix,
     resolve,
+    undone_on_failure,
     write,
 )
 
@@ -245,3 +247,109 @@ class TestFlags:
         with pytest.raises(ValueError, match=value) as error:
             flags(genes, "is_tf", "")
         assert cure in str(error.value)
+
+
+def _contents(adata):
+    """Copies of all that a write may change."""
+    slots = ("obsm", "varm", "varp", "uns", "layers")
+    kept = {slot: dict(getattr(adata, slot)) for slot in slots}
+    return adata.shape, adata.obs.copy(), adata.var.copy(), kept
+
+
+def _same_contents(one, other):
+    return (
+        one[0] == other[0]
+        and one[1].equals(other[1])
+        and one[2].equals(other[2])
+        and all(
+            one[3][slot].keys() == other[3][slot].keys()
+            and all(one[3][slot][name] is other[3][slot][name] for name in one[3][slot])
+            for slot in one[3]
+        )
+    )
+
+
+def _interrupted_at(code, line, call):
+    """Make the call; raise ``KeyboardInterrupt`` at the n-th line of ``code``; say if it came."""
+
+    def trace(frame, event, _):
+        nonlocal line
+        if frame.f_code is not code:
+            return trace if event == "call" else None
+        if event == "line":
+            line -= 1
+            if line == 0:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.filterwarnings("ignore:Setting element")
+@pytest.mark.parametrize("view", [False, True])
+def test_an_interrupt_at_any_line_of_a_write_changes_nothing(view):
+    def make():
+        adata = _adata()
+        old = sp.eye(6, format="csr", dtype=np.float32)
+        write(
+            adata,
+            obsm={"x": np.ones((10, 2))},
+            var={"flag": np.ones(6, bool)},
+            varp={"grn": old, "grn_sd": old.copy()},
+            uns={"grn": {"a": 1}},
+        )
+        return adata[:, :5] if view else adata
+
+    n = 5 if view else 6
+    for line in range(1, 200):
+        adata = make()
+        before = _contents(adata)
+        came = _interrupted_at(
+            write.__code__,
+            line,
+            lambda adata=adata: write(
+                adata,
+                obsm={"x": np.zeros((10, 3)), "y": np.zeros((10, 3))},
+                var={"flag": np.zeros(n, bool), "new": np.arange(n)},
+                varm={"svd": np.ones((n, 2))},
+                varp={"grn": sp.csr_matrix((n, n)), "grn_null": sp.csr_matrix((n, n))},
+                uns={"grn": {"b": 2}, "other": {"c": 3}},
+                remove={"varp": ["grn_sd", "not there"]},
+            ),
+        )
+        if not came:
+            break
+        assert adata.is_view == view
+        after = _contents(adata)
+        if view:
+            assert after[2].equals(before[2])
+            assert [after[3][s].keys() == before[3][s].keys() for s in after[3]] == [True] * 5
+        else:
+            assert _same_contents(after, before), line
+    assert line > 20
+    assert sorted(adata.varp) == ["grn", "grn_null"]
+    assert adata.var["new"].tolist() == list(range(n))
+
+
+def test_a_subset_that_fails_is_undone_with_what_was_written_before_it():
+    adata = _adata()
+    adata.var["kept"] = 1
+    before = _contents(adata)
+
+    def change_and_fail():
+        with undone_on_failure(adata, {"var": ["kept", "new"]}):
+            write(adata, var={"kept": np.zeros(6), "new": np.zeros(6)})
+            adata._inplace_subset_var(np.arange(6) < 3)
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        change_and_fail()
+    assert _same_contents(_contents(adata), before)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -186,8 +187,13 @@ def write(
     varm: Mapping[str, Any] | None = None,
     varp: Mapping[str, Any] | None = None,
     uns: Mapping[str, Any] | None = None,
+    remove: Mapping[str, Iterable[str]] | None = None,
 ) -> None:
-    """Write complete results. All are checked before the first slot changes."""
+    """Write complete results, all or nothing.
+
+    All are checked before the first slot changes. An interrupt between two slots undoes those
+    that were written. ``remove`` names what goes, by slot; names that are not there are left out.
+    """
     kept = {key: to_uns(value) for key, value in (uns or {}).items()}
     n = adata.n_vars
     shaped: list[tuple[str, Any, tuple[int | None, ...]]] = [
@@ -205,13 +211,42 @@ def write(
         ):
             msg = f"{name!r} has shape {shape}, which does not fit {adata.n_obs} cells × {n} genes."
             raise ValueError(msg)
-    for key, value in (obsm or {}).items():
-        adata.obsm[key] = value
-    for key, value in (varm or {}).items():
-        adata.varm[key] = value
-    for key, value in (varp or {}).items():
-        adata.varp[key] = value
-    for key, value in (var or {}).items():
-        adata.var[key] = value
-    for key, value in kept.items():
-        adata.uns[key] = value
+    gone = {slot: list(names) for slot, names in (remove or {}).items()}
+    given = {"obsm": obsm, "varm": varm, "varp": varp, "var": var, "uns": kept}
+    with undone_on_failure(
+        adata, {slot: [*(given[slot] or {}), *gone.get(slot, ())] for slot in given}
+    ):
+        for slot, values in given.items():
+            for key, value in (values or {}).items():
+                getattr(adata, slot)[key] = value
+            for key in gone.get(slot, ()):
+                getattr(adata, slot).pop(key, None)
+
+
+@contextmanager
+def undone_on_failure(adata: AnnData, names: Mapping[str, Iterable[str]]) -> Iterator[None]:
+    """Undo changes of the named members of slots, or of the genes, if the block fails.
+
+    ``KeyboardInterrupt`` counts as a failure. ``names`` are by slot, such as ``"varp"``.
+    """
+    # References: nothing is copied. A subset, or the first change of a view, replaces these.
+    attributes = dict(vars(adata))
+    was_view = adata.is_view
+    before = {
+        slot: {name: getattr(adata, slot)[name] for name in of_slot if name in getattr(adata, slot)}
+        for slot, of_slot in names.items()
+    }
+    try:
+        yield
+    except BaseException:
+        vars(adata).clear()
+        vars(adata).update(attributes)
+        # What a view shows was never changed: the first change makes a copy.
+        for slot, of_slot in names.items() if not was_view else ():
+            members = getattr(adata, slot)
+            for name in of_slot:
+                if name in before[slot]:
+                    members[name] = before[slot][name]
+                elif name in members:
+                    del members[name]
+        raise

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scregnet._anndata.access import check_names, flags, is_counts, resolve, write
+from scregnet._anndata.access import (
+    check_names,
+    flags,
+    is_counts,
+    resolve,
+    undone_on_failure,
+    write,
+)
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._validate import check_integer, check_interval, listed
@@ -125,13 +132,11 @@ def select_genes(
 
     data = adata.copy() if copy else adata
     target = resolve(data, mod)
-    write(
-        target,
-        var={key: selected, f"{key}_variance": found.variance, f"{key}_p_value": p},
-        uns={key: report},
-    )
-    if subset:
-        target._inplace_subset_var(selected)
+    columns = {key: selected, f"{key}_variance": found.variance, f"{key}_p_value": p}
+    with undone_on_failure(target, {"var": list(columns), "uns": [key]}):
+        write(target, var=columns, uns={key: report})
+        if subset:
+            target._inplace_subset_var(selected)
     return data if copy else None
 
 

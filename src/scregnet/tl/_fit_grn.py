@@ -236,9 +236,7 @@ def fit_grn(
     # What an earlier fit of the same name wrote and this one does not.
     earlier = [f"{name}_{slot}" for name in uns if name in written.uns for slot in SLOTS]
     stale = [name for name in earlier if name not in varp]
-    write(written, varp=varp, uns=uns)
-    for name in stale:
-        written.varp.pop(name, None)
+    write(written, varp=varp, uns=uns, remove={"varp": stale})
     return result if copy else None
 
 

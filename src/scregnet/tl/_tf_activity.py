@@ -147,10 +147,10 @@ def tf_activity(
     obsm = {slot: activity} | ({} if padj is None else {f"{slot}_padj": padj})
     result = adata.copy() if copy else adata
     written = resolve(result, mod)
-    write(written, obsm=obsm, uns={slot: {"params": params, "regulons": links}})
-    if padj is None:
-        # What another method wrote under the same name.
-        written.obsm.pop(f"{slot}_padj", None)
+    # What another method wrote under the same name.
+    stale = [f"{slot}_padj"] if padj is None else []
+    entry = {"params": params, "regulons": links}
+    write(written, obsm=obsm, uns={slot: entry}, remove={"obsm": stale})
     _log(slot, links)
     warn_of_overlap(links, tmin)
     return result if copy else None

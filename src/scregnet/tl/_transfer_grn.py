@@ -184,11 +184,9 @@ def transfer_grn(
     written = resolve(result, mod)
     varp = {key: network.probabilities, f"{key}_null": network.null}
     entry = {"varp_key": key, "params": params, **_results(found, keys, data.var_names)}
-    stale = [f"{key}_{slot}" for slot in SLOTS if key in written.uns]
-    write(written, varp=varp, uns={key: entry})
-    for name in stale:
-        if name not in varp:
-            written.varp.pop(name, None)
+    earlier = [f"{key}_{slot}" for slot in SLOTS if key in written.uns]
+    stale = [name for name in earlier if name not in varp]
+    write(written, varp=varp, uns={key: entry}, remove={"varp": stale})
     return result if copy else None
 
 

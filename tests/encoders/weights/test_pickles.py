@@ -105,6 +105,57 @@ def test_damaged_json_is_refused(tmp_path):
         read_dictionary(path)
 
 
+HOSTILE = {
+    "nested_tuples": b"\x80\x04)" + b"\x85" * 5_000_000 + b".",
+    "nested_dictionaries": b"\x80\x04" + b"}K\x01" * 20_000 + b"K\x01" + b"s" * 20_000 + b".",
+    "nested_lists": b"\x80\x04" + b"]" * 20_000 + b"a" * 19_999 + b".",
+    "four_gigabytes_of_text": b"\x80\x04X\xff\xff\xff\xff.",
+    "four_gigabytes_of_memo": b"\x80\x04}r\xff\xff\xff\xff.",
+    "unset_memo": b"\x80\x04j\xff\xff\xff\x7f.",
+    "huge_frame": b"\x80\x04\x95" + b"\xff" * 7 + b"\x7f}.",
+    "huge_integer": b"\x80\x04}X\x01\x00\x00\x00a\x8b\x40\x00\x00\x00" + b"\x11" * 64 + b"s.",
+    "object": b"\x80\x04\x8c\x02os\x8c\x06system\x93)\x81.",
+    "persistent": b"\x80\x04Pid\n.",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_pickle_is_refused_before_it_is_read(tmp_path, name):
+    path = tmp_path / "hostile.pkl"
+    path.write_bytes(HOSTILE[name])
+    with pytest.raises(ValueError, match=r"hostile\.pkl was not read"):
+        read_dictionary(path)
+
+
+def test_deep_json_is_refused(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 200_000)
+    with pytest.raises(ValueError, match=r"deep\.json was not read"):
+        read_dictionary(path)
+
+
+def test_any_changed_byte_gives_a_flat_dictionary_or_the_documented_error(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "changed.pkl"
+    whole = [
+        pickle.dumps({f"gene{i}": number(i) for i in range(8)}, protocol=protocol)
+        for number, protocol in ((int, 0), (np.int16, 2), (np.float64, 4))
+    ]
+    for _ in range(2000):
+        raw = bytearray(whole[rng.integers(3)])
+        for place in rng.integers(len(raw), size=rng.integers(1, 4)):
+            raw[place] = rng.integers(256)
+        path.write_bytes(raw)
+        content, message = {}, "changed.pkl"
+        try:
+            content = read_dictionary(path)
+        except ValueError as error:
+            message = str(error)
+        assert "changed.pkl" in message
+        assert all(type(value) in (str, int, float) for value in content.values())
+
+
 @pytest.mark.shared
 def test_first_family_style_golden_files(shared):
     golden = shared / "golden" / "geneformer"

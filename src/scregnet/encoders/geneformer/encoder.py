@@ -183,15 +183,18 @@ def _read_network(
     if attention == "sdpa":
         packed.register_packed_attention()
     config._attn_implementation = packed.NAME if attention == "sdpa" else attention
-    # Initial values are drawn from torch's global generator, whose state is the user's.
-    with own_randomness():
-        network = BertModel(config, add_pooling_layer=False)
     state = {}
     for key, value in read_state(weights_file).items():
         name = key.removeprefix("module.").removeprefix("bert.")
         if name != "embeddings.position_ids" and not name.startswith(_HEADS):
             state[name] = value.float()
-    check_state(weights_file, state, network.state_dict())
+    # Shapes first, without memory: a configuration can ask for more than there is.
+    with torch.device("meta"):
+        shapes = BertModel(config, add_pooling_layer=False).state_dict()
+    check_state(weights_file, state, shapes)
+    # Initial values are drawn from torch's global generator, whose state is the user's.
+    with own_randomness():
+        network = BertModel(config, add_pooling_layer=False)
     network.load_state_dict(state)
     # Layers above the one that is wanted would be computed in vain.
     network.encoder.layer = network.encoder.layer[: n_layers + hidden_layer]
@@ -202,7 +205,7 @@ def read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
     """Return the configuration, after checking that it is that of a BERT for this vocabulary."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"{path} is not JSON: {error}."
         raise ValueError(msg) from error
     needed = (
@@ -215,6 +218,7 @@ def read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
     if missing := [key for key in needed if not isinstance(config, dict) or key not in config]:
         msg = f"{path} is not the configuration of a BERT: it lacks {listed(missing)}."
         raise ValueError(msg)
+    _check_sizes(path, config)
     if config.get("model_type", "bert") != "bert":
         kind = config["model_type"]
         msg = f"{path} is the configuration of a {kind!r} model; Geneformer is 'bert'."
@@ -228,3 +232,39 @@ def read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
         )
         raise ValueError(msg)
     return config
+
+
+# Far above any published model. Memory is taken by these sizes before the tensors are compared.
+_MOST = {
+    "vocab_size": 1_000_000,
+    "hidden_size": 65_536,
+    "num_hidden_layers": 1_000,
+    "num_attention_heads": 1_024,
+    "intermediate_size": 1_000_000,
+    "max_position_embeddings": 1_000_000,
+    "type_vocab_size": 1_000,
+}
+
+
+def _check_sizes(path: Path, config: dict[str, Any]) -> None:
+    """Raise ``ValueError`` for sizes that no model has, or that do not fit together."""
+    for key, most in _MOST.items():
+        value = config.get(key, 1)
+        if type(value) is not int or not 1 <= value <= most:
+            msg = f"{path} has {key} {value!r}; it must be an integer from 1 to {most:,}."
+            raise ValueError(msg)
+    if config["hidden_size"] % config["num_attention_heads"]:
+        msg = (
+            f"{path} has hidden_size {config['hidden_size']}, which is not a multiple of "
+            f"num_attention_heads {config['num_attention_heads']}."
+        )
+        raise ValueError(msg)
+    padding = config.get("pad_token_id", 0)
+    if padding is not None and (
+        type(padding) is not int or not 0 <= padding < config["vocab_size"]
+    ):
+        msg = (
+            f"{path} has pad_token_id {padding!r}; it must be one of the {config['vocab_size']:,} "
+            "tokens."
+        )
+        raise ValueError(msg)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import pickletools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,25 @@ _SCALAR = {
     ("numpy._core.multiarray", "scalar"),
 }
 _DTYPE = {("numpy", "dtype")}
+# What a dictionary of texts and numbers is pickled with, in protocols 0 to 5.
+_OPCODES = {
+    *("PROTO", "FRAME", "STOP", "MARK", "EMPTY_DICT", "DICT", "SETITEM"),
+    *("SETITEMS", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "STRING"),
+    *("BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "INT", "BININT"),
+    *("BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT", "NONE", "NEWTRUE"),
+    *("NEWFALSE", "EMPTY_LIST", "APPEND", "APPENDS", "LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1"),
+    *("TUPLE2", "TUPLE3", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET"),
+    *("LONG_BINGET", "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"),
+}
+_MEMO = {"PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET"}
+_MEMO_PUTS = {"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"}
+_INTEGERS = {"INT", "LONG", "LONG1", "LONG4"}
+_TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
+_CONTAINERS = {"EMPTY_DICT", "DICT", "EMPTY_LIST", "LIST", "EMPTY_TUPLE"}
+# A flat dictionary is one container. A few more are read, to be refused for what they are.
+_MOST_CONTAINERS = 16
+# No gene's number has more.
+_MOST_DIGITS = 40
 
 
 class _Dtype:
@@ -49,6 +70,35 @@ class _Restricted(pickle.Unpickler):
         raise pickle.UnpicklingError(msg)
 
 
+def _scan(content: bytes) -> None:
+    """Raise ``UnpicklingError`` for a pickle that could hurt while it is read.
+
+    Sizes that a file declares are compared with the file, numbers of the memo with how many there
+    can be, and containers are counted, so that none lie deep in one another. Python's reader does
+    none of it.
+    """
+    n_containers, after_tuple = 0, False
+    for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        name = opcode.name
+        found = None
+        if name not in _OPCODES:
+            found = f"the operation {name}"
+        elif name in _MEMO and argument > number:
+            # A writer counts from 0 upwards, at most one number for each operation.
+            found = f"the memo number {argument}"
+        elif name in _INTEGERS and abs(argument) >= 10**_MOST_DIGITS:
+            found = f"an integer of more than {_MOST_DIGITS} digits"
+        # numpy's numbers are made of tuples, each taken apart at once.
+        if name in _CONTAINERS or (after_tuple and name not in ("REDUCE", "BUILD", *_MEMO_PUTS)):
+            n_containers += 1
+        if name not in _MEMO_PUTS:
+            after_tuple = name in _TUPLES
+        if n_containers > _MOST_CONTAINERS:
+            found = "values nested in one another"
+        if found is not None:
+            raise pickle.UnpicklingError(found)
+
+
 def read_dictionary(path: Path) -> dict[str, Any]:
     """Return a dictionary of gene ids from a pickle or JSON file.
 
@@ -70,8 +120,9 @@ def read_dictionary(path: Path) -> dict[str, Any]:
         if path.suffix == ".json":
             content = json.loads(path.read_text(encoding="utf-8"))
         else:
-            with path.open("rb") as file:
-                content = _Restricted(file).load()
+            raw = path.read_bytes()
+            _scan(raw)
+            content = _Restricted(io.BytesIO(raw)).load()
     except (
         pickle.UnpicklingError,
         json.JSONDecodeError,
@@ -82,6 +133,7 @@ def read_dictionary(path: Path) -> dict[str, Any]:
         KeyError,
         MemoryError,
         OverflowError,
+        RecursionError,
         TypeError,
         UnicodeDecodeError,
         ValueError,
