@@ -343,7 +343,7 @@ class TestTamperedStates:
     )
     def test_a_list_of_pairs_out_of_range(self, listed, name, place, value, why):
         name = f"process_pairs_{name}"
-        array = listed[name].copy()
+        array = listed[name].astype(np.int64)
         array[place] = value
         with pytest.raises(ValueError, match=f"array '{name}' of the saved network {why}"):
             load_fitted("joint", listed | {name: array})

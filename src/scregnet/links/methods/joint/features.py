@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
+from scregnet.links.forms.compact import halved
 from scregnet.links.forms.saved import State, read_floats, read_integers
 from scregnet.links.methods.joint.process import PairProcess
 from scregnet.links.methods.label_factors.factors import FactorPrior, LabelMatrix, factorise
@@ -76,6 +77,10 @@ class GeneTable:
         columns += more
         neighbours, nearness = _neighbours(shape, n_neighbours)
         return cls(shape, np.concatenate(columns, axis=1).astype(np.float32), neighbours, nearness)
+
+    def halved(self) -> GeneTable:
+        """Return the table with numbers that half as many bytes can hold."""
+        return replace(self, shape=halved(self.shape), nearness=halved(self.nearness))
 
 
 def _components(values: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

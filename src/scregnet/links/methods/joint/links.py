@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from scregnet.links.forms.compact import compact
 from scregnet.links.forms.saved import read_floats
 from scregnet.links.methods.joint.cells import Cells
 from scregnet.links.methods.joint.features import PairFeatures
@@ -109,7 +110,7 @@ class JointLinks:
         state = {"forest": self.forest, "offset": np.array(self.offset)}
         for number, trees in enumerate(self.trees):
             state |= trees.state(f"trees_{number}_")
-        return self.features.state() | state
+        return {name: compact(array) for name, array in (self.features.state() | state).items()}
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> JointLinks:

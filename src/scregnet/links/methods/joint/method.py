@@ -12,6 +12,7 @@ import numpy as np
 from scregnet._progress import stage
 from scregnet._threads import in_threads
 from scregnet._validate import check_integer, check_interval
+from scregnet.links.forms.compact import halved
 from scregnet.links.methods.joint.cells import Cells
 from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.crossed import CrossedFolds, Steps, worth_threads
@@ -20,8 +21,14 @@ from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.kernel import gene_features
 from scregnet.links.methods.joint.layers import Layers
 from scregnet.links.methods.joint.links import JointLinks
-from scregnet.links.methods.joint.pairs import DENSE_CELLS, KnownPairs, known_pairs, sample_others
-from scregnet.links.methods.joint.process import PairProcess, has_many
+from scregnet.links.methods.joint.pairs import (
+    DENSE_CELLS,
+    KnownPairs,
+    is_large,
+    known_pairs,
+    sample_others,
+)
+from scregnet.links.methods.joint.process import MANY_PAIRS, PairProcess, has_many
 from scregnet.links.methods.joint.trees import Trees
 from scregnet.links.search.spaces import Range
 from scregnet.links.task import FitResult, FoldFit, LinkMethod, LinkTask, Pairs, Progress
@@ -251,6 +258,10 @@ class Joint(LinkMethod):
             rng,
             more=layers.of_genes if layers else (),
         )
+        large = is_large(task.train, task.n_genes, self.dense_cells)
+        if large and len(task.train) > MANY_PAIRS:
+            # A file then takes half the bytes; all of the fit goes by the rounded numbers.
+            kernel, table = halved(kernel), table.halved()
         return _Genes(tfs, kernel, table, self, layers, factors=_mostly_labelled(task))
 
     def _boosted(self, genes: _Genes, pairs: KnownPairs, rng: np.random.Generator) -> list[Trees]:
@@ -371,7 +382,9 @@ class _Genes:
             first = self.table.columns.shape[1] - sum(widths)
             kept = np.append(np.ones(first, bool), np.repeat(used, widths))
             columns[0] = self.table.columns[:, kept]
-        return forest_logits(np.concatenate(columns, axis=1), features.process.pairs, n_trees, rng)
+        pairs = features.process.pairs
+        logits = forest_logits(np.concatenate(columns, axis=1), pairs, n_trees, rng)
+        return halved(logits) if has_many(pairs) else logits
 
 
 def _mostly_labelled(task: LinkTask) -> bool:

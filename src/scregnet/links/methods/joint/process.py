@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import expit
 
 from scregnet._logging import logger
+from scregnet.links.forms.compact import halved
 from scregnet.links.forms.layers import columns_from_state, columns_state
 from scregnet.links.forms.saved import State, check_ascending, read_floats, read_integers
 from scregnet.links.methods.joint.cells import Cells
@@ -207,7 +208,8 @@ class PairProcess:
         sizes, vectors = np.linalg.eigh(pairs.gram(residual) / (n_common + PSEUDO_PAIRS))
         # A covariance has no negative eigenvalues; setting them to 0 gives the nearest one.
         likeness = (vectors * np.maximum(sizes, 0)) @ vectors.T
-        return (likeness / max(np.diag(likeness).mean(), 1e-6)).astype(np.float32)
+        likeness = (likeness / max(np.diag(likeness).mean(), 1e-6)).astype(np.float32)
+        return halved(likeness) if has_many(pairs) else likeness
 
     @cached_property
     def row(self) -> np.ndarray:
