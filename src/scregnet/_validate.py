@@ -88,7 +88,7 @@ def check_random_state(value: object) -> None:
             "Of a generator rng, give int(rng.integers(2**32))."
         )
         raise TypeError(msg)
-    if not 0 <= value <= LARGEST_SEED:
+    if not 0 <= int(value) <= LARGEST_SEED:
         msg = f"random_state must be an integer from 0 to {LARGEST_SEED} or None, got {value}."
         raise ValueError(msg)
 
