@@ -60,6 +60,15 @@ def test_a_seed_fixes_the_pairs(adata, net):
     assert "split" not in adata.uns
 
 
+def test_what_is_no_split_is_not_overwritten(adata, net):
+    with pytest.raises(ValueError, match=r"key_added='network' is taken: adata.uns\['network'\]"):
+        sr.pp.split(adata, net, key_added="network")
+    pd.testing.assert_frame_equal(adata.uns["network"], net)
+    for seed in range(2):
+        sr.pp.split(adata, net, random_state=seed)
+    assert adata.uns["split"]["params"]["random_state"] == 1
+
+
 def test_discarded_edges_are_listed(adata, net):
     sr.pp.split(adata, net, kind="both", key_added="hard")
     entry = adata.uns["hard"]
