@@ -172,3 +172,25 @@ def test_a_column_of_weights_that_means_nothing_is_refused(adata, net, values):
     frame = pairs.assign(stands_for=pairs["label"].map(values).astype(float))
     with pytest.raises(ValueError, match="'stands_for' must hold 1 for edges"):
         labelled_pairs(adata, None, frame, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["yes", "no"], "hold 'yes', 'no'"),
+        ([1, np.nan], "hold 'nan'"),
+        ([1, -1], "hold '-1'"),
+        ([1, 2], "hold '2'"),
+    ],
+)
+def test_labels_are_zero_and_one(adata, net, labels, said):
+    sr.pp.split(adata, net)
+    pairs = adata.uns["split"]["pairs"].copy()
+    edge = pairs["label"] == 1
+    pairs["label"] = np.where(edge, *(np.array(labels, dtype=object)))
+    pairs["label"] = pairs["label"].astype(object)
+    with pytest.raises(ValueError, match=f"its column 'label' must hold 0 and 1.*{said}"):
+        sr.tl.fit_grn(adata, split=pairs, method="degree")
+    pairs["label"] = edge.astype(int).astype(str)
+    sr.tl.fit_grn(adata, split=pairs, method="degree", n_folds=1, n_bootstrap=0)
+    assert adata.uns["grn"]["pairs"]["label"].sum() == edge.sum()

@@ -316,10 +316,16 @@ def parts_and_labels(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
             f"nothing else; found {listed(sorted(found))}."
         )
         raise ValueError(msg)
-    labels = pd.to_numeric(frame["label"]).to_numpy()
-    if not np.isin(labels, (0, 1)).all():
-        wrong = np.unique(labels[~np.isin(labels, (0, 1))])
-        msg = f"split: its column 'label' must hold 0 and 1, found {listed(wrong, 5)}."
+    # Text of numbers, as a file without types gives it, is read; "yes" and gaps are not.
+    numbers = pd.to_numeric(frame["label"], errors="coerce")
+    labels = numbers.to_numpy(np.float64, na_value=np.nan)
+    good = np.isin(labels, (0, 1))
+    if not good.all():
+        wrong = frame["label"][~good].astype(str).unique()
+        msg = (
+            f"split: its column 'label' must hold 0 and 1, but {int((~good).sum()):,} of "
+            f"{len(good):,} rows hold {listed(wrong, 5)}."
+        )
         raise ValueError(msg)
     return parts, labels
 
