@@ -382,3 +382,19 @@ def test_beeline_network_matches_whole(shared):
     net = pd.read_csv(folder / "BL--network.csv", keep_default_na=False)
     report = read_network(net, _named(genes)).report
     assert report["n_edges_matched"] + report["n_self_loops"] == report["n_edges_given"]
+
+
+def test_genes_by_cells_are_recognised(adata):
+    with pytest.raises(
+        ValueError, match=r"5 of them match adata.obs_names: .*genes × cells. Pass adata.T"
+    ):
+        read_network(_frame(), adata.T.copy())
+
+
+def test_ids_that_became_floats_are_recognised(adata):
+    adata.var_names = [str(number) for number in range(100, 106)]
+    frame = pd.DataFrame({"source": ["100.0", "101.0"], "target": ["101.0", "102.0"]})
+    with pytest.raises(
+        ValueError, match=r"ids that became floating-point numbers: .*'100', the prior '100.0'"
+    ):
+        read_network(frame, adata)

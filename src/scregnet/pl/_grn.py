@@ -134,7 +134,7 @@ def grn(
         "top_n_targets": top_n_targets,
         "new_only": new_only,
     }
-    wanted = _labelled(adata, labels, gene_symbols)
+    wanted = _labelled(adata, gene_symbols, labels=labels)
     chosen = choose_links(adata, key, gene_symbols, filters)
     n_drawn, n_hidden = len(chosen.links), chosen.n_found - len(chosen.links)
     logger.info(
@@ -159,7 +159,7 @@ def grn(
 
 
 def _labelled(
-    adata: AnnData, labels: bool | Sequence[str], gene_symbols: str | None
+    adata: AnnData, gene_symbols: str | None, *, labels: bool | Sequence[str]
 ) -> set[str] | None:
     """Return the names of the genes that get a label, ``None`` for all that are drawn."""
     if isinstance(labels, bool):
