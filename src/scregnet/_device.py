@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from scregnet._logging import logger
@@ -11,6 +12,10 @@ from scregnet._validate import check_choice
 
 if TYPE_CHECKING:
     import torch
+
+_ALONE = RLock()
+"""Held while torch's generators, default dtype and number of threads are ours: all threads of a
+process share them."""
 
 
 def resolve_device(device: str | None) -> torch.device:
@@ -51,8 +56,30 @@ def resolve_device(device: str | None) -> torch.device:
 
 
 @contextmanager
+def plain_torch() -> Iterator[None]:
+    """Compute as torch does by default, whatever the user has set; one thread at a time.
+
+    No default dtype or device, no ``no_grad``, ``inference_mode`` or ``autocast`` of the user
+    reaches what is computed inside the ``with`` block. All of it is put back afterwards.
+    """
+    import torch
+
+    with _ALONE, ExitStack() as stack:
+        dtype = torch.get_default_dtype()
+        stack.callback(torch.set_default_dtype, dtype)
+        torch.set_default_dtype(torch.float32)
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        stack.enter_context(torch.inference_mode(mode=False))
+        stack.enter_context(torch.enable_grad())
+        for kind in ("cpu", "cuda"):
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
+@contextmanager
 def torch_threads(*, default: int | None = None) -> Iterator[None]:
-    """Use ``settings.n_jobs`` CPU threads inside the ``with`` block.
+    """Compute as :func:`plain_torch` with ``settings.n_jobs`` CPU threads in the ``with`` block.
 
     For -1 they are ``default``, or, if that is ``None``, torch's choice within the cores that the
     process may use.
@@ -62,15 +89,16 @@ def torch_threads(*, default: int | None = None) -> Iterator[None]:
     from scregnet._settings import settings
     from scregnet._threads import n_threads
 
-    former = torch.get_num_threads()
-    chosen = settings.n_jobs
-    if chosen == -1:
-        chosen = min(former, n_threads()) if default is None else default
-    try:
-        torch.set_num_threads(chosen)
-        yield
-    finally:
-        torch.set_num_threads(former)
+    with plain_torch():
+        former = torch.get_num_threads()
+        chosen = settings.n_jobs
+        if chosen == -1:
+            chosen = min(former, n_threads()) if default is None else default
+        try:
+            torch.set_num_threads(chosen)
+            yield
+        finally:
+            torch.set_num_threads(former)
 
 
 def autocast(
@@ -104,13 +132,21 @@ def autocast(
     return precision, lambda: torch.autocast("cuda", dtype=dtype)
 
 
-def own_randomness(device: torch.device) -> AbstractContextManager[None]:
-    """Restore the user's random state of the CPU and of ``device`` after the ``with`` block."""
+@contextmanager
+def own_randomness(device: torch.device | None = None) -> Iterator[None]:
+    """Restore the user's random state after a ``with`` block that computes as :func:`plain_torch`.
+
+    That of the CPU, and of ``device`` if it is another one.
+    """
     import torch
 
-    if device.type == "cpu":
-        return torch.random.fork_rng(devices=[])
-    return torch.random.fork_rng(devices=[device], device_type=device.type)
+    with plain_torch():
+        if device is None or device.type == "cpu":
+            forked = torch.random.fork_rng(devices=[])
+        else:
+            forked = torch.random.fork_rng(devices=[device], device_type=device.type)
+        with forked:
+            yield
 
 
 def seed_torch(seed: int, device: torch.device) -> None:

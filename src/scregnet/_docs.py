@@ -41,7 +41,8 @@ copy
     Return a changed copy instead of writing to ``adata``."""
 _random_state = """\
 random_state
-    Seed. The same seed, data and machine give the same result."""
+    Seed, an integer from 0 to 4294967295. The same seed, data and machine give the same result;
+    ``None`` draws a seed."""
 _device = """\
 device
     Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:<index>"`` or ``"mps"``; ``None``

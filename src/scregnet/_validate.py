@@ -83,6 +83,33 @@ def check_integer(argument: str, value: object, *, minimum: int) -> None:
         raise ValueError(msg)
 
 
+LARGEST_SEED = 2**32 - 1
+"""What NumPy's, scikit-learn's and torch's generators all take."""
+
+
+def check_random_state(value: object) -> None:
+    """Raise unless ``value`` is an integer that every generator takes as its seed, or ``None``."""
+    if value is None:
+        return
+    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)):
+        msg = (
+            f"random_state must be an integer from 0 to {LARGEST_SEED} or None, got "
+            f"{type(value).__name__}: a call draws from several generators, which one seed starts. "
+            "Of a generator rng, give int(rng.integers(2**32))."
+        )
+        raise TypeError(msg)
+    if not 0 <= value <= LARGEST_SEED:
+        msg = f"random_state must be an integer from 0 to {LARGEST_SEED} or None, got {value}."
+        raise ValueError(msg)
+
+
+def seed_of(random_state: int | None) -> int:
+    """Return the seed of a call whose parts count on from it; ``None`` draws it."""
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    return int(random_state)
+
+
 def check_interval(
     argument: str, value: object, low: float, high: float, *, closed: str = "both"
 ) -> None:

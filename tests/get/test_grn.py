@@ -267,10 +267,10 @@ def _tiny(links, names=("A", "B", "C")):
                 "split": pd.Categorical(
                     ["test", "train"], categories=["train", "validation", "test"]
                 ),
-                "probability": np.array([0.9, 0.2], dtype=np.float32),
             }
         ),
         "left_out": pd.DataFrame({"source": ["B"], "target": ["C"]}),
+        "model": {"genes": names},
     }
     return adata
 

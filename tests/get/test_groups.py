@@ -40,6 +40,7 @@ def test_frames_of_one_group_or_of_all(grouped_adata, name):
 
 def test_a_group_without_links(grouped_adata):
     grouped_adata.varp["grn_B"].data *= 0.1
+    grouped_adata.uns["grn_B"]["pairs"]["probability"] *= 0.1
     net = sr.get.grn(grouped_adata, threshold=0.5)
     assert set(net["group"]) == {"CD4+/T"}
     assert net["weight"].min() >= 0.5

@@ -32,6 +32,7 @@ def _tiny(**slots):
         "metrics": pd.DataFrame(),
         "pairs": empty,
         "left_out": empty[["source", "target"]],
+        "model": {"genes": names},
     }
     return adata
 

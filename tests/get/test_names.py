@@ -21,6 +21,7 @@ def by_id(fitted_adata):
         pairs[column] = pairs[column].map(to_id)
     fitted_adata.var["symbol"] = symbols
     fitted_adata.var_names = ids
+    fitted_adata.uns["grn"]["model"]["genes"] = ids.to_numpy()
     return fitted_adata
 
 

@@ -104,6 +104,8 @@ def test_width_follows_probability(fitted_adata):
 def test_almost_equal_probabilities_look_alike(fitted_adata):
     matrix = fitted_adata.varp["grn"]
     matrix.data = 0.99 + 0.001 * matrix.data
+    # Other values than the fit recorded.
+    del fitted_adata.uns["grn"]["pairs"]["probability"]
     widths = [
         arrow.get_linewidth() for arrow in _arrows(sr.pl.grn(fitted_adata, show=False)).values()
     ]
@@ -221,6 +223,8 @@ def test_components_do_not_mix(fitted_adata):
     for row, columns in ((0, range(10, 24)), (1, range(24, 30)), (2, range(30, 33)), (3, [40])):
         matrix[row, list(columns)] = 0.9
     fitted_adata.varp["grn"] = matrix.tocsr()
+    # Other values than the fit recorded.
+    del fitted_adata.uns["grn"]["pairs"]["probability"]
     ax = sr.pl.grn(fitted_adata, top_n=None, show=False)
     place = {name: np.array(text.xy) for name, text in _labels(ax).items()}
     groups = [
@@ -243,6 +247,8 @@ def test_loops_and_links_both_ways(fitted_adata):
     for a, b in ((0, 0), (0, 1), (1, 0)):
         matrix[a, b] = 0.9999
     fitted_adata.varp["grn"] = matrix.tocsr()
+    # Other values than the fit recorded.
+    del fitted_adata.uns["grn"]["pairs"]["probability"]
     ax = sr.pl.grn(fitted_adata, top_n=50, show=False)
     arrows = _arrows(ax)
     ax.figure.canvas.draw()
@@ -337,6 +343,9 @@ def test_a_name_with_dollars_is_not_a_formula(fitted_adata):
     names = list(fitted_adata.var_names)
     names[names.index("GATA1")] = name
     fitted_adata.var_names = names
+    entry = fitted_adata.uns["grn"]
+    entry["model"]["genes"] = names
+    entry["pairs"] = entry["pairs"].replace({"GATA1": name})
     ax = sr.pl.grn(fitted_adata, sources=name, top_n=5, show=False)
     ax.figure.canvas.draw()
     text = _labels(ax)[name]

@@ -31,6 +31,7 @@ def _network(links):
         "metrics": pd.DataFrame(),
         "pairs": known[["source", "target"]].assign(label=1, split="train"),
         "left_out": known[["source", "target"]].iloc[:0],
+        "model": {"genes": genes},
     }
     return adata
 

@@ -44,6 +44,7 @@ def by_hand():
         "metrics": pd.DataFrame(),
         "pairs": known.reset_index(drop=True),
         "left_out": pd.DataFrame({"source": ["ACT"], "target": ["B1"]}),
+        "model": {"genes": GENES},
         "signs": {"pairs": signs.reset_index(drop=True)},
     }
     return adata

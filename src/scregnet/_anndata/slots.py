@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 # What tells the entry of a fitted network in uns from others.
 _PARTS = ("varp_key", "params", "metrics", "pairs")
 
+MOST_COMPARED = 20_000
+"""Labelled pairs whose probability is compared with that of their link."""
+
+SAME = 1e-3
+"""Values may have been rounded to float16 on the way through a file."""
+
 
 def is_fitted(value: object) -> bool:
     """Return whether an entry of ``uns`` is that of a fitted network."""
@@ -42,6 +48,58 @@ def fitted(adata: AnnData, key: str) -> Mapping[str, Any]:
     arguments = "adata, prior" if key == "grn" else f"adata, prior, key_added={key!r}"
     msg = f"adata.uns[{key!r}] {found}: call sr.tl.fit_grn({arguments}) first{hint}."
     raise KeyError(msg)
+
+
+def check_genes(adata: AnnData, key: str) -> None:
+    """Raise unless the genes go by the names that they had at the fit.
+
+    Stored pairs name their genes, so under other names known edges would pass as new ones. Genes
+    may have been dropped or put in another order.
+    """
+    entry = fitted(adata, key)
+    names = adata.var_names.astype(str)
+    there = names.isin(np.asarray(entry["model"]["genes"], dtype=str))
+    cure = (
+        "Put the names of the fit back into adata.var_names (other names go into a column of "
+        "adata.var, for gene_symbols=), or call sr.tl.fit_grn again."
+    )
+    if not there.all():
+        msg = (
+            f"adata.var_names changed since {key!r} was fitted: {int((~there).sum()):,} of "
+            f"{len(names):,} names are not among the {len(entry['model']['genes']):,} genes of the "
+            f"fit, such as {listed(names[~there], 3)}. {cure}"
+        )
+        raise ValueError(msg)
+    wrong, n = _moved(adata, key, names)
+    if wrong:
+        msg = (
+            f"adata.varp[{str(entry['varp_key'])!r}] does not hold the probabilities that the fit "
+            f"recorded: {wrong:,} of {n:,} labelled pairs have another one. Names were exchanged "
+            f"between genes, or values changed, since {key!r} was fitted. {cure}"
+        )
+        raise ValueError(msg)
+
+
+def _moved(adata: AnnData, key: str, names: pd.Index) -> tuple[int, int]:
+    """Return how many labelled pairs do not have the probability of their fit, and of how many.
+
+    Of many pairs, some are compared. A pair whose link was not written tells nothing, unless all
+    regulators of pairs have lost their links to other genes.
+    """
+    pairs, links = fitted(adata, key)["pairs"], network(adata, key)
+    column = "out_of_fold" if "out_of_fold" in pairs else "probability"
+    if column not in pairs or len(pairs) == 0:
+        return 0, 0
+    some = pairs.iloc[:: -(-len(pairs) // MOST_COMPARED)]
+    sources, targets = (names.get_indexer(some[end].astype(str)) for end in ("source", "target"))
+    here = (sources >= 0) & (targets >= 0)
+    sources, targets = sources[here], targets[here]
+    if links.nnz > 0 and len(sources) and not np.diff(links.indptr)[sources].any():
+        return len(sources), len(sources)
+    stored = np.asarray(links[sources, targets]).ravel()
+    written = stored > 0
+    gap = np.abs(stored - some[column].to_numpy(np.float64)[here])[written]
+    return int((gap > SAME).sum()), len(gap)
 
 
 def labelled(adata: AnnData, key: str) -> Mapping[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import check_names, resolve
@@ -13,7 +12,7 @@ from scregnet._anndata.features import embedding_features
 from scregnet._docs import doc
 from scregnet._genes.split import labelled_pairs
 from scregnet._progress import progress_bar
-from scregnet._validate import check_integer
+from scregnet._validate import check_integer, check_random_state, seed_of
 from scregnet.bm._studies import (
     RANDOM,
     SET_BY_THE_STUDY,
@@ -105,6 +104,7 @@ def ablation_study(
     >>> list(table["variant"].unique())[:3]
     ['whole model', 'no boosted trees', 'no forest']
     """
+    check_random_state(random_state)
     data = resolve(adata, mod)
     check_names(data)
     check_integer("n_seeds", n_seeds, minimum=1)
@@ -117,7 +117,7 @@ def ablation_study(
     for name, keywords in chosen.items():
         merged = {**fit_params, **keywords}
         _read(merged.pop("method", method), merged, 0, f"variants[{name!r}]")
-    first = int(np.random.default_rng().integers(2**31)) if random_state is None else random_state
+    first = seed_of(random_state)
     labelled = labelled_pairs(data, prior, split, random_state=first)
 
     study = Study(data, device)

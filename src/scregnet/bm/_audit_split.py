@@ -12,7 +12,7 @@ from scregnet._docs import doc
 from scregnet._genes.network import read_network
 from scregnet._genes.split import PARTS, parts_and_labels
 from scregnet._logging import logger
-from scregnet._validate import listed
+from scregnet._validate import check_random_state, listed
 from scregnet.links import LinkTask, Pairs, get_method, hold_out, null_models
 from scregnet.links.pairs.audit import FAIL, OK, WARNING, Finding, audit_pairs
 from scregnet.metrics import evaluate
@@ -86,6 +86,7 @@ def audit_split(
     >>> report["verdict"].eq("fail").any()
     np.False_
     """
+    check_random_state(random_state)
     data = resolve(adata, mod)
     check_names(data)
     parts, genes = _read(split)

@@ -13,7 +13,7 @@ from scregnet._anndata.access import check_names, resolve
 from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
-from scregnet._validate import check_choice, check_integer, check_interval
+from scregnet._validate import check_choice, check_integer, check_interval, check_random_state
 from scregnet.bm._studies import SET_BY_THE_STUDY, Study
 from scregnet.links.pairs.corruption import FLIPS, flip_labels
 from scregnet.tl._fit.task import read_keywords
@@ -99,6 +99,7 @@ def robustness_study(
     >>> table.groupby("noise")["prior"].nunique().tolist()
     [1, 2, 2]
     """
+    check_random_state(random_state)
     data = resolve(adata, mod)
     check_names(data)
     check_integer("n_priors", n_priors, minimum=1)

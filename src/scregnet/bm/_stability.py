@@ -14,7 +14,7 @@ from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import progress_bar
-from scregnet._validate import check_choice, check_integer
+from scregnet._validate import check_choice, check_integer, check_random_state, seed_of
 from scregnet.bm._new_links import first_new, known_codes, overlap, rank_correlation
 from scregnet.bm._perturbations import PERTURBATIONS, Given, Perturbed, cells_of_donors
 from scregnet.bm._stored_stability import check_network, store
@@ -133,7 +133,7 @@ def stability(
     ValueError
         A perturbation is not known, ``"donors"`` lacks ``donor``, there are no more than ``top_n``
         new links, ``by="lift"`` is asked of a null model, the network ``key_added`` is of another
-        fit, or what a fit raises.
+        fit or its genes have other names, or what a fit raises.
     RuntimeError
         The full fit or every refit diverged or collapsed.
 
@@ -147,6 +147,7 @@ def stability(
     >>> table.columns.tolist()
     ['perturbation', 'repeat', 'overlap', 'rank_correlation']
     """
+    check_random_state(random_state)
     data = resolve(adata, mod)
     check_names(data)
     check_integer("top_n", top_n, minimum=1)
@@ -156,7 +157,7 @@ def stability(
     donors = [] if donor is None else cells_of_donors(data, donor)
     chosen, options = read_keywords(method, fit_params, fixed=SET_BY_STABILITY)
     _check_order(by, method, chosen)
-    seed = int(np.random.default_rng().integers(2**31)) if random_state is None else random_state
+    seed = seed_of(random_state)
     options = replace(options, n_bootstrap=0, random_state=seed)
     labelled = labelled_pairs(data, prior, split, random_state=seed)
     options.check_pairs(labelled)

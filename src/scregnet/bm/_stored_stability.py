@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from scregnet._anndata.access import write
 from scregnet._anndata.features import embedding_features
-from scregnet._anndata.slots import fitted, keys_by_group, network
+from scregnet._anndata.slots import check_genes, fitted, keys_by_group, network
 from scregnet._anndata.uns import to_uns
 from scregnet.links.pairs.codes import find_codes, pair_codes
 
@@ -44,7 +44,7 @@ def check_network(
         )
         raise ValueError(msg)
     # Also raises if the links are gone.
-    network(data, key)
+    check_genes(data, key)
     if params["method"] != name:
         msg = (
             f"key_added={key!r} was fitted with method={params['method']!r}, and stability refits "

@@ -9,7 +9,7 @@ from anndata import AnnData
 
 from scregnet._anndata.uns import to_uns
 from scregnet._docs import doc
-from scregnet._validate import check_integer, check_interval
+from scregnet._validate import check_integer, check_interval, check_random_state
 from scregnet.datasets._sergio import (
     basal_rates,
     draw_network,
@@ -110,6 +110,7 @@ def simulated(
     >>> adata = sr.datasets.simulated(200, 100)
     >>> related = sr.datasets.simulated(200, sister=adata, shared=0.6, random_state=1)
     """
+    check_random_state(random_state)
     given = None
     if sister is not None:
         given, n_vars, n_tfs = _network_of(sister, n_vars, n_tfs)
@@ -130,8 +131,6 @@ def simulated(
     }
     for name, value in numbers.items():
         check_interval(name, value, *_RANGES[name])
-    if random_state is not None:
-        check_integer("random_state", random_state, minimum=0)
     rng = np.random.default_rng(random_state)
 
     if given is None:

@@ -185,7 +185,11 @@ def create(model: str, *, weights: str | Path | None = None, **parameters: Any) 
             named=named,
             folder=weights,
         )
-        made = build(located, **parameters)
+        from scregnet._device import plain_torch
+
+        # Weights read under the user's inference_mode or dtype would be others.
+        with plain_torch():
+            made = build(located, **parameters)
     else:
         made = build(**parameters)
     if missing := [member for member in _MEMBERS if not hasattr(made, member)]:

@@ -63,8 +63,9 @@ def graph(
     KeyError
         ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
     ValueError
-        A source is not a candidate TF, ``group`` is missing, a number is out of range, or there is
-        no null model for ``by="lift"`` or ``min_lift``.
+        The genes have other names than at the fit, a source is not a candidate TF, ``group`` is
+        missing, a number is out of range, or there is no null model for ``by="lift"`` or
+        ``min_lift``.
 
     Examples
     --------

@@ -71,8 +71,9 @@ def grn(
     KeyError
         ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
     ValueError
-        A source is not a candidate TF, a number is out of range, or ``by="lift"`` or ``min_lift``
-        is given and the network has no probabilities of a null model.
+        The genes have other names than at the fit, a source is not a candidate TF, a number is out
+        of range, or ``by="lift"`` or ``min_lift`` is given and the
+        network has no probabilities of a null model.
 
     Examples
     --------

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scregnet._anndata.slots import fitted, link_values, network
+from scregnet._anndata.slots import check_genes, fitted, link_values, network
 from scregnet._genes.split import PARTS
 from scregnet.links import null_models
 from scregnet.links.pairs.codes import find_codes, pair_codes
@@ -30,6 +30,7 @@ class StoredNetwork:
     def __init__(self, adata: AnnData, key: str) -> None:
         self._adata, self.key = adata, key
         self.results: Mapping[str, Any] = fitted(adata, key)
+        check_genes(adata, key)
         self.names: pd.Index = adata.var_names
         self.matrix = network(adata, key)
 

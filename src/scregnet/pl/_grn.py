@@ -12,7 +12,7 @@ from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import key_of_group
 from scregnet._docs import doc
 from scregnet._logging import logger
-from scregnet._validate import check_choice
+from scregnet._validate import check_choice, check_random_state
 from scregnet.get._graph import to_graph
 from scregnet.get._names import find_genes, shown_names
 from scregnet.pl._figure import finish, panels
@@ -105,8 +105,9 @@ def grn(
     TypeError
         ``save`` is no path.
     ValueError
-        No link passes the filters, more than 5,000 do, an argument is missing or out of range, or
-        there is no null model for ``by="lift"`` or ``min_lift``.
+        The genes have other names than at the fit, no link passes the filters, more than 5,000 do,
+        an argument is missing or out of range, or there is no null model for ``by="lift"`` or
+        ``min_lift``.
 
     Examples
     --------
@@ -115,6 +116,7 @@ def grn(
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sr.pl.grn(adata, top_n=30)
     """
+    check_random_state(random_state)
     import matplotlib as mpl
 
     check_choice("layout", layout, LAYOUTS)

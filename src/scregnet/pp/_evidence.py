@@ -24,7 +24,7 @@ from scregnet._genes.names import (
     warn_if_ambiguous,
 )
 from scregnet._logging import logger
-from scregnet._validate import check_integer
+from scregnet._validate import check_integer, check_random_state
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,6 +112,7 @@ def evidence(
     >>> adata.uns["chip"]["contexts_left_out"].tolist()
     ['liver']
     """
+    check_random_state(random_state)
     source = resolve(adata, mod)
     check_names(source)
     _check_slots(source, key)

@@ -16,6 +16,7 @@ from scregnet._genes.split import (
     pairs_of_prior,
 )
 from scregnet._logging import logger
+from scregnet._validate import check_random_state
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -99,6 +100,7 @@ def split(
     >>> sr.pp.split(adata, adata.uns["network"], kind="targets")
     >>> sr.tl.fit_grn(adata, method="degree")
     """
+    check_random_state(random_state)
     data = resolve(adata, mod)
     check_names(data)
     key = KEY if key_added is None else key_added

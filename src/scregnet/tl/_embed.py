@@ -15,7 +15,7 @@ from scregnet._anndata.groups import group_keys, large_groups
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._settings import settings
-from scregnet._validate import check_choice, check_integer, own_arguments
+from scregnet._validate import check_choice, check_integer, check_random_state, own_arguments
 from scregnet.encoders import CellStream, Embedding, EmbedOptions, GeneEncoder, create
 from scregnet.encoders.registry import check_parameters, find
 from scregnet.tl._cells import Cells
@@ -101,6 +101,7 @@ def embed(
     >>> adata = sr.datasets.simulated()
     >>> sr.tl.embed(adata, model="svd", n_components=16)
     """
+    check_random_state(random_state)
     entry = find(model).entry
     name = entry.name
     if model_parameters:

@@ -15,7 +15,7 @@ from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._settings import settings
-from scregnet._validate import check_choice, check_integer, check_interval
+from scregnet._validate import check_choice, check_integer, check_interval, check_random_state
 from scregnet.encoders import CellStream
 from scregnet.tl._cells import Cells
 from scregnet.tl._gene_ids import genes_of
@@ -110,6 +110,7 @@ def finetune(
     >>> adata = sr.datasets.simulated(60, 40)
     >>> sr.tl.finetune(adata, output="own", n_layers=1, hidden_size=16, max_epochs=2)
     """
+    check_random_state(random_state)
     schedule: dict[str, Any] = {
         "max_epochs": max_epochs,
         "patience": patience,
@@ -125,6 +126,7 @@ def finetune(
     check_names(source)
 
     # They load torch.
+    from scregnet._device import plain_torch
     from scregnet.encoders.training.loop import TrainOptions
     from scregnet.encoders.training.models import plan
     from scregnet.encoders.training.run import RunFolder
@@ -146,7 +148,6 @@ def finetune(
     every, one_group = np.arange(source.n_obs), np.zeros(source.n_obs, dtype=np.int64)
     cells = Cells(source, layer, counts, every, one_group)
     stream = CellStream(cells, source.n_obs, counts=counts)
-    training = start.build(stream, genes, run.seed)
     options = TrainOptions(
         **schedule,
         accumulate=gradient_accumulation_steps,
@@ -154,7 +155,9 @@ def finetune(
         device=device,
         progress=settings.progress_bar if show_progress_bar is None else show_progress_bar,
     )
-    reached = _train(training, options, run)
+    with plain_torch():
+        training = start.build(stream, genes, run.seed)
+        reached = _train(training, options, run)
 
     changed = adata.copy() if copy else adata
     record = _record(run, reached, {"layer": layer, "counts": counts, **ids})
@@ -170,8 +173,6 @@ def _check_schedule(
         check_integer(name, schedule[name], minimum=1)
     check_integer("gradient_accumulation_steps", accumulate, minimum=1)
     check_integer("checkpoint_steps", checkpoint_steps, minimum=1)
-    if random_state is not None:
-        check_integer("random_state", random_state, minimum=0)
     check_interval("weight_decay", schedule["weight_decay"], 0, 1)
     check_interval("warmup_fraction", schedule["warmup_fraction"], 0, 1)
     for name in ("validation_fraction", "learning_rate"):

@@ -18,6 +18,7 @@ from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import progress_bar, stage, stages
+from scregnet._validate import check_random_state
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.estimate import announce_time
 from scregnet.tl._fit.fit import Fit, fit_links
@@ -173,6 +174,7 @@ def fit_grn(
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     """
+    check_random_state(random_state)
     data = resolve(adata, mod)
     check_names(data)
     key = "grn" if key_added is None else key_added

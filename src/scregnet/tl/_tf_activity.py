@@ -103,8 +103,8 @@ def tf_activity(
     Raises
     ------
     KeyError, ValueError
-        There is no such network, group, gene or layer, an argument is wrong, a slot to write holds
-        something else, or no TF has ``tmin`` targets.
+        There is no such network, group, gene or layer, the genes have other names than at the fit,
+        an argument is wrong, a slot to write holds something else, or no TF has ``tmin`` targets.
 
     Examples
     --------

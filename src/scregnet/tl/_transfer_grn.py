@@ -16,7 +16,7 @@ from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._progress import stages
-from scregnet._validate import check_choice
+from scregnet._validate import check_choice, check_random_state
 from scregnet.tl._fit.task import AUTO, FitOptions
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def transfer_grn(
     >>> sr.pp.evidence(adata, sets, key="chip")
     >>> sr.tl.transfer_grn(adata, evidence="chip")
     """
+    check_random_state(random_state)
     data = resolve(adata, mod)
     check_names(data)
     key = "grn" if key_added is None else key_added

@@ -18,7 +18,7 @@ from scregnet._docs import doc
 from scregnet._genes.split import labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import progress_bar
-from scregnet._validate import check_integer, check_interval
+from scregnet._validate import check_integer, check_interval, check_random_state
 from scregnet.get._tuned import is_search
 from scregnet.links import get_method
 from scregnet.links.search.spaces import read_space
@@ -124,6 +124,7 @@ def tune_grn(
     >>> sr.tl.tune_grn(adata, adata.uns["network"], method="degree", n_trials=3)
     >>> sr.tl.fit_grn(adata, adata.uns["network"], **sr.get.tuned(adata))
     """
+    check_random_state(random_state)
     from scregnet.links.search.tuning import tune
 
     data = resolve(adata, mod)

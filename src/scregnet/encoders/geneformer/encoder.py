@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from scregnet._device import own_randomness
 from scregnet._validate import check_choice, listed
 from scregnet.encoders.geneformer.tokens import MAX_LENGTH, PAD, GeneformerVocabulary
 from scregnet.encoders.layers import packed
@@ -183,7 +184,7 @@ def _read_network(
         packed.register_packed_attention()
     config._attn_implementation = packed.NAME if attention == "sdpa" else attention
     # Initial values are drawn from torch's global generator, whose state is the user's.
-    with torch.random.fork_rng(devices=[]):
+    with own_randomness():
         network = BertModel(config, add_pooling_layer=False)
     state = {}
     for key, value in read_state(weights_file).items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from scregnet._device import own_randomness
 from scregnet.encoders.gene_ids import is_ensembl, unversioned
 from scregnet.encoders.geneformer.encoder import GeneformerEncoder, read_config
 from scregnet.encoders.geneformer.tokens import MAX_LENGTH, PAD, GeneformerVocabulary
@@ -86,7 +87,7 @@ class GeneformerTraining(MaskedModel):
             attention_probs_dropout_prob=0.02,
             pad_token_id=vocabulary.tokens[PAD],
         )
-        with torch.random.fork_rng(devices=[]):
+        with own_randomness():
             torch.default_generator.manual_seed(seed)
             network = BertForMaskedLM(config)
         return cls(network, vocabulary)
@@ -111,7 +112,7 @@ class GeneformerTraining(MaskedModel):
             raise ValueError(msg)
         config = BertConfig.from_dict(read_config(weights.files["config"], vocabulary))
         # Initial values are drawn from torch's global generator, whose state is the user's.
-        with torch.random.fork_rng(devices=[]):
+        with own_randomness():
             network = BertForMaskedLM(config)
         model = cls(network, vocabulary)
         state = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from scregnet._device import own_randomness
 from scregnet._validate import listed
 from scregnet.encoders.layers.performer import (
     FavorAttention,
@@ -141,7 +142,7 @@ def read_network(path: Path) -> ScBertNetwork:
         if not (name := key.removeprefix("module.")).endswith("calls_since_last_redraw")
     }
     # torch draws initial values from its global generator, which belongs to the user.
-    with torch.random.fork_rng(devices=[]):
+    with own_randomness():
         network = ScBertNetwork(_sizes(path, state))
     expected = network.published_state()
     has_head = all(f"to_out.{part}" in state for part in ("weight", "bias"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from scregnet._device import own_randomness
 from scregnet._validate import listed
 from scregnet.encoders.scbert.encoder import TARGET_SUM, ScBertEncoder
 from scregnet.encoders.scbert.network import ScBertNetwork, ScBertSizes
@@ -93,7 +94,7 @@ class ScBertTraining(MaskedModel):
             inner_dimension=4 * hidden_size,
         )
         # The user's global generator is restored afterwards.
-        with torch.random.fork_rng(devices=[]):
+        with own_randomness():
             torch.default_generator.manual_seed(seed)
             network = ScBertNetwork(sizes, generator=torch.Generator().manual_seed(seed))
             positions = torch.randn(len(names) + 1, hidden_size)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from scregnet._device import plain_torch
 from scregnet._validate import check_choice, check_integer
 from scregnet.encoders.gene_ids import GeneIds
 from scregnet.encoders.protocol import (
@@ -203,7 +204,7 @@ class ScGptEncoder(TokenEncoder):
             present = np.diff(match.collapse(block.matrix).indptr) > 0
             n_cells += np.bincount(block.groups[present], minlength=cells.n_groups)
         device = self.network.genes.weight.device
-        with torch.inference_mode():
+        with plain_torch(), torch.inference_mode():
             rows = (
                 self.network.gene_vectors(torch.as_tensor(match.tokens, device=device))
                 .float()

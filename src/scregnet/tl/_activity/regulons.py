@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scregnet._anndata.slots import fitted
+from scregnet._anndata.slots import check_genes, fitted
 from scregnet.get._names import find_genes, shown_names
 from scregnet.get._select import By, select_links
 from scregnet.get._stored import StoredNetwork
@@ -90,6 +90,7 @@ def known_links(adata: AnnData, key: str, gene_symbols: str | None = None) -> pd
     They are read from the labelled pairs, so they are all there, also where the fit stored only
     its most probable links. An edge of unknown sign counts as activating.
     """
+    check_genes(adata, key)
     entry = fitted(adata, key)
     pairs, left_out = entry["pairs"], entry["left_out"]
     # astype: columns may be categories, which concat would not join.
