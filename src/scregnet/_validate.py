@@ -20,6 +20,16 @@ def listed(names: Iterable[object], limit: int = 10) -> str:
     return ", ".join(shown[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def shortened(value: object, limit: int = 80) -> str:
+    """Return a value for a message: as it is written, or kind and shape of a frame or array."""
+    shape = getattr(value, "shape", None)
+    if shape:
+        size = " × ".join(f"{n:,}" for n in shape)
+        return f"a {type(value).__name__} of {size}"
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}… ({type(value).__name__})"
+
+
 # What other packages call an argument.
 _HABITS = {
     "seed": "random_state",
@@ -88,7 +98,7 @@ def check_random_state(value: object) -> None:
             "Of a generator rng, give int(rng.integers(2**32))."
         )
         raise TypeError(msg)
-    if not 0 <= value <= LARGEST_SEED:
+    if not 0 <= int(value) <= LARGEST_SEED:
         msg = f"random_state must be an integer from 0 to {LARGEST_SEED} or None, got {value}."
         raise ValueError(msg)
 
@@ -116,4 +126,16 @@ def check_interval(
         left = "[" if closed in ("both", "left") else "("
         right = "]" if closed in ("both", "right") else ")"
         msg = f"{argument} must lie in {left}{low}, {high}{right}, got {value!r}."
+        raise ValueError(msg)
+
+
+def check_unmasked(argument: str, value: object) -> None:
+    """Raise ``ValueError`` for a masked array that hides values: NumPy would count them as data."""
+    if not isinstance(value, np.ma.MaskedArray):
+        return
+    if hidden := int(np.ma.getmaskarray(value).sum()):
+        msg = (
+            f"{argument} is a masked array that hides {hidden:,} of {value.size:,} values. "
+            "Drop them (.compressed()) or say what they are (.filled(value)) first."
+        )
         raise ValueError(msg)

@@ -353,3 +353,15 @@ def test_a_subset_that_fails_is_undone_with_what_was_written_before_it():
     with pytest.raises(MemoryError):
         change_and_fail()
     assert _same_contents(_contents(adata), before)
+
+
+@pytest.mark.parametrize("layer", [None, "counts"])
+def test_values_under_a_mask_are_no_data(layer):
+    values = np.ma.masked_equal(np.arange(6.0).reshape(2, 3), 4)
+    adata = ad.AnnData(np.ones((2, 3), np.float32))
+    if layer is None:
+        adata.X = values
+    else:
+        adata.layers[layer] = values
+    with pytest.raises(ValueError, match=r"is a masked array, 1 of its 6 values.*filled\(0\)"):
+        next(blocks(adata, layer))

@@ -218,7 +218,7 @@ def test_a_symbol_of_several_genes_is_left_out_and_said(adata, caplog):
         (np.zeros((6, 6)), ValueError, "zero everywhere"),
         (np.full((6, 6), np.nan), ValueError, "36 values that are NaN"),
         (sp.eye(6), ValueError, "6 are self-loops"),
-        (_wide().replace(0.5, np.nan), ValueError, "1 weights that are not finite"),
+        (_wide().replace(0.5, np.nan), ValueError, "1 of 9 values missing"),
         (
             _wide().set_axis(["HBB"] * 3, axis=1),
             ValueError,
@@ -382,3 +382,38 @@ def test_beeline_network_matches_whole(shared):
     net = pd.read_csv(folder / "BL--network.csv", keep_default_na=False)
     report = read_network(net, _named(genes)).report
     assert report["n_edges_matched"] + report["n_self_loops"] == report["n_edges_given"]
+
+
+def test_genes_by_cells_are_recognised(adata):
+    with pytest.raises(
+        ValueError, match=r"5 of them match adata.obs_names: .*genes × cells. Pass adata.T"
+    ):
+        read_network(_frame(), adata.T.copy())
+
+
+def test_ids_that_became_floats_are_recognised(adata):
+    adata.var_names = [str(number) for number in range(100, 106)]
+    frame = pd.DataFrame({"source": ["100.0", "101.0"], "target": ["101.0", "102.0"]})
+    with pytest.raises(
+        ValueError, match=r"ids that became floating-point numbers: .*'100', the prior '100.0'"
+    ):
+        read_network(frame, adata)
+
+
+def test_a_wide_frame_with_categories_for_names(adata):
+    wide = _frame().pivot_table(index="source", columns="target", values="weight", fill_value=0.0)
+    wide.index, wide.columns = pd.CategoricalIndex(wide.index), pd.CategoricalIndex(wide.columns)
+    assert _edges(read_network(wide, adata)) == POSITIONS
+
+
+def test_gaps_in_a_wide_frame_say_what_to_do(adata):
+    wide = _frame().pivot_table(index="source", columns="target", values="weight")
+    said = r"wide frame with 5 of 9 values missing \(NaN\). .* pass prior.fillna\(0\)"
+    with pytest.raises(ValueError, match=said):
+        read_network(wide, adata)
+    assert _edges(read_network(wide.fillna(0), adata)) == POSITIONS
+
+
+@pytest.mark.parametrize("index", [["source"], ["target"], ["source", "target"]])
+def test_edges_whose_names_are_in_the_index(adata, index):
+    assert _edges(read_network(_frame().set_index(index), adata)) == POSITIONS

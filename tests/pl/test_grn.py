@@ -358,3 +358,22 @@ def test_a_name_with_dollars_is_not_a_formula(fitted_adata):
 def test_several_hundred_links_are_drawn(fitted_adata):
     ax = sr.pl.grn(fitted_adata, top_n=300, figsize=(12, 9), show=False)
     assert len(_arrows(ax)) == 300
+
+
+def test_a_misspelt_label_is_refused(fitted_adata):
+    with pytest.raises(KeyError, match=r"labels: 'gata1' not in .* Did you mean 'GATA1'"):
+        sr.pl.grn(fitted_adata, top_n=5, labels=["gata1"])
+    assert plt.get_fignums() == []
+    # A gene that is there and not drawn gets no label.
+    ax = sr.pl.grn(fitted_adata, sources="GATA1", top_n=3, labels=["MYB"], show=False)
+    assert not [text for text in ax.texts if text.get_text()]
+    plt.close("all")
+
+
+def test_genes_may_be_an_array_and_messages_do_not_print_it(fitted_adata):
+    sources = fitted_adata.var_names[:8].to_numpy()
+    ax = sr.pl.grn(fitted_adata, sources=sources, top_n=3, show=False)
+    assert len(ax.texts) > 0
+    plt.close("all")
+    with pytest.raises(ValueError, match="passes sources=a ndarray of 8, threshold=1.0"):
+        sr.pl.grn(fitted_adata, sources=sources, threshold=1.0)

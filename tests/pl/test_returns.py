@@ -174,3 +174,9 @@ def test_matplotlibs_own_settings_are_kept(name, fitted_adata):
         before = dict(plt.rcParams)
         assert PLOTS[name](fitted_adata, return_fig=True).dpi == 47
         assert dict(plt.rcParams) == before
+
+
+def test_save_is_a_path(name, fitted_adata):
+    with pytest.raises(TypeError, match="save must be the path of a file.*got True"):
+        PLOTS[name](fitted_adata, save=True)
+    assert plt.get_fignums() == []

@@ -116,11 +116,22 @@ def test_marks_that_are_not_true_or_false(adata, snapshot):
     assert snapshot(adata) == before
 
 
-def test_foreign_uns_entry_of_the_same_name_is_no_obstacle(adata):
-    adata.uns["prior"] = 5
+def test_marks_of_a_nullable_column_stay(adata):
     adata.var["is_tf"] = pd.array([True] * 5, dtype="boolean")
     sr.pp.prior(adata, NET)
     assert adata.var["is_tf"].all()
+
+
+@pytest.mark.parametrize("slot", ["uns", "varp"])
+def test_what_is_no_prior_is_not_overwritten(adata, slot):
+    mine = np.eye(adata.n_vars)
+    getattr(adata, slot)["mine"] = mine
+    with pytest.raises(ValueError, match=rf"key_added='mine' is taken: adata.{slot}\['mine'\]"):
+        sr.pp.prior(adata, NET, key_added="mine")
+    np.testing.assert_array_equal(getattr(adata, slot)["mine"], mine)
+    for _ in range(2):
+        sr.pp.prior(adata, NET)
+    assert adata.uns["prior"]["n_edges_matched"] == adata.varp["prior"].nnz
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,15 @@ def test_a_seed_fixes_the_pairs(adata, net):
     assert "split" not in adata.uns
 
 
+def test_what_is_no_split_is_not_overwritten(adata, net):
+    with pytest.raises(ValueError, match=r"key_added='network' is taken: adata.uns\['network'\]"):
+        sr.pp.split(adata, net, key_added="network")
+    pd.testing.assert_frame_equal(adata.uns["network"], net)
+    for seed in range(2):
+        sr.pp.split(adata, net, random_state=seed)
+    assert adata.uns["split"]["params"]["random_state"] == 1
+
+
 def test_discarded_edges_are_listed(adata, net):
     sr.pp.split(adata, net, kind="both", key_added="hard")
     entry = adata.uns["hard"]
@@ -163,3 +172,25 @@ def test_a_column_of_weights_that_means_nothing_is_refused(adata, net, values):
     frame = pairs.assign(stands_for=pairs["label"].map(values).astype(float))
     with pytest.raises(ValueError, match="'stands_for' must hold 1 for edges"):
         labelled_pairs(adata, None, frame, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (["yes", "no"], "hold 'yes', 'no'"),
+        ([1, np.nan], "hold 'nan'"),
+        ([1, -1], "hold '-1'"),
+        ([1, 2], "hold '2'"),
+    ],
+)
+def test_labels_are_zero_and_one(adata, net, labels, said):
+    sr.pp.split(adata, net)
+    pairs = adata.uns["split"]["pairs"].copy()
+    edge = pairs["label"] == 1
+    pairs["label"] = np.where(edge, *(np.array(labels, dtype=object)))
+    pairs["label"] = pairs["label"].astype(object)
+    with pytest.raises(ValueError, match=f"its column 'label' must hold 0 and 1.*{said}"):
+        sr.tl.fit_grn(adata, split=pairs, method="degree")
+    pairs["label"] = edge.astype(int).astype(str)
+    sr.tl.fit_grn(adata, split=pairs, method="degree", n_folds=1, n_bootstrap=0)
+    assert adata.uns["grn"]["pairs"]["label"].sum() == edge.sum()

@@ -209,3 +209,10 @@ def test_lambert_and_mgi_lists(shared):
     cells = _adata(beeline)
     sr.pp.tfs(cells, mouse, organism="mouse")
     assert cells.uns["is_tf"]["n_matched"] > 300
+
+
+def test_genes_by_cells_are_recognised():
+    genes = ["GATA1", "KLF1", "HBB"]
+    adata = ad.AnnData(np.ones((3, 2), np.float32), obs=pd.DataFrame(index=genes))
+    with pytest.raises(ValueError, match="2 of them match adata.obs_names.*Pass adata.T"):
+        sr.pp.tfs(adata, ["GATA1", "KLF1"])

@@ -266,8 +266,30 @@ def test_slots_carry_the_name_of_the_network(by_hand):
     # Again under the same name; but not over something else.
     sr.tl.tf_activity(by_hand, key_added="mine", sources="ACT")
     assert list(by_hand.obsm["mine"].columns) == ["ACT"]
-    with pytest.raises(ValueError, match=r"key_added='grn': adata.uns\['grn'\] is there"):
+    with pytest.raises(ValueError, match=r"key_added='grn' is taken: adata.uns\['grn'\] is there"):
         sr.tl.tf_activity(by_hand, key_added="grn")
+
+
+@pytest.mark.parametrize("taken", ["X_pca", "X_pca_padj"])
+def test_what_is_no_activity_is_not_overwritten(by_hand, taken):
+    store(by_hand, [])
+    mine = np.arange(80.0).reshape(40, 2)
+    by_hand.obsm[taken] = mine.copy()
+    with pytest.raises(ValueError, match=rf"adata.obsm\['{taken}'\] is there and is not"):
+        sr.tl.tf_activity(by_hand, key_added="X_pca")
+    np.testing.assert_array_equal(by_hand.obsm[taken], mine)
+    assert "X_pca" not in by_hand.uns
+
+
+def test_p_values_of_the_method_before_are_dropped_and_no_others(by_hand):
+    store(by_hand, [])
+    sr.tl.tf_activity(by_hand, key_added="mine")
+    assert "mine_padj" in by_hand.obsm
+    sr.tl.tf_activity(by_hand, key_added="mine", method="aucell")
+    assert "mine_padj" not in by_hand.obsm
+    by_hand.obsm["mine_padj"] = np.ones((40, 1))
+    sr.tl.tf_activity(by_hand, key_added="mine", method="aucell")
+    np.testing.assert_array_equal(by_hand.obsm["mine_padj"], 1)
 
 
 def test_the_result_can_be_stored(by_hand, tmp_path):

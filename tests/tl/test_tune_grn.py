@@ -226,6 +226,18 @@ def test_method_without_epochs_and_copy_and_key(adata, net):
     assert "embedding" in keywords
 
 
+def test_what_is_no_search_is_not_overwritten(adata, net):
+    adata.uns["tune"] = {"mine": 1}
+    with pytest.raises(ValueError, match=r"key_added='tune' is taken: adata.uns\['tune'\]"):
+        # Before the work: the number of trials is not read.
+        sr.tl.tune_grn(adata, net, "degree", n_trials=0)
+    assert adata.uns["tune"] == {"mine": 1}
+    del adata.uns["tune"]
+    for _ in range(2):
+        sr.tl.tune_grn(adata, net, "degree", n_trials=1, show_progress_bar=False)
+    assert len(adata.uns["tune"]["trials"]) == 1
+
+
 def test_the_embedding_is_named(adata, net):
     sr.tl.embed(adata, model="svd", n_components=4, show_progress_bar=False)
     tune(adata, net, n_trials=1)

@@ -81,11 +81,24 @@ def matrix(adata: AnnData, layer: str | None) -> Any:
         if adata.X is None:
             msg = f"adata.X is empty; name a layer with layer=: {listed(named)}."
             raise ValueError(msg)
-        return adata.X
+        return unmasked(adata.X, "adata.X")
     if layer not in named:
         msg = f"layer={layer!r} is not in adata.layers; it has {listed(named)}."
         raise KeyError(msg)
-    return adata.layers[layer]
+    return unmasked(adata.layers[layer], f"adata.layers[{layer!r}]")
+
+
+def unmasked(values: Any, where: str) -> Any:
+    """Return values as they are; raise for a masked array, whose mask nothing here would see."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    n = int(np.ma.count_masked(values))
+    msg = (
+        f"{where} is a masked array, {n:,} of its {values.size:,} values under the mask; they "
+        f"would be read as data. Replace it by {where}.filled(0), if masked means not seen, or leave out "
+        "their cells or genes."
+    )
+    raise ValueError(msg)
 
 
 def blocks(

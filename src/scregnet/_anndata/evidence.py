@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from scregnet._anndata.access import flags
+from scregnet._anndata.access import flags, unmasked
 from scregnet._validate import listed
 from scregnet.links.evidence import EvidenceLayer
 
@@ -85,7 +85,7 @@ def _read(adata: AnnData, key: str) -> EvidenceLayer:
         )
         raise KeyError(msg)
     covered = flags(adata, columns["covered"], "")
-    profile = np.asarray(adata.varm[key], np.float32)
+    profile = np.asarray(unmasked(adata.varm[key], f"adata.varm[{key!r}]"), np.float32)
     popularity = adata.var[columns["popularity"]].to_numpy(np.float32)
     tracks = sp.csr_matrix(adata.varp[key], dtype=np.float32)
     popularity = np.where(covered, popularity, np.float32(0))

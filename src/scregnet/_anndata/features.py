@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scregnet._anndata.access import is_counts
+from scregnet._anndata.access import is_counts, unmasked
 from scregnet._anndata.streamed import GeneSums, draw_cells, log_blocks
 from scregnet._logging import logger
 from scregnet._validate import check_integer, listed
@@ -260,7 +260,7 @@ def embedding_features(
             f"Call sr.tl.embed(adata, model={embedding!r}) first, or name another with embedding=."
         )
         raise KeyError(msg)
-    values = adata.varm[key]
+    values = unmasked(adata.varm[key], f"adata.varm[{key!r}]")
     if isinstance(values, pd.DataFrame):
         values = values.to_numpy()
     elif sp.issparse(values):

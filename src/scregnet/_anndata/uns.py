@@ -45,7 +45,7 @@ def to_uns(value: Any) -> Any:
 
 def check_key(name: object) -> None:
     """Raise ``ValueError`` unless ``name`` can name a slot in h5ad and zarr alike."""
-    if not isinstance(name, str) or "/" in name or name in ("", ".", ".."):
+    if not isinstance(name, str) or set(name) & {"/", "\0"} or name in ("", ".", ".."):
         msg = (
             f"key {name!r} cannot be stored: AnnData files need a text key without '/'. "
             "Choose another key_added or group name."

@@ -62,11 +62,14 @@ def _is_header(names: list[str]) -> bool:
 
 def _frame_edges(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Edges of a long or a wide frame, and which of the two it is."""
+    frame = _with_index(frame)
     columns = {role: _column(frame, role) for role in _ALIASES}
     if columns["source"] is not None and columns["target"] is not None:
         return _long_edges(frame, columns), "frame"
     # Names on both axes and numbers everywhere: a wide frame. Default integer labels are no names.
-    named = all(pd.api.types.infer_dtype(axis) == "string" for axis in (frame.index, frame.columns))
+    # As objects: of a CategoricalIndex, pandas tells only that it is one.
+    axes = (frame.index.astype(object), frame.columns.astype(object))
+    named = all(pd.api.types.infer_dtype(axis) == "string" for axis in axes)
     if named and all(pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes):
         return _wide_edges(frame), "wide frame"
     msg = (
@@ -75,6 +78,18 @@ def _frame_edges(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         "Rename them: prior.rename(columns={'...': 'source', '...': 'target'})."
     )
     raise ValueError(msg)
+
+
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with its index as columns, if source or target is the name of a level."""
+    roles = ("source", "target")
+    levels = pd.DataFrame(columns=[name for name in frame.index.names if name is not None])
+    lacking = [role for role in roles if _column(frame, role) is None]
+    inside = [role for role in roles if _column(levels, role) is not None]
+    if not lacking or inside != lacking:
+        return frame
+    logger.info("prior: %s read from the index", listed(inside))
+    return frame.reset_index()
 
 
 def _column(frame: pd.DataFrame, role: str) -> Any:
@@ -108,11 +123,17 @@ def _wide_edges(frame: pd.DataFrame) -> pd.DataFrame:
             twice = listed(names[names.duplicated()].unique(), 5)
             msg = f"prior has gene names twice in its {axis}: {twice}."
             raise ValueError(msg)
-    values = frame.to_numpy(dtype=np.float64)
-    # NaN is not zero, so it becomes an edge here, and the check of weights reports it.
+    values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    if n_missing := int(np.isnan(values).sum()):
+        msg = (
+            f"prior is a wide frame with {n_missing:,} of {values.size:,} values missing (NaN). If "
+            "they mean no edge, pass prior.fillna(0)."
+        )
+        raise ValueError(msg)
     rows, cols = np.nonzero(values)
+    sources, targets = (np.asarray(axis, dtype=object) for axis in (frame.index, frame.columns))
     return pd.DataFrame(
-        {"source": frame.index[rows], "target": frame.columns[cols], "weight": values[rows, cols]}
+        {"source": sources[rows], "target": targets[cols], "weight": values[rows, cols]}
     )
 
 

@@ -91,7 +91,9 @@ def likely_cause(
     genes = pd.Index(gene_ids(adata, gene_symbols).dropna(), dtype=object).unique()
     here = place_of_names(gene_symbols)
     causes = [
+        _transposed(given, adata),
         *_other_columns(given, adata, gene_symbols),
+        _numbers(given, genes, here, what),
         _version(given, genes, here, what),
         _spaces(given, genes, here, what),
         _letter_case(given, genes, here, what),
@@ -175,6 +177,27 @@ def _other_columns(given: pd.Index, adata: AnnData, used: str | None) -> list[Ca
         advice = f"pass gene_symbols={str(column)!r}"
         causes.append(Cause(n, f"{n:,} of them match adata.var[{str(column)!r}]: {advice}."))
     return causes
+
+
+def _transposed(given: pd.Index, adata: AnnData) -> Cause:
+    n = int(given.isin(adata.obs_names).sum())
+    return Cause(
+        n,
+        f"{n:,} of them match adata.obs_names: adata seems to be genes × cells. Pass adata.T, "
+        "whose rows are cells.",
+    )
+
+
+def _numbers(given: pd.Index, genes: pd.Index, here: str, what: str) -> Cause:
+    n, mine, theirs = _match_after(
+        lambda names: names.str.replace(r"^(\d+)\.0$", r"\1", regex=True), given, genes
+    )
+    return Cause(
+        n,
+        f"ids that became floating-point numbers: {here} hold {theirs!r}, {what} {mine!r}. {n:,} "
+        "of them match without the '.0'; read the ids as text, or strip it with "
+        ".str.removesuffix('.0').",
+    )
 
 
 def _version(given: pd.Index, genes: pd.Index, here: str, what: str) -> Cause:

@@ -149,7 +149,7 @@ def labelled_pairs(
     A frame is read as it is, a key of ``uns`` as :func:`scregnet.pp.split` wrote it. ``None`` takes
     ``uns["split"]`` if it is there and no other prior is named; else the default split is drawn.
     """
-    if split is None and prior is None and _is_split(data.uns.get(KEY)):
+    if split is None and prior is None and is_split(data.uns.get(KEY)):
         logger.info("split: adata.uns['split'] is used")
         split = KEY
     if split is None:
@@ -316,10 +316,16 @@ def parts_and_labels(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
             f"nothing else; found {listed(sorted(found))}."
         )
         raise ValueError(msg)
-    labels = pd.to_numeric(frame["label"]).to_numpy()
-    if not np.isin(labels, (0, 1)).all():
-        wrong = np.unique(labels[~np.isin(labels, (0, 1))])
-        msg = f"split: its column 'label' must hold 0 and 1, found {listed(wrong, 5)}."
+    # Text of numbers, as a file without types gives it, is read; "yes" and gaps are not.
+    numbers = pd.to_numeric(frame["label"], errors="coerce")
+    labels = numbers.to_numpy(np.float64, na_value=np.nan)
+    good = np.isin(labels, (0, 1))
+    if not good.all():
+        wrong = frame["label"][~good].astype(str).unique()
+        msg = (
+            f"split: its column 'label' must hold 0 and 1, but {int((~good).sum()):,} of "
+            f"{len(good):,} rows hold {listed(wrong, 5)}."
+        )
         raise ValueError(msg)
     return parts, labels
 
@@ -386,16 +392,17 @@ def _unlabelled(
     return sources[rest], targets[rest]
 
 
-def _is_split(entry: object) -> bool:
+def is_split(entry: object) -> bool:
+    """Return whether an entry of ``uns`` is a split that :func:`scregnet.pp.split` wrote."""
     return isinstance(entry, Mapping) and {"pairs", "left_out", "params"} <= set(entry)
 
 
 def _from_uns(data: AnnData, key: str) -> LabelledPairs:
     """Read what :func:`scregnet.pp.split` wrote. It may come from a file, so all is checked."""
     entry = data.uns.get(key)
-    if not isinstance(entry, Mapping) or not _is_split(entry):
+    if not isinstance(entry, Mapping) or not is_split(entry):
         found = "is not there" if entry is None else "is not a split"
-        others = [name for name, value in data.uns.items() if _is_split(value)]
+        others = [name for name, value in data.uns.items() if is_split(value)]
         how = f"kind={key!r}" if key in SPLITS else f"key_added={key!r}"
         hint = f"; or name one that is there: {listed(others)}" if others else ""
         msg = (

@@ -49,7 +49,7 @@ def tuned(adata: AnnData | MuData, *, key: str = "tune", mod: str = "rna") -> di
     >>> sr.tl.fit_grn(adata, adata.uns["network"], **sr.get.tuned(adata))
     """
     entry = resolve(adata, mod).uns.get(key)
-    if not isinstance(entry, Mapping) or not {"best", "fit", "trials", "params"} <= set(entry):
+    if not is_search(entry):
         call = (
             "sr.tl.tune_grn(adata, prior)"
             if key == "tune"
@@ -59,6 +59,11 @@ def tuned(adata: AnnData | MuData, *, key: str = "tune", mod: str = "rna") -> di
         msg = f"adata.uns[{key!r}] {found}: call {call} first."
         raise KeyError(msg)
     return {name: _plain(value) for name, value in {**entry["fit"], **entry["best"]}.items()}
+
+
+def is_search(entry: object) -> bool:
+    """Return whether an entry of ``uns`` is a search that :func:`scregnet.tl.tune_grn` wrote."""
+    return isinstance(entry, Mapping) and {"best", "fit", "trials", "params"} <= set(entry)
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 
 from scregnet._threads import in_threads
 from scregnet._validate import check_integer, check_interval
+from scregnet.metrics._arrays import read_tfs
 from scregnet.metrics._metrics import (
     ENOUGH_PAIRS,
     OF_THE_PAIRS,
@@ -71,7 +72,8 @@ def bootstrap(
     Raises
     ------
     ValueError
-        If only one kind of label occurs, a score is not finite, or a probability is outside [0, 1].
+        If a label is neither true nor false, only one kind occurs, a score is not finite, a
+        probability is outside [0, 1], a pair has no TF, or a mask hides values.
 
     Notes
     -----
@@ -144,7 +146,8 @@ def bootstrap_difference(
     Raises
     ------
     ValueError
-        If only one kind of label occurs, a score is not finite, or a probability is outside [0, 1].
+        If a label is neither true nor false, only one kind occurs, a score is not finite, a
+        probability is outside [0, 1], a pair has no TF, or a mask hides values.
 
     Examples
     --------
@@ -269,13 +272,8 @@ class WeightedMetrics:
         probabilities: ArrayLike | None = None,
     ) -> None:
         self.labels, scores = check_scores(labels, scores)
-        _, self.groups = np.unique(np.asarray(groups), return_inverse=True)
-        if self.groups.shape != self.labels.shape:
-            msg = (
-                f"groups must name the TF of each of the {len(self.labels)} pairs, "
-                f"got shape {self.groups.shape}."
-            )
-            raise ValueError(msg)
+        names = read_tfs("groups", groups, len(self.labels))
+        _, self.groups = np.unique(names, return_inverse=True)
         self._all = _Ranking(self.labels, scores, np.zeros(len(scores), np.intp))
         # Pairs of TFs with both kinds: the others have no ranking of their own.
         edges = np.bincount(self.groups, weights=self.labels)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scregnet.metrics._arrays import read_labels
 from scregnet.metrics._bootstrap import WeightedMetrics
 from scregnet.metrics._metrics import (
     ENOUGH_PAIRS,
@@ -56,7 +57,8 @@ def evaluate(
     Raises
     ------
     ValueError
-        If only one kind of label occurs, a score is not finite, or a probability is outside [0, 1].
+        If a label is neither true nor false, only one kind occurs, a score is not finite, a
+        probability is outside [0, 1], a pair has no TF, or a mask hides values.
 
     Examples
     --------
@@ -67,7 +69,7 @@ def evaluate(
     if weights is not None:
         weighted = WeightedMetrics(labels, scores, groups, probabilities)
         return sampled_figures(weighted(check_weights(weights, len(weighted.labels))))
-    precision, prevalence = auprc(labels, scores), float(np.mean(np.asarray(labels, bool)))
+    precision, prevalence = auprc(labels, scores), float(np.mean(read_labels(labels)))
     areas, rarer = values_per_tf(labels, scores, groups, auroc)
     precisions, _ = values_per_tf(labels, scores, groups, auprc)
     figures = {

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scregnet._validate import check_unmasked
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -30,12 +32,19 @@ def lift(probabilities: ArrayLike, null: ArrayLike) -> np.ndarray:
     -------
     float32 array, positive where the model is more confident than the null model.
 
+    Raises
+    ------
+    ValueError
+        An argument is a masked array that hides values.
+
     Examples
     --------
     >>> import scregnet as sr
     >>> sr.metrics.lift([0.5, 0.8, 0.1], [0.5, 0.5, 0.5]).astype(float).round(2).tolist()
     [0.0, 1.39, -2.2]
     """
+    check_unmasked("probabilities", probabilities)
+    check_unmasked("null", null)
     return (_logit(probabilities) - _logit(null)).astype(np.float32)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scregnet._validate import check_integer
+from scregnet.metrics._arrays import read_labels, read_numbers, read_tfs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -74,7 +75,7 @@ def sampled_figures(figures: dict[str, float]) -> dict[str, float]:
 
 def check_weights(weights: ArrayLike, n: int) -> np.ndarray:
     """Return weights as float64; raise unless they are positive, one for each pair."""
-    values = np.asarray(weights, np.float64)
+    values = read_numbers("weights", weights)
     if values.shape != (n,) or not (np.isfinite(values) & (values > 0)).all():
         msg = (
             f"weights must be {n} positive, finite numbers, one for each pair; got shape "
@@ -85,7 +86,7 @@ def check_weights(weights: ArrayLike, n: int) -> np.ndarray:
 
 
 def _arrays(labels: ArrayLike, values: ArrayLike, name: str) -> tuple[np.ndarray, np.ndarray]:
-    labels, values = np.asarray(labels, bool), np.asarray(values, np.float64)
+    labels, values = read_labels(labels), read_numbers(name, values)
     if labels.shape != values.shape or labels.ndim != 1:
         shapes = f"{labels.shape} and {values.shape}"
         msg = f"labels and {name} must be one-dimensional and of one length, got shapes {shapes}."
@@ -112,7 +113,8 @@ def auroc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
     Raises
     ------
     ValueError
-        If only one kind of label occurs or a score is not finite.
+        If a label is neither true nor false, only one kind occurs, a score is not finite, or a mask
+        hides values.
 
     Examples
     --------
@@ -140,7 +142,8 @@ def auprc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
     Raises
     ------
     ValueError
-        If only one kind of label occurs or a score is not finite.
+        If a label is neither true nor false, only one kind occurs, a score is not finite, or a mask
+        hides values.
 
     Examples
     --------
@@ -185,7 +188,8 @@ def epr(labels: ArrayLike, scores: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If only one kind of label occurs or a score is not finite.
+        If a label is neither true nor false, only one kind occurs, a score is not finite, or a mask
+        hides values.
 
     Examples
     --------
@@ -226,7 +230,8 @@ def per_tf(
     Raises
     ------
     ValueError
-        ``min_pairs`` is below 1.
+        ``min_pairs`` is below 1, a label is neither true nor false, a pair has no TF, or a mask
+        hides values.
 
     Examples
     --------
@@ -235,7 +240,7 @@ def per_tf(
     0.5
     """
     check_integer("min_pairs", min_pairs, minimum=1)
-    return mean_of(*values_per_tf(labels, scores, tfs, metric), min_pairs)
+    return mean_of(*values_per_tf(labels, scores, tfs, metric, "tfs"), min_pairs)
 
 
 def values_per_tf(
@@ -243,9 +248,11 @@ def values_per_tf(
     scores: ArrayLike,
     tfs: ArrayLike,
     metric: Callable[[np.ndarray, np.ndarray], float],
+    argument: str = "groups",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the metric of each TF that has both kinds of pairs, and how many of the rarer kind."""
-    labels, scores, tfs = np.asarray(labels, bool), np.asarray(scores), np.asarray(tfs)
+    labels, scores = _arrays(labels, scores, "scores")
+    tfs = read_tfs(argument, tfs, len(labels))
     order = np.argsort(tfs, kind="stable")
     cuts = np.flatnonzero(tfs[order][1:] != tfs[order][:-1]) + 1
     rarer, values = [], []
@@ -276,7 +283,8 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If there are no pairs or a probability is outside [0, 1].
+        If there are no pairs, a label is neither true nor false, a probability is outside [0, 1],
+        or a mask hides values.
 
     Examples
     --------
@@ -301,7 +309,8 @@ def ece(labels: ArrayLike, probabilities: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If there are no pairs or a probability is outside [0, 1].
+        If there are no pairs, a label is neither true nor false, a probability is outside [0, 1],
+        or a mask hides values.
 
     Examples
     --------

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scregnet.metrics._arrays import read_numbers
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -29,7 +31,7 @@ def q_values(probabilities: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        A probability is missing or lies outside [0, 1].
+        A probability is missing, hidden by a mask or outside [0, 1].
 
     Examples
     --------
@@ -37,7 +39,7 @@ def q_values(probabilities: ArrayLike) -> np.ndarray:
     >>> sr.metrics.q_values([0.5, 0.9, 0.8]).astype(float).round(3).tolist()
     [0.267, 0.1, 0.15]
     """
-    values = np.asarray(probabilities, dtype=np.float64)
+    values = read_numbers("probabilities", probabilities)
     # Written so that NaN fails too.
     if not ((values >= 0) & (values <= 1)).all():
         msg = "probabilities must lie between 0 and 1, without missing values."

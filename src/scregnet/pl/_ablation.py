@@ -121,7 +121,7 @@ def ablation(
     # Single bars are wide, with room for the name of their version below.
     width = max(3.4, (1.3 if layout.single else 0.42) * len(names) * len(groups) + 1.4)
     size = (width * len(metrics), 4.2)
-    axes = panels(ax, len(metrics), figsize=figsize, dpi=dpi, default_size=size)
+    axes = panels(ax, len(metrics), figsize=figsize, dpi=dpi, default_size=size, save=save)
     for one, metric in zip(axes, metrics, strict=True):
         _panel(one, table[table["metric"] == metric], metric, layout)
     legend(axes, given=ax is not None, ncols=4)

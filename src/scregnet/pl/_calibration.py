@@ -83,7 +83,7 @@ def calibration(
     key = key_of_group(adata, key, group)
     bins = get.calibration(adata, key=key, split=split, n_bins=n_bins)
     (colour,) = colours(palette, ["points"], "kinds of points")
-    (one,) = axes = panels(ax, 1, figsize=figsize, dpi=dpi, default_size=(4.4, 4.4))
+    (one,) = axes = panels(ax, 1, figsize=figsize, dpi=dpi, default_size=(4.4, 4.4), save=save)
     _draw(one, bins, colour)
     label_frequency = float(fitted(adata, key)["params"]["label_frequency"])
     one.set_xlabel("Probability" if label_frequency == 1 else "Probability of being in the prior")

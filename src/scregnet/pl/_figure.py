@@ -35,9 +35,16 @@ def panels(
     figsize: tuple[float, float] | None,
     dpi: float | None,
     default_size: tuple[float, float],
+    save: str | PathLike[str] | None,
     rows: int = 1,
 ) -> list[Axes]:
-    """Return ``n`` axes, row by row: the given ones, or those of a new figure."""
+    """Return ``n`` axes, row by row: the given ones, or those of a new figure.
+
+    Raises before anything is drawn where ``save`` is no path.
+    """
+    if save is not None and not isinstance(save, (str, PathLike)):
+        msg = f"save must be the path of a file, such as 'figure.pdf', or None; got {save!r}."
+        raise TypeError(msg)
     if ax is None:
         import matplotlib.pyplot as plt
 

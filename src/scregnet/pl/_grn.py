@@ -14,6 +14,7 @@ from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._validate import check_choice, check_random_state
 from scregnet.get._graph import to_graph
+from scregnet.get._names import find_genes, shown_names
 from scregnet.pl._figure import finish, panels
 from scregnet.pl._layout import LAYOUTS
 from scregnet.pl._network import draw_network
@@ -21,7 +22,6 @@ from scregnet.pl._selection import choose_links
 from scregnet.pl._style import Style, network_colours
 
 if TYPE_CHECKING:
-    import networkx as nx
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -100,7 +100,10 @@ def grn(
     Raises
     ------
     KeyError
-        ``key``, ``group`` or a gene is unknown, or several genes have the name that is given.
+        ``key``, ``group`` or a gene is unknown, that of a label too, or several genes have the name
+        that is given.
+    TypeError
+        ``save`` is no path.
     ValueError
         The genes have other names than at the fit, no link passes the filters, more than 5,000 do,
         an argument is missing or out of range, or there is no null model for ``by="lift"`` or
@@ -133,14 +136,15 @@ def grn(
         "top_n_targets": top_n_targets,
         "new_only": new_only,
     }
+    wanted = _labelled(adata, gene_symbols, labels=labels)
     chosen = choose_links(adata, key, gene_symbols, filters)
     n_drawn, n_hidden = len(chosen.links), chosen.n_found - len(chosen.links)
     logger.info(
         "drew %d of %d links; %d hidden (%s)", n_drawn, chosen.n_found, n_hidden, chosen.how
     )
     graph = to_graph(adata, key, chosen.links, gene_symbols)
-    named = _named(graph, labels=labels)
-    (one,) = panels(ax, 1, figsize=figsize, dpi=dpi, default_size=(7.6, 5.6))
+    named = np.array([wanted is None or node in wanted for node in graph], dtype=bool)
+    (one,) = panels(ax, 1, figsize=figsize, dpi=dpi, default_size=(7.6, 5.6), save=save)
     one.set_axis_off()
     if title is not None:
         one.set_title(title)
@@ -156,9 +160,14 @@ def grn(
     return finish([one], given=ax is not None, show=show, save=save, return_fig=return_fig)
 
 
-def _named(graph: nx.DiGraph, *, labels: bool | Sequence[str]) -> np.ndarray:
-    """Return the mask of the nodes that get a label."""
+def _labelled(
+    adata: AnnData, gene_symbols: str | None, *, labels: bool | Sequence[str]
+) -> set[str] | None:
+    """Return the names of the genes that get a label, ``None`` for all that are drawn."""
     if isinstance(labels, bool):
-        return np.full(len(graph), labels)
-    wanted = {labels} if isinstance(labels, str) else set(labels)
-    return np.array([node in wanted for node in graph])
+        return None if labels else set()
+    names = [labels] if isinstance(labels, str) else list(labels)
+    if names:
+        # Raises for a name that no gene goes by.
+        find_genes("labels", names, adata, gene_symbols, shown_names(adata, gene_symbols))
+    return set(names)

@@ -80,7 +80,9 @@ def history(
     key = key_of_group(adata, key, group)
     table = get.history(adata, key=key)
     pair = colours(palette, ["training", "validation"], "curves")
-    losses, scores = axes = panels(ax, 2, figsize=figsize, dpi=dpi, default_size=(8.4, 3.6))
+    losses, scores = axes = panels(
+        ax, 2, figsize=figsize, dpi=dpi, default_size=(8.4, 3.6), save=save
+    )
     if len(table) == 0:
         _say(axes, no_epochs(adata, key))
     else:

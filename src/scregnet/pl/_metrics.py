@@ -83,7 +83,9 @@ def metrics(
     part = pairs[pairs["split"] == split]
     label = part["label"]
 
-    roc, precision_recall = axes = panels(ax, 2, figsize=figsize, dpi=dpi, default_size=(8.4, 4.2))
+    roc, precision_recall = axes = panels(
+        ax, 2, figsize=figsize, dpi=dpi, default_size=(8.4, 4.2), save=save
+    )
     _panel(roc, table[table["curve"] == "roc"], colour, "AUROC", (0, 1), "chance, AUROC 0.500")
     share = np.average(label, weights=stands_for(part))
     _panel(

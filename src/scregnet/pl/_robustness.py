@@ -82,7 +82,7 @@ def robustness(
     n_rows = 1 if groupby is None else len(metrics)
     n = len(metrics) * len(groups)
     size = (4.2 * (n // n_rows), 3.6 * n_rows)
-    axes = panels(ax, n, figsize=figsize, dpi=dpi, default_size=size, rows=n_rows)
+    axes = panels(ax, n, figsize=figsize, dpi=dpi, default_size=size, save=save, rows=n_rows)
     for position, one in enumerate(axes):
         metric, group = metrics[position // len(groups)], groups[position % len(groups)]
         here = table[table["metric"] == metric]

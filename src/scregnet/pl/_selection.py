@@ -10,6 +10,7 @@ import numpy as np
 
 from scregnet._anndata.access import check_names
 from scregnet._anndata.slots import regulators
+from scregnet._validate import shortened
 from scregnet.get._names import shown_names
 from scregnet.get._select import first_of_each_source, select_links
 from scregnet.get._stored import Links, StoredNetwork
@@ -63,7 +64,7 @@ def choose_links(
         given["top_n"] = _FIRST
     links, n_found = select_links(adata, key, gene_symbols=gene_symbols, **given)
     if len(links) == 0:
-        passed = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        passed = ", ".join(f"{name}={shortened(value)}" for name, value in given.items())
         msg = (
             f"no link of adata.uns[{key!r}] passes {passed}; loosen the filters or name more genes."
         )

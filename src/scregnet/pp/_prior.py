@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scregnet._anndata.access import flags, resolve, write
+from scregnet._anndata.taken import check_free
 from scregnet._docs import doc
 from scregnet._genes.network import read_network
 from scregnet._genes.signs import signs_to_uns
@@ -64,7 +65,8 @@ def prior(
     Raises
     ------
     ValueError
-        If no edge matches (the message names the likely cause) or the network is malformed.
+        If no edge matches (the message names the likely cause), the network is malformed, or
+        ``key_added`` names what is no prior.
     KeyError, FileNotFoundError
         If a key of ``adata.varp``, a column of ``adata.var`` or a file does not exist.
     TypeError
@@ -81,6 +83,12 @@ def prior(
     """
     source = resolve(adata, mod)
     key = "prior" if key_added is None else key_added
+    slots = [] if _is_report(source.uns.get(key)) else ["uns", "varp"]
+    if isinstance(prior, str) and prior == key and "varp" in slots:
+        # The user's own matrix, which the prior is read from.
+        slots.remove("varp")
+    names = [(slot, key) for slot in slots]
+    check_free(source, "key_added", key, names, "a prior of sr.pp.prior")
     check_choice("complexes", complexes, ("drop", "expand"))
     network = read_network(
         prior, source, gene_symbols=gene_symbols, expand_complexes=complexes == "expand"
@@ -105,6 +113,11 @@ def prior(
         uns={key: report},
     )
     return data if copy else None
+
+
+def _is_report(entry: object) -> bool:
+    """Return whether an entry of ``uns`` is what this function wrote of a prior."""
+    return isinstance(entry, Mapping) and {"varp_key", "tfs_added"} <= set(entry)
 
 
 def _candidates(adata: AnnData, key: str) -> np.ndarray:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from scregnet._anndata.access import check_names, resolve, write
-from scregnet._anndata.uns import check_key
+from scregnet._anndata.taken import check_free
 from scregnet._docs import doc
-from scregnet._genes.split import KEY, MAX_PAIRS, PARTS, SplitOptions, pairs_of_prior
+from scregnet._genes.split import (
+    KEY,
+    MAX_PAIRS,
+    PARTS,
+    SplitOptions,
+    is_split,
+    pairs_of_prior,
+)
 from scregnet._logging import logger
 from scregnet._validate import check_random_state
 
@@ -82,7 +89,7 @@ def split(
     ------
     ValueError
         Nothing of the prior matches, too few TFs have edges, a part would have one kind of label
-        only, or an argument is out of range.
+        only, an argument is out of range, or ``key_added`` names what is no split.
     KeyError
         ``prior`` is ``None`` or a key, and ``adata.varp`` does not have it.
 
@@ -97,7 +104,8 @@ def split(
     data = resolve(adata, mod)
     check_names(data)
     key = KEY if key_added is None else key_added
-    check_key(key)
+    own = is_split(data.uns.get(key)) if isinstance(key, str) else False
+    check_free(data, "key_added", key, [] if own else [("uns", key)], "a split of sr.pp.split")
     options = SplitOptions(
         kind=kind,
         negatives=negatives,

@@ -10,7 +10,7 @@ import numpy as np
 from scregnet._anndata.access import check_names, resolve, write
 from scregnet._anndata.features import log_normalised
 from scregnet._anndata.slots import key_of_group
-from scregnet._anndata.uns import check_key
+from scregnet._anndata.taken import check_free
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._validate import check_choice, check_integer
@@ -19,7 +19,13 @@ from scregnet.get._select import ORDERS
 from scregnet.get._stored import StoredNetwork
 from scregnet.tl._activity.overlap import warn_of_overlap
 from scregnet.tl._activity.regulons import NewLinks, n_targets, regulons
-from scregnet.tl._activity.scores import METHODS, SET_METHODS, UNSIGNED_METHODS, scores
+from scregnet.tl._activity.scores import (
+    METHODS,
+    PADJ_METHODS,
+    SET_METHODS,
+    UNSIGNED_METHODS,
+    scores,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +104,7 @@ def tf_activity(
     ------
     KeyError, ValueError
         There is no such network, group, gene or layer, the genes have other names than at the fit,
-        an argument is wrong, or no TF has ``tmin`` targets.
+        an argument is wrong, a slot to write holds something else, or no TF has ``tmin`` targets.
 
     Examples
     --------
@@ -115,7 +121,8 @@ def tf_activity(
     check_integer("tmin", tmin, minimum=1)
     check_choice("by", by, ORDERS)
     member = key_of_group(data, key, group)
-    slot = _slot(data, f"{member}_{method}" if key_added is None else key_added)
+    slot = _slot(data, f"{member}_{method}" if key_added is None else key_added, method)
+    earlier = data.uns.get(slot)
     given = {
         "threshold": threshold,
         "min_lift": min_lift,
@@ -147,8 +154,10 @@ def tf_activity(
     obsm = {slot: activity} | ({} if padj is None else {f"{slot}_padj": padj})
     result = adata.copy() if copy else adata
     written = resolve(result, mod)
-    # What another method wrote under the same name.
-    stale = [f"{slot}_padj"] if padj is None else []
+    stale = []
+    if padj is None and earlier is not None and earlier["params"]["method"] in PADJ_METHODS:
+        # What another method wrote under the same name.
+        stale = [f"{slot}_padj"]
     entry = {"params": params, "regulons": links}
     write(written, obsm=obsm, uns={slot: entry}, remove={"obsm": stale})
     _log(slot, links)
@@ -156,17 +165,21 @@ def tf_activity(
     return result if copy else None
 
 
-def _slot(adata: AnnData, key_added: str) -> str:
-    """Return the name of the slots; raise if ``uns`` has something else under it."""
-    check_key(key_added)
-    entry = adata.uns.get(key_added)
-    if entry is not None and not (isinstance(entry, Mapping) and "regulons" in entry):
-        msg = (
-            f"key_added={key_added!r}: adata.uns[{key_added!r}] is there and holds no activities; "
-            "choose another key_added."
-        )
-        raise ValueError(msg)
+def _slot(adata: AnnData, key_added: str, method: str) -> str:
+    """Return the name of the slots; raise if something else would be overwritten."""
+    entry = adata.uns.get(key_added) if isinstance(key_added, str) else None
+    own: set[tuple[str, str]] = set()
+    if isinstance(entry, Mapping) and "regulons" in entry:
+        own = _slots(key_added, str(entry["params"]["method"]))
+    slots = sorted(_slots(key_added, method) - own)
+    check_free(adata, "key_added", key_added, slots, "an activity of sr.tl.tf_activity")
     return key_added
+
+
+def _slots(key_added: str, method: str) -> set[tuple[str, str]]:
+    """Return the slots that activities of a method have."""
+    slots = {("uns", key_added), ("obsm", key_added)}
+    return slots | {("obsm", f"{key_added}_padj")} if method in PADJ_METHODS else slots
 
 
 def _check_known_only(others: Mapping[str, Any]) -> None:

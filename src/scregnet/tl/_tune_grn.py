@@ -13,12 +13,13 @@ import pandas as pd
 
 from scregnet._anndata.access import check_names, resolve, write
 from scregnet._anndata.evidence import layer_names
-from scregnet._anndata.uns import check_key
+from scregnet._anndata.taken import check_free
 from scregnet._docs import doc
 from scregnet._genes.split import labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import progress_bar
 from scregnet._validate import check_integer, check_interval, check_random_state
+from scregnet.get._tuned import is_search
 from scregnet.links import get_method
 from scregnet.links.search.spaces import read_space
 from scregnet.tl._fit.fit import threads
@@ -111,7 +112,8 @@ def tune_grn(
     ImportError
         Optuna is not installed.
     ValueError
-        ``space`` is no search space, ``storage`` holds another search, or what a fit raises.
+        ``space`` is no search space, ``storage`` holds another search, ``key_added`` names what is
+        no search, or what a fit raises.
     RuntimeError
         No trial was completed.
 
@@ -128,7 +130,8 @@ def tune_grn(
     data = resolve(adata, mod)
     check_names(data)
     key = "tune" if key_added is None else key_added
-    check_key(key)
+    own = is_search(data.uns.get(key)) if isinstance(key, str) else False
+    check_free(data, "key_added", key, [] if own else [("uns", key)], "a search of sr.tl.tune_grn")
     check_integer("n_trials", n_trials, minimum=1)
     if timeout is not None:
         check_interval("timeout", timeout, 0, np.inf, closed="neither")

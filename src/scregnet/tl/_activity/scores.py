@@ -18,6 +18,9 @@ UNSIGNED_METHODS = (*SET_METHODS, "zscore")
 """These get no repressed targets. ``zscore`` subtracts the mean of the cell from the weighted mean
 of the targets, which is wrong for negative weights."""
 
+PADJ_METHODS = tuple(method for method in METHODS if method != "aucell")
+"""These have p-values."""
+
 
 def scores(
     method: str, cells: sp.csr_matrix, obs_names: pd.Index, genes: pd.Index, links: pd.DataFrame
