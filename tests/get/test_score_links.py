@@ -1,3 +1,4 @@
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,3 +125,23 @@ def test_a_group_is_named_and_symbols_are_looked_up(adata, net):
     assert found["source"].tolist() == lower["source"].tolist()
     with pytest.raises(KeyError, match=r"1 genes of its column 'source' are not in adata.var"):
         sr.get.score_links(adata, [("nope", "tf001")], group=first, gene_symbols="symbol")
+
+
+@pytest.mark.parametrize("n_folds", [1, 2])
+def test_a_state_that_changed_is_refused_and_one_without_a_digest_is_read(
+    adata, net, n_folds, tmp_path
+):
+    sr.tl.fit_grn(adata, net, "degree", n_folds=n_folds, n_bootstrap=0)
+    pairs = net.head(5)[["source", "target"]]
+    expected = sr.get.score_links(adata, pairs)
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    again = ad.read_h5ad(tmp_path / "a.h5ad")
+    pd.testing.assert_frame_equal(sr.get.score_links(again, pairs), expected)
+    model = again.uns["grn"]["model"]
+    name = next(name for name, value in model["state"].items() if np.size(value) > 1)
+    model["state"][name] = np.array(model["state"][name])
+    model["state"][name].flat[0] += 1
+    with pytest.raises(ValueError, match="have changed since it was fitted"):
+        sr.get.score_links(again, pairs)
+    del model["digest"]
+    assert np.isfinite(sr.get.score_links(again, pairs)["probability"]).all()

@@ -144,6 +144,26 @@ def test_a_run_that_was_killed_goes_on(tmp_path, monkeypatch, caplog):
         assert adata.uns["square"]["params"]["share_known"] == 1
 
 
+@pytest.mark.parametrize("field", ["place", "digest", "sums"])
+def test_partial_sums_without_a_field_are_a_fresh_start(field, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(partial, "INTERVAL", 0)
+    monkeypatch.setattr(partial, "_SHARE", 0)
+    whole = embed(ad.AnnData(counts(2500)))
+    with sr.settings.override(cache_dir=tmp_path):
+        Square.calls, Square.fail_at = 0, 2
+        with pytest.raises(RuntimeError, match="power cut"):
+            embed(ad.AnnData(counts(2500)))
+        Square.calls, Square.fail_at = 0, None
+        (saved,) = (tmp_path / "embed").iterdir()
+        with np.load(saved) as file:
+            arrays = dict(file.items())
+        del arrays[field]
+        np.savez(saved, **arrays)
+        with caplog.at_level("WARNING", logger="scregnet"):
+            np.testing.assert_array_equal(embed(ad.AnnData(counts(2500))), whole)
+    assert "starting from the first cell" in caplog.text
+
+
 def test_resume_false_keeps_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(partial, "INTERVAL", 0)
     Square.fail_at = 5

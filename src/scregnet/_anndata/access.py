@@ -95,8 +95,8 @@ def unmasked(values: Any, where: str) -> Any:
     n = int(np.ma.count_masked(values))
     msg = (
         f"{where} is a masked array, {n:,} of its {values.size:,} values under the mask; they "
-        f"would be read as data. Replace it by {where}.filled(0), if masked means not seen, or leave out "
-        "their cells or genes."
+        f"would be read as data. Replace it by {where}.filled(0), if masked means not seen, or "
+        "leave out their cells or genes."
     )
     raise ValueError(msg)
 

@@ -148,7 +148,14 @@ class PartialSums:
             return None
         try:
             with self._path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                return dict(file.items())
+                saved = dict(file.items())
+            if missing := {"place", "digest"} - saved.keys():
+                msg = f"it lacks {sorted(missing)}"
+                raise ValueError(msg)
+            if saved["place"].shape != (3,) or saved["place"].dtype.kind not in "iu":
+                msg = "its place is not three integers"
+                raise ValueError(msg)
+            return saved
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             logger.warning("%s is damaged (%s); starting from the first cell", self._path, error)
             return None

@@ -17,6 +17,7 @@ from scregnet._validate import listed
 from scregnet.links import EnsembleLinks, Pairs, load_fitted
 from scregnet.links.calibration import read_calibrations
 from scregnet.links.folded import FoldedLinks
+from scregnet.links.forms.saved import check_digest
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -97,6 +98,12 @@ def score_links(
     known = (sources >= 0) & (targets >= 0)
     links = _links(entry, genes)
     scores, deviations = _scores(links, sources[known], targets[known])
+    if not np.isfinite(scores).all():
+        msg = (
+            f"the network {key!r} gives scores that are not finite: its saved arrays are damaged. "
+            "Fit the network again."
+        )
+        raise ValueError(msg)
     (calibration,) = read_calibrations(model["slope"], model["intercept"])
     frame["probability"] = _filled(known, calibration(scores))
     # Folds of a single model differ in their labels; that is no deviation between fits.
@@ -122,6 +129,9 @@ def _links(entry: Mapping[str, Any], genes: pd.Index) -> FittedLinks | EnsembleL
     model = entry["model"]
     method = str(model["method"])
     state = {str(name): np.asarray(value) for name, value in model["state"].items()}
+    # Fits of older versions have none.
+    if "digest" in model:
+        check_digest(state, str(model["digest"]))
     if int(model["n_folds"]) > 1:
         pairs, folds = _folds(entry["pairs"], genes)
         return FoldedLinks.from_state(method, state, pairs, folds, len(genes))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scregnet.links.calibration import PlattCalibration, read_calibrations
+from scregnet.links.forms.saved import read_floats
 from scregnet.links.registry import load_fitted
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ class EnsembleLinks:
     @classmethod
     def from_state(cls, method: str, state: dict[str, np.ndarray]) -> EnsembleLinks:
         """Make an equal object from its :meth:`state`; ``method`` fitted its members."""
-        calibrations = read_calibrations(state["slopes"], state["intercepts"])
+        calibrations = read_calibrations(
+            read_floats(state, "slopes", (None,), np.float64),
+            read_floats(state, "intercepts", (None,), np.float64),
+        )
         return cls(read_members(method, state, len(calibrations)), tuple(calibrations))
 
 

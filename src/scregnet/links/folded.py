@@ -9,7 +9,7 @@ import numpy as np
 
 from scregnet.links.calibration import PlattCalibration, read_calibrations
 from scregnet.links.ensemble import SHARED, mean_logits, pool, read_members
-from scregnet.links.forms.saved import read_integers, refuse
+from scregnet.links.forms.saved import read_floats, read_integers, refuse
 from scregnet.links.pairs.codes import find_codes, pair_codes
 
 if TYPE_CHECKING:
@@ -113,7 +113,10 @@ class FoldedLinks:
         n_genes: int,
     ) -> FoldedLinks:
         """Make the links again from :meth:`state`, the labelled pairs and their folds."""
-        calibrations = read_calibrations(state["slopes"], state["intercepts"])
+        calibrations = read_calibrations(
+            read_floats(state, "slopes", (None,), np.float64),
+            read_floats(state, "intercepts", (None,), np.float64),
+        )
         n, n_repeats = len(calibrations), folds.shape[1]
         # A fold that no pair has is never looked for.
         highest = np.iinfo(np.int16).max

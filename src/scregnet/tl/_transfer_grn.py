@@ -17,6 +17,7 @@ from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._progress import stages
 from scregnet._validate import check_choice, check_random_state
+from scregnet.links.forms.saved import state_digest
 from scregnet.tl._fit.task import AUTO, FitOptions
 
 if TYPE_CHECKING:
@@ -275,6 +276,7 @@ def _results(found: Transferred, keys: Sequence[str], genes: pd.Index) -> dict[s
     pairs = pd.DataFrame({"source": [], "target": []}, dtype=object)
     parts = pd.Categorical([], categories=["train", "validation", "test"])
     calibration = found.model.calibration
+    state = found.model.links(found.columns).state()
     return {
         "weights": found.weights(keys),
         "metrics": found.metrics,
@@ -288,6 +290,7 @@ def _results(found: Transferred, keys: Sequence[str], genes: pd.Index) -> dict[s
             "genes": genes.to_numpy(str).astype(object),
             "slope": calibration.slope,
             "intercept": calibration.intercept,
-            "state": found.model.links(found.columns).state(),
+            "state": state,
+            "digest": state_digest(state),
         },
     }

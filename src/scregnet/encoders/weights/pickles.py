@@ -78,6 +78,7 @@ def _scan(content: bytes) -> None:
     none of it.
     """
     n_containers, after_tuple = 0, False
+    argument: Any
     for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
         name = opcode.name
         found = None

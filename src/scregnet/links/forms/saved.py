@@ -6,6 +6,7 @@ indices, so an index out of range would read foreign memory.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -54,6 +55,25 @@ def read_integers(
 def read_bools(state: State, name: str, shape: Shape) -> np.ndarray:
     """Return an array of bools; see :func:`read_floats`."""
     return _read(state, name, shape, "b", "bools")
+
+
+def state_digest(state: State) -> str:
+    """Return a digest of names, types, shapes and values, in which accidents show."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(state):
+        array = np.asarray(state[name])
+        # The order of bytes is the machine's, and may be another in a file.
+        array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        digest.update(f"{name} {array.dtype.str} {np.shape(state[name])};".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def check_digest(state: State, digest: str) -> None:
+    """Raise ``ValueError`` unless a saved network is as it was when ``digest`` was taken."""
+    if state_digest(state) != digest:
+        msg = f"the arrays of the saved network have changed since it was fitted. {HINT}"
+        raise ValueError(msg)
 
 
 def check_ascending(name: str, array: np.ndarray, *, strictly: bool = False) -> None:

@@ -14,6 +14,7 @@ from scregnet._logging import logger
 from scregnet._progress import stage
 from scregnet._threads import one_thread_each
 from scregnet.links import method_class, null_models
+from scregnet.links.forms.saved import state_digest
 from scregnet.tl._fit.network import Calibrated, Network, all_links
 from scregnet.tl._fit.task import AUTO
 from scregnet.tl._fit.verdict import LAYER, METRIC_COLUMNS, Verdict, judge, metric_rows
@@ -134,6 +135,8 @@ class Fit:
     def to_uns(self, genes: pd.Index) -> dict[str, Any]:
         """Return what ``uns`` keeps of the fit, apart from its parameters."""
         links, calibration = self._delivered(self.method)
+        # The method's own links, which unlike those of a layer alone can be kept.
+        state = cast("FittedLinks", links).state()
         return {
             "metrics": self.metrics(),
             "history": _history([member.history for member in self.members]),
@@ -146,8 +149,8 @@ class Fit:
                 "genes": genes.to_numpy(str).astype(object),
                 "slope": calibration.slope,
                 "intercept": calibration.intercept,
-                # The method's own links, which unlike those of a layer alone can be kept.
-                "state": cast("FittedLinks", links).state(),
+                "state": state,
+                "digest": state_digest(state),
             },
         }
 
