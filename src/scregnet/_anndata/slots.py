@@ -94,7 +94,9 @@ def _moved(adata: AnnData, key: str, names: pd.Index) -> tuple[int, int]:
     sources, targets = (names.get_indexer(some[end].astype(str)) for end in ("source", "target"))
     here = (sources >= 0) & (targets >= 0)
     sources, targets = sources[here], targets[here]
-    if links.nnz > 0 and len(sources) and not np.diff(links.indptr)[sources].any():
+    if len(sources) == 0:
+        return 0, 0
+    if links.nnz > 0 and not np.diff(links.indptr)[sources].any():
         return len(sources), len(sources)
     stored = np.asarray(links[sources, targets]).ravel()
     written = stored > 0
