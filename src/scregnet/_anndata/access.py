@@ -48,6 +48,18 @@ def check_names(adata: AnnData) -> None:
         raise ValueError(msg)
 
 
+def check_writable(adata: AnnData, *, copy: bool) -> None:
+    """Raise if results cannot be written into ``adata``, or into a copy of it, afterwards."""
+    if adata.isbacked and (adata.is_view or copy):
+        what = "is a view of a file" if adata.is_view else "is in a file, and copy=True copies it"
+        msg = (
+            f"adata {what} ({str(adata.filename)!r}), which anndata does not copy: nothing could "
+            "be written. Call adata.to_memory(), or adata.copy(filename=...), and take what it "
+            "returns."
+        )
+        raise ValueError(msg)
+
+
 def flags(adata: AnnData, key: str, hint: str) -> np.ndarray:
     """Return a true/false column of ``adata.var``; ``hint`` says how to get one."""
     if key not in adata.var:
@@ -94,8 +106,8 @@ def unmasked(values: Any, where: str) -> Any:
     n = int(np.ma.count_masked(values))
     msg = (
         f"{where} is a masked array, {n:,} of its {values.size:,} values under the mask; they "
-        f"would be read as data. Replace it by {where}.filled(0), if masked means not seen, or leave out "
-        "their cells or genes."
+        f"would be read as data. Replace it by {where}.filled(0), if masked means not seen, or "
+        "leave out their cells or genes."
     )
     raise ValueError(msg)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scregnet._anndata.access import check_names, flags, is_counts, resolve, write
+from scregnet._anndata.access import check_names, check_writable, flags, is_counts, resolve, write
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._validate import check_integer, check_interval, listed
@@ -86,6 +86,7 @@ def select_genes(
     """
     source = resolve(adata, mod)
     check_names(source)
+    check_writable(source, copy=copy)
     key = "selected" if key_added is None else key_added
     _check_arguments(n_top, alpha, p_values, pseudotime)
     if subset and (source is not adata or source.isbacked):
