@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from scregnet._anndata.rows import BackedCscRows, CscRows, DaskRows
 from scregnet._anndata.uns import check_key, to_uns
-from scregnet._validate import listed
+from scregnet._validate import check_unmasked, listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -100,16 +100,9 @@ def matrix(adata: AnnData, layer: str | None) -> Any:
 
 
 def unmasked(values: Any, where: str) -> Any:
-    """Return values as they are; raise for a masked array, whose mask nothing here would see."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return values
-    n = int(np.ma.count_masked(values))
-    msg = (
-        f"{where} is a masked array, {n:,} of its {values.size:,} values under the mask; they "
-        f"would be read as data. Replace it by {where}.filled(0), if masked means not seen, or "
-        "leave out their cells or genes."
-    )
-    raise ValueError(msg)
+    """Return values as they are; raise for an array that hides some under a mask."""
+    check_unmasked(where, values)
+    return np.asarray(values) if isinstance(values, np.ma.MaskedArray) else values
 
 
 def blocks(
