@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from scregnet._anndata.rows import BackedCscRows, CscRows, DaskRows
 from scregnet._anndata.uns import check_key, to_uns
-from scregnet._validate import check_unmasked, listed
+from scregnet._validate import check_name, check_unmasked, listed, shortened
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -86,6 +86,7 @@ def flags(adata: AnnData, key: str, hint: str) -> np.ndarray:
 
 def matrix(adata: AnnData, layer: str | None) -> Any:
     """Return ``adata.layers[layer]`` or ``adata.X`` as it is: dense, sparse or backed."""
+    check_name("layer", layer)
     # Newer anndata lists X among the layers, under None.
     named = [name for name in adata.layers if name is not None]
     if layer is None:
@@ -94,7 +95,7 @@ def matrix(adata: AnnData, layer: str | None) -> Any:
             raise ValueError(msg)
         return unmasked(adata.X, "adata.X")
     if layer not in named:
-        msg = f"layer={layer!r} is not in adata.layers; it has {listed(named)}."
+        msg = f"layer={shortened(layer)} is not in adata.layers; it has {listed(named)}."
         raise KeyError(msg)
     return unmasked(adata.layers[layer], f"adata.layers[{layer!r}]")
 
