@@ -38,7 +38,7 @@ key_added
     Name of the slots that are written; ``None`` takes the name given below."""
 _copy = """\
 copy
-    Return a changed copy instead of writing to ``adata``."""
+    Return a changed copy instead of writing to ``adata``; not for a backed file."""
 _random_state = """\
 random_state
     Seed, an integer from 0 to 4294967295. The same seed, data and machine give the same result;

@@ -13,7 +13,7 @@ import numpy as np
 
 def listed(names: Iterable[object], limit: int = 10) -> str:
     """Return names as a short quoted enumeration for a message."""
-    shown = [repr(str(name)) for name in names]
+    shown = [shortened(str(name)) for name in names]
     if not shown:
         return "none"
     rest = len(shown) - limit
@@ -64,19 +64,27 @@ def own_arguments(function: Any) -> list[str]:
     ]
 
 
+def check_name(argument: str, value: object) -> None:
+    """Raise ``TypeError`` unless ``value`` is the name of a column, layer or slot, or ``None``."""
+    if value is not None and not isinstance(value, str):
+        msg = f"{argument} must be a name or None, got {shortened(value)}."
+        raise TypeError(msg)
+
+
 def check_choice(argument: str, value: object, choices: Collection[str]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
     if isinstance(value, str) and value in choices:
         return
     hint = did_you_mean(value, choices)
-    msg = f"{argument}={value!r} is not known; valid values: {listed(choices, limit=30)}.{hint}"
+    valid = listed(choices, limit=30)
+    msg = f"{argument}={shortened(value)} is not known; valid values: {valid}.{hint}"
     raise ValueError(msg)
 
 
 def check_integer(argument: str, value: object, *, minimum: int) -> None:
     """Raise unless ``value`` is an integer of at least ``minimum``."""
     if not isinstance(value, Integral) or isinstance(value, bool):
-        msg = f"{argument} must be an integer, got {value!r}."
+        msg = f"{argument} must be an integer, got {shortened(value)}."
         raise TypeError(msg)
     if value < minimum:
         msg = f"{argument} must be at least {minimum}, got {value!r}."
@@ -118,7 +126,7 @@ def check_interval(
     ``closed`` says which ends belong to it: ``"both"``, ``"left"``, ``"right"`` or ``"neither"``.
     """
     if not isinstance(value, (int, float, np.number)) or isinstance(value, bool):
-        msg = f"{argument} must be a number, got {value!r}."
+        msg = f"{argument} must be a number, got {shortened(value)}."
         raise TypeError(msg)
     above = value >= low if closed in ("both", "left") else value > low
     below = value <= high if closed in ("both", "right") else value < high

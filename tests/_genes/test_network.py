@@ -417,3 +417,30 @@ def test_gaps_in_a_wide_frame_say_what_to_do(adata):
 @pytest.mark.parametrize("index", [["source"], ["target"], ["source", "target"]])
 def test_edges_whose_names_are_in_the_index(adata, index):
     assert _edges(read_network(_frame().set_index(index), adata)) == POSITIONS
+
+
+def _base_network():
+    """Return a network as CellOracle gives it: targets × TFs."""
+    return pd.DataFrame(
+        [["peak1", "HBB", 1, 0], ["peak2", "HBB", 0, 1], ["peak3", "KLF1", 1, 0]],
+        columns=["peak_id", "gene_short_name", "GATA1", "SPI1"],
+    )
+
+
+def test_base_networks_of_celloracle_say_how_to_turn_them(adata):
+    base = _base_network()
+    with pytest.raises(ValueError, match=r"CellOracle's base networks have: targets × TFs.*\.T"):
+        read_network(base, adata)
+    turned = base.drop(columns="peak_id").groupby("gene_short_name").max().T
+    names = pd.DataFrame({"source": ["GATA1", "GATA1", "SPI1"], "target": ["HBB", "KLF1", "HBB"]})
+    assert _edges(read_network(turned, adata)) == _edges(read_network(names, adata))
+
+
+def test_a_wide_frame_of_targets_by_regulators_is_warned_of(adata, caplog):
+    wide = pd.DataFrame(
+        1.0, index=["SPI1", "KLF1", "GATA1", "HBB", "NAN"], columns=["KLF1", "SPI1"]
+    )
+    read_network(wide.T, adata)
+    assert "targets × regulators" not in caplog.text
+    read_network(wide, adata)
+    assert "2 of its 2 columns are rows too, and 2 of its 5 rows are columns" in caplog.text

@@ -167,7 +167,7 @@ def test_survives_writing(tmp_path, form: str) -> None:
         ({"depth": float("nan")}, ValueError, "depth must lie in"),
         ({"mean_regulators": 0.5}, ValueError, "mean_regulators must lie in"),
         ({"dropout_percentile": 101}, ValueError, "dropout_percentile must lie in"),
-        ({"random_state": -1}, ValueError, "random_state must be at least 0"),
+        ({"random_state": -1}, ValueError, "random_state must be an integer from 0"),
     ],
 )
 def test_wrong_parameters(arguments: dict, error: type[Exception], message: str) -> None:

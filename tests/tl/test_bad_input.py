@@ -206,7 +206,7 @@ def test_arguments(adata, net, arguments, error, message):
             lambda s: s.assign(split=s["split"].astype(str).replace("test", "held")),
             "found 'held', 'train', 'validation'",
         ),
-        (lambda s: s.assign(label=2), "must hold 0 and 1, found '2'"),
+        (lambda s: s.assign(label=2), "must hold 0 and 1, but 790 of 790 rows hold '2'"),
         (
             lambda s: s.assign(target=s["target"].astype(str).replace("G0001", "nope")),
             "not in adata.var_names: 'nope'",

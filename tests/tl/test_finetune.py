@@ -295,7 +295,7 @@ def fails(adata, error, message, folder, **arguments):
         ({"layer": "counts"}, KeyError, "layer='counts' is not in adata.layers"),
         ({"gene_ids": "symbol"}, KeyError, "gene_ids='symbol' is not a column"),
         ({"key_added": "a/b"}, ValueError, "key 'a/b' cannot be stored"),
-        ({"random_state": -1}, ValueError, "random_state must be at least 0"),
+        ({"random_state": -1}, ValueError, "random_state must be an integer from 0"),
     ],
 )
 def test_arguments(adata, tmp_path, arguments, error, message):

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from scregnet._anndata.rows import BackedCscRows, CscRows, DaskRows
 from scregnet._anndata.uns import check_key, to_uns
-from scregnet._validate import listed
+from scregnet._validate import check_name, check_unmasked, listed, shortened
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -49,6 +49,18 @@ def check_names(adata: AnnData) -> None:
         raise ValueError(msg)
 
 
+def check_writable(adata: AnnData, *, copy: bool) -> None:
+    """Raise if results cannot be written into ``adata``, or into a copy of it, afterwards."""
+    if adata.isbacked and (adata.is_view or copy):
+        what = "is a view of a file" if adata.is_view else "is in a file, and copy=True copies it"
+        msg = (
+            f"adata {what} ({str(adata.filename)!r}), which anndata does not copy: nothing could "
+            "be written. Call adata.to_memory(), or adata.copy(filename=...), and take what it "
+            "returns."
+        )
+        raise ValueError(msg)
+
+
 def flags(adata: AnnData, key: str, hint: str) -> np.ndarray:
     """Return a true/false column of ``adata.var``; ``hint`` says how to get one."""
     if key not in adata.var:
@@ -75,6 +87,7 @@ def flags(adata: AnnData, key: str, hint: str) -> np.ndarray:
 
 def matrix(adata: AnnData, layer: str | None) -> Any:
     """Return ``adata.layers[layer]`` or ``adata.X`` as it is: dense, sparse or backed."""
+    check_name("layer", layer)
     # Newer anndata lists X among the layers, under None.
     named = [name for name in adata.layers if name is not None]
     if layer is None:
@@ -83,22 +96,15 @@ def matrix(adata: AnnData, layer: str | None) -> Any:
             raise ValueError(msg)
         return unmasked(adata.X, "adata.X")
     if layer not in named:
-        msg = f"layer={layer!r} is not in adata.layers; it has {listed(named)}."
+        msg = f"layer={shortened(layer)} is not in adata.layers; it has {listed(named)}."
         raise KeyError(msg)
     return unmasked(adata.layers[layer], f"adata.layers[{layer!r}]")
 
 
 def unmasked(values: Any, where: str) -> Any:
-    """Return values as they are; raise for a masked array, whose mask nothing here would see."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return values
-    n = int(np.ma.count_masked(values))
-    msg = (
-        f"{where} is a masked array, {n:,} of its {values.size:,} values under the mask; they "
-        f"would be read as data. Replace it by {where}.filled(0), if masked means not seen, or "
-        "leave out their cells or genes."
-    )
-    raise ValueError(msg)
+    """Return values as they are; raise for an array that hides some under a mask."""
+    check_unmasked(where, values)
+    return np.asarray(values) if isinstance(values, np.ma.MaskedArray) else values
 
 
 def blocks(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scregnet._anndata.slots import is_fitted, is_grouped
 from scregnet._logging import logger
-from scregnet._validate import check_integer, listed
+from scregnet._validate import check_integer, check_name, listed, shortened
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -128,9 +128,11 @@ def _sizes(small: dict[str, int]) -> str:
 
 def groups_of(adata: AnnData, groupby: str) -> tuple[list[str], np.ndarray]:
     """Return the categories that have cells, and the code of every cell (``-1``: none)."""
+    check_name("groupby", groupby)
     if groupby not in adata.obs:
         msg = (
-            f"groupby={groupby!r} is not a column of adata.obs; it has {listed(adata.obs.columns)}."
+            f"groupby={shortened(groupby)} is not a column of adata.obs; it has "
+            f"{listed(adata.obs.columns)}."
         )
         raise KeyError(msg)
     column = pd.Categorical(adata.obs[groupby]).remove_unused_categories()

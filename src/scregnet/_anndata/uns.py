@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scregnet._validate import shortened
+
 
 def to_uns(value: Any) -> Any:
     """Return ``value`` in a form that survives h5ad and zarr, or raise ``TypeError``.
@@ -47,7 +49,7 @@ def check_key(name: object) -> None:
     """Raise ``ValueError`` unless ``name`` can name a slot in h5ad and zarr alike."""
     if not isinstance(name, str) or set(name) & {"/", "\0"} or name in ("", ".", ".."):
         msg = (
-            f"key {name!r} cannot be stored: AnnData files need a text key without '/'. "
+            f"key {shortened(name)} cannot be stored: AnnData files need a text key without '/'. "
             "Choose another key_added or group name."
         )
         raise ValueError(msg)

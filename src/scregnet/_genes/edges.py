@@ -60,6 +60,10 @@ def _is_header(names: list[str]) -> bool:
     return all(_column(header, role) is not None for role in ("source", "target"))
 
 
+_CELLORACLE = "gene_short_name"
+"""CellOracle's column of targets."""
+
+
 def _frame_edges(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Edges of a long or a wide frame, and which of the two it is."""
     frame = _with_index(frame)
@@ -72,6 +76,13 @@ def _frame_edges(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     named = all(pd.api.types.infer_dtype(axis) == "string" for axis in axes)
     if named and all(pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes):
         return _wide_edges(frame), "wide frame"
+    if _CELLORACLE in frame:
+        msg = (
+            f"prior has a column {_CELLORACLE!r} and TFs in its columns, as CellOracle's base "
+            "networks have: targets × TFs. Pass prior.drop(columns='peak_id')"
+            f".groupby({_CELLORACLE!r}).max().T, which has regulators in rows."
+        )
+        raise ValueError(msg)
     msg = (
         f"prior has columns {listed(frame.columns)}, but needs 'source' and 'target' (and, "
         "optional, 'weight'), or gene names on both axes with regulators in rows. "
@@ -130,11 +141,26 @@ def _wide_edges(frame: pd.DataFrame) -> pd.DataFrame:
             "they mean no edge, pass prior.fillna(0)."
         )
         raise ValueError(msg)
+    _warn_if_turned(frame)
     rows, cols = np.nonzero(values)
     sources, targets = (np.asarray(axis, dtype=object) for axis in (frame.index, frame.columns))
     return pd.DataFrame(
         {"source": sources[rows], "target": targets[cols], "weight": values[rows, cols]}
     )
+
+
+def _warn_if_turned(frame: pd.DataFrame) -> None:
+    """Warn if the columns seem to be the regulators: they are targets too, and not conversely."""
+    also_rows = int(frame.columns.isin(frame.index).sum())
+    also_columns = int(frame.index.isin(frame.columns).sum())
+    n_rows, n_columns = frame.shape
+    if n_columns < n_rows and 2 * also_rows > n_columns and 2 * also_columns < n_rows:
+        logger.warning(
+            "prior: a wide frame has regulators in rows, but this one seems to be targets × "
+            "regulators: %d of its %d columns are rows too, and %d of its %d rows are columns. If "
+            "so, pass prior.T.",
+            *(also_rows, n_columns, also_columns, n_rows),
+        )
 
 
 def _graph_edges(graph: Any) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from scregnet._logging import logger
 from scregnet._text import read_text
-from scregnet._validate import listed
+from scregnet._validate import listed, shortened
 
 # The separator that a suffix stands for; a txt file may have any.
 SUFFIXES = {".csv": ",", ".tsv": "\t", ".txt": None}
@@ -50,14 +50,15 @@ def path_of(prior: str | PathLike[str], keys: Collection[str]) -> Path | None:
             raise ValueError(msg)
         if not is_file and not readable:
             msg = (
-                f"prior={prior!r} is not in adata.varp; it has {listed(keys)}. "
+                f"prior={shortened(prior)} is not in adata.varp; it has {listed(keys)}. "
                 "Call sr.pp.prior(adata, network) first. It is not a file either: "
                 f"{str(path.absolute())[:200]!r} does not exist."
             )
             raise KeyError(msg)
     if not is_file:
         msg = (
-            f"prior={str(prior)!r} is not a file: {str(path.absolute())!r} does not exist. "
+            f"prior={shortened(str(prior))} is not a file: "
+            f"{str(path.absolute())[:200]!r} does not exist. "
             f"It is not a key of adata.varp either, which has {listed(keys)}."
         )
         raise FileNotFoundError(msg)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._logging import logger
+from scregnet._validate import check_name, shortened
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -37,10 +38,11 @@ def gene_ids(adata: AnnData, gene_symbols: str | None) -> pd.Index:
     """
     if gene_symbols is None:
         return adata.var_names
+    check_name("gene_symbols", gene_symbols)
     if gene_symbols not in adata.var:
         text = [str(column) for column in adata.var if _is_text(adata.var[column])]
         msg = (
-            f"gene_symbols={gene_symbols!r} is not a column of adata.var; "
+            f"gene_symbols={shortened(gene_symbols)} is not a column of adata.var; "
             f"its text columns: {', '.join(text) or 'none'}."
         )
         raise KeyError(msg)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from scregnet._anndata.access import write
+from scregnet._anndata.access import check_writable, write
 from scregnet._anndata.features import embedding_features
 from scregnet._anndata.slots import check_genes, fitted, keys_by_group, network
 from scregnet._anndata.uns import to_uns
@@ -34,6 +34,7 @@ def check_network(
     known: np.ndarray,
 ) -> None:
     """Raise unless ``key`` names a network that was fitted as the study refits it."""
+    check_writable(data, copy=False)
     one = None in keys_by_group(data, key)
     entry = fitted(data, key) if one else {}
     params = entry.get("params", {})

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scregnet._anndata.access import check_names, flags, resolve
+from scregnet._anndata.access import check_names, check_writable, flags, resolve
 from scregnet._anndata.features import log_normalised, moments, standardised
 from scregnet._docs import doc
 from scregnet._validate import listed
@@ -73,6 +73,7 @@ def association(
     """
     data = resolve(adata, mod)
     check_names(data)
+    check_writable(data, copy=copy)
     where = _positions(data, tfs)
     cells, _ = log_normalised(data, layer)
     mean, scale, _ = moments(cells)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import scipy.sparse as sp
 
-from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._anndata.evidence import is_layer
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
@@ -115,6 +115,7 @@ def evidence(
     check_random_state(random_state)
     source = resolve(adata, mod)
     check_names(source)
+    check_writable(source, copy=copy)
     _check_slots(source, key)
     check_integer("n_components", n_components, minimum=1)
     given = read_experiments(net, context)

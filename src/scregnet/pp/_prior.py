@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scregnet._anndata.access import flags, resolve, write
+from scregnet._anndata.access import check_writable, flags, resolve, write
 from scregnet._anndata.taken import check_free
+from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.network import read_network
 from scregnet._genes.signs import signs_to_uns
@@ -82,7 +83,9 @@ def prior(
     [True, True, False]
     """
     source = resolve(adata, mod)
+    check_writable(source, copy=copy)
     key = "prior" if key_added is None else key_added
+    check_key(key)
     slots = [] if _is_report(source.uns.get(key)) else ["uns", "varp"]
     if isinstance(prior, str) and prior == key and "varp" in slots:
         # The user's own matrix, which the prior is read from.

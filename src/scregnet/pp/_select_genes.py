@@ -9,6 +9,7 @@ import pandas as pd
 
 from scregnet._anndata.access import (
     check_names,
+    check_writable,
     flags,
     is_counts,
     resolve,
@@ -93,6 +94,7 @@ def select_genes(
     """
     source = resolve(adata, mod)
     check_names(source)
+    check_writable(source, copy=copy)
     key = "selected" if key_added is None else key_added
     _check_arguments(n_top, alpha, p_values, pseudotime)
     if subset and (source is not adata or source.isbacked):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._anndata.taken import check_free
 from scregnet._docs import doc
 from scregnet._genes.split import (
@@ -103,6 +103,7 @@ def split(
     check_random_state(random_state)
     data = resolve(adata, mod)
     check_names(data)
+    check_writable(data, copy=copy)
     key = KEY if key_added is None else key_added
     own = is_split(data.uns.get(key)) if isinstance(key, str) else False
     check_free(data, "key_added", key, [] if own else [("uns", key)], "a split of sr.pp.split")

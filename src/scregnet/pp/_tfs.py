@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._docs import doc
 from scregnet._genes.names import (
     ensembl_organism,
@@ -89,6 +89,7 @@ def tfs(
     """
     source = resolve(adata, mod)
     check_names(source)
+    check_writable(source, copy=copy)
     key = "is_tf" if key_added is None else key_added
     genes = gene_ids(source, gene_symbols)
     if organism is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._anndata.features import is_embedding
 from scregnet._anndata.groups import group_keys, large_groups
 from scregnet._anndata.uns import check_key
@@ -112,6 +112,7 @@ def embed(
     check_choice("precision", precision, ("auto", "float32", "bfloat16", "float16"))
     source = resolve(adata, mod)
     check_names(source)
+    check_writable(source, copy=copy)
     _check_free(source, key)
     genes, ids = genes_of(source, gene_ids, orthologues)
     groups: list[str] = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._logging import logger
@@ -124,6 +124,7 @@ def finetune(
     _check_schedule(schedule, gradient_accumulation_steps, checkpoint_steps, random_state)
     source = resolve(adata, mod)
     check_names(source)
+    check_writable(source, copy=copy)
 
     # They load torch.
     from scregnet._device import plain_torch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._anndata.evidence import check_no_layer
 from scregnet._anndata.groups import SLOTS, CellGroup, cell_groups, check_network_key
 from scregnet._anndata.uns import check_key
@@ -177,6 +177,7 @@ def fit_grn(
     check_random_state(random_state)
     data = resolve(adata, mod)
     check_names(data)
+    check_writable(data, copy=copy)
     key = "grn" if key_added is None else key_added
     check_key(key)
     check_no_layer(data, key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from scregnet._logging import logger
-from scregnet._validate import listed
+from scregnet._validate import check_name, listed, shortened
 from scregnet.encoders.gene_ids import to_human
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def genes_of(
     With ``orthologues`` they are human ids. A gene without an id, or without an orthologue, has
     empty text. Raise ``KeyError`` if ``gene_ids`` is no column.
     """
+    check_name("gene_ids", gene_ids)
     if gene_ids is None:
         genes = adata.var_names.to_numpy(dtype=object).astype(str)
     elif gene_ids in adata.var:
@@ -33,7 +34,7 @@ def genes_of(
         genes = column.astype(object).where(column.notna(), "").to_numpy(dtype=object).astype(str)
     else:
         msg = (
-            f"gene_ids={gene_ids!r} is not a column of adata.var; it has "
+            f"gene_ids={shortened(gene_ids)} is not a column of adata.var; it has "
             f"{listed(adata.var.columns)}."
         )
         raise KeyError(msg)

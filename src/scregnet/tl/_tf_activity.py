@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._anndata.features import log_normalised
 from scregnet._anndata.slots import key_of_group
 from scregnet._anndata.taken import check_free
@@ -117,6 +117,7 @@ def tf_activity(
     """
     data = resolve(adata, mod)
     check_names(data)
+    check_writable(data, copy=copy)
     check_choice("method", method, METHODS)
     check_integer("tmin", tmin, minimum=1)
     check_choice("by", by, ORDERS)

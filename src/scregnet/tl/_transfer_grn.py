@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from scregnet._anndata.access import check_names, flags, resolve, write
+from scregnet._anndata.access import check_names, check_writable, flags, resolve, write
 from scregnet._anndata.evidence import check_no_layer, layer_names
 from scregnet._anndata.groups import SLOTS, check_network_key
 from scregnet._anndata.uns import check_key
@@ -116,6 +116,7 @@ def transfer_grn(
     check_random_state(random_state)
     data = resolve(adata, mod)
     check_names(data)
+    check_writable(data, copy=copy)
     key = "grn" if key_added is None else key_added
     check_key(key)
     check_no_layer(data, key)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scregnet._anndata.access import check_names, resolve, write
+from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._anndata.evidence import layer_names
 from scregnet._anndata.taken import check_free
 from scregnet._docs import doc
@@ -129,6 +129,7 @@ def tune_grn(
 
     data = resolve(adata, mod)
     check_names(data)
+    check_writable(data, copy=copy)
     key = "tune" if key_added is None else key_added
     own = is_search(data.uns.get(key)) if isinstance(key, str) else False
     check_free(data, "key_added", key, [] if own else [("uns", key)], "a search of sr.tl.tune_grn")
