@@ -183,7 +183,13 @@ class RunFolder:
             RunRecord(**record["progress"])
             if not {"params", "digest", "last", "best"} <= record.keys():
                 raise KeyError(*sorted({"params", "digest", "last", "best"} - record.keys()))
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        except (
+            json.JSONDecodeError,
+            UnicodeDecodeError,
+            RecursionError,
+            KeyError,
+            TypeError,
+        ) as error:
             msg = (
                 f"{path} is not the record of a run ({error}); name another folder, or delete this "
                 "one."
