@@ -272,3 +272,34 @@ def test_the_bar_counts_every_cell(tmp_path, at_once, capsys):
     shown = capsys.readouterr().err
     assert f"{N_CELLS}/{N_CELLS}" in shown
     assert "cell/s" in shown
+
+
+class Narrow(Tabled):
+    """Has memory for some cells only."""
+
+    def __init__(self, most):
+        super().__init__()
+        self.most, self.tried = most, []
+
+    def encode(self, batch):
+        self.tried.append(len(batch.cells))
+        if len(batch.cells) > self.most:
+            msg = "CUDA out of memory. Tried to allocate 2.00 GiB."
+            raise torch.OutOfMemoryError(msg)
+        return super().encode(batch)
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_a_batch_that_does_not_fit_is_halved(log, most):
+    whole, narrow = embed(Tabled(), cells(), batch_size=10), Narrow(most)
+    halved = embed(narrow, cells(), batch_size=10)
+    np.testing.assert_allclose(vectors(halved), vectors(whole), rtol=1e-6, atol=1e-7)
+    assert [group.n_cells for group in halved.groups] == [group.n_cells for group in whole.groups]
+    assert narrow.encoded == N_CELLS - 3, "every cell that has tokens, once"
+    # Learned at the first batch.
+    assert sum(n > most for n in narrow.tried) == log.text.count("too little memory for") > 0
+
+
+def test_a_cell_that_does_not_fit_is_an_error():
+    with pytest.raises(MemoryError, match="A single cell of .* does not fit .*device='cpu'"):
+        embed(Narrow(0), cells())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 import warnings
 
 import anndata as ad
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import scregnet as sr
@@ -147,6 +151,51 @@ def test_a_run_killed_while_it_writes_goes_on(trained, tmp_path, monkeypatch):
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == (
         whole / "model.safetensors"
     ).read_bytes()
+
+
+def test_a_run_killed_before_its_first_record_goes_on(trained, tmp_path):
+    model, adata, whole = trained
+    (tmp_path / "finetune.json.part").write_text('{"params": {')
+    train(adata.copy(), model, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == FILES[model] | {"finetune.json"}
+    assert (tmp_path / "model.safetensors").read_bytes() == (
+        whole / "model.safetensors"
+    ).read_bytes()
+
+
+def test_what_a_finished_run_left_behind_is_removed(trained, tmp_path):
+    model, adata, whole = trained
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    (folder / "finetune_checkpoint").mkdir()
+    (folder / "finetune_checkpoint" / "last-3-0.safetensors").write_bytes(b"old")
+    (folder / "finetune.json.part").write_text("{")
+    train(adata.copy(), model, folder)
+    assert {path.name for path in folder.iterdir()} == FILES[model] | {"finetune.json"}
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), SafetensorError("full")])
+def test_a_full_disk_names_the_file_and_the_run_goes_on(trained, tmp_path, monkeypatch, error):
+    model, adata, whole = trained
+    adata = adata.copy()
+    before, folder = adata.copy(), tmp_path / "run"
+    save, calls = safetensors.torch.save_file, []
+
+    def full(tensors, path):
+        calls.append(path)
+        if len(calls) == 3:
+            path.write_bytes(b"half")
+            raise error
+        save(tensors, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(safetensors.torch, "save_file", full)
+        with pytest.raises(OSError, match="finetune_checkpoint.*could not be written .*Make room"):
+            sr.tl.finetune(adata, model, output=folder, key_added="full", **SMALL)
+    assert adata.uns.keys() == before.uns.keys()
+    assert not list(folder.rglob("*.part"))
+    train(adata, model, folder)
+    assert (folder / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
 def test_a_finished_run_is_not_trained_again(trained, monkeypatch):

@@ -14,6 +14,7 @@ import torch
 from scregnet._device import autocast, resolve_device, torch_threads
 from scregnet._progress import bars_shown
 from scregnet._validate import check_choice, check_integer
+from scregnet.encoders.memory import Halving
 from scregnet.encoders.partial import PartialSums, Place
 from scregnet.encoders.pooling import StreamingPooler
 from scregnet.encoders.protocol import (
@@ -173,6 +174,7 @@ class TokenEncoder(ABC):
         batch_size = self.max_tokens or options.batch_size or 1
         blocks, place = partial.resume(cells, pooler)
         n_before = place.cells
+        encode = Halving(self.encode)
         title = type(self).__name__.removesuffix("Encoder")
         with _bar(title, cells.n_cells, place.cells, options) as bar:
             for number, block in enumerate(blocks, start=max(place.blocks, 1)):
@@ -184,7 +186,8 @@ class TokenEncoder(ABC):
                         # In the sums, and in the number of cells, of the earlier run.
                         n_before -= len(batch.cells)
                         continue
-                    pooler.add(self.encode(batch), block.groups[batch.cells])
+                    for encoded, rows in encode(batch):
+                        pooler.add(encoded, block.groups[rows])
                     bar.update(len(batch.cells))
                     partial.save(pooler, Place(number, n_batches, n_before + n_encoded))
                 # Cells without tokens are in no batch.

@@ -94,6 +94,8 @@ def embed(
     ------
     ValueError
         If counts, genes or files do not fit, or no cell can be used; the message says what to do.
+    MemoryError
+        If a single cell does not fit the memory of the device.
 
     Examples
     --------

@@ -103,6 +103,10 @@ def finetune(
     ------
     ValueError
         If an argument, the counts or the genes do not fit, or ``output`` holds another run.
+    FileExistsError
+        If ``output`` is a file, or a folder with other files.
+    OSError
+        If a file cannot be written.
 
     Examples
     --------

@@ -234,6 +234,9 @@ def test_a_damaged_record_is_told(tmp_path):
     (tmp_path / "finetune.json").write_text("{")
     with pytest.raises(ValueError, match="is not the record of a run"):
         RunFolder(tmp_path, {"a": 1}, 0)
+    (tmp_path / "finetune.json").write_text("[" * 200_000)
+    with pytest.raises(ValueError, match="is not the record of a run"):
+        RunFolder(tmp_path, {"a": 1}, 0)
     progress = RunRecord(1, 1, 1.0, 1.0, 1.0)
     (tmp_path / "finetune.json").write_text(
         json.dumps({"params": {}, "progress": vars(progress), "digest": "x"})

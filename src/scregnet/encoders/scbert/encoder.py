@@ -228,7 +228,7 @@ def _target_sum(path: Path) -> float:
     """Return the total that counts are scaled to, from a configuration."""
     try:
         target_sum = json.loads(path.read_text(encoding="utf-8"))["target_sum"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError) as error:
         msg = (
             f"{path} is not the configuration of an scBERT trained with sr.tl.finetune: "
             f"it has no target_sum ({type(error).__name__}). "

@@ -375,7 +375,7 @@ def _read_config(path: Path) -> object:
     """Return the configuration in a JSON file, which may have it under ``config``."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"{path} is not JSON: {error}."
         raise ValueError(msg) from error
     return (

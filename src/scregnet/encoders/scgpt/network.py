@@ -120,7 +120,7 @@ def read_sizes(path: Path) -> Sizes:
     """Return the sizes; raise unless the configuration is of a model that this file implements."""
     try:
         args = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"{path} is not JSON: {error}."
         raise ValueError(msg) from error
     needed = ("embsize", "nheads", "d_hid", "nlayers")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,10 @@ class RunFolder:
             )
             raise ValueError(msg)
         self._record |= {"params": self.params, "digest": digest}
+        # What a run that was killed in its last moments left behind.
+        (self.folder / _part_name(RECORD)).unlink(missing_ok=True)
+        if self.finished:
+            shutil.rmtree(self.folder / CHECKPOINT, ignore_errors=True)
 
     def load(
         self,
@@ -158,9 +163,11 @@ class RunFolder:
             msg = f"output={str(self.folder)!r} is a file; name a folder."
             raise FileExistsError(msg)
         if not path.is_file():
-            # A run that was killed before its first record leaves only its tensors.
+            # A run that was killed before its first record leaves only its tensors and, perhaps, a
+            # record that was not yet complete.
+            own = {CHECKPOINT, _part_name(RECORD)}
             others = (
-                sorted(e.name for e in self.folder.iterdir() if e.name != CHECKPOINT)
+                sorted({entry.name for entry in self.folder.iterdir()} - own)
                 if self.folder.is_dir()
                 else []
             )
@@ -176,7 +183,13 @@ class RunFolder:
             RunRecord(**record["progress"])
             if not {"params", "digest", "last", "best"} <= record.keys():
                 raise KeyError(*sorted({"params", "digest", "last", "best"} - record.keys()))
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        except (
+            json.JSONDecodeError,
+            UnicodeDecodeError,
+            RecursionError,
+            KeyError,
+            TypeError,
+        ) as error:
             msg = (
                 f"{path} is not the record of a run ({error}); name another folder, or delete this "
                 "one."
@@ -218,18 +231,40 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     """Write a ``.safetensors`` file that is complete or not there at all."""
     from safetensors.torch import save_file
 
-    unfinished = path.with_name(f"{path.name}.part")
-    save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, unfinished
-    )
-    unfinished.replace(path)
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with _replacing(path) as unfinished:
+        save_file(on_cpu, unfinished)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a ``.json`` file that is complete or not there at all."""
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
-    unfinished.replace(path)
+    text = json.dumps(content, indent=1, allow_nan=False)
+    with _replacing(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Give the name to write under; a whole file takes the place of ``path``, a failed one goes."""
+    from safetensors import SafetensorError
+
+    unfinished = path.with_name(_part_name(path.name))
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    # A full disk is an error of its own kind in safetensors.
+    except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            unfinished.unlink()
+        msg = (
+            f"{path} could not be written ({error}). Make room or name another folder; the same "
+            "call continues the run."
+        )
+        raise OSError(msg) from error
+
+
+def _part_name(name: str) -> str:
+    return f"{name}.part"
 
 
 def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
