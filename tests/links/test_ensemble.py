@@ -66,7 +66,7 @@ def test_state_is_plain_arrays_and_makes_an_equal_object(ensemble):
 def test_more_than_ten_members_keep_their_order():
     members = tuple(AdditiveLinks(*np.full((2, 3), i, np.float32)) for i in range(12))
     again = EnsembleLinks.from_state(
-        "degree", EnsembleLinks(members, (PlattCalibration(1, 0),) * 12).state()
+        "degree", EnsembleLinks(members, (PlattCalibration(1.0, 0.0),) * 12).state()
     )
     assert [member.source_term[0] for member in again.members] == list(range(12))
 

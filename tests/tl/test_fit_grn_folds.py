@@ -108,6 +108,8 @@ def test_a_stored_model_whose_folds_do_not_fit_is_refused(split):
     data, frame = split
     fit, _ = delivered(data, frame, "degree", n_folds=3)
     pairs = [("TF001", "G0001")]
+    # Without the digest, as whoever changes arrays on purpose would leave it.
+    del fit.uns["grn"]["model"]["digest"]
     state = fit.uns["grn"]["model"]["state"]
     state["member_folds"], good = np.zeros(7), state["member_folds"]
     with pytest.raises(ValueError, match="'member_folds' .* must hold integers"):
@@ -116,8 +118,9 @@ def test_a_stored_model_whose_folds_do_not_fit_is_refused(split):
     with pytest.raises(ValueError, match="'member_folds' .* names a repeat beyond the 1"):
         sr.get.score_links(fit, pairs)
     fit, _ = delivered(data, frame, "degree", n_folds=3)
+    del fit.uns["grn"]["model"]["digest"]
     fit.uns["grn"]["model"]["state"]["slopes"] = np.array([1.0, np.nan, 1.0])
-    with pytest.raises(ValueError, match="not finite numbers with positive slopes"):
+    with pytest.raises(ValueError, match="'slopes' .* not finite"):
         sr.get.score_links(fit, pairs)
 
 

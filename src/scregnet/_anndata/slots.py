@@ -58,7 +58,8 @@ def check_genes(adata: AnnData, key: str) -> None:
     """
     entry = fitted(adata, key)
     names = adata.var_names.astype(str)
-    there = names.isin(np.asarray(entry["model"]["genes"], dtype=str))
+    # Through object: zarr gives numpy's texts of any length, which have no other way to str.
+    there = names.isin(pd.Index(np.asarray(entry["model"]["genes"], dtype=object)).astype(str))
     cure = (
         "Put the names of the fit back into adata.var_names (other names go into a column of "
         "adata.var, for gene_symbols=), or call sr.tl.fit_grn again."

@@ -57,13 +57,16 @@ def read_bools(state: State, name: str, shape: Shape) -> np.ndarray:
     return _read(state, name, shape, "b", "bools")
 
 
+_WIDEST = {"i": "<i8", "u": "<i8", "f": "<f8"}
+
+
 def state_digest(state: State) -> str:
-    """Return a digest of names, types, shapes and values, in which accidents show."""
+    """Return a digest of names, kinds of numbers, shapes and values, in which accidents show."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(state):
         array = np.asarray(state[name])
-        # The order of bytes is the machine's, and may be another in a file.
-        array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        # In one width and order of bytes: a file may give a single number in another.
+        array = np.ascontiguousarray(array, _WIDEST.get(array.dtype.kind, array.dtype))
         digest.update(f"{name} {array.dtype.str} {np.shape(state[name])};".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
