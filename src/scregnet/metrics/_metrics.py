@@ -113,8 +113,7 @@ def auroc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
     Raises
     ------
     ValueError
-        If a label is neither true nor false, only one kind occurs, a score is not finite, or a mask
-        hides values.
+        A label is not true or false, only one kind occurs, or a score is not finite or is masked.
 
     Examples
     --------
@@ -142,8 +141,7 @@ def auprc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None
     Raises
     ------
     ValueError
-        If a label is neither true nor false, only one kind occurs, a score is not finite, or a mask
-        hides values.
+        A label is not true or false, only one kind occurs, or a score is not finite or is masked.
 
     Examples
     --------
@@ -188,8 +186,7 @@ def epr(labels: ArrayLike, scores: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If a label is neither true nor false, only one kind occurs, a score is not finite, or a mask
-        hides values.
+        A label is not true or false, only one kind occurs, or a score is not finite or is masked.
 
     Examples
     --------
@@ -230,8 +227,7 @@ def per_tf(
     Raises
     ------
     ValueError
-        ``min_pairs`` is below 1, a label is neither true nor false, a pair has no TF, or a mask
-        hides values.
+        ``min_pairs`` is below 1, a label is not true or false, or a pair has no TF or is masked.
 
     Examples
     --------
@@ -283,8 +279,7 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If there are no pairs, a label is neither true nor false, a probability is outside [0, 1],
-        or a mask hides values.
+        There are no pairs, a label is not true or false, or a probability is not in [0, 1] or masked.
 
     Examples
     --------
@@ -309,8 +304,7 @@ def ece(labels: ArrayLike, probabilities: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If there are no pairs, a label is neither true nor false, a probability is outside [0, 1],
-        or a mask hides values.
+        There are no pairs, a label is not true or false, or a probability is not in [0, 1] or masked.
 
     Examples
     --------
