@@ -279,7 +279,7 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        There are no pairs, a label is not true or false, or a probability is not in [0, 1] or masked.
+        There are no pairs, a label is not true or false, a probability is masked or not in [0, 1].
 
     Examples
     --------
@@ -304,7 +304,7 @@ def ece(labels: ArrayLike, probabilities: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        There are no pairs, a label is not true or false, or a probability is not in [0, 1] or masked.
+        There are no pairs, a label is not true or false, a probability is masked or not in [0, 1].
 
     Examples
     --------
