@@ -21,7 +21,9 @@ def _default_cache() -> Path:
         return Path.home() / ".cache" / "scregnet"
     except RuntimeError:
         # A container may run as a user that the system does not know.
-        return Path(tempfile.gettempdir()) / f"scregnet-{os.getuid()}"
+        # Windows has no user numbers; a folder for each process then keeps users apart.
+        user = os.getuid() if hasattr(os, "getuid") else os.getpid()
+        return Path(tempfile.gettempdir()) / f"scregnet-{user}"
 
 
 @dataclass
