@@ -26,7 +26,7 @@ def make(n=400, n_tfs=7, decimals=1, seed=0):
 @pytest.mark.parametrize("decimals", [0, 1, 12])
 def test_weights_of_one_give_the_plain_metrics(decimals):
     data = make(decimals=decimals)
-    found = WeightedMetrics(*data)(np.ones(len(data[0])))
+    found = WeightedMetrics(*data)(np.ones(len(data[0]), np.uint16))
     expected = metrics.evaluate(*data)
     assert found.keys() == expected.keys()
     assert found == pytest.approx(expected, rel=1e-12)

@@ -202,15 +202,14 @@ def resample(
     seed can be compared replicate by replicate.
     """
     check_integer("n_bootstrap", n_bootstrap, minimum=1)
-    weighted = WeightedMetrics(labels, scores, groups, probabilities)
+    weighted = WeightedMetrics(labels, scores, groups, probabilities, weights)
     n = len(weighted.labels)
-    counts = np.ones(n) if weights is None else check_weights(weights, n)
-    figures = weighted(counts)
+    figures = weighted(np.ones(n, np.uint16))
     draw = _Strata(weighted.labels, weighted.groups)
     drawn: list[dict[str, float]] = []
     for start in range(0, n_bootstrap, AT_ONCE):
         # Drawn in order, so that threads do not decide who draws what.
-        some = [counts * draw(rng) for _ in range(min(AT_ONCE, n_bootstrap - start))]
+        some = [draw(rng) for _ in range(min(AT_ONCE, n_bootstrap - start))]
         drawn += in_threads(weighted, some, parallel=n > PARALLEL_PAIRS)
     if weights is not None:
         figures, drawn = sampled_figures(figures), [sampled_figures(found) for found in drawn]
@@ -250,18 +249,18 @@ class _Strata:
         self.first, self.sizes = np.repeat(first, sizes), np.repeat(sizes, sizes)
 
     def __call__(self, rng: np.random.Generator) -> np.ndarray:
-        """Return how often each pair was drawn, float64."""
+        """Return how often each pair was drawn, uint16."""
         drawn = self.first + (rng.random(len(self.order)) * self.sizes).astype(np.intp)
-        counts = np.empty(len(self.order))
+        counts = np.empty(len(self.order), np.uint16)
         counts[self.order] = np.bincount(drawn, minlength=len(self.order))
         return counts
 
 
 class WeightedMetrics:
-    """All metrics of one set of pairs, as functions of how often each pair counts.
+    """All metrics of one set of pairs, as functions of how often each pair was drawn.
 
-    Weights of one give what :func:`evaluate` returns. Each TF must keep as many edges and non-edges
-    as it has, as resamples do.
+    Pairs drawn once each give what :func:`evaluate` returns. Each TF must keep as many edges and
+    non-edges as it has, as resamples do.
     """
 
     def __init__(
@@ -270,11 +269,15 @@ class WeightedMetrics:
         scores: ArrayLike,
         groups: ArrayLike,
         probabilities: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
     ) -> None:
         self.labels, scores = check_scores(labels, scores)
+        n = len(scores)
+        self._weights = np.ones(n) if weights is None else check_weights(weights, n)
         names = read_tfs("groups", groups, len(self.labels))
         _, self.groups = np.unique(names, return_inverse=True)
-        self._all = _Ranking(self.labels, scores, np.zeros(len(scores), np.intp))
+        by_pair = self.labels, scores, self._weights
+        self._all = _Ranking(*by_pair, np.zeros(n, np.intp), np.arange(n))
         # Pairs of TFs with both kinds: the others have no ranking of their own.
         edges = np.bincount(self.groups, weights=self.labels)
         rarer = np.minimum(edges, np.bincount(self.groups) - edges)
@@ -282,36 +285,34 @@ class WeightedMetrics:
         # Every resample keeps the edges and non-edges of a TF, and so these TFs.
         self._enough = rarer[both] >= ENOUGH_PAIRS
         self._n_enough = float(self._enough.sum())
-        self._rows = np.flatnonzero(both[self.groups])
-        rows = self._rows
-        self._per_tf = (
-            _Ranking(self.labels[rows], scores[rows], self.groups[rows]) if len(rows) else None
-        )
+        rows = np.flatnonzero(both[self.groups])
+        self._per_tf = _Ranking(*by_pair, self.groups, rows) if len(rows) else None
+        self._of_edges = self._weights * self.labels
         self._residual: np.ndarray | None = None
         if probabilities is not None:
             _, values = check_probabilities(self.labels, probabilities)
             self._residual, self._bins = values - self.labels, bins(values)
 
-    def __call__(self, weights: np.ndarray) -> dict[str, float]:
-        """All metrics with the given weights, shape (n,)."""
-        total, n_edges = weights.sum(), weights[self.labels].sum()
+    def __call__(self, drawn: np.ndarray) -> dict[str, float]:
+        """All metrics of pairs that were ``drawn`` so often, uint16 of shape (n,)."""
+        weights = self._weights * drawn
+        total, n_edges = weights.sum(), self._of_edges @ drawn.astype(np.float64)
         prevalence = float(n_edges / total)
-        curve = self._all.cumulate(weights)
-        auprc = self._all.auprc(*curve)[0]
+        (auroc,), (auprc,), found = self._all(drawn, n_edges)
         figures = {
-            "auroc": self._all.auroc(*curve)[0],
+            "auroc": auroc,
             "auprc": auprc,
             "auprc_ratio": auprc / prevalence,
-            "epr": _epr(*curve, n_edges) / prevalence,
+            # Precision among as many pairs as there are edges.
+            "epr": found / n_edges / prevalence,
             "per_tf_auroc": float("nan"),
             "per_tf_auprc": float("nan"),
             "per_tf_auroc_5": float("nan"),
             "per_tf_auprc_5": float("nan"),
         }
         if self._per_tf is not None:
-            curve = self._per_tf.cumulate(weights[self._rows])
-            for name in ("auroc", "auprc"):
-                values = getattr(self._per_tf, name)(*curve)
+            *both, _ = self._per_tf(drawn)
+            for name, values in zip(("auroc", "auprc"), both, strict=True):
                 figures[f"per_tf_{name}"] = values.mean()
                 if self._n_enough:
                     figures[f"per_tf_{name}_5"] = values[self._enough].mean()
@@ -327,57 +328,30 @@ class WeightedMetrics:
 
 
 class _Ranking:
-    """Pairs sorted by group, then by falling score; tied pairs form one step of the ranking."""
+    """Some pairs by group, then by falling score; tied ones form one step of the ranking."""
 
-    def __init__(self, labels: np.ndarray, scores: np.ndarray, groups: np.ndarray) -> None:
-        self.order = np.lexsort((-scores, groups))
-        self.labels = labels[self.order].astype(np.float64)
-        sorted_scores, sorted_groups = scores[self.order], groups[self.order]
-        # Last pair of each step; first step and number of steps of each group.
-        new_group = sorted_groups[1:] != sorted_groups[:-1]
-        new_step = new_group | (sorted_scores[1:] != sorted_scores[:-1])
-        self.last = np.append(np.flatnonzero(new_step), len(scores) - 1)
-        group_of_step = np.cumsum(np.r_[False, new_group])[self.last]
-        self.start = np.flatnonzero(np.r_[True, group_of_step[1:] != group_of_step[:-1]])
-        self.lengths = np.diff(np.append(self.start, len(self.last)))
+    def __init__(
+        self,
+        labels: np.ndarray,
+        scores: np.ndarray,
+        weights: np.ndarray,
+        groups: np.ndarray,
+        rows: np.ndarray,
+    ) -> None:
+        # In few bytes, which are what the loop waits for.
+        order = rows[np.lexsort((-scores[rows], groups[rows]))].astype(np.int32)
+        self.order, self.weights, self.labels = order, weights[order], labels[order]
+        sorted_scores, sorted_groups = scores[order], groups[order]
+        new_group = np.append(True, sorted_groups[1:] != sorted_groups[:-1])
+        new_step = new_group | np.append(True, sorted_scores[1:] != sorted_scores[:-1])
+        # Where each step begins among the pairs, and each group among the steps; then their ends.
+        self.steps = np.append(np.flatnonzero(new_step), len(order))
+        self.groups = np.append(np.flatnonzero(new_group[new_step]), len(self.steps) - 1)
 
-    def cumulate(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return edges and pairs from the top of the group down to the end of every step."""
-        sorted_weights = weights[self.order]
-        return tuple(  # type: ignore[return-value]
-            self._from_group_start(np.cumsum(values)[self.last])
-            for values in (sorted_weights * self.labels, sorted_weights)
+    def __call__(self, drawn: np.ndarray, k: float = 0.0) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return AUROC and AUPRC of every group, and edges among the first group's k best pairs."""
+        from scregnet.metrics._compiled import ranked
+
+        return ranked(
+            drawn, self.order, self.weights, self.labels, self.steps, self.groups, float(k)
         )
-
-    def _from_group_start(self, sums: np.ndarray) -> np.ndarray:
-        """Subtract what earlier groups add to a cumulative sum over all groups."""
-        before = np.append(0.0, sums)[self.start]
-        return sums - np.repeat(before, self.lengths)
-
-    def _gains(self, sums: np.ndarray) -> np.ndarray:
-        """Return what every step adds to a cumulative sum within groups."""
-        gains = np.diff(sums, prepend=0.0)
-        gains[self.start] = sums[self.start]
-        return gains
-
-    def auprc(self, edges: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-        """Return the average precision of every group: Σ (gain in recall) · precision."""
-        # Steps without weight at the top of a group have no precision and add nothing.
-        steps = self._gains(edges) * edges / np.maximum(pairs, 1)
-        return np.add.reduceat(steps, self.start) / edges[self.start + self.lengths - 1]
-
-    def auroc(self, edges: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-        """Return the area under the ROC curve of every group; ties count half."""
-        end = self.start + self.lengths - 1
-        others = pairs - edges
-        # Per step: its non-edges times the edges above them, plus half of those tied with them.
-        steps = self._gains(others) * (edges - self._gains(edges) / 2)
-        return np.add.reduceat(steps, self.start) / (edges[end] * others[end])
-
-
-def _epr(edges: np.ndarray, pairs: np.ndarray, k: float) -> float:
-    """Share of edges among the k best pairs; pairs tied at the k-th place count by their share."""
-    step = int(np.searchsorted(pairs, k))
-    edges_before, pairs_before = (edges[step - 1], pairs[step - 1]) if step else (0.0, 0.0)
-    tied = (edges[step] - edges_before) / (pairs[step] - pairs_before)
-    return (edges_before + (k - pairs_before) * tied) / k

@@ -13,7 +13,6 @@ from scregnet.metrics._metrics import (
     auprc,
     auroc,
     brier,
-    check_weights,
     ece,
     epr,
     mean_of,
@@ -67,8 +66,8 @@ def evaluate(
     1.0
     """
     if weights is not None:
-        weighted = WeightedMetrics(labels, scores, groups, probabilities)
-        return sampled_figures(weighted(check_weights(weights, len(weighted.labels))))
+        weighted = WeightedMetrics(labels, scores, groups, probabilities, weights)
+        return sampled_figures(weighted(np.ones(len(weighted.labels), np.uint16)))
     precision, prevalence = auprc(labels, scores), float(np.mean(read_labels(labels)))
     areas, rarer = values_per_tf(labels, scores, groups, auroc)
     precisions, _ = values_per_tf(labels, scores, groups, auprc)

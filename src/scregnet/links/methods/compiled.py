@@ -1,23 +1,12 @@
-"""How loops are compiled, and one that several methods share."""
+"""A compiled loop that several methods share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, no_type_check
+from typing import no_type_check
 
-import numba
 import numpy as np
 
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function with numba, and keep it for the next session where that is possible."""
-    # Sums in another order than written, so that the CPU adds several terms at a time.
-    how: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}}
-    try:
-        return numba.njit(cache=True, **how)(function)
-    except RuntimeError:
-        # Neither the package's folder nor the user's cache is writable: compile in every session.
-        return numba.njit(**how)(function)
+from scregnet._compiled import compiled
 
 
 @compiled

@@ -6,7 +6,7 @@ from typing import no_type_check
 
 import numpy as np
 
-from scregnet.links.methods.compiled import compiled
+from scregnet._compiled import compiled
 
 # Rows that go through the trees together. Fewer take longer, more do not fit the CPU's caches.
 BLOCK = 512
