@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -131,7 +132,10 @@ class PairCovariance:
         # tf * I[t, u]
         of_tf = pairs.per_tf(self.tf * matrix.sum(1))
         # (target + joint * L[t, u]) * I[g, h]
-        of_same_target = pairs.mixed(self.same, values)
+        if self.is_constant:
+            of_same_target = pairs.per_gene(self.same[0, 0] * matrix.sum(0))
+        else:
+            of_same_target = pairs.mixed(self.same, values)
         # (target_smooth + own * I + similar * K + joint_smooth * L)[t, u] * K[g, h].
         # Through F, so the cost is linear in the genes.
         projected = pairs.projected(values, self.features) * self.scale
@@ -141,6 +145,11 @@ class PairCovariance:
         for column in self.columns:
             total += column * np.sum(column * values)
         return total
+
+    @cached_property
+    def is_constant(self) -> bool:
+        """Whether no TF is like another one, as before their likeness is known."""
+        return bool((self.same == self.same[0, 0]).all())
 
     def preconditioner(self, root: np.ndarray) -> TfBiasInverse:
         """Return an approximate inverse of ``I + W½ cov W½``, where ``root`` is ``W½``."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -95,6 +95,11 @@ class LabelMatrix:
         return cls(sources, targets, known, centred)
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether the matrices hold known cells alone."""
+        return isinstance(self.known, sp.csr_array)
+
+    @property
     def n_pairs(self) -> int:
         """Number of known cells."""
         if isinstance(self.known, sp.csr_array):
@@ -114,6 +119,22 @@ class LabelMatrix:
         n = self.n_pairs
         n_edges = float(self.centred.sum(dtype=np.float64)) + n / 2
         return float(np.log((n_edges + 0.5) / (n - n_edges + 0.5)))
+
+    @cached_property
+    def by_tf(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Known cells of a sparse matrix by TF: starts, column and number of each, int32."""
+        known = cast("sp.csr_array", self.known)
+        return known.indptr, known.indices, np.arange(known.nnz, dtype=np.int32)
+
+    @cached_property
+    def by_target(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Known cells of a sparse matrix by target: starts, row and number of each, int32."""
+        known = cast("sp.csr_array", self.known)
+        rows = np.repeat(np.arange(len(self.sources)), np.diff(known.indptr))
+        order = np.argsort(known.indices, kind="stable")
+        counts = np.bincount(known.indices, minlength=len(self.targets))
+        starts = np.append(0, np.cumsum(counts))
+        return starts.astype(np.int32), rows[order].astype(np.int32), order.astype(np.int32)
 
     def every(self, step: int) -> LabelMatrix:
         """Return all TFs with every ``step``-th target."""
@@ -219,6 +240,7 @@ class _Side:
     def __init__(self, mean: np.ndarray, bias: int, prior: _SidePrior) -> None:
         self.mean, self.bias, self.prior = mean, bias, prior
         self.covariance = np.zeros((*mean.shape, mean.shape[1])) if prior.variational else None
+        self._moments: np.ndarray | None = None
 
     @classmethod
     def of(cls, n: int, bias: int, start: float, prior: _SidePrior, n_factors: int = 0) -> _Side:
@@ -244,6 +266,7 @@ class _Side:
 
     def keep(self, columns: np.ndarray) -> None:
         """Drop the other columns."""
+        self._moments = None
         self.mean = self.mean[:, columns]
         if self.covariance is not None:
             self.covariance = self.covariance[:, columns][:, :, columns]
@@ -258,40 +281,86 @@ class _Side:
 
     def moments(self) -> np.ndarray:
         """Return the second moments ``E[x xᵀ]`` of each vector, upper triangles, float32."""
-        k, l = _upper(self.mean.shape[1])
-        mean = self.mean.astype(np.float32)
-        products = np.take(mean, k, axis=1)
-        products *= np.take(mean, l, axis=1)
-        if self.covariance is not None:
-            products += self.covariance[:, k, l]
-        return products
+        if self._moments is None:
+            k, l = _upper(self.mean.shape[1])
+            mean = self.mean.astype(np.float32)
+            self._moments = np.take(mean, k, axis=1)
+            self._moments *= np.take(mean, l, axis=1)
+            if self.covariance is not None:
+                self._moments += self.covariance[:, k, l]
+        return self._moments
+
+    def _place(self) -> np.ndarray:
+        """Return where :meth:`moments` have each entry of their matrix, (width, width)."""
+        width = self.mean.shape[1]
+        place = np.zeros((width, width), np.intp)
+        upper = _upper(width)
+        place[upper] = place.T[upper] = np.arange(len(upper[0]))
+        return place
 
     def solve(self, labels: LabelMatrix, other: _Side) -> None:
         """Solve one ridge regression per gene on the vectors of the other side."""
-        if self.bias == TF_BIAS:
-            weights, centred = _curvature(labels, self, other), labels.centred
-        else:
-            weights, centred = _curvature(labels, other, self).T, labels.centred.T
+        sides = (self, other) if self.bias == TF_BIAS else (other, self)
+        weights, free = _curvature(labels, *sides), self.free
+        self._moments = None
+        penalties = np.full(len(free), self.prior.precision)
+        penalties[-1] = self.prior.bias_precision
+        pull = self.prior.bias_precision * self.centre
+        if isinstance(weights, sp.csr_array):
+            self._solve_sparse(labels, weights.data, other, penalties, pull)
+            return
+        centred = labels.centred
+        if self.bias == TARGET_BIAS:
+            weights, centred = weights.T, centred.T
         # Σ λ z zᵀ over the known cells of each gene, as upper triangles.
         gram = weights @ other.moments()
-        width, free = self.mean.shape[1], self.free
-        # place[i, j]: where the triangle has the entry i, j.
-        place = np.zeros((width, width), np.intp)
-        upper = _upper(width)
-        place[upper] = place.T[upper] = np.arange(gram.shape[1])
+        place = self._place()
         # Σ (y - ½) z, less what the other side's bias explains: its column here is 1.
         wanted = centred @ other.mean[:, free] - gram[:, place[free, OTHER[self.bias]]]
-        wanted[:, -1] += self.prior.bias_precision * self.centre
-        penalties = np.diag([self.prior.precision] * (width - 2) + [self.prior.bias_precision])
+        wanted[:, -1] += pull
         for start in range(0, len(gram), SOLVED):
             rows = slice(start, start + SOLVED)
-            system = np.take(gram[rows], place[np.ix_(free, free)], axis=1) + penalties
+            system = np.take(gram[rows], place[np.ix_(free, free)], axis=1) + np.diag(penalties)
             if self.covariance is None:
                 self.mean[rows, free] = np.linalg.solve(system, wanted[rows, :, None])[:, :, 0]
             else:
                 inverse = np.linalg.inv(system)
                 self.mean[rows, free] = np.einsum("gij,gj->gi", inverse, wanted[rows])
                 self.covariance[rows, free[:, None], free] = inverse
+
+    def _solve_sparse(
+        self,
+        labels: LabelMatrix,
+        weights: np.ndarray,
+        other: _Side,
+        penalties: np.ndarray,
+        pull: float,
+    ) -> None:
+        """Solve over the known cells alone."""
+        from scregnet.links.methods.label_factors.compiled import ridge_regressions
+
+        free, width, n = self.free, self.mean.shape[1], len(self.mean)
+        if self.covariance is not None:
+            moments, place = other.moments(), self._place()
+        else:
+            # From the vectors: these stay in the CPU's caches, the many products would not.
+            moments, place = np.empty((0, 0), np.float32), np.arange(width**2).reshape(width, -1)
+        inverses = np.empty((n if self.covariance is not None else 0, len(free), len(free)))
+        self.mean[:, free] = ridge_regressions(
+            labels.by_tf if self.bias == TF_BIAS else labels.by_target,
+            weights,
+            labels.centred.data,
+            other.mean.astype(np.float32),
+            moments,
+            place,
+            free,
+            OTHER[self.bias] % width,
+            penalties,
+            pull,
+            inverses,
+        )
+        if self.covariance is not None:
+            self.covariance[:, free[:, None], free] = inverses
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from scregnet._threads import in_threads
 from scregnet._validate import check_integer
 from scregnet.links.calibration import PlattCalibration
 from scregnet.links.forms.saved import read_floats, read_integers
@@ -27,6 +28,8 @@ MEAN_PRECISION = 0.3
 # The variational mean keeps few factors, however many it may have. The point estimate gains from
 # many weak ones.
 MEAN_RANK, POINT_RANK = 8, 24
+# Known cells of a sparse matrix from which factors are estimated in threads.
+PARALLEL_PAIRS = 50_000
 MEAN_ITERATIONS, POINT_ITERATIONS = 30, 20
 # Training pairs, and targets, above which priors are compared on a part of the targets. The choice
 # needs no more, and time grows with both.
@@ -136,7 +139,13 @@ class LabelFactors(LinkMethod):
             # The point estimate is chosen for what it adds to the mean.
             points = point_priors(self.rank, mean.prior.target_precision)
             point = best_prior(points, part, check, n_genes, given=[mean.factors])
-            both = [mean.fitted_to(whole), point.fitted_to(whole)]
+            both = list(
+                in_threads(
+                    lambda chosen: chosen.fitted_to(whole),
+                    (mean, point),
+                    parallel=worth_threads(whole),
+                )
+            )
             # Compared on all targets: a part may be too little to find factors in.
             losses = [
                 validation_loss(whole, some, task.validation, n_genes) for some in (both, estimates)
@@ -192,10 +201,17 @@ def best_prior(
     given: Sequence[Factors] = (),
 ) -> Chosen:
     """Return the prior of least validation loss, in the mean with the ``given`` estimates."""
-    fits = [factorise(labels, prior) for prior in priors]
+    fits = list(
+        in_threads(lambda prior: factorise(labels, prior), priors, parallel=worth_threads(labels))
+    )
     losses = [validation_loss(labels, [*given, fit], validation, n_genes) for fit in fits]
     best = int(np.argmin(losses))
     return Chosen(priors[best], labels, fits[best])
+
+
+def worth_threads(labels: LabelMatrix) -> bool:
+    """Whether most of the time is spent in compiled loops, which is so for many sparse labels."""
+    return labels.is_sparse and labels.n_pairs > PARALLEL_PAIRS
 
 
 def validation_loss(
