@@ -92,6 +92,19 @@ class LinkTask:
     evidence: tuple[EvidenceLayer, ...] = ()
     """Layers of other experiments; none for methods without ``uses_evidence``."""
 
+    regulators: np.ndarray | None = None
+    """Ascending positions of the candidate TFs; ``None`` takes all genes. Only methods without
+    ``needs_labels`` get them."""
+
+    pseudotime: np.ndarray | None = None
+    """Place in time of each column of ``expression``, float64; for ``needs_pseudotime``."""
+
+    @property
+    def candidates(self) -> np.ndarray:
+        """Positions of the candidate TFs, int32."""
+        found = np.arange(self.n_genes) if self.regulators is None else self.regulators
+        return np.asarray(found, np.int32)
+
     @property
     def message_graph(self) -> np.ndarray:
         """Training positives of shape (2, n), source above target. Messages pass along them."""
@@ -177,6 +190,9 @@ class LinkMethod(Protocol):
     needs_expression: ClassVar[bool] = False
     """Whether the task must have ``expression`` and ``summary``."""
 
+    needs_pseudotime: ClassVar[bool] = False
+    """Whether the task must have ``pseudotime``."""
+
     uses_embedding: ClassVar[bool] = False
     """Whether the task may have an ``embedding``."""
 
@@ -188,7 +204,7 @@ class LinkMethod(Protocol):
     """Whether ``fit`` gets a torch device; else ``device`` is ``None``, and torch stays out."""
 
     citation: ClassVar[str] = ""
-    """Key in ``docs/references.bib`` of the paper that describes it; empty for the package's own."""
+    """Key in ``docs/references.bib`` of the paper that describes it; empty for our own."""
 
     code_licence: ClassVar[str] = ""
     """Licence of the code that was published with that paper; empty if there is none. None of it is
