@@ -86,7 +86,7 @@ by
     What orders the links, and which ones ``top_n`` and ``top_n_targets`` keep: the highest
     ``"probability"``, or the highest ``"lift"`` over the null model.
 threshold
-    Lowest probability of a link, between 0 and 1.
+    Lowest probability of a link, between 0 and 1; of a network without labels, lowest score.
 min_lift
     Lowest lift of a link.
 max_q

@@ -116,7 +116,23 @@ def test_labels_of_validation_pairs_calibrate_and_choose_only(data):
     assert honest["slope"] != fooled["slope"]
 
 
-@pytest.mark.parametrize("name", sorted(LINK_METHODS))
+READ_NO_LABELS = [name for name in sorted(LINK_METHODS) if not get_method(name).needs_labels]
+
+
+@pytest.mark.parametrize("name", READ_NO_LABELS)
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_methods_without_labels_are_fitted_to_none(data, name, part):
+    adata, split = data
+    honest, fooled = (
+        sr.tl.fit_grn(adata, split=frame, method=name, copy=True, **small(name)).uns["grn"]["model"]
+        for frame in (split, shuffled(split, part))
+    )
+    assert_same(honest["state"], fooled["state"])
+    # Validation pairs calibrate; nothing else does.
+    assert (honest["slope"] != fooled["slope"]) == (part == "validation")
+
+
+@pytest.mark.parametrize("name", sorted(set(LINK_METHODS) - set(READ_NO_LABELS)))
 def test_labels_of_training_pairs_do_change_the_fit(data, name):
     """So that the tests above compare something that labels can reach."""
     adata, split = data

@@ -50,6 +50,23 @@ def fitted(adata: AnnData, key: str) -> Mapping[str, Any]:
     raise KeyError(msg)
 
 
+def holds_scores(entry: Mapping[str, Any]) -> bool:
+    """Return whether a network holds scores, not probabilities: it was fitted without labels."""
+    return bool(entry["params"].get("values") == "score")
+
+
+def check_probabilities(adata: AnnData, key: str, what: str) -> None:
+    """Raise ``ValueError`` if a network holds scores and ``what`` needs probabilities."""
+    entry = fitted(adata, key)
+    if holds_scores(entry):
+        msg = (
+            f"{what} needs probabilities, and {key!r} holds the scores of "
+            f"method={str(entry['params']['method'])!r}, fitted without a known network: call "
+            "sr.tl.fit_grn with prior= to have both."
+        )
+        raise ValueError(msg)
+
+
 def check_genes(adata: AnnData, key: str) -> None:
     """Raise unless the genes go by the names that they had at the fit.
 
@@ -108,6 +125,7 @@ def _moved(adata: AnnData, key: str, names: pd.Index) -> tuple[int, int]:
 def labelled(adata: AnnData, key: str) -> Mapping[str, Any]:
     """Return :func:`fitted`, or raise if the network was made without labelled pairs."""
     entry = fitted(adata, key)
+    check_probabilities(adata, key, "Judging on labelled pairs")
     if len(entry["pairs"]) == 0:
         msg = (
             f"adata.uns[{key!r}] was made by sr.tl.transfer_grn without labels: there are no pairs "

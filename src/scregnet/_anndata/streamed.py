@@ -9,9 +9,11 @@ from operator import add
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from scregnet._anndata.access import blocks, is_counts
+from scregnet._validate import check_name, listed, shortened
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -49,6 +51,33 @@ def draw_cells(n_cells: int, max_cells: int | None, random_state: int | None) ->
         return None
     seed = np.random.SeedSequence(random_state, spawn_key=(CELLS_STREAM,))
     return np.sort(np.random.default_rng(seed).permutation(n_cells)[:max_cells])
+
+
+def cell_numbers(
+    adata: AnnData, argument: str, column: str, rows: np.ndarray | None = None
+) -> np.ndarray:
+    """Return a column of ``adata.obs`` as float64, of some cells in ascending order.
+
+    ``argument`` is what named the column.
+    """
+    check_name(argument, column)
+    if column not in adata.obs:
+        msg = (
+            f"{argument}={shortened(column)} is not a column of adata.obs; it has "
+            f"{listed(adata.obs.columns)}."
+        )
+        raise KeyError(msg)
+    kept = np.arange(adata.n_obs) if rows is None else np.sort(np.arange(adata.n_obs)[rows])
+    numbers = pd.to_numeric(adata.obs[column], errors="coerce").to_numpy(np.float64)[kept]
+    wrong = int((~np.isfinite(numbers)).sum())
+    if wrong:
+        msg = (
+            f"{argument}={column!r} must hold a finite number for every cell, but {wrong:,} of "
+            f"{len(numbers):,} cells have none (text, NaN, or infinity as of cells that no path "
+            "reaches); leave these cells out first."
+        )
+        raise ValueError(msg)
+    return numbers
 
 
 @dataclass(frozen=True, eq=False)

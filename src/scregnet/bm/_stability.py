@@ -293,7 +293,7 @@ class _Fits:
         nulls: dict[str, Verdict] = {}
         if self.by == "lift":
             nulls = judge_nulls(labelled.parts, n_genes, options, but=self.name)
-        task, _ = make_task(self.data, self.method, labelled.parts, options, rows=given.rows)
+        task, _ = make_task(self.data, self.method, labelled, options, rows=given.rows)
         if folds is None:
             return fit_links(
                 self.name, self.method, task, labelled, options, nulls, device=self.device

@@ -79,7 +79,7 @@ class Study:
         self.n_fits += 1
         device = device_of(self.device, method)
         try:
-            task, _ = make_task(self.data, method, labelled.parts, options)
+            task, _ = make_task(self.data, method, labelled, options)
             task = task if change is None else change(task)
             found = fit_links(name, method, task, labelled, options, nulls, device=device)
             if folds is None:

@@ -54,7 +54,8 @@ def grn(
 
     - ``source``: name of the regulator, a row of ``adata.varp[key]``;
     - ``target``: name of the regulated gene, a column of ``adata.varp[key]``;
-    - ``weight``: probability that the source regulates the target;
+    - ``weight``: probability that the source regulates the target. Of a network without labels,
+      there are ``score`` in its place and no ``q``: higher is likelier, 0.5 says nothing;
     - ``null``: probability by the better null model, which uses no expression;
     - ``lift``: logit of ``weight`` minus logit of ``null`` (:ref:`lift`);
     - ``sd``: standard deviation of ``weight`` over the members of an ensemble;
@@ -73,7 +74,7 @@ def grn(
     ValueError
         The genes have other names than at the fit, a source is not a candidate TF, a number is out
         of range, or ``by="lift"`` or ``min_lift`` is given and the
-        network has no probabilities of a null model.
+        network has no probabilities of a null model, or ``max_q`` and it holds scores.
 
     Examples
     --------

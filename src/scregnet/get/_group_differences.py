@@ -65,7 +65,7 @@ def group_differences(
     if None in keys or not isinstance(found, pd.DataFrame):
         msg = (
             f"adata.uns[{key!r}] has no differences of groups: call sr.tl.fit_grn with groupby= "
-            "and noise_floor=True, two groups or more, a method that reads expression, and no "
+            "and noise_floor=True, two groups or more, a method that reads labels and expression, "
             "embedding made group by group."
         )
         raise KeyError(msg)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted, read_groups
+from scregnet._anndata.slots import check_probabilities, fitted, read_groups
 from scregnet._docs import doc
 from scregnet._validate import check_choice
 
@@ -60,7 +60,7 @@ def metrics(
     KeyError
         There is no fitted network named ``key``, or no such ``group``.
     ValueError
-        There are no metrics of ``split``.
+        There are no metrics of ``split``, or the network was fitted without a known one.
 
     Examples
     --------
@@ -72,13 +72,17 @@ def metrics(
     ['degree', 'label_factors']
     """
     data = resolve(adata, mod)
-    table = read_groups(
-        data, key, group, lambda member: fitted(data, member)["metrics"].reset_index(drop=True)
-    )
+    table = read_groups(data, key, group, lambda member: _read(data, member))
     if split is not None:
         check_choice("split", split, list(table["split"].astype(str).unique()))
         table = table[table["split"] == split].reset_index(drop=True)
     return _one_row_a_model(table, split) if wide else table
+
+
+def _read(data: AnnData, key: str) -> pd.DataFrame:
+    check_probabilities(data, key, "Judging on labelled pairs")
+    table: pd.DataFrame = fitted(data, key)["metrics"].reset_index(drop=True)
+    return table
 
 
 def _one_row_a_model(table: pd.DataFrame, split: str | None) -> pd.DataFrame:

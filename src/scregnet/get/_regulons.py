@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import key_of_group
+from scregnet._anndata.slots import fitted, holds_scores, key_of_group
 from scregnet._docs import doc
 from scregnet.get._select import select_links
 
@@ -24,7 +24,7 @@ def regulons(
     sources: str | Sequence[str] | None = None,
     targets: str | Sequence[str] | None = None,
     by: Literal["probability", "lift"] = "probability",
-    threshold: float | None = 0.5,
+    threshold: float | Literal["auto"] | None = "auto",
     min_lift: float | None = None,
     max_q: float | None = None,
     top_n: int | None = None,
@@ -35,7 +35,8 @@ def regulons(
 ) -> dict[str, list[str]]:
     """Return the target genes of each TF, most probable first.
 
-    ``threshold=0.5`` applies next to all other filters; ``threshold=None`` switches it off.
+    ``threshold="auto"`` is 0.5 next to all other filters; ``threshold=None`` switches it off. Of a
+    network without labels, which holds scores, ``"auto"`` needs ``top_n`` or ``top_n_targets``.
 
     Parameters
     ----------
@@ -68,9 +69,20 @@ def regulons(
     >>> sets = sr.get.regulons(adata, threshold=0.5, top_n_targets=100)
     """
     adata = resolve(adata, mod)
+    key = key_of_group(adata, key, group)
+    if threshold == "auto":
+        threshold = 0.5
+        if holds_scores(fitted(adata, key)):
+            if top_n is None and top_n_targets is None:
+                msg = (
+                    f"threshold: {key!r} holds scores, of which 0.5 says nothing: give "
+                    "top_n_targets= or top_n=, or a score as threshold=."
+                )
+                raise ValueError(msg)
+            threshold = None
     frame, _ = select_links(
         adata,
-        key_of_group(adata, key, group),
+        key,
         sources=sources,
         targets=targets,
         by=by,

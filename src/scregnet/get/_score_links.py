@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted, key_of_group
+from scregnet._anndata.slots import fitted, holds_scores, key_of_group
 from scregnet._docs import doc
 from scregnet._genes.names import gene_ids, positions
 from scregnet._logging import logger
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
     from scregnet.links import FittedLinks
+    from scregnet.links.forms.regulator_scores import RegulatorScores
 
 PAIR = ("source", "target")
 
@@ -62,7 +63,9 @@ def score_links(
     A copy of ``pairs`` with new columns; further columns and the index are kept:
 
     - ``probability``: float32, that the source regulates the target. NaN, with a warning, for a
-      pair with a gene that the network was not fitted to.
+      pair with a gene that the network was not fitted to. A network without labels has a column
+      ``score`` in its place, NaN also where the source is no candidate TF; see
+      :func:`scregnet.get.grn`.
     - ``probability_sd``: its standard deviation, for an ensemble (``n_models`` above 1) only;
     - ``is_out_of_fold``: for ``n_folds`` above 1 only; whether the pair has a label and its
       probability comes from the fits that did not see it.
@@ -104,6 +107,11 @@ def score_links(
             "Fit the network again."
         )
         raise ValueError(msg)
+    if holds_scores(entry):
+        # Without labels there is no null model and no calibration; other genes were not scored.
+        known_tf = cast("RegulatorScores", links).scored(sources[known])
+        frame["score"] = _filled(known, np.where(known_tf, scores, np.float32(np.nan)))
+        return frame
     (calibration,) = read_calibrations(model["slope"], model["intercept"])
     frame["probability"] = _filled(known, calibration(scores))
     # Folds of a single model differ in their labels; that is no deviation between fits.

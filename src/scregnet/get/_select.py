@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from scregnet._anndata.access import check_names
-from scregnet._anndata.slots import regulators
+from scregnet._anndata.slots import check_probabilities, regulators
 from scregnet._validate import check_choice, check_integer, check_interval, listed
 from scregnet.get._names import find_genes, shown_names
 from scregnet.get._stored import Links, StoredNetwork
@@ -42,7 +42,10 @@ def select_links(
     """
     network = StoredNetwork(adata, key)
     check_names(adata)
-    _check_numbers(threshold, min_lift, max_q, top_n, top_n_targets)
+    highest = np.inf if network.has_scores else 1
+    _check_numbers(threshold, min_lift, max_q, top_n, top_n_targets, highest)
+    if max_q is not None:
+        check_probabilities(adata, key, "max_q")
     check_choice("by", by, ORDERS)
     for argument, given in (("by='lift'", by == "lift"), ("min_lift", min_lift is not None)):
         if given:
@@ -74,15 +77,16 @@ def _check_numbers(
     max_q: float | None,
     top_n: int | None,
     top_n_targets: int | None,
+    highest: float,
 ) -> None:
-    for argument, share in (("threshold", threshold), ("max_q", max_q)):
-        if share is not None:
-            check_interval(argument, share, 0, 1)
+    for argument, value, limit in (("threshold", threshold, highest), ("max_q", max_q, 1)):
+        if value is not None:
+            check_interval(argument, value, 0, limit)
     if min_lift is not None:
         check_interval("min_lift", min_lift, -np.inf, np.inf, closed="neither")
-    for argument, value in (("top_n", top_n), ("top_n_targets", top_n_targets)):
-        if value is not None:
-            check_integer(argument, value, minimum=1)
+    for argument, number in (("top_n", top_n), ("top_n_targets", top_n_targets)):
+        if number is not None:
+            check_integer(argument, number, minimum=1)
 
 
 def _tfs(adata: AnnData, key: str, rows: np.ndarray | None, shown: pd.Index) -> np.ndarray:

@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scregnet._anndata.slots import check_genes, fitted, link_values, network
+from scregnet._anndata.slots import (
+    check_genes,
+    check_probabilities,
+    fitted,
+    holds_scores,
+    link_values,
+    network,
+)
 from scregnet._genes.split import PARTS
 from scregnet.links import null_models
 from scregnet.links.pairs.codes import find_codes, pair_codes
@@ -38,6 +45,11 @@ class StoredNetwork:
         """Return one value per stored link, such as ``"null"`` or ``"sign"``; or ``None``."""
         return link_values(self._adata, self.key, name)
 
+    @property
+    def has_scores(self) -> bool:
+        """Whether it was fitted without labels and holds scores in place of probabilities."""
+        return holds_scores(self.results)
+
     @cached_property
     def null(self) -> np.ndarray | None:
         return self.values("null")
@@ -51,6 +63,7 @@ class StoredNetwork:
         """Raise, and say what to do, if there are no probabilities of a null model."""
         if self.null is not None:
             return
+        check_probabilities(self._adata, self.key, argument)
         slot, method = f"{self.results['varp_key']}_null", self.results["params"].get("method")
         if method in null_models():
             hint = (
@@ -142,14 +155,15 @@ class Links:
         columns: dict[str, Any] = {
             "source": shown.take(self.rows),
             "target": shown.take(self.columns),
-            "weight": self.weights,
+            ("score" if self.network.has_scores else "weight"): self.weights,
         }
         if self.network.null is not None:
             columns |= {"null": self._values("null"), "lift": self.lift}
         for name in ("sd", "sign", "stability"):
             if (values := self._values(name)) is not None:
                 columns[name] = values
-        columns["q"] = self.network.false_share.at(self.weights)
+        if not self.network.has_scores:
+            columns["q"] = self.network.false_share.at(self.weights)
         columns["in_prior"], columns["split"] = self._labels()
         return pd.DataFrame(columns)
 

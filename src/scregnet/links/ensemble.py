@@ -106,8 +106,13 @@ def mean_logits(
     return (logits / np.maximum(number, 1)).astype(np.float32)
 
 
-def read_members(method: str, state: dict[str, np.ndarray], n: int) -> tuple[FittedLinks, ...]:
-    """Make ``n`` members again from arrays named ``<member>_<array>`` or ``shared_<array>``."""
+def read_members(
+    method: str, state: dict[str, np.ndarray], n: int, alike: np.ndarray | None = None
+) -> tuple[FittedLinks, ...]:
+    """Make ``n`` members again from arrays named ``<member>_<array>`` or ``shared_<array>``.
+
+    ``alike`` gives for each member the number of the one whose arrays are its own.
+    """
     shared = {
         name.removeprefix(SHARED): value for name, value in state.items() if name.startswith(SHARED)
     }
@@ -116,7 +121,10 @@ def read_members(method: str, state: dict[str, np.ndarray], n: int) -> tuple[Fit
         number, _, name = key.partition("_")
         if number.isdigit() and int(number) < n:
             own[int(number)][name] = value
-    return tuple(load_fitted(method, part) for part in own)
+    if alike is None:
+        return tuple(load_fitted(method, part) for part in own)
+    made = {number: load_fitted(method, own[number]) for number in np.unique(alike)}
+    return tuple(made[number] for number in alike)
 
 
 def fit_members(

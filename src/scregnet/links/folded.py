@@ -88,20 +88,32 @@ class FoldedLinks:
         ]
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the members' arrays; those that all members share are kept once."""
+        """Return the members' arrays; those that all members share are kept once.
+
+        So are members that are the same object, as folds of a method that reads no label.
+        """
+        alike = self._alike()
         states = [member.state() for member in self.members]
         state: dict[str, np.ndarray] = {}
         for name, value in states[0].items():
             if all(name in other and _same(value, other[name]) for other in states[1:]):
                 state[f"{SHARED}{name}"] = value
         for number, own in enumerate(states):
-            for name, value in own.items():
+            for name, value in own.items() if alike[number] == number else ():
                 if f"{SHARED}{name}" not in state:
                     state[f"{number}_{name}"] = value
         state["slopes"] = np.array([calibration.slope for calibration in self.calibrations])
         state["intercepts"] = np.array([calibration.intercept for calibration in self.calibrations])
         state["member_folds"] = self.member_folds
+        if (alike != np.arange(len(alike))).any():
+            state["alike"] = alike
         return state
+
+    def _alike(self) -> np.ndarray:
+        """Return for each member the number of the first that is the same object, int16."""
+        first: dict[int, int] = {}
+        numbers = [first.setdefault(id(member), n) for n, member in enumerate(self.members)]
+        return np.array(numbers, np.int16)
 
     @classmethod
     def from_state(
@@ -123,7 +135,10 @@ class FoldedLinks:
         member_folds = read_integers(state, "member_folds", (n, 2), high=highest, dtype=np.int16)
         if (member_folds[:, 0] >= n_repeats).any():
             refuse("member_folds", f"names a repeat beyond the {n_repeats} of its labelled pairs")
-        members = read_members(method, state, n)
+        alike = np.arange(n)
+        if "alike" in state:
+            alike = read_integers(state, "alike", (n,), high=n - 1, dtype=np.int16)
+        members = read_members(method, state, n, alike)
         return cls.of(members, calibrations, member_folds, pairs, folds, n_genes)
 
 

@@ -19,6 +19,8 @@ LINK_METHODS: dict[str, str | type[LinkMethod]] = {
     "scregnet": "scregnet.links.methods.scregnet.method:ScRegNet",
     "sctransnet": "scregnet.links.methods.sctransnet.method:ScTransNet",
     "joint": "scregnet.links.methods.joint.method:Joint",
+    "pearson": "scregnet.links.methods.pearson:Pearson",
+    "spearman": "scregnet.links.methods.spearman:Spearman",
 }
 """Name of a method to its class, or to ``"module:Class"``, which is imported on first use."""
 

@@ -92,6 +92,19 @@ class LinkTask:
     evidence: tuple[EvidenceLayer, ...] = ()
     """Layers of other experiments; none for methods without ``uses_evidence``."""
 
+    regulators: np.ndarray | None = None
+    """Ascending positions of the candidate TFs; ``None`` takes all genes. Only methods without
+    ``needs_labels`` get them."""
+
+    pseudotime: np.ndarray | None = None
+    """Place in time of each column of ``expression``, float64; for ``needs_pseudotime``."""
+
+    @property
+    def candidates(self) -> np.ndarray:
+        """Positions of the candidate TFs, int32."""
+        found = np.arange(self.n_genes) if self.regulators is None else self.regulators
+        return np.asarray(found, np.int32)
+
     @property
     def message_graph(self) -> np.ndarray:
         """Training positives of shape (2, n), source above target. Messages pass along them."""
@@ -170,8 +183,15 @@ class LinkMethod(Protocol):
     is_null: ClassVar[bool] = False
     """Whether it is a null model. It sees no expression and no embedding; every fit reports it."""
 
+    needs_labels: ClassVar[bool] = True
+    """Whether ``fit`` reads labelled pairs. A method without is fitted to ``expression`` alone, and
+    works without a known network."""
+
     needs_expression: ClassVar[bool] = False
     """Whether the task must have ``expression`` and ``summary``."""
+
+    needs_pseudotime: ClassVar[bool] = False
+    """Whether the task must have ``pseudotime``."""
 
     uses_embedding: ClassVar[bool] = False
     """Whether the task may have an ``embedding``."""
@@ -182,6 +202,17 @@ class LinkMethod(Protocol):
 
     uses_torch: ClassVar[bool] = False
     """Whether ``fit`` gets a torch device; else ``device`` is ``None``, and torch stays out."""
+
+    citation: ClassVar[str] = ""
+    """Key in ``docs/references.bib`` of the paper that describes it; empty for our own."""
+
+    code_licence: ClassVar[str] = ""
+    """Licence of the code that was published with that paper; empty if there is none. None of it is
+    in this package."""
+
+    largest_run: ClassVar[Mapping[str, float]] = {}
+    """The largest data it was run on here: ``genes``, ``cells`` (or ``pairs``), ``tfs``, and there
+    CPU ``seconds`` and peak memory ``gib``."""
 
     search_space: ClassVar[Mapping[str, Any]] = {}
     """Hyper-parameters that :func:`scregnet.tl.tune_grn` searches by default."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet.pl._style import DASHES, WIDTHS, represses, width, width_ends
+from scregnet.pl._style import DASHES, WIDTHS, has_scores, link_weight, represses, width, width_ends
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -70,17 +70,18 @@ def _sign_handles(graph: nx.DiGraph) -> list[Artist]:
 
 
 def _width_handles(graph: nx.DiGraph) -> list[Artist]:
-    """Return handles for the width of the most and of the least probable link."""
+    """Return handles for the width of the most and of the least probable link, or of scores."""
     import matplotlib as mpl
 
-    weights = [weight for *_, weight in graph.edges(data="weight")]
+    weights = [link_weight(link) for *_, link in graph.edges(data=True)]
+    name, text_of = ("score", "{:.3g}".format) if has_scores(graph) else ("probability", _rounded)
     colour = mpl.rcParams["text.color"]
     # By their text: two probabilities that read the same get one handle.
     shown: dict[str, float] = {}
     for value in (max(weights), min(weights)):
-        shown.setdefault(_rounded(value), value)
+        shown.setdefault(text_of(value), value)
     return [
-        _line_handle(f"probability {text}", width(value, width_ends(graph)), colour)
+        _line_handle(f"{name} {text}", width(value, width_ends(graph)), colour)
         for text, value in shown.items()
     ]
 

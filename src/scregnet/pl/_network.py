@@ -10,7 +10,7 @@ import numpy as np
 from scregnet.pl._labels import place_labels
 from scregnet.pl._layout import FIGURES, positions, spread
 from scregnet.pl._legend import draw_legend
-from scregnet.pl._style import BAR, DASHES, HEAD, represses, width, width_ends
+from scregnet.pl._style import BAR, DASHES, HEAD, link_weight, represses, width, width_ends
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -148,7 +148,7 @@ def _draw_edges(
     index = {node: i for i, node in enumerate(nodes.names)}
     ends = width_ends(graph)
     # Weak ones first, so that the strong ones lie on top.
-    links = sorted(graph.edges(data=True), key=lambda edge: (edge[2]["weight"], edge[0], edge[1]))
+    links = sorted(graph.edges(data=True), key=lambda edge: (link_weight(edge[2]), *edge[:2]))
     for source, target, link in links:
         i, j = index[source], index[target]
         look = _look(source, target, link, style, ends)
@@ -169,7 +169,7 @@ def _draw_edges(
 def _look(
     source: str, target: str, link: dict[str, Any], style: Style, ends: tuple[float, float]
 ) -> dict[str, Any]:
-    linewidth = width(link["weight"], ends)
+    linewidth = width(link_weight(link), ends)
     kind = "known" if link["in_prior"] else "new"
     return {
         "arrowstyle": BAR if represses(link) else HEAD,

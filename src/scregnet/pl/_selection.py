@@ -96,6 +96,7 @@ def mixture(adata: AnnData, key: str, gene_symbols: str | None) -> Selection:
         msg = f"adata.varp[{network.results['varp_key']!r}] holds no links to draw."
         raise ValueError(msg)
     by = "probability" if network.null is None else "lift"
+    shown_by = "score" if network.has_scores else by
     is_known = links.in_prior()
     known, new = links.take(is_known), links.take(~is_known)
     new = new.take(_probable(new, known))
@@ -107,7 +108,7 @@ def mixture(adata: AnnData, key: str, gene_symbols: str | None) -> Selection:
     n_tfs, n_drawn_tfs = len(np.unique(links.rows)), len(np.unique(drawn.rows))
     how = (
         f"{n_drawn_tfs} of {n_tfs} TFs, each with up to {N_KNOWN} known links and {N_NEW} new ones "
-        f"by {by}; set top_n=, sources= or another filter to draw others"
+        f"by {shown_by}; set top_n=, sources= or another filter to draw others"
     )
     frame = drawn.frame(shown_names(adata, gene_symbols))
     return Selection(frame, len(links), how, f"{n_drawn_tfs} of {n_tfs} TFs")

@@ -51,10 +51,23 @@ def network_colours(palette: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def width_ends(graph: nx.DiGraph) -> tuple[float, float]:
-    """Return the probabilities that are drawn with the thinnest and with the widest line."""
-    weights = [weight for *_, weight in graph.edges(data="weight")]
+    """Return the probabilities or scores with the thinnest and with the widest line."""
+    weights = [link_weight(link) for *_, link in graph.edges(data=True)]
+    if has_scores(graph):
+        # They have no scale of their own: a tenth of the highest takes the place of 0.1.
+        return min(min(weights), 0.9 * max(weights)), max(weights)
     # At least 0.1 apart: a difference in the third decimal must not look like a large one.
     return min(min(weights), max(weights) - 0.1), max(weights)
+
+
+def has_scores(graph: nx.DiGraph) -> bool:
+    """Whether the links have scores in place of probabilities."""
+    return any("score" in link for *_, link in graph.edges(data=True))
+
+
+def link_weight(link: Mapping[str, Any]) -> float:
+    """Return the probability of a link, or its score."""
+    return float(link["score"] if "score" in link else link["weight"])
 
 
 def width(weight: float, ends: tuple[float, float]) -> float:

@@ -18,7 +18,7 @@ from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import progress_bar, stage, stages
-from scregnet._validate import check_random_state
+from scregnet._validate import check_interval, check_random_state
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.estimate import announce_time
 from scregnet.tl._fit.fit import Fit, fit_links
@@ -26,6 +26,7 @@ from scregnet.tl._fit.inputs import Inputs
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.signs import network_signs
 from scregnet.tl._fit.task import MAX_CELLS, FitOptions, check_method_params, device_of, layers_of
+from scregnet.tl._fit.unlabelled import no_pairs, reads_cells_alone, score_networks
 from scregnet.tl._fit.verdict import Verdict, judge_layers, judge_nulls, warn_if_behind
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def fit_grn(
     evidence: str | Sequence[str] | None = None,
     random_evidence: bool = False,
     shuffle_expression: bool = False,
+    pseudotime: str | None = None,
     label_frequency: float = 1.0,
     n_models: int = 1,
     n_folds: int = 5,
@@ -85,10 +87,12 @@ def fit_grn(
     %(adata)s
     %(prior)s
 
-        ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
+        ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``. A method that reads no
+        labels then works without any (:ref:`expression-alone`).
     method
         ``"joint"``, ``"scregnet"``, ``"sctransnet"``, or a null model: ``"degree"``,
-        ``"label_factors"``.
+        ``"label_factors"``; or a method that reads no labels: ``"pearson"``, ``"spearman"``.
+        :func:`scregnet.get.methods` has the table.
     split
         Labelled pairs: a key written by :func:`scregnet.pp.split`, or a frame with ``source``,
         ``target``, ``label`` and ``split``. ``None`` takes ``adata.uns["split"]`` if it is there
@@ -114,6 +118,8 @@ def fit_grn(
     shuffle_expression
         Permute each gene's values among the cells, as a control: mean and detection stay,
         co-expression does not. An embedding stays as it is.
+    pseudotime
+        Column of ``adata.obs`` with the place of each cell in time, for methods that need it.
     label_frequency
         Share of the true edges that the prior lists; below 1, probabilities are those of being an
         edge, not of being listed.
@@ -161,6 +167,9 @@ def fit_grn(
       (:ref:`slots`). With ``groupby`` one such family for each group, ``f"{key}_{group}"``, and
       ``adata.uns[key]`` names them and has ``differences``.
 
+    Without a known network, ``adata.varp[key]`` holds scores, ``params["values"]`` is ``"score"``,
+    and metrics, pairs and the other slots are empty or missing (:ref:`expression-alone`).
+
     Raises
     ------
     ValueError, KeyError, TypeError
@@ -185,6 +194,7 @@ def fit_grn(
     # 1. What is asked for.
     check_method_params(method, method_params, fit_grn)
     chosen = get_method(method, **method_params)
+    alone = reads_cells_alone(data, chosen, prior, split)
     options = FitOptions(
         embedding=embedding,
         layer=layer,
@@ -194,11 +204,13 @@ def fit_grn(
         evidence=evidence,
         random_evidence=random_evidence,
         shuffle_expression=shuffle_expression,
+        pseudotime=pseudotime,
         label_frequency=label_frequency,
         n_models=n_models,
         n_folds=n_folds,
         n_bootstrap=n_bootstrap,
-        threshold=threshold,
+        # Of scores, which have no upper limit, it is not a probability.
+        threshold=None if alone else threshold,
         top_n_targets=top_n_targets,
         random_state=random_state,
     )
@@ -206,29 +218,33 @@ def fit_grn(
     if groupby is not None:
         groups, small = cell_groups(data, groupby, key, min_cells=min_cells)
     place = device_of(device, chosen)
+    asked = {"min_cells": min_cells}
+    floor = None
     with stages(key, show=show_progress_bar):
-        # 2. The labelled pairs.
-        labelled = labelled_pairs(
-            data, prior, split, random_state=random_state, gene_symbols=gene_symbols
-        )
-        options.check_pairs(labelled)
-        # 3. What the method is given. Bad input raises before anything is fitted.
-        inputs = Inputs.of(data, chosen, options, labelled, groups)
-        # 4. The null models. They see the pairs only, which are the same for every group.
-        nulls = judge_nulls(labelled.parts, data.n_vars, options, but=method)
-        layers, _ = layers_of(data, options)
-        folds, fold_nulls = _folds(labelled, chosen, options, list(nulls), layers, data.n_vars)
-        nulls |= judge_layers(labelled.parts, data.n_vars, options, layers)
-        plan = _Plan(method, chosen, options, labelled, nulls, place, folds, fold_nulls)
-        # 5. The method, for each group.
-        announce_time(chosen, labelled, folds, data.n_vars, len(groups))
-        floor = _noise_floor(inputs, plan, groups) if noise_floor else None
-        varp, uns = _networks(
-            inputs, plan, groups, groupby, floor, show_progress_bar=show_progress_bar
-        )
+        if alone:
+            _check_alone(threshold, label_frequency)
+            inputs = Inputs.of(data, chosen, options, no_pairs(), groups)
+            varp, uns, params = score_networks(inputs, method, groups, groupby, threshold, place)
+        else:
+            # 2. The labelled pairs.
+            labelled = labelled_pairs(
+                data, prior, split, random_state=random_state, gene_symbols=gene_symbols
+            )
+            options.check_pairs(labelled)
+            # 3. What the method is given. Bad input raises before anything is fitted.
+            inputs = Inputs.of(data, chosen, options, labelled, groups)
+            # 4. The null models. They see the pairs only, which are the same for every group.
+            plan = _plan(inputs, method, place)
+            # 5. The method, for each group.
+            announce_time(chosen, labelled, plan.folds, data.n_vars, len(groups))
+            floor = _noise_floor(inputs, plan, groups) if noise_floor else None
+            varp, uns = _networks(
+                inputs, plan, groups, groupby, floor, show_progress_bar=show_progress_bar
+            )
+            params = plan.params(data)
+            asked["noise_floor"] = noise_floor
     if groupby is not None:
-        asked = {"min_cells": min_cells, "noise_floor": noise_floor}
-        uns[key] = {"groupby": groupby, **_names(groups, small, plan.params(data) | asked)}
+        uns[key] = {"groupby": groupby, **_names(groups, small, params | asked)}
     if floor is not None:
         uns[key]["differences"] = floor.compare(key)
     # 6. Commit.
@@ -239,6 +255,18 @@ def fit_grn(
     stale = [name for name in earlier if name not in varp]
     write(written, varp=varp, uns=uns, remove={"varp": stale})
     return result if copy else None
+
+
+def _check_alone(threshold: float | None, label_frequency: float) -> None:
+    """Raise where an argument needs a known network or does not fit scores."""
+    if threshold is not None:
+        check_interval("threshold", threshold, 0, np.inf, closed="left")
+    if label_frequency != 1:
+        msg = (
+            f"label_frequency={label_frequency!r} is about a known network, and there is none: "
+            "pass prior=, or leave label_frequency=1."
+        )
+        raise ValueError(msg)
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,6 +290,7 @@ class _Plan:
             "method": self.name,
             "method_params": {k: list(v) if isinstance(v, tuple) else v for k, v in own.items()},
             **self.options.params(),
+            "values": "probability",
             "split": self.labelled.params(),
             "prior": self.labelled.report,
             "n_genes": data.n_vars,
@@ -270,6 +299,17 @@ class _Plan:
             "n_edges_left_out": len(self.labelled.left_out[0]),
             "scregnet_version": version("scregnet"),
         }
+
+
+def _plan(inputs: Inputs, name: str, device: Any) -> _Plan:
+    """Judge the null models and draw the folds."""
+    data, method, options = inputs.data, inputs.method, inputs.options
+    labelled = inputs.labelled
+    nulls = judge_nulls(labelled.parts, data.n_vars, options, but=name)
+    layers, _ = layers_of(data, options)
+    folds, fold_nulls = _folds(labelled, method, options, list(nulls), layers, data.n_vars)
+    nulls |= judge_layers(labelled.parts, data.n_vars, options, layers)
+    return _Plan(name, method, options, labelled, nulls, device, folds, fold_nulls)
 
 
 def _folds(

@@ -170,6 +170,7 @@ def transfer_grn(
     params = {
         **{name: getattr(options, name) for name in ("n_bootstrap", "threshold", "top_n_targets")},
         "method": method,
+        "values": "probability",
         "evidence": keys,
         "networks": [] if networks is None else list(map(str, networks)),
         "layer": layer,

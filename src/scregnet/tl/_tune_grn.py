@@ -150,7 +150,7 @@ def tune_grn(
     labelled = labelled_pairs(
         data, prior, split, random_state=random_state, gene_symbols=gene_symbols
     )
-    task, record = make_task(data, base, labelled.parts, options)
+    task, record = make_task(data, base, labelled, options)
     title = f"tune {method}"
     with (
         threads(base),

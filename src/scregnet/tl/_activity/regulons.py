@@ -128,6 +128,7 @@ def _new_links(
     """Return the frame of the new links that are added, with the columns of ``get.grn``."""
     n_known = known["source"].value_counts()
     filters = new.filters
+    network = StoredNetwork(adata, key)
     if not filters:
         filters = {
             "threshold": _as_probable_as_known(adata, key, len(known)),
@@ -136,6 +137,10 @@ def _new_links(
         }
     links, _ = select_links(adata, key, by=new.by, new_only=True, **filters, **where)
     links = links.astype({"source": str, "target": str})
+    if network.has_scores:
+        # In units of the TF's best link, so that a weight lies between 0 and 1 as a probability.
+        best = links.groupby("source")["score"].transform("max")
+        links = links.assign(weight=links["score"] / best)
     if not new.filters:
         # No TF gets more new links than it has known ones. Others get what the median TF has.
         limit = links["source"].map(n_known).fillna(n_known.median())

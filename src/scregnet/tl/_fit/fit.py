@@ -129,14 +129,17 @@ class Fit:
         return min(losses, key=lambda name: losses[name])
 
     def _delivered(self, model: str) -> Calibrated:
-        verdict = (self.fold_verdicts or self.verdicts)[model]
-        return Calibrated(verdict.links, verdict.calibration)
+        found = self._judged(model)
+        return Calibrated(found.links, found.calibration)
+
+    def _judged(self, model: str) -> Verdict:
+        return (self.fold_verdicts or self.verdicts)[model]
 
     def to_uns(self, genes: pd.Index) -> dict[str, Any]:
         """Return what ``uns`` keeps of the fit, apart from its parameters."""
-        links, calibration = self._delivered(self.method)
+        found = self._judged(self.method)
         # The method's own links, which unlike those of a layer alone can be kept.
-        state = cast("FittedLinks", links).state()
+        state = cast("FittedLinks", found.links).state()
         return {
             "metrics": self.metrics(),
             "history": _history([member.history for member in self.members]),
@@ -147,8 +150,8 @@ class Fit:
                 "n_models": self.options.n_models,
                 "n_folds": self.options.n_folds,
                 "genes": genes.to_numpy(str).astype(object),
-                "slope": calibration.slope,
-                "intercept": calibration.intercept,
+                "slope": found.calibration.slope,
+                "intercept": found.calibration.intercept,
                 "state": state,
                 "digest": state_digest(state),
             },

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -13,7 +14,15 @@ from scregnet._genes.split import PARTS, LabelledPairs
 from scregnet._logging import logger
 from scregnet._progress import stage
 from scregnet._threads import in_threads, one_thread_each
-from scregnet.links import FittedLinks, LinkTask, Pairs, PlattCalibration, get_method, hold_out
+from scregnet.links import (
+    FittedLinks,
+    LinkTask,
+    Pairs,
+    PlattCalibration,
+    fit_members,
+    get_method,
+    hold_out,
+)
 from scregnet.links.folded import FoldedLinks
 from scregnet.links.pairs.folds import assign_folds
 from scregnet.links.pairs.reciprocity import concatenate
@@ -22,7 +31,7 @@ from scregnet.tl._fit.network import scored
 from scregnet.tl._fit.verdict import LAYER, Verdict, figures_of
 
 if TYPE_CHECKING:
-    from scregnet.links import LinkMethod
+    from scregnet.links import FitResult, LinkMethod
     from scregnet.links.evidence import EvidenceLayer
     from scregnet.tl._fit.fit import Fit
     from scregnet.tl._fit.task import FitOptions
@@ -120,11 +129,26 @@ class _Member(NamedTuple):
     place: tuple[int, int]
 
 
+_Fits = Callable[..., Iterator[_Member]]
+
+
 def fit_folds(
-    method: LinkMethod, task: LinkTask, folds: Folds, options: FitOptions, device: Any
+    method: LinkMethod,
+    task: LinkTask,
+    folds: Folds,
+    options: FitOptions,
+    device: Any,
+    *,
+    made: Sequence[FitResult] = (),
 ) -> FoldedLinks:
-    """Fit a method once for each fold of each repeat, and calibrate each fit."""
-    fits = _crossed if _is_crossed(method, folds.n_folds) else _one_by_one
+    """Fit a method once for each fold of each repeat, and calibrate each fit.
+
+    A method without labels is only calibrated for each fold. ``made`` are its fits, one a
+    repeat, if they are there already.
+    """
+    fits: _Fits = _crossed if _is_crossed(method, folds.n_folds) else _one_by_one
+    if not method.needs_labels:
+        fits = partial(_calibrated_alone, made=made)
     name = "folds" if not method.is_null else "folds of a null model"
     members = []
     with stage(name, folds.n_folds * folds.folds.shape[1]) as tick:
@@ -172,6 +196,37 @@ def _crossed(
                 label_frequency=options.label_frequency,
             )
             yield _Member(fit.links, calibration, (fit.repeat, fit.fold))
+
+
+def _calibrated_alone(
+    method: LinkMethod,
+    task: LinkTask,
+    folds: Folds,
+    options: FitOptions,
+    device: Any,
+    *,
+    made: Sequence[FitResult],
+) -> Iterator[_Member]:
+    """Calibrate fits that never saw a label on what is outside of each fold."""
+    n_repeats, pairs = folds.folds.shape[1], folds.pairs
+    if not made:
+        with threads(method):
+            made = fit_members(
+                method, task, n_repeats, random_state=options.random_state, device=device
+            )
+    for repeat, result in enumerate(made):
+        scores = result.links.score(pairs.sources, pairs.targets)
+        for fold in range(folds.n_folds):
+            used = (folds.folds[:, repeat] != fold) & ~folds.is_test
+            check = pairs.take(used)
+            _check_kinds(check, "calibration", fold)
+            calibration = PlattCalibration.fit(
+                scores[used],
+                check.labels,
+                weights=check.weights,
+                label_frequency=options.label_frequency,
+            )
+            yield _Member(result.links, calibration, (repeat, fold))
 
 
 def _one_by_one(
@@ -263,6 +318,6 @@ def with_folds(
     device: Any,
 ) -> Fit:
     """Add the folds to a fit that was evaluated: they are what is delivered."""
-    links = fit_folds(method, task, folds, fit.options, device)
+    links = fit_folds(method, task, folds, fit.options, device, made=fit.members)
     verdicts = {fit.method: judge_folds(links, folds, fit.options), **nulls}
     return replace(fit, folds=folds.folds, fold_verdicts=verdicts)

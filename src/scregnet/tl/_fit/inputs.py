@@ -41,7 +41,8 @@ class Inputs:
     ) -> Inputs:
         """Read the cells; raise if values, layer or embedding are not what the method needs."""
         shared = None
-        if groups[0].rows is not None and method.needs_expression:
+        # Without labels the cells themselves are compared: shrunk features are no cells.
+        if groups[0].rows is not None and method.needs_expression and method.needs_labels:
             from scregnet.tl._fit.shared import SharedCells
 
             shared = SharedCells.of(
@@ -70,7 +71,7 @@ class Inputs:
         return make_task(
             self.data,
             self.method,
-            self.labelled.parts,
+            self.labelled,
             self.options,
             rows=group.rows,
             group=group.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from scregnet._genes.split import LabelledPairs
-    from scregnet.links import PlattCalibration
     from scregnet.links.task import Scorer
 
 BLOCK = 2**18
@@ -23,23 +23,29 @@ BLOCK = 2**18
 
 
 def candidate_tfs(data: AnnData, labelled: LabelledPairs) -> np.ndarray:
-    """Return the positions of the TFs whose links are scored: marked ones, and all regulators."""
+    """Return the positions of the TFs whose links are scored: marked ones, and all regulators.
+
+    Where no gene is either, which happens without labelled pairs only, all genes are candidates.
+    """
     chosen = np.zeros(data.n_vars, bool)
     if "is_tf" in data.var:
         chosen |= flags(data, "is_tf", "")
     chosen[labelled.regulators()] = True
-    return np.flatnonzero(chosen)
+    return np.flatnonzero(chosen) if chosen.any() else np.arange(data.n_vars)
 
 
 class Calibrated(NamedTuple):
-    """Fitted links with what makes probabilities of their scores."""
+    """Fitted links with what makes probabilities of their scores, or leaves the scores."""
 
     links: Scorer
-    calibration: PlattCalibration
+    calibration: Callable[[np.ndarray], np.ndarray]
 
 
 class Network(NamedTuple):
-    """The links that are kept: float32 matrices of the same places, rows are regulators."""
+    """The links that are kept: float32 matrices of the same places, rows are regulators.
+
+    Without labels, ``probabilities`` holds scores.
+    """
 
     probabilities: sp.csr_matrix
     deviations: sp.csr_matrix | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,7 +12,8 @@ import pandas as pd
 from scregnet._anndata.evidence import evidence_layers, layer_names
 from scregnet._logging import logger
 from scregnet._validate import check_integer, check_interval, did_you_mean, listed, own_arguments
-from scregnet.links import LinkMethod, LinkTask, Split, get_method, method_class
+from scregnet.links import LinkMethod, LinkTask, get_method, method_class
+from scregnet.tl._fit.network import candidate_tfs
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -49,6 +50,7 @@ class FitOptions:
     evidence: str | Sequence[str] | None = None
     random_evidence: bool = False
     shuffle_expression: bool = False
+    pseudotime: str | None = None
     label_frequency: float = 1.0
     n_models: int = 1
     n_folds: int = 5
@@ -150,7 +152,7 @@ def device_of(device: str | None, method: LinkMethod) -> Any:
 def make_task(
     data: AnnData,
     method: LinkMethod,
-    parts: Split,
+    labelled: LabelledPairs,
     options: FitOptions,
     *,
     rows: np.ndarray | None = None,
@@ -163,7 +165,9 @@ def make_task(
     embeddings that were made group by group. With ``shared``, features of expression are shrunk to
     those of all groups.
     """
+    parts = labelled.parts
     bare = LinkTask(data.n_vars, parts.train, parts.validation)
+    _check_cells(method, options)
     if options.shuffle_expression and not method.needs_expression:
         msg = (
             "shuffle_expression=True needs a method that uses expression, and this one uses none; "
@@ -208,10 +212,48 @@ def make_task(
     for name, matrix in (("expression", expression), ("embedding", vectors)):
         if matrix is not None:
             logger.debug("features: %s of %d genes, %d columns", name, *matrix.shape)
-    task = LinkTask(
-        data.n_vars, parts.train, parts.validation, expression, vectors, summary, families, layers
+    task = replace(
+        bare,
+        expression=expression,
+        embedding=vectors,
+        summary=summary,
+        families=families,
+        evidence=layers,
+        regulators=None if method.needs_labels else candidate_tfs(data, labelled),
+        pseudotime=_time(data, options, rows) if method.needs_pseudotime else None,
     )
     return task, record
+
+
+def _check_cells(method: LinkMethod, options: FitOptions) -> None:
+    """Raise where an argument about cells does not go with what the method reads."""
+    if method.needs_pseudotime and options.pseudotime is None:
+        msg = (
+            "pseudotime=None, and this method needs the place of each cell in time: name a column "
+            "of adata.obs, such as pseudotime='dpt_pseudotime' (scanpy's sc.tl.dpt writes it)."
+        )
+        raise ValueError(msg)
+    if options.pseudotime is not None and not method.needs_pseudotime:
+        msg = (
+            f"pseudotime={options.pseudotime!r} is read by methods that need it, such as 'scode', "
+            "and this one does not; leave pseudotime=None."
+        )
+        raise ValueError(msg)
+    if options.n_pcs is not None and not method.needs_labels:
+        msg = (
+            f"n_pcs={options.n_pcs!r} replaces cells by components, and a method without labels "
+            "reads the cells themselves; leave n_pcs=None."
+        )
+        raise ValueError(msg)
+
+
+def _time(data: AnnData, options: FitOptions, rows: np.ndarray | None) -> np.ndarray:
+    """Return the pseudotime of the cells that are the columns of ``expression``."""
+    from scregnet._anndata.streamed import cell_numbers, draw_cells
+
+    times = cell_numbers(data, "pseudotime", str(options.pseudotime), rows)
+    drawn = draw_cells(len(times), options.max_cells, options.random_state)
+    return times if drawn is None else times[drawn]
 
 
 def layers_of(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scregnet._anndata.slots import fitted
+from scregnet._anndata.slots import check_probabilities, fitted
 from scregnet._genes.split import STANDS_FOR
 from scregnet._logging import logger
 from scregnet._validate import listed
@@ -31,6 +31,7 @@ def settings_of(data: AnnData, source: AnnData, key: str) -> dict[str, Any]:
         ``source`` has no such network, or its labelled pairs cannot be found in the new cells.
     """
     entry = fitted(source, key)
+    check_probabilities(source, key, "source_key")
     params = entry["params"]
     method = str(params["method"])
     if method in ("zsum", "fitted"):
