@@ -53,13 +53,15 @@ class EnsembleLinks:
         return state
 
     @classmethod
-    def from_state(cls, method: str, state: dict[str, np.ndarray]) -> EnsembleLinks:
+    def from_state(
+        cls, method: str, state: dict[str, np.ndarray], n_genes: int | None = None
+    ) -> EnsembleLinks:
         """Make an equal object from its :meth:`state`; ``method`` fitted its members."""
         calibrations = read_calibrations(
             read_floats(state, "slopes", (None,), np.float64),
             read_floats(state, "intercepts", (None,), np.float64),
         )
-        return cls(read_members(method, state, len(calibrations)), tuple(calibrations))
+        return cls(read_members(method, state, len(calibrations), n_genes), tuple(calibrations))
 
 
 def pool(
@@ -106,7 +108,9 @@ def mean_logits(
     return (logits / np.maximum(number, 1)).astype(np.float32)
 
 
-def read_members(method: str, state: dict[str, np.ndarray], n: int) -> tuple[FittedLinks, ...]:
+def read_members(
+    method: str, state: dict[str, np.ndarray], n: int, n_genes: int | None = None
+) -> tuple[FittedLinks, ...]:
     """Make ``n`` members again from arrays named ``<member>_<array>`` or ``shared_<array>``."""
     shared = {
         name.removeprefix(SHARED): value for name, value in state.items() if name.startswith(SHARED)
@@ -116,7 +120,7 @@ def read_members(method: str, state: dict[str, np.ndarray], n: int) -> tuple[Fit
         number, _, name = key.partition("_")
         if number.isdigit() and int(number) < n:
             own[int(number)][name] = value
-    return tuple(load_fitted(method, part) for part in own)
+    return tuple(load_fitted(method, part, n_genes) for part in own)
 
 
 def fit_members(

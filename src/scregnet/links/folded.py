@@ -123,7 +123,7 @@ class FoldedLinks:
         member_folds = read_integers(state, "member_folds", (n, 2), high=highest, dtype=np.int16)
         if (member_folds[:, 0] >= n_repeats).any():
             refuse("member_folds", f"names a repeat beyond the {n_repeats} of its labelled pairs")
-        members = read_members(method, state, n)
+        members = read_members(method, state, n, n_genes)
         return cls.of(members, calibrations, member_folds, pairs, folds, n_genes)
 
 
