@@ -67,16 +67,28 @@ def check_probabilities(adata: AnnData, key: str, what: str) -> None:
         raise ValueError(msg)
 
 
+def stored_model(adata: AnnData, key: str, *needed: str) -> Mapping[str, Any]:
+    """Return what ``uns`` keeps of the fitted model, or raise if it lacks what is needed."""
+    model = fitted(adata, key).get("model", {})
+    if missing := [name for name in needed if name not in model]:
+        msg = (
+            f"adata.uns[{key!r}]['model'] lacks {listed(missing)}: it is damaged or was not "
+            "written by this version. Call sr.tl.fit_grn again."
+        )
+        raise ValueError(msg)
+    return model
+
+
 def check_genes(adata: AnnData, key: str) -> None:
     """Raise unless the genes go by the names that they had at the fit.
 
     Stored pairs name their genes, so under other names known edges would pass as new ones. Genes
     may have been dropped or put in another order.
     """
-    entry = fitted(adata, key)
+    entry, genes = fitted(adata, key), stored_model(adata, key, "genes")["genes"]
     names = adata.var_names.astype(str)
     # Through object: zarr gives numpy's texts of any length, which have no other way to str.
-    there = names.isin(pd.Index(np.asarray(entry["model"]["genes"], dtype=object)).astype(str))
+    there = names.isin(pd.Index(np.asarray(genes, dtype=object)).astype(str))
     cure = (
         "Put the names of the fit back into adata.var_names (other names go into a column of "
         "adata.var, for gene_symbols=), or call sr.tl.fit_grn again."
@@ -84,7 +96,7 @@ def check_genes(adata: AnnData, key: str) -> None:
     if not there.all():
         msg = (
             f"adata.var_names changed since {key!r} was fitted: {int((~there).sum()):,} of "
-            f"{len(names):,} names are not among the {len(entry['model']['genes']):,} genes of the "
+            f"{len(names):,} names are not among the {len(genes):,} genes of the "
             f"fit, such as {listed(names[~there], 3)}. {cure}"
         )
         raise ValueError(msg)

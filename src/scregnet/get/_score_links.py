@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import fitted, holds_scores, key_of_group
+from scregnet._anndata.slots import fitted, holds_scores, key_of_group, stored_model
 from scregnet._docs import doc
 from scregnet._genes.names import gene_ids, positions
 from scregnet._logging import logger
 from scregnet._validate import listed
-from scregnet.links import EnsembleLinks, Pairs, load_fitted
+from scregnet.links import EnsembleLinks, Pairs
 from scregnet.links.calibration import read_calibrations
 from scregnet.links.folded import FoldedLinks
-from scregnet.links.forms.saved import check_digest
+from scregnet.links.stored import fold_count, model_count, read_stored
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -87,7 +87,7 @@ def score_links(
     data = resolve(adata, mod)
     key = key_of_group(data, key, group)
     entry = fitted(data, key)
-    model = entry["model"]
+    model = stored_model(data, key, "genes", "slope", "intercept")
     if isinstance(pairs, pd.DataFrame):
         frame = pairs.copy()
     else:
@@ -115,7 +115,7 @@ def score_links(
     (calibration,) = read_calibrations(model["slope"], model["intercept"])
     frame["probability"] = _filled(known, calibration(scores))
     # Folds of a single model differ in their labels; that is no deviation between fits.
-    if deviations is not None and int(model["n_models"]) > 1:
+    if deviations is not None and model_count(model) > 1:
         frame["probability_sd"] = _filled(known, deviations)
     if isinstance(links, FoldedLinks):
         # The labelled pairs in uns have a column out_of_fold: probabilities, hence another name.
@@ -135,17 +135,10 @@ def _filled(known: np.ndarray, values: np.ndarray) -> np.ndarray:
 def _links(entry: Mapping[str, Any], genes: pd.Index) -> FittedLinks | EnsembleLinks | FoldedLinks:
     """Make the fitted links again from what ``uns`` keeps of them."""
     model = entry["model"]
-    method = str(model["method"])
-    state = {str(name): np.asarray(value) for name, value in model["state"].items()}
-    # Fits of older versions have none.
-    if "digest" in model:
-        check_digest(state, str(model["digest"]))
-    if int(model["n_folds"]) > 1:
-        pairs, folds = _folds(entry["pairs"], genes)
-        return FoldedLinks.from_state(method, state, pairs, folds, len(genes))
-    if int(model["n_models"]) > 1:
-        return EnsembleLinks.from_state(method, state)
-    return load_fitted(method, state)
+    if fold_count(model) == 1:
+        return read_stored(model, len(genes))
+    pairs, folds = _folds(entry["pairs"], genes)
+    return read_stored(model, len(genes), pairs=pairs, folds=folds)
 
 
 def _scores(
@@ -161,7 +154,9 @@ def _folds(frame: pd.DataFrame, genes: pd.Index) -> tuple[Pairs, np.ndarray]:
     """Return the labelled pairs of a fit as positions among its genes, and their folds."""
     sources, targets = (genes.get_indexer(pd.Index(frame[c].astype(str))) for c in PAIR)
     columns = [frame[name].to_numpy() for name in frame if str(name).startswith("fold_")]
-    sound = bool(columns) and all(column.dtype.kind in "iu" for column in columns)
+    sound = bool(columns) and all(
+        column.dtype.kind in "iu" and ((column >= 0) & (column < 2**15)).all() for column in columns
+    )
     if not sound or (sources < 0).any() or (targets < 0).any():
         msg = "the labelled pairs of the stored model do not belong to its genes and folds."
         raise ValueError(msg)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scregnet.links.forms.saved import HINT
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -153,9 +155,16 @@ def _loss(z: np.ndarray, t: np.ndarray, c: float, share: np.ndarray | None = Non
 
 def read_calibrations(slopes: ArrayLike, intercepts: ArrayLike) -> list[PlattCalibration]:
     """Make calibrations from stored numbers, which must be finite, with positive slopes."""
-    pair = [np.atleast_1d(np.asarray(values, np.float64)) for values in (slopes, intercepts)]
-    sound = pair[0].ndim == 1 and pair[0].shape == pair[1].shape and len(pair[0]) > 0
+    pair = [np.atleast_1d(np.asarray(values)) for values in (slopes, intercepts)]
+    sound = (
+        all(values.ndim == 1 and values.dtype.kind in "iuf" for values in pair)
+        and pair[0].shape == pair[1].shape
+        and len(pair[0]) > 0
+    )
     if not sound or not np.isfinite(pair).all() or (pair[0] <= 0).any():
-        msg = "the stored calibrations are not finite numbers with positive slopes."
+        msg = (
+            "the calibrations (slope and intercept) of the saved network are not finite numbers "
+            f"with positive slopes. {HINT}"
+        )
         raise ValueError(msg)
     return [PlattCalibration(float(a), float(b)) for a, b in zip(*pair, strict=True)]

@@ -53,13 +53,15 @@ class EnsembleLinks:
         return state
 
     @classmethod
-    def from_state(cls, method: str, state: dict[str, np.ndarray]) -> EnsembleLinks:
+    def from_state(
+        cls, method: str, state: dict[str, np.ndarray], n_genes: int | None = None
+    ) -> EnsembleLinks:
         """Make an equal object from its :meth:`state`; ``method`` fitted its members."""
         calibrations = read_calibrations(
             read_floats(state, "slopes", (None,), np.float64),
             read_floats(state, "intercepts", (None,), np.float64),
         )
-        return cls(read_members(method, state, len(calibrations)), tuple(calibrations))
+        return cls(read_members(method, state, len(calibrations), n_genes), tuple(calibrations))
 
 
 def pool(
@@ -107,7 +109,12 @@ def mean_logits(
 
 
 def read_members(
-    method: str, state: dict[str, np.ndarray], n: int, alike: np.ndarray | None = None
+    method: str,
+    state: dict[str, np.ndarray],
+    n: int,
+    n_genes: int | None = None,
+    *,
+    alike: np.ndarray | None = None,
 ) -> tuple[FittedLinks, ...]:
     """Make ``n`` members again from arrays named ``<member>_<array>`` or ``shared_<array>``.
 
@@ -122,8 +129,8 @@ def read_members(
         if number.isdigit() and int(number) < n:
             own[int(number)][name] = value
     if alike is None:
-        return tuple(load_fitted(method, part) for part in own)
-    made = {number: load_fitted(method, own[number]) for number in np.unique(alike)}
+        return tuple(load_fitted(method, part, n_genes) for part in own)
+    made = {number: load_fitted(method, own[number], n_genes) for number in np.unique(alike)}
     return tuple(made[number] for number in alike)
 
 

@@ -138,7 +138,7 @@ class FoldedLinks:
         alike = np.arange(n)
         if "alike" in state:
             alike = read_integers(state, "alike", (n,), high=n - 1, dtype=np.int16)
-        members = read_members(method, state, n, alike)
+        members = read_members(method, state, n, n_genes, alike=alike)
         return cls.of(members, calibrations, member_folds, pairs, folds, n_genes)
 
 

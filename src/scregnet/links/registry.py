@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from scregnet._validate import check_choice, did_you_mean
+from scregnet.links.forms.saved import HINT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,13 +80,21 @@ def null_models() -> tuple[str, ...]:
     return tuple(name for name in LINK_METHODS if method_class(name).is_null)
 
 
-def load_fitted(name: str, state: dict[str, np.ndarray]) -> FittedLinks:
-    """Return the fitted links that method ``name`` saved as ``state``."""
+def load_fitted(name: str, state: dict[str, np.ndarray], n_genes: int | None = None) -> FittedLinks:
+    """Return the fitted links that method ``name`` saved as ``state``.
+
+    Raises ``ValueError`` if arrays do not fit together, or are not about ``n_genes`` genes.
+    """
     if name == TRANSFER:
         from scregnet.links.transfer.links import TransferLinks
 
-        return TransferLinks.from_state(state)
-    return method_class(name).fitted.from_state(state)
+        links: FittedLinks = TransferLinks.from_state(state)
+    else:
+        links = method_class(name).fitted.from_state(state)
+    if n_genes not in (None, links.n_genes):
+        msg = f"the saved network is about {links.n_genes} genes, not {n_genes}. {HINT}"
+        raise ValueError(msg)
+    return links
 
 
 def _check_class(name: str, method: Any) -> None:

@@ -123,6 +123,11 @@ class Scorer(Protocol):
 class FittedLinks(Scorer, Protocol):
     """A fitted method: it scores any pair and gives its state as plain arrays."""
 
+    @property
+    def n_genes(self) -> int:
+        """Number of genes that it was fitted to."""
+        ...
+
     def state(self) -> dict[str, np.ndarray]:
         """Return arrays from which :meth:`from_state` makes an equal object."""
         ...

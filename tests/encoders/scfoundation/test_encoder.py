@@ -535,7 +535,7 @@ def test_files_of_another_kind(own, change, message):
         ("decoder", "module_type", "flash", "decoder module_type 'flash'"),
         (None, "mask_gene_name", True, "mask_gene_name True"),
         ("encoder", "heads", 5, "hidden_dim 12 is no multiple of its heads 5"),
-        ("decoder", "depth", 0, "decoder_depth must be at least 1"),
+        ("decoder", "depth", 0, "decoder_depth 0; it must be an integer from 1"),
         ("decoder", "depth", True, "does not state decoder_depth"),
         ("decoder", "dim_head", 6.5, "does not state decoder_head_dim"),
         (None, "bin_alpha", "1", "does not state bin_alpha"),

@@ -339,9 +339,9 @@ def test_missing_files_are_named(own, missing):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"nheads": 5}, "sizes that cannot be: embsize 12, nheads 5"),
-        ({"nlayers": "2"}, "sizes that cannot be"),
-        ({"embsize": None}, "sizes that cannot be"),
+        ({"nheads": 5}, "embsize 12, which is not a multiple of nheads 5"),
+        ({"nlayers": "2"}, "nlayers '2'; it must be an integer from 1"),
+        ({"embsize": None}, "embsize None; it must be an integer"),
         ({"n_bins": 1}, "n_bins 1"),
         ({"input_style": "log1p"}, "input_style 'log1p'; only 'binned'"),
         ({"input_emb_style": "category"}, "input_emb_style 'category'; only 'continuous'"),
@@ -367,9 +367,9 @@ def test_a_configuration_of_something_else(own):
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
-        ({"a": 0, "b": 0}, "its own non-negative integer"),
-        ({"a": 0.5}, "its own non-negative integer"),
-        ({}, "its own non-negative integer"),
+        ({"a": 0, "b": 0}, "its own integer from 0"),
+        ({"a": 0.5}, "its own integer from 0"),
+        ({}, "its own integer from 0"),
         (
             {f"g{i}": i for i in range(60)},
             "vectors for 46 tokens, but .*vocab.json has 63 .*different models",

@@ -20,6 +20,7 @@ from scregnet.encoders.layers import packed
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
 from scregnet.encoders.token_encoder import TokenEncoder
 from scregnet.encoders.weights.files import Role, Weights, check_state, read_state
+from scregnet.encoders.weights.sizes import MOST_LAYERS, MOST_TOKENS, MOST_WIDTH, check_sizes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,7 +188,7 @@ def _read_network(
     for key, value in read_state(weights_file).items():
         name = key.removeprefix("module.").removeprefix("bert.")
         if name != "embeddings.position_ids" and not name.startswith(_HEADS):
-            state[name] = value.float()
+            state[name] = value
     # Shapes first, without memory: a configuration can ask for more than there is.
     with torch.device("meta"):
         shapes = BertModel(config, add_pooling_layer=False).state_dict()
@@ -195,7 +196,7 @@ def _read_network(
     # Initial values are drawn from torch's global generator, whose state is the user's.
     with own_randomness():
         network = BertModel(config, add_pooling_layer=False)
-    network.load_state_dict(state)
+    network.load_state_dict({name: value.float() for name, value in state.items()})
     # Layers above the one that is wanted would be computed in vain.
     network.encoder.layer = network.encoder.layer[: n_layers + hidden_layer]
     return network
@@ -234,25 +235,20 @@ def read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
     return config
 
 
-# Far above any published model. Memory is taken by these sizes before the tensors are compared.
 _MOST = {
-    "vocab_size": 1_000_000,
-    "hidden_size": 65_536,
-    "num_hidden_layers": 1_000,
-    "num_attention_heads": 1_024,
-    "intermediate_size": 1_000_000,
-    "max_position_embeddings": 1_000_000,
-    "type_vocab_size": 1_000,
+    "vocab_size": MOST_TOKENS,
+    "hidden_size": MOST_WIDTH,
+    "num_hidden_layers": MOST_LAYERS,
+    "num_attention_heads": MOST_WIDTH,
+    "intermediate_size": MOST_WIDTH,
+    "max_position_embeddings": MOST_TOKENS,
+    "type_vocab_size": MOST_TOKENS,
 }
 
 
 def _check_sizes(path: Path, config: dict[str, Any]) -> None:
     """Raise ``ValueError`` for sizes that no model has, or that do not fit together."""
-    for key, most in _MOST.items():
-        value = config.get(key, 1)
-        if type(value) is not int or not 1 <= value <= most:
-            msg = f"{path} has {key} {value!r}; it must be an integer from 1 to {most:,}."
-            raise ValueError(msg)
+    check_sizes(str(path), {key: config.get(key, 1) for key in _MOST}, _MOST)
     if config["hidden_size"] % config["num_attention_heads"]:
         msg = (
             f"{path} has hidden_size {config['hidden_size']}, which is not a multiple of "

@@ -14,6 +14,7 @@ from scregnet._validate import listed
 from scregnet.encoders.gene_ids import GeneIds
 from scregnet.encoders.protocol import CellTokens, GeneMatch
 from scregnet.encoders.weights.pickles import read_dictionary
+from scregnet.encoders.weights.sizes import MOST_TOKENS
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -64,9 +65,18 @@ class GeneformerVocabulary:
             else None
             for role in ("mapping", "symbols")
         )
-        return cls(
-            read_dictionary(files["tokens"]), read_dictionary(files["medians"]), mapping, symbols
-        )
+        tokens, medians = (read_dictionary(files[role]) for role in ("tokens", "medians"))
+        for role, content, what, is_sound in (
+            ("tokens", tokens, f"an integer from 0 to {MOST_TOKENS - 1:,}", _is_token),
+            ("medians", medians, "a number above zero", _is_median),
+        ):
+            if bad := [gene for gene, value in content.items() if not is_sound(value)]:
+                msg = (
+                    f"{files[role]} must give every gene {what}, but gives {bad[0]!r} "
+                    f"{content[bad[0]]!r} ({len(bad):,} such entries)."
+                )
+                raise ValueError(msg)
+        return cls(tokens, medians, mapping, symbols)
 
     @property
     def family(self) -> str:
@@ -123,3 +133,11 @@ class GeneformerVocabulary:
         genes = self.tokens.keys() & self.medians.keys()
         medians[[self.tokens[gene] for gene in genes]] = [self.medians[gene] for gene in genes]
         return medians
+
+
+def _is_token(value: object) -> bool:
+    return type(value) is int and 0 <= value < MOST_TOKENS
+
+
+def _is_median(value: object) -> bool:
+    return type(value) in (int, float) and 0 < value < np.inf  # type: ignore[operator]

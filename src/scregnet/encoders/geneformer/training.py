@@ -111,19 +111,22 @@ class GeneformerTraining(MaskedModel):
             )
             raise ValueError(msg)
         config = BertConfig.from_dict(read_config(weights.files["config"], vocabulary))
-        # Initial values are drawn from torch's global generator, whose state is the user's.
-        with own_randomness():
-            network = BertForMaskedLM(config)
-        model = cls(network, vocabulary)
         state = {}
         for key, value in read_state(weights.files["weights"]).items():
             name = key.removeprefix("module.")
             if name != "bert.embeddings.position_ids" and not name.startswith(
                 (_TIED, "bert.pooler.", "classifier.")
             ):
-                state[name] = value.float()
-        check_state(weights.files["weights"], state, model.state())
-        model.load(state)
+                state[name] = value
+        # Shapes first, without memory: a configuration can ask for more than there is.
+        with torch.device("meta"):
+            shapes = cls(BertForMaskedLM(config), vocabulary).state()
+        check_state(weights.files["weights"], state, shapes)
+        # Initial values are drawn from torch's global generator, whose state is the user's.
+        with own_randomness():
+            network = BertForMaskedLM(config)
+        model = cls(network, vocabulary)
+        model.load({name: value.float() for name, value in state.items()})
         return model
 
     def read(self, cells: CellStream, genes: np.ndarray) -> GeneMatch:

@@ -235,7 +235,8 @@ def _target_sum(path: Path) -> float:
             "Remove it if the weights are the published ones."
         )
         raise ValueError(msg) from error
-    if not isinstance(target_sum, (int, float)) or not 0 < target_sum < float("inf"):
+    # True is a number to isinstance.
+    if type(target_sum) not in (int, float) or not 0 < target_sum < float("inf"):
         msg = f"{path}: target_sum must be a number above zero, got {target_sum!r}."
         raise ValueError(msg)
     return float(target_sum)

@@ -18,6 +18,7 @@ from scregnet.encoders.layers.performer import (
     published_name,
 )
 from scregnet.encoders.weights.files import check_state, read_state
+from scregnet.encoders.weights.sizes import MOST_LAYERS
 
 # Published names of the parts, and of the tensors that tell the sizes.
 _PREFIX = {"token_embedding": "token_emb", "norm": "norm", "head": "to_out"}
@@ -137,14 +138,14 @@ def read_network(path: Path) -> ScBertNetwork:
     """
     # calls_since_last_redraw counts steps of pre-training; it is no weight.
     state = {
-        name: value.float() if value.is_floating_point() else value
+        name: value
         for key, value in read_state(path, container="model_state_dict").items()
         if not (name := key.removeprefix("module.")).endswith("calls_since_last_redraw")
     }
-    # torch draws initial values from its global generator, which belongs to the user.
-    with own_randomness():
-        network = ScBertNetwork(_sizes(path, state))
-    expected = network.published_state()
+    sizes = _sizes(path, state)
+    # Shapes first, without memory: names of layers can ask for more than the file holds.
+    with torch.device("meta"):
+        expected = ScBertNetwork(sizes).published_state()
     has_head = all(f"to_out.{part}" in state for part in ("weight", "bias"))
     without = {
         name: value for name, value in state.items() if has_head or not name.startswith("to_out.")
@@ -154,7 +155,10 @@ def read_network(path: Path) -> ScBertNetwork:
         without,
         {name: value for name, value in expected.items() if has_head or name[:7] != "to_out."},
     )
-    network.load_published(without)
+    # torch draws initial values from its global generator, which belongs to the user.
+    with own_randomness():
+        network = ScBertNetwork(sizes)
+    network.load_published({name: value.float() for name, value in without.items()})
     network.has_head = has_head
     return network.eval()
 
@@ -183,6 +187,12 @@ def _sizes(path: Path, state: Mapping[str, torch.Tensor]) -> ScBertSizes:
     layers = {name.split(".")[3] for name in state if name.startswith("performer.net.layers.")}
     # Width of all heads together.
     n_inner = state["performer.net.layers.0.0.fn.to_q.weight"].shape[0]
+    if not (all(0 not in state[name].shape for name in _SIZES) and len(layers) <= MOST_LAYERS):
+        msg = (
+            f"{path} is not an scBERT: it has {len(layers):,} layers (at most {MOST_LAYERS:,}) "
+            f"and matrices of {listed(tuple(state[name].shape) for name in _SIZES)}."
+        )
+        raise ValueError(msg)
     if n_inner % head_dim:
         msg = (
             f"{path} is not an scBERT: its queries have width {n_inner}, "

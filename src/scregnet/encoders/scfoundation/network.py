@@ -13,6 +13,7 @@ from torch.nn.functional import leaky_relu
 
 from scregnet.encoders.layers.performer import Performer, published_name
 from scregnet.encoders.layers.post_norm import PostNormLayer, published_layer_name
+from scregnet.encoders.weights.sizes import MOST_LAYERS, MOST_TOKENS, MOST_WIDTH, check_sizes
 
 _ARCHITECTURE = "mae_autobin"
 
@@ -38,6 +39,19 @@ UNUSED = frozenset(
     }
 )
 """Published tensors that gene vectors do not need."""
+
+
+_MOST = {
+    "n_positions": MOST_TOKENS,
+    "n_bins": MOST_WIDTH,
+    "width": MOST_WIDTH,
+    "depth": MOST_LAYERS,
+    "n_heads": MOST_WIDTH,
+    "decoder_width": MOST_WIDTH,
+    "decoder_depth": MOST_LAYERS,
+    "decoder_heads": MOST_WIDTH,
+    "decoder_head_dim": MOST_WIDTH,
+}
 
 
 @dataclass(frozen=True)
@@ -113,8 +127,9 @@ def _check_sizes(sizes: Mapping[str, Any], where: str) -> None:
     if wrong:
         msg = f"{start}: it does not state {', '.join(wrong)}."
         raise ValueError(msg)
-    if small := [name for name, value in whole.items() if value < 1]:
-        msg = f"{start}: {', '.join(small)} must be at least 1."
+    check_sizes(f"{start}: it", whole, _MOST)
+    if not math.isfinite(sizes["bin_alpha"]):
+        msg = f"{start}: bin_alpha must be finite."
         raise ValueError(msg)
     if sizes["width"] % sizes["n_heads"]:
         msg = (

@@ -29,6 +29,7 @@ from scregnet.encoders.scgpt.tokens import bin_values, choose, keys_of
 from scregnet.encoders.token_encoder import TokenEncoder
 from scregnet.encoders.weights.files import Role, Weights
 from scregnet.encoders.weights.pickles import read_dictionary
+from scregnet.encoders.weights.sizes import MOST_TOKENS
 
 GENE_VECTORS = ("contextual", "static")
 SPECIAL = ("<pad>", "<cls>", "<eoc>")
@@ -243,10 +244,10 @@ def _read_tokens(path: Path) -> dict[str, int]:
     ids = list(tokens.values())
     if (
         not ids
-        or not all(type(token) is int and token >= 0 for token in ids)
+        or not all(type(token) is int and 0 <= token < MOST_TOKENS for token in ids)
         or len(set(ids)) != len(ids)
     ):
-        msg = f"{path} must give every gene its own non-negative integer."
+        msg = f"{path} must give every gene its own integer from 0 to {MOST_TOKENS - 1:,}."
         raise ValueError(msg)
     for name in SPECIAL:
         tokens.setdefault(name, max(tokens.values()) + 1)

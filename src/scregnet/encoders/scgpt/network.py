@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,18 @@ from torch.nn.functional import relu
 from scregnet._validate import listed
 from scregnet.encoders.layers.post_norm import PostNormLayer, published_layer_name
 from scregnet.encoders.weights.files import check_state, read_state
+from scregnet.encoders.weights.sizes import MOST_LAYERS, MOST_WIDTH, check_sizes
 
 # The published code clamps values at this too.
 _HIGHEST = 512.0
+_MOST = {
+    "embsize": MOST_WIDTH,
+    "nheads": MOST_WIDTH,
+    "d_hid": MOST_WIDTH,
+    "nlayers": MOST_LAYERS,
+    # A cell's values are sorted into them.
+    "n_bins": 10_000,
+}
 # Parts of the published model that are needed: its heads are not.
 _STACKS = ("encoder.", "value_encoder.", "transformer_encoder.")
 _PUBLISHED = {
@@ -129,15 +139,12 @@ def read_sizes(path: Path) -> Sizes:
         raise ValueError(msg)
     width, n_heads, inner, n_layers = (args[key] for key in needed)
     n_bins, pad_value = args.get("n_bins", 51), args.get("pad_value", -2)
-    # `type(...) is not int` refuses True, which is an int to isinstance.
-    numbers = (width, n_heads, inner, n_layers)
-    if any(type(number) is not int or number < 1 for number in numbers) or width % n_heads:
-        msg = (
-            f"{path} holds sizes that cannot be: embsize {width!r}, nheads {n_heads!r}, "
-            f"d_hid {inner!r}, nlayers {n_layers!r}."
-        )
+    check_sizes(str(path), {**args, "n_bins": n_bins}, _MOST)
+    if width % n_heads:
+        msg = f"{path} has embsize {width}, which is not a multiple of nheads {n_heads}."
         raise ValueError(msg)
-    if type(n_bins) is not int or n_bins < 3 or type(pad_value) not in (int, float):
+    sound = type(pad_value) in (int, float) and math.isfinite(pad_value)
+    if n_bins < 3 or not sound:
         msg = f"{path} holds values that cannot be: n_bins {n_bins!r}, pad_value {pad_value!r}."
         raise ValueError(msg)
     for key, known in (("input_style", "binned"), ("input_emb_style", "continuous")):

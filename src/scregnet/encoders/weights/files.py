@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any
 from scregnet._logging import logger
 from scregnet._settings import settings
 from scregnet._validate import listed
+from scregnet.encoders.weights.nested import check_nesting
 
 if TYPE_CHECKING:
     import torch
 
     from scregnet.encoders.weights.checkpoints import Checkpoint, WeightFile
+
+# Pickles at the start of a torch file of the older form: a number, a version, the system, the
+# tensors, the names of their numbers.
+_PICKLES = 5
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,7 @@ def verify(path: Path, wanted: WeightFile) -> None:
 def read_checkpoint(path: Path) -> Any:
     """Read a ``.safetensors`` file, or any other with torch's reader that runs no code."""
     import pickle
+    import zipfile
 
     import torch
     from safetensors import SafetensorError
@@ -156,6 +162,7 @@ def read_checkpoint(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        _check_pickles(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError:
         raise
@@ -163,7 +170,12 @@ def read_checkpoint(path: Path) -> Any:
     except (
         SafetensorError,
         pickle.UnpicklingError,
+        zipfile.BadZipFile,
+        AttributeError,
+        IndexError,
+        KeyError,
         RuntimeError,
+        TypeError,
         EOFError,
         OSError,
         ValueError,
@@ -173,6 +185,27 @@ def read_checkpoint(path: Path) -> Any:
             f"{path} was not read: {cause}. It is truncated, damaged, or carries more than tensors."
         )
         raise ValueError(msg) from error
+
+
+def _check_pickles(path: Path) -> None:
+    """Raise for a torch file that could end the process, or take more memory than it has bytes."""
+    import zipfile
+
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            # The older form: some pickles, then the numbers.
+            for _ in range(_PICKLES):
+                check_nesting(file)
+        return
+    with zipfile.ZipFile(path) as archive:
+        # torch packs nothing.
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > path.stat().st_size:
+            msg = f"it unpacks to {unpacked:,} bytes, more than the file has"
+            raise ValueError(msg)
+        for name in archive.namelist():
+            if name.endswith(".pkl"):
+                check_nesting(archive.read(name))
 
 
 def read_state(path: Path, *, container: str | None = None) -> dict[str, torch.Tensor]:
@@ -196,7 +229,10 @@ def read_state(path: Path, *, container: str | None = None) -> dict[str, torch.T
 def check_state(
     path: Path, state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
 ) -> None:
-    """Raise ``ValueError`` unless a file has exactly the tensors of the model, in their shapes."""
+    """Raise ``ValueError`` unless a file has exactly the tensors of the model, in their shapes.
+
+    Call it before anything is made of the tensors: ``expected`` may lie on the meta device.
+    """
     faults = []
     if missing := [key for key in expected if key not in state]:
         faults.append(f"missing: {listed(missing)}")
@@ -209,9 +245,25 @@ def check_state(
     ]
     if shapes:
         faults.append(f"of another shape: {listed(shapes)}")
+    elif wrong := [key for key in expected if key in state and not _holds_numbers(state[key])]:
+        faults.append(f"without a finite real number in every place: {listed(wrong)}")
     if faults:
         msg = f"the tensors of {path} do not fit its configuration; {'; '.join(faults)}."
         raise ValueError(msg)
+
+
+def _holds_numbers(tensor: torch.Tensor) -> bool:
+    """Whether a tensor has a finite number of its own in every place.
+
+    A few bytes can be shown as a tensor of any size, which memory is taken for once it is copied.
+    """
+    import torch
+
+    if tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized:
+        return False
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        return False
+    return bool(torch.isfinite(tensor).all())
 
 
 def _hub_record(variant: str, checkpoint: Checkpoint) -> dict[str, Any]:

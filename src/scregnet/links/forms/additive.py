@@ -21,6 +21,11 @@ class AdditiveLinks:
     source_term: np.ndarray
     target_term: np.ndarray
 
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return len(self.source_term)
+
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the logit of each pair, float32."""
         return self.source_term[sources] + self.target_term[targets]

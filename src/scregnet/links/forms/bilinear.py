@@ -22,6 +22,11 @@ class BilinearLinks:
     source_vectors: np.ndarray
     target_vectors: np.ndarray
 
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return len(self.source_vectors)
+
     def score(self, sources: np.ndarray, targets: np.ndarray, *, block: int = BLOCK) -> np.ndarray:
         """Return the logit of each pair, float32; ``block`` pairs are computed at a time."""
         scores = np.empty(len(sources), np.float32)

@@ -65,8 +65,10 @@ def state_digest(state: State) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(state):
         array = np.asarray(state[name])
-        # In one width and order of bytes: a file may give a single number in another.
-        array = np.ascontiguousarray(array, _WIDEST.get(array.dtype.kind, array.dtype))
+        # In one width and order of bytes: a file may give a single number in another. A damaged
+        # float may be a NaN that numpy warns of.
+        with np.errstate(invalid="ignore"):
+            array = np.ascontiguousarray(array, _WIDEST.get(array.dtype.kind, array.dtype))
         digest.update(f"{name} {array.dtype.str} {np.shape(state[name])};".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()

@@ -19,6 +19,11 @@ class TransferLinks:
     weights: np.ndarray
     """float32 (n_columns,)."""
 
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return self.columns.n_genes
+
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the score of each pair, float32."""
         scores = np.empty(len(sources), np.float32)

@@ -39,10 +39,15 @@ class JointLinks:
     trees: tuple[Trees, ...]
     offset: float
 
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return len(self.features.genes.shape)
+
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the logit of each pair, float32."""
         scores = np.empty(len(sources), np.float32)
-        n_genes = len(self.features.genes.shape)
+        n_genes = self.n_genes
         order = np.argsort(sources, kind="stable")
         each = Cells.chosen(sources[order], targets[order], n_genes)
         counts = np.diff(each.indptr)

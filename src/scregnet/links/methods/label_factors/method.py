@@ -66,6 +66,11 @@ class FactorLinks:
             vectors.append(np.concatenate([_with_unseen(side) for side in sides], axis=1))
         return cls(rows[0], rows[1], vectors[0] / np.float32(len(estimates)), vectors[1])
 
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return len(self.source_rows)
+
     def score(self, sources: np.ndarray, targets: np.ndarray, *, block: int = BLOCK) -> np.ndarray:
         """Return the logit of each pair, float32; ``block`` pairs are computed at a time."""
         scores = np.empty(len(sources), np.float32)
