@@ -220,3 +220,104 @@ class TestSister:
             simulated(30, sister=one[:, ::-1].copy())
         with pytest.raises(ValueError, match="shared"):
             simulated(30, sister=one, shared=1.5)
+
+
+LOST = ("TF003", "TF001", "TF006")
+
+
+@pytest.fixture(scope="module")
+def lost() -> ad.AnnData:
+    return simulated(400, 300, n_tfs=20, knockouts=LOST, n_knockout_obs=150, silent_binding=0.6)
+
+
+class TestKnockouts:
+    def test_other_cells_stay_as_they_are(self, lost: ad.AnnData) -> None:
+        alone = simulated(400, 300, n_tfs=20)
+        assert (lost[:400].X != alone.X).nnz == 0
+        assert lost.obs["cell_type"][:400].tolist() == alone.obs["cell_type"].tolist()
+        assert (lost.varp["network"] != alone.varp["network"]).nnz == 0
+        more = simulated(400, 300, n_tfs=20, knockouts=LOST[:1], n_knockout_obs=150)
+        assert more.n_obs == 550
+        assert more.obs["cell_type"].tolist() == lost.obs["cell_type"][:550].tolist()
+
+    def test_cells_lack_their_tf(self, lost: ad.AnnData) -> None:
+        groups = lost.obs["perturbation"]
+        assert groups.cat.categories.tolist() == ["control", *LOST]
+        assert groups.value_counts().loc[["control", *LOST]].tolist() == [400, 150, 150, 150]
+        counts = lost[:, list(LOST)].X.toarray()
+        for at, tf in enumerate(LOST):
+            # Noise of production needs production: nothing makes it, so nothing is there.
+            assert counts[(groups == tf).to_numpy(), at].sum() == 0
+            assert counts[(groups == "control").to_numpy(), at].sum() > 20
+
+    def test_effects_are_seen_in_the_cells(self, lost: ad.AnnData) -> None:
+        effects = lost.uns["effects"]
+        expression = log_normalised(lost)
+        groups = lost.obs["perturbation"].to_numpy(str)
+        control = expression[groups == "control"].mean(axis=0)
+        # A third of TF001's genes are lost altogether: the others take a larger share.
+        for tf in LOST:
+            mine = effects[effects["source"] == tf]
+            change = expression[groups == tf].mean(axis=0) - control
+            measured = change[lost.var_names.get_indexer(mine["target"].astype(str))]
+            strong = (mine["effect"] < -2).to_numpy()
+            unchanged = (mine["effect"].abs() < 1e-9).to_numpy()
+            assert strong.sum() >= 3
+            assert (measured[strong] < np.median(measured[unchanged])).mean() > 0.9
+
+    def test_effects_follow_the_network(self, lost: ad.AnnData) -> None:
+        effects = lost.uns["effects"]
+        assert len(effects) == 3 * 299
+        network = lost.varp["network"]
+        rows, columns = (
+            lost.var_names.get_indexer(effects[end].astype(str)) for end in ("source", "target")
+        )
+        weight = np.asarray(network[rows, columns]).ravel()
+        np.testing.assert_array_equal(effects["direct"], weight != 0)
+        direct = (effects["direct"] & effects["affected"]).to_numpy()
+        assert direct.sum() > 20
+        # A gene may also be reached by another way, with another sign.
+        assert (effects["sign"].to_numpy()[direct] == np.sign(weight[direct])).mean() > 0.95
+        graph = nx.from_scipy_sparse_array(network, create_using=nx.DiGraph)
+        reached = [
+            nx.has_path(graph, row, column) for row, column in zip(rows, columns, strict=True)
+        ]
+        assert not effects["affected"].to_numpy()[~np.array(reached)].any()
+        assert (effects["affected"] & ~effects["direct"]).any()
+
+    def test_binding_has_the_stated_share_of_silence(self, lost: ad.AnnData) -> None:
+        bound = lost.uns["binding"]
+        edges = set(lost.uns["network"][["source", "target"]].itertuples(index=False, name=None))
+        functional = bound[bound["functional"]]
+        assert set(functional[["source", "target"]].itertuples(index=False, name=None)) == edges
+        assert bound["functional"].mean() == pytest.approx(0.4, abs=0.02)
+        assert not bound.duplicated(["source", "target"]).any()
+        assert (bound["source"] != bound["target"]).all()
+        none = simulated(30, 40, knockouts=["TF001"], n_knockout_obs=5, silent_binding=0)
+        assert none.uns["binding"]["functional"].all()
+
+    def test_survives_writing(self, lost: ad.AnnData, tmp_path) -> None:
+        lost.write_h5ad(tmp_path / "x.h5ad")
+        back = ad.read_h5ad(tmp_path / "x.h5ad")
+        pd.testing.assert_frame_equal(
+            back.uns["effects"],
+            lost.uns["effects"],
+            check_index_type=False,
+            check_categorical=False,
+        )
+        assert back.uns["simulation"]["silent_binding"] == 0.6
+
+    @pytest.mark.parametrize(
+        ("arguments", "error", "message"),
+        [
+            ({"knockouts": "TF001"}, TypeError, "knockouts must be a sequence of TFs, such as"),
+            ({"knockouts": []}, ValueError, "one or more, each once; TFs go from 'TF001' to"),
+            ({"knockouts": ["TF001", "TF001"]}, ValueError, "one or more, each once"),
+            ({"knockouts": ["G0001"]}, ValueError, "'G0001' not among the TFs"),
+            ({"n_knockout_obs": 0}, ValueError, "n_knockout_obs must be at least 1"),
+            ({"silent_binding": 1}, ValueError, "silent_binding must lie in"),
+        ],
+    )
+    def test_wrong_parameters(self, arguments: dict, error: type[Exception], message: str) -> None:
+        with pytest.raises(error, match=message):
+            simulated(**{"n_obs": 20, "n_vars": 20, "knockouts": ["TF001"], **arguments})

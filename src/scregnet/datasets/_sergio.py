@@ -179,7 +179,11 @@ def production(response: np.ndarray, strengths: np.ndarray, basal: np.ndarray) -
 
 
 def steady_state(
-    strengths: np.ndarray, order: np.ndarray, basal: np.ndarray, coefficient: float
+    strengths: np.ndarray,
+    order: np.ndarray,
+    basal: np.ndarray,
+    coefficient: float,
+    half_response: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Concentrations at which production equals decay, and the half-responses of the TFs.
 
@@ -196,18 +200,22 @@ def steady_state(
         Basal production rates, ``(n_cell_types, n_genes)``.
     coefficient
         Hill coefficient.
+    half_response
+        Half-responses of a network from which a TF was taken: they are properties of the promoters,
+        which stay.
 
     Returns
     -------
     Concentrations ``(n_cell_types, n_genes)`` and half-responses ``(n_tfs,)``.
     """
     response = np.zeros((len(basal), len(strengths)))
-    half_response = np.zeros(len(strengths))
+    half = np.zeros(len(strengths)) if half_response is None else half_response
     for tf in order:
         concentration = production(response, strengths[:, tf], basal[:, tf])
-        half_response[tf] = concentration.mean()
-        response[:, tf] = hill(concentration, half_response[tf], coefficient)
-    return production(response, strengths, basal), half_response
+        if half_response is None:
+            half[tf] = concentration.mean()
+        response[:, tf] = hill(concentration, half[tf], coefficient)
+    return production(response, strengths, basal), half
 
 
 def langevin(
@@ -278,14 +286,18 @@ def scale_cells(
 
 
 def keep_mask(
-    expected: np.ndarray, percentile: float, shape: float, rng: np.random.Generator
+    expected: np.ndarray,
+    percentile: float,
+    shape: float,
+    rng: np.random.Generator,
+    reference: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draw which measurements escape dropout.
 
     Their chance is logistic in ``log(1 + expected)``, with one half at the ``percentile`` of it and
-    steepness ``shape``.
+    steepness ``shape``. The percentile is that of ``reference``, if other cells set the level.
     """
     logged = np.log1p(expected)
-    midpoint = np.percentile(logged, percentile)
+    midpoint = np.percentile(logged if reference is None else np.log1p(reference), percentile)
     # u < 1 / (1 + e), without the division.
     return rng.random(expected.shape) * (1 + np.exp(-shape * (logged - midpoint))) < 1

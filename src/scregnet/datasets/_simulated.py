@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -10,11 +12,18 @@ from anndata import AnnData
 from scregnet._anndata.uns import to_uns
 from scregnet._docs import doc
 from scregnet._validate import check_integer, check_interval, check_random_state
+from scregnet.datasets._knockouts import (
+    CONTROL,
+    Kinetics,
+    binding,
+    check_knockouts,
+    effects_of,
+    knock_out,
+)
 from scregnet.datasets._sergio import (
     basal_rates,
     draw_network,
     keep_mask,
-    langevin,
     order_of,
     rewire,
     scale_cells,
@@ -45,6 +54,9 @@ def simulated(
     sister: AnnData | None = None,
     shared: float = 0.7,
     n_cell_types: int = 5,
+    knockouts: Sequence[str] | None = None,
+    n_knockout_obs: int = 100,
+    silent_binding: float = 0.5,
     mean_regulators: float = 2.5,
     repression: float = 0.25,
     hill_coefficient: float = 2.0,
@@ -75,6 +87,12 @@ def simulated(
         go to other TFs.
     n_cell_types
         Number of cell types, which differ in size.
+    knockouts
+        TFs to knock out, such as ``["TF001", "TF007"]``. Cells of each are added after the
+        ``n_obs`` others, which stay the same.
+    n_knockout_obs, silent_binding
+        Read with ``knockouts``: number of cells of each; share of the genes that a TF binds and
+        does not regulate.
     mean_regulators, repression
         Expected number of regulators of a regulated gene, not read with ``sister``; share of new
         edges that repress.
@@ -98,17 +116,29 @@ def simulated(
     - ``uns["network"]``: frame ``source``, ``target``, ``weight`` (1 to 5, negative: repression).
     - ``varp["network"]``: the same as CSR float32, row = source; ``uns["simulation"]``: parameters.
 
+    With ``knockouts`` also:
+
+    - ``obs["perturbation"]``: ``"control"``, or the TF that the cell lacks.
+    - ``uns["effects"]``: the frame of :func:`scregnet.datasets.perturbation` without noise:
+      ``effect`` is log2 of the mean concentration over that of other cells, ``affected`` a change
+      by a tenth; ``direct`` says whether the pair is an edge.
+    - ``uns["binding"]``: frame ``source``, ``target``, ``functional``: what each TF binds, and
+      whether it is an edge.
+
     Raises
     ------
     TypeError, ValueError
-        A parameter is not a number or is outside the allowed range, or ``sister`` was not simulated
-        or has other genes than ``n_vars`` and ``n_tfs`` say.
+        A parameter is not a number or is outside the allowed range, ``sister`` was not simulated
+        or has other genes than ``n_vars`` and ``n_tfs`` say, or ``knockouts`` names no TF.
 
     Examples
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(200, 100)
     >>> related = sr.datasets.simulated(200, sister=adata, shared=0.6, random_state=1)
+    >>> lost = sr.datasets.simulated(200, 100, knockouts=["TF001"], n_knockout_obs=50)
+    >>> lost.obs["perturbation"].value_counts().tolist()
+    [200, 50]
     """
     check_random_state(random_state)
     given = None
@@ -117,6 +147,10 @@ def simulated(
     n_vars = 500 if n_vars is None else n_vars
     n_tfs = _checked_sizes(n_obs, n_vars, n_tfs, n_cell_types)
     check_interval("shared", shared, 0, 1)
+    genes = _names("TF", n_tfs, 3) + _names("G", n_vars - n_tfs, 4)
+    check_integer("n_knockout_obs", n_knockout_obs, minimum=1)
+    check_interval("silent_binding", silent_binding, 0, 1, closed="left")
+    lost = None if knockouts is None else check_knockouts(knockouts, genes[:n_tfs])
     numbers = {
         "mean_regulators": mean_regulators,
         "repression": repression,
@@ -137,18 +171,33 @@ def simulated(
         strengths, order = draw_network(n_tfs, n_vars, mean_regulators, repression, rng)
     else:
         strengths, order = rewire(given, shared, repression, rng)
-    cell_type, concentration = _cells(strengths, order, n_obs, n_cell_types, numbers, rng)
+    kinetics = _kinetics(strengths, order, n_cell_types, numbers, rng)
+    cell_type = _cell_types(n_obs, n_cell_types, rng)
     # The experiment: sequencing depth, dropout, counting.
+    concentration = kinetics.concentrations(cell_type, rng)
     expected = scale_cells(concentration, depth * n_vars, depth_spread, rng)
     counts = rng.poisson(expected * keep_mask(expected, dropout_percentile, dropout_shape, rng))
-
-    adata = _assemble(counts, strengths, cell_type, n_cell_types)
+    if lost is None:
+        adata = _assemble(counts, strengths, cell_type, genes, n_cell_types)
+    else:
+        types, cells, effects = knock_out(kinetics, lost, cell_type, n_knockout_obs, random_state)
+        own = scale_cells(cells, depth * n_vars, depth_spread, rng)
+        kept = keep_mask(own, dropout_percentile, dropout_shape, rng, expected)
+        counts = np.concatenate([counts, rng.poisson(own * kept)])
+        cell_type = np.concatenate([cell_type, types])
+        adata = _assemble(counts, strengths, cell_type, genes, n_cell_types)
+        groups = [CONTROL, *(genes[tf] for tf in lost)]
+        labels = np.repeat(groups, [n_obs, *[n_knockout_obs] * len(lost)])
+        adata.obs["perturbation"] = pd.Categorical(labels, categories=groups)
+        adata.uns["effects"] = effects_of(effects, lost, strengths != 0, genes)
+        adata.uns["binding"] = binding(strengths != 0, silent_binding, genes, random_state)
     adata.uns["simulation"] = to_uns(
         {
             "model": "SERGIO",
             "n_tfs": n_tfs,
             "n_cell_types": n_cell_types,
             **({} if given is None else {"shared": float(shared)}),
+            **({} if lost is None else {"silent_binding": float(silent_binding)}),
             **{name: float(value) for name, value in numbers.items()},
             "random_state": random_state,
         }
@@ -204,15 +253,14 @@ def _checked_sizes(n_obs: int, n_vars: int, n_tfs: int | None, n_cell_types: int
     return n_tfs
 
 
-def _cells(
+def _kinetics(
     strengths: np.ndarray,
     order: np.ndarray,
-    n_obs: int,
     n_cell_types: int,
     numbers: dict[str, float],
     rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The cell type of each cell, and the concentrations (n_obs, n_vars) in it."""
+) -> Kinetics:
+    """The kinetics of all genes, with the levels of expression that were asked for."""
     n_tfs, n_vars = strengths.shape
     coefficient = numbers["hill_coefficient"]
     basal = basal_rates(strengths, n_cell_types, rng)
@@ -221,27 +269,26 @@ def _cells(
     # scales its concentration and changes no other gene.
     spread = np.exp(numbers["level_spread"] * rng.standard_normal(n_vars))
     scale = numbers["level"] * spread / steady.mean(axis=0)
-    cell_type = _cell_types(n_obs, n_cell_types, rng)
-    concentration = langevin(
+    return Kinetics(
         strengths * scale,
+        order,
         basal * scale,
         steady * scale,
         half_response * scale[:n_tfs],
-        cell_type,
-        coefficient=coefficient,
-        noise=numbers["noise"],
-        rng=rng,
+        coefficient,
+        numbers["noise"],
     )
-    return cell_type, concentration
 
 
 def _assemble(
-    counts: np.ndarray, strengths: np.ndarray, cell_type: np.ndarray, n_cell_types: int
+    counts: np.ndarray,
+    strengths: np.ndarray,
+    cell_type: np.ndarray,
+    genes: list[str],
+    n_cell_types: int,
 ) -> AnnData:
     """The AnnData with counts, cell types, and the network in both forms."""
     n_obs, n_vars = counts.shape
-    n_tfs = len(strengths)
-    genes = _names("TF", n_tfs, 3) + _names("G", n_vars - n_tfs, 4)
     adata = AnnData(
         X=sp.csr_matrix(counts, dtype=np.float32),
         obs=pd.DataFrame(index=_names("cell_", n_obs, 4)),
