@@ -170,6 +170,10 @@ class LinkMethod(Protocol):
     is_null: ClassVar[bool] = False
     """Whether it is a null model. It sees no expression and no embedding; every fit reports it."""
 
+    needs_labels: ClassVar[bool] = True
+    """Whether ``fit`` reads labelled pairs. A method without is fitted to ``expression`` alone, and
+    works without a known network."""
+
     needs_expression: ClassVar[bool] = False
     """Whether the task must have ``expression`` and ``summary``."""
 
@@ -182,6 +186,17 @@ class LinkMethod(Protocol):
 
     uses_torch: ClassVar[bool] = False
     """Whether ``fit`` gets a torch device; else ``device`` is ``None``, and torch stays out."""
+
+    citation: ClassVar[str] = ""
+    """Key in ``docs/references.bib`` of the paper that describes it; empty for the package's own."""
+
+    code_licence: ClassVar[str] = ""
+    """Licence of the code that was published with that paper; empty if there is none. None of it is
+    in this package."""
+
+    largest_run: ClassVar[Mapping[str, float]] = {}
+    """The largest data it was run on here: ``genes``, ``cells`` (or ``pairs``), ``tfs``, and there
+    CPU ``seconds`` and peak memory ``gib``."""
 
     search_space: ClassVar[Mapping[str, Any]] = {}
     """Hyper-parameters that :func:`scregnet.tl.tune_grn` searches by default."""
