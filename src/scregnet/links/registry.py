@@ -19,6 +19,8 @@ LINK_METHODS: dict[str, str | type[LinkMethod]] = {
     "label_factors": "scregnet.links.methods.label_factors.method:LabelFactors",
     "scregnet": "scregnet.links.methods.scregnet.method:ScRegNet",
     "sctransnet": "scregnet.links.methods.sctransnet.method:ScTransNet",
+    "genelink": "scregnet.links.methods.genelink.method:GeneLink",
+    "gnnlink": "scregnet.links.methods.gnnlink.method:GnnLink",
     "joint": "scregnet.links.methods.joint.method:Joint",
     "pearson": "scregnet.links.methods.pearson:Pearson",
     "spearman": "scregnet.links.methods.spearman:Spearman",

@@ -209,7 +209,7 @@ class LinkMethod(Protocol):
     """Whether ``fit`` gets a torch device; else ``device`` is ``None``, and torch stays out."""
 
     citation: ClassVar[str] = ""
-    """Key in ``docs/references.bib`` of the paper that describes it; empty for our own."""
+    """Key in ``docs/references.bib`` of its paper; empty for the package's own."""
 
     code_licence: ClassVar[str] = ""
     """Licence of the code that was published with that paper; empty if there is none. None of it is

@@ -90,8 +90,8 @@ def fit_grn(
         ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``. A method that reads no
         labels then works without any (:ref:`expression-alone`).
     method
-        ``"joint"``, ``"scregnet"``, ``"sctransnet"``, or a null model: ``"degree"``,
-        ``"label_factors"``; or a method that reads no labels: ``"pearson"``, ``"spearman"``.
+        ``"joint"``; another one that learns from labels, such as ``"scregnet"``; one that reads no
+        labels, such as ``"pearson"``; or a null model, ``"degree"`` or ``"label_factors"``.
         :func:`scregnet.get.methods` has the table.
     split
         Labelled pairs: a key written by :func:`scregnet.pp.split`, or a frame with ``source``,

@@ -30,6 +30,7 @@ SMALL = {
     "mlp_dims": (8,),
     "graph_dims": (8, 8),
     "channel_dims": (8, 8),
+    "attention_dims": (8, 8),
     "n_trees": 20,
     "n_forest_trees": 10,
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 GNNS = ("gcn", "graphsage", "gat")
 REDUCTIONS = ("concat", "mean")
 FUSIONS = ("concat", "cross_attention")
-OPTIMIZERS = ("adam", "rmsprop", "sgd")
+OPTIMIZERS = ("adam", "rmsprop", "sgd", "nesterov")
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,23 @@ def check_features(task: LinkTask, method: str, *, fusion: str, no_graph: str | 
             "none; pass embedding=, or fusion='concat'."
         )
         raise ValueError(msg)
+
+
+def check_expression(task: LinkTask, method: str, what: str) -> None:
+    """Raise ``ValueError`` unless the task has expression; ``what`` says what it is needed for."""
+    if task.expression is None:
+        msg = f"{method} needs expression: {what}."
+        raise ValueError(msg)
+
+
+def check_layers(method: Any, *names: str) -> None:
+    """Make tuples of the hyper-parameters with a width a layer; raise if one names no layer."""
+    for name in names:
+        # Methods are frozen dataclasses; sequences of any type become tuples.
+        object.__setattr__(method, name, layer_sizes(name, getattr(method, name)))
+        if not getattr(method, name):
+            msg = f"{name} must name at least one layer's width, got an empty sequence."
+            raise ValueError(msg)
 
 
 def layer_sizes(name: str, values: Iterable[int]) -> tuple[int, ...]:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 SAME_SCORE = 1e-6
 """Logits within this range count as equal: some ten times the rounding error of float32 near 1."""
 
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Mean loss of scores and labels, both float32 of shape (n,)."""
+
+LOGISTIC: Loss = nn.functional.binary_cross_entropy_with_logits
+"""Cross-entropy of labels, where scores are logits."""
+
 OPTIMIZER_CLASSES: dict[str, Callable[..., torch.optim.Optimizer]] = {
     # fused: one pass over all parameters, where torch has it.
     "adam": lambda parameters, **options: torch.optim.Adam(
@@ -26,6 +32,9 @@ OPTIMIZER_CLASSES: dict[str, Callable[..., torch.optim.Optimizer]] = {
     ),
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
+    "nesterov": lambda parameters, **options: torch.optim.SGD(
+        parameters, momentum=0.9, nesterov=True, **options
+    ),
 }
 
 
@@ -60,6 +69,7 @@ def train(
     generator: torch.Generator,
     progress: Progress | None = None,
     resample: Callable[[], Pairs] | None = None,
+    loss: Loss = LOGISTIC,
 ) -> tuple[list[dict[str, float]], int]:
     """Train a module in place and leave it at its best epoch.
 
@@ -82,6 +92,8 @@ def train(
         Called after each epoch.
     resample
         Gives the pairs of an epoch in place of ``train_pairs``.
+    loss
+        Of scores and labels; what is minimised, and what the history shows.
 
     Returns
     -------
@@ -102,8 +114,9 @@ def train(
     for epoch in range(training.max_epochs):
         if resample is not None:
             data = PairTensors(resample(), device)
-        loss = _one_epoch(module, data, optimizer, training.batch_size or len(data), generator)
-        row = {"epoch": epoch, "train_loss": loss, **_figures(module, check)}
+        size = training.batch_size or len(data)
+        reached_loss = _one_epoch(module, data, optimizer, size, generator, loss)
+        row = {"epoch": epoch, "train_loss": reached_loss, **_figures(module, check, loss)}
         _refuse_divergence(row, training.learning_rate)
         history.append(row)
         if progress is not None:
@@ -124,6 +137,7 @@ def _one_epoch(
     optimizer: torch.optim.Optimizer,
     batch_size: int,
     generator: torch.Generator,
+    loss_of: Loss,
 ) -> float:
     """Pass once over the pairs in random order; return the mean loss of a pair."""
     module.train()
@@ -133,7 +147,7 @@ def _one_epoch(
     for sources, targets, labels in data.batches(order, batch_size):
         optimizer.zero_grad(set_to_none=True)
         logits = module(sources, targets)
-        loss = nn.functional.binary_cross_entropy_with_logits(logits, labels)
+        loss = loss_of(logits, labels)
         loss.backward()
         optimizer.step()
         total += float(loss.detach()) * len(labels)
@@ -141,11 +155,11 @@ def _one_epoch(
 
 
 @torch.no_grad()
-def _figures(module: nn.Module, check: PairTensors) -> dict[str, float]:
+def _figures(module: nn.Module, check: PairTensors, loss_of: Loss) -> dict[str, float]:
     """Return loss, AUROC and AUPRC on the validation pairs; NaN if a score is not finite."""
     module.eval()
     logits = module(check.sources, check.targets)
-    loss = nn.functional.binary_cross_entropy_with_logits(logits, check.labels)
+    loss = loss_of(logits, check.labels)
     scores, labels = logits.cpu().numpy(), check.labels.cpu().numpy()
     names = ("validation_loss", "validation_auroc", "validation_auprc")
     if not np.isfinite(scores).all():

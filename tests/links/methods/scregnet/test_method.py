@@ -164,7 +164,7 @@ def test_what_a_choice_needs_must_be_there(task_and_split, parameters, missing, 
         fit(without(task, **dict.fromkeys(missing)), **parameters)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd", "nesterov"])
 def test_every_optimizer_lowers_the_loss(task_and_split, optimizer):
     task, _ = task_and_split
     history = fit(task, optimizer=optimizer, learning_rate=0.01, batch_size=16, dropout=0.1).history

@@ -56,7 +56,7 @@ class ScRegNet(LinkMethod):
     dropout
         Dropout between layers, and on what cross-attention adds.
     optimizer
-        ``"adam"``, ``"rmsprop"`` or ``"sgd"``.
+        ``"adam"``, ``"rmsprop"``, ``"sgd"``, or ``"nesterov"``: SGD with a momentum of 0.9.
     learning_rate, weight_decay
         Of the optimiser.
     batch_size

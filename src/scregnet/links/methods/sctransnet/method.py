@@ -49,7 +49,7 @@ class ScTransNet(LinkMethod):
     dropout
         Dropout on the input of graph layers, in their perceptrons and in the channels.
     optimizer
-        ``"adam"``, ``"rmsprop"`` or ``"sgd"``.
+        ``"adam"``, ``"rmsprop"``, ``"sgd"``, or ``"nesterov"``: SGD with a momentum of 0.9.
     learning_rate, weight_decay
         Of the optimiser.
     batch_size

@@ -1,0 +1,3 @@
+"""GENELink."""
+
+from __future__ import annotations

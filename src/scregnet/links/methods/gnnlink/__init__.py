@@ -1,0 +1,3 @@
+"""GNNLink."""
+
+from __future__ import annotations
