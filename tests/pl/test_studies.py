@@ -200,3 +200,41 @@ class TestReturns:
         assert figure.legends == []
         with pytest.raises(ValueError, match="ax must be a sequence of 2"):
             draw(frame, ax=axes[0])
+
+
+class TestBenchmark:
+    @pytest.fixture
+    def frame(self):
+        of = {"joint": 0.8, "pearson": 0.55, "degree": 0.7, "label_factors": 0.72}
+        rows = [
+            (data, method, "pairs", seed, metric, value - 0.1 * (data == "mDC") + 0.02 * seed)
+            for data in ("hESC", "mDC")
+            for method, value in of.items()
+            for seed in range(3)
+            for metric in ("auroc", "auprc")
+        ]
+        rows += [("hESC", "broken", "pairs", 0, "auroc", np.nan)]
+        names = ["data", "method", "split", "seed", "metric", "value"]
+        return pd.DataFrame(rows, columns=names)
+
+    def test_dots_bars_and_lines_of_each_data_set(self, frame):
+        axes = sr.pl.benchmark(frame, show=False)
+        first = axes[0]
+        assert [ax.get_title() for ax in axes] == ["hESC", "mDC", "", ""]
+        # The best one at the top; one without any figure at the bottom, and it says so.
+        assert [t.get_text() for t in first.get_yticklabels()] == ["joint", "pearson", "broken"]
+        assert [t.get_text() for t in first.texts] == ["failed"]
+        dots = [line for line in first.lines if line.get_marker() == "o"]
+        assert [float(dot.get_xdata()[0]) for dot in dots] == pytest.approx([0.82, 0.57])
+        bars = [line.get_xdata() for line in first.lines if len(line.get_xdata()) == 2]
+        assert any(np.allclose(bar, [0.8, 0.84]) for bar in bars)
+        nulls = [
+            line.get_xdata()[0] for line in first.lines if line.get_label().startswith("null")
+        ]
+        assert nulls == pytest.approx([0.72, 0.74])
+
+    def test_a_split_must_be_named_if_there_are_several(self, frame):
+        both = pd.concat([frame, frame.assign(split="tfs")])
+        with pytest.raises(ValueError, match="split=None, and the frame has several: 'pairs', 'tfs'"):
+            sr.pl.benchmark(both, show=False)
+        assert len(sr.pl.benchmark(both, split="tfs", metrics=["auprc"], show=False)) == 2

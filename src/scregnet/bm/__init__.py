@@ -6,7 +6,9 @@ from scregnet.bm._ablation_study import ablation_study
 from scregnet.bm._audit_evidence import audit_evidence
 from scregnet.bm._audit_split import audit_split
 from scregnet.bm._controls import controls
+from scregnet.bm._rank_turns import rank_turns
 from scregnet.bm._robustness_study import robustness_study
+from scregnet.bm._run import run
 from scregnet.bm._stability import stability
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "audit_evidence",
     "audit_split",
     "controls",
+    "rank_turns",
     "robustness_study",
+    "run",
     "stability",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from scregnet.pl._ablation import ablation
+from scregnet.pl._benchmark import benchmark
 from scregnet.pl._calibration import calibration
 from scregnet.pl._grn import grn
 from scregnet.pl._history import history
 from scregnet.pl._metrics import metrics
 from scregnet.pl._robustness import robustness
 
-__all__ = ["ablation", "calibration", "grn", "history", "metrics", "robustness"]
+__all__ = ["ablation", "benchmark", "calibration", "grn", "history", "metrics", "robustness"]

@@ -1,0 +1,225 @@
+"""The command line of the benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scregnet._settings import settings
+from scregnet.bm._ablation_study import ablation_study
+from scregnet.bm._grid.sources import read_sources
+from scregnet.bm._rank_turns import rank_turns
+from scregnet.bm._robustness_study import robustness_study
+from scregnet.bm._run import run
+from scregnet.links import LINK_METHODS, SPLITS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DONE, FAILED, WRONG = 0, 1, 2
+"""Exit codes: all went well; some fits failed; the call is wrong and nothing was fitted."""
+
+ABOUT = """\
+Compare methods that predict gene regulatory links, on your data or on BEELINE's.
+
+  python -m scregnet.bm run hESC/TFs+500 mDC/TFs+500 --methods joint pearson --out table.csv
+  python -m scregnet.bm run --config benchmark.toml
+  python -m scregnet.bm ablation hESC/TFs+500 --methods joint --out ablation.csv
+  python -m scregnet.bm noise hESC/TFs+500 --methods joint genelink --out noise.csv
+
+Data are folders of BEELINE (.../<cell type>/TFs+<n>) or h5ad files with a network: a frame with
+source and target in uns["network"]. Exit codes: 0 all went well, 1 some fits failed, 2 the call is
+wrong.
+"""
+
+CONFIG = """\
+A file in TOML has the same names as the options, and more: tables of methods and splits.
+
+  data = {hESC = "beeline/hESC/TFs+500", mine = "mine.h5ad"}
+  splits = ["pairs", "targets"]
+  seeds = 5
+  folder = "cells"
+  out = "table.csv"
+  [methods.joint]
+  [methods."joint, no trees"]
+  method = "joint"
+  n_trees = 0
+
+Options of the command line come before those of the file.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    chosen = _parser().parse_args(arguments)
+    settings.verbosity = "info"
+    try:
+        options = _options(chosen)
+        table = _COMMANDS[chosen.command](options)
+    # What the user named is wrong: one line, no traceback.
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        sys.stderr.write(f"scregnet.bm: {text}\n")
+        return WRONG
+    except RuntimeError as error:
+        sys.stderr.write(f"scregnet.bm: {error}\n")
+        return FAILED
+    out = options.get("out")
+    if out is None:
+        sys.stdout.write(table.to_csv(index=False))
+    else:
+        table.to_csv(out, index=False)
+    n_failed = int(table["error"].astype(bool).sum()) if "error" in table else 0
+    return FAILED if n_failed or table["value"].isna().all() else DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m scregnet.bm",
+        description=ABOUT,
+        epilog=CONFIG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, text in (
+        ("run", "fit methods to data sets, splits and seeds"),
+        ("ablation", "take parts of methods away"),
+        ("noise", "fit to networks with ever more wrong labels"),
+    ):
+        own = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=CONFIG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _add_arguments(own, name)
+    return parser
+
+
+def _add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
+    # Without defaults: what is not given comes from the file, then from the functions.
+    add = parser.add_argument
+    add("data", nargs="*", help="folders of BEELINE, or h5ad files")
+    add("--config", type=Path, help="a file in TOML; see below")
+    add("--methods", nargs="+", help=f"one or more of {', '.join(LINK_METHODS)}")
+    add("--out", help="csv file to write; without it the table is printed")
+    add("--device", help="torch device, such as cuda")
+    if command == "run":
+        add("--splits", nargs="+", help=f"{', '.join(SPLITS)}, or names of stored splits")
+        add("--seeds", type=int, help="number of seeds (5)")
+        add("--folder", help="keep each fit here when it is done; a run that stopped goes on")
+        add("--retry-failed", action="store_true", default=None, help="fit failed ones again")
+        add("--n-jobs", type=int, help="fits at a time (1); -1 takes all cores")
+        add("--turns", help="also write how often the order of methods turns round, as csv")
+        add("--plot", help="also draw the table, one file a split: figure.png")
+    elif command == "ablation":
+        add("--split", help="a stored split, or the default one")
+        add("--n-seeds", type=int, help="fits of each version (5)")
+    else:
+        add("--split", help="a stored split, or the default one")
+        add("--noise", nargs="+", type=float, help="shares of wrong labels (0.01 to 0.05)")
+        add("--n-priors", type=int, help="wrong networks of each share (10)")
+
+
+def _options(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of the file, with those of the command line in their place."""
+    given = {
+        name: value
+        for name, value in vars(chosen).items()
+        if value not in (None, []) and name not in ("command", "config")
+    }
+    options: dict[str, Any] = {}
+    if chosen.config is not None:
+        try:
+            options = tomllib.loads(chosen.config.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            msg = f"--config {chosen.config}: {error}"
+            raise ValueError(msg) from error
+    options |= given
+    if not options.get("data"):
+        msg = "no data: name folders of BEELINE or h5ad files, or give them in --config."
+        raise ValueError(msg)
+    data = options["data"]
+    if not isinstance(data, dict):
+        options["data"] = _named([data] if isinstance(data, str) else data)
+    return options
+
+
+def _named(paths: Sequence[str]) -> dict[str, str]:
+    """Name each path by its last parts, as many as it takes to tell them apart."""
+    parts = [Path(path).parts for path in paths]
+    for n in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-n:]) for part in parts]
+        # The folder of a BEELINE set alone does not say which cell type.
+        if len(set(names)) == len(names) and not any(name.startswith("TFs+") for name in names):
+            break
+    if len(set(names)) < len(names):
+        msg = "data: a path is there twice."
+        raise ValueError(msg)
+    return dict(zip(names, map(str, paths), strict=True))
+
+
+def _run(options: dict[str, Any]) -> pd.DataFrame:
+    own = dict(options)
+    for name in ("out", "turns", "plot"):
+        own.pop(name, None)
+    table = run(own.pop("data"), **own)
+    if "turns" in options:
+        rank_turns(table).to_csv(options["turns"], index=False)
+    if "plot" in options:
+        _draw(table, Path(options["plot"]))
+    return table
+
+
+def _draw(table: pd.DataFrame, path: Path) -> None:
+    from scregnet.pl import benchmark
+
+    splits = list(table["split"].unique())
+    for split in splits:
+        name = path if len(splits) == 1 else path.with_stem(f"{path.stem}-{split}")
+        benchmark(table, split=split, save=name, show=False)
+
+
+def _studies(study: Callable[..., pd.DataFrame], options: dict[str, Any]) -> pd.DataFrame:
+    """Run a study for each data set and method, and join the frames."""
+    import pandas as pd
+
+    own = dict(options)
+    sources = read_sources(own.pop("data"), own.pop("prior", None))
+    own.pop("out", None)
+    methods = own.pop("methods", ["joint"])
+    split = own.pop("split", None)
+    tables = []
+    for source in sources:
+        stored = source.data.uns.get("splits", {})
+        frame = pd.DataFrame(stored[split]) if split in stored else split
+        for method in methods:
+            table = study(
+                source.data,
+                None if frame is not None else source.network,
+                method,
+                split=frame,
+                **own,
+            )
+            tables.append(table.assign(data=source.name, method=method))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _ablation(options: dict[str, Any]) -> pd.DataFrame:
+    return _studies(ablation_study, options)
+
+
+def _noise(options: dict[str, Any]) -> pd.DataFrame:
+    return _studies(robustness_study, options)
+
+
+_COMMANDS: dict[str, Callable[[dict[str, Any]], pd.DataFrame]] = {
+    "run": _run,
+    "ablation": _ablation,
+    "noise": _noise,
+}

@@ -1,0 +1,3 @@
+"""The steps of :func:`scregnet.bm.run`: data, cells of the grid, one fit, and what is kept."""
+
+from __future__ import annotations

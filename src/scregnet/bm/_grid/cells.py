@@ -1,0 +1,128 @@
+"""The grid: which method is fitted to which pairs of which data set with which seed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from scregnet._validate import check_integer, listed, shortened
+from scregnet.bm._studies import SET_BY_THE_STUDY
+from scregnet.links import null_models
+from scregnet.tl._fit.task import read_keywords
+
+if TYPE_CHECKING:
+    from scregnet.bm._grid.sources import Source, SplitOf
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """A method with its keywords."""
+
+    label: str
+    method: str
+    keywords: Mapping[str, Any]
+    """Of the fit and of the method."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One fit of the grid."""
+
+    source: Source
+    chosen: Chosen
+    split: str
+    split_of: SplitOf
+    seed: int
+
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        return f"{self.source.name}, {self.chosen.label}, {self.split}, seed {self.seed}"
+
+    @property
+    def key(self) -> str:
+        """Name of its file: readable, and a digest of all that its figures hang on."""
+        how = self.split_of
+        shown = how.to_csv() if isinstance(how, pd.DataFrame) else _plain(how)
+        parts = (
+            self.source.digest,
+            self.chosen.method,
+            _plain(self.chosen.keywords),
+            self.split,
+            shown,
+            str(self.seed),
+            version("scregnet"),
+        )
+        digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=8).hexdigest()
+        words = (self.source.name, self.chosen.label, self.split, str(self.seed))
+        return (
+            "-".join(re.sub(r"[^A-Za-z0-9_.+]+", "_", word)[:40] for word in words) + f"-{digest}"
+        )
+
+
+def read_methods(methods: Any, shared: Mapping[str, Any]) -> list[Chosen]:
+    """Return the methods by label, the null models last; raise for a keyword that is none.
+
+    ``shared`` are keywords of every fit.
+    """
+    if isinstance(methods, str):
+        methods = [methods]
+    if not isinstance(methods, Mapping):
+        methods = dict.fromkeys(methods, {})
+    if not methods:
+        msg = "methods is empty; name at least one, such as ['joint'] (sr.get.methods() lists all)."
+        raise ValueError(msg)
+    found = []
+    for label, own in methods.items():
+        if not isinstance(own, Mapping):
+            msg = (
+                f"methods[{label!r}] must be keyword arguments, such as {{'n_trees': 100}}, got "
+                f"{shortened(own)}."
+            )
+            raise TypeError(msg)
+        keywords = {**shared, **own}
+        name = keywords.pop("method", label)
+        read_keywords(name, keywords, fixed=SET_BY_THE_STUDY, where=f"methods[{label!r}]")
+        found.append(Chosen(str(label), name, keywords))
+    there = {chosen.method for chosen in found if not set(chosen.keywords) - set(shared)}
+    return found + [Chosen(null, null, {}) for null in null_models() if null not in there]
+
+
+def read_splits(splits: Any) -> dict[str, SplitOf]:
+    """Return the splits by name."""
+    if isinstance(splits, str):
+        splits = [splits]
+    found = dict(splits) if isinstance(splits, Mapping) else {split: split for split in splits}
+    if not found:
+        msg = "splits is empty; name at least one, such as ['pairs', 'targets', 'tfs']."
+        raise ValueError(msg)
+    return {str(name): split for name, split in found.items()}
+
+
+def read_seeds(seeds: int | Sequence[int]) -> list[int]:
+    """Return the seeds: the given ones, or so many from 0."""
+    if not isinstance(seeds, Sequence):
+        check_integer("seeds", seeds, minimum=1)
+        return list(range(int(seeds)))
+    for seed in seeds:
+        check_integer("seeds", seed, minimum=0)
+    if not seeds or len(set(seeds)) < len(seeds):
+        msg = f"seeds must be different numbers, at least one, got {listed(seeds)}."
+        raise ValueError(msg)
+    return [int(seed) for seed in seeds]
+
+
+def _plain(value: Any) -> str:
+    """Return the text of plain values, the same in every session."""
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{k}: {_plain(v)}" for k, v in sorted(value.items()))
+        return f"{{{inside}}}"
+    if isinstance(value, pd.DataFrame):
+        return hashlib.blake2b(value.to_csv().encode(), digest_size=16).hexdigest()
+    return repr(value)

@@ -1,0 +1,194 @@
+"""Data sets of a benchmark: an AnnData, an ``h5ad`` file, or a folder of BEELINE."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from anndata import AnnData, read_h5ad
+
+from scregnet._anndata.access import check_names, resolve
+from scregnet._genes.network import read_network
+from scregnet._genes.split import LabelledPairs, SplitOptions, draw_pairs, is_split, labelled_pairs
+from scregnet._validate import listed, own_arguments
+from scregnet.datasets import beeline
+from scregnet.links import SPLITS
+
+# Folders of GENELink's layout, and the name of their network in sr.datasets.beeline.
+_NETWORKS = {
+    "Specific Dataset": "chip",
+    "STRING Dataset": "string",
+    "Non-Specific Dataset": "nonspecific",
+    "Lofgof Dataset": "lofgof",
+}
+
+SplitOf = str | Mapping[str, Any] | pd.DataFrame
+"""A kind of split or a key of ``uns["splits"]`` or ``uns``; arguments of ``pp.split``; a frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One data set with its known network."""
+
+    name: str
+    given: AnnData | Path
+    prior: Any = None
+    """The known network; ``None`` takes what the data set holds."""
+
+    opened: dict[str, AnnData] = field(default_factory=dict, repr=False)
+
+    @property
+    def data(self) -> AnnData:
+        """The cells; a file is read once."""
+        if isinstance(self.given, AnnData):
+            return self.given
+        if "data" not in self.opened:
+            self.opened["data"] = _read(self.given)
+        return self.opened["data"]
+
+    def pairs(self, split: SplitOf, seed: int) -> LabelledPairs:
+        """Return the labelled pairs of a split: drawn with ``seed``, or those of a frame."""
+        data = self.data
+        if isinstance(split, str) and split not in SPLITS:
+            stored = data.uns.get("splits", {})
+            if split in stored:
+                split = pd.DataFrame(stored[split])
+        if isinstance(split, pd.DataFrame) or (isinstance(split, str) and split not in SPLITS):
+            found = labelled_pairs(data, None, split, random_state=seed)
+            return found.redrawn(seed, data.n_vars)
+        how = {"kind": split} if isinstance(split, str) else dict(split)
+        network = read_network(self.network, data)
+        options = SplitOptions(**how, random_state=seed)
+        return draw_pairs(network.sources, network.targets, data.n_vars, options, network.report)
+
+    @property
+    def network(self) -> Any:
+        """The known network, in any form that a fit takes."""
+        if self.prior is not None:
+            return self.prior
+        data = self.data
+        if "network" in data.uns:
+            return pd.DataFrame(data.uns["network"])
+        if "prior" in data.varp:
+            return "prior"
+        msg = (
+            f"data[{self.name!r}] has no known network: pass one as prior=, or put a frame with "
+            "source and target into adata.uns['network']."
+        )
+        raise KeyError(msg)
+
+    def check(self, splits: Mapping[str, SplitOf]) -> None:
+        """Raise unless names are proper, every split is there, and a network to draw one from."""
+        data = self.data
+        check_names(data)
+        stored = [*data.uns.get("splits", {}), *(k for k, v in data.uns.items() if is_split(v))]
+        for split in splits.values():
+            if isinstance(split, str) and split not in SPLITS and split not in stored:
+                msg = (
+                    f"splits: {split!r} is no kind of split ({listed(SPLITS)}) and no split of "
+                    f"data[{self.name!r}]" + (f" ({listed(stored)})." if stored else ".")
+                )
+                raise ValueError(msg)
+            if isinstance(split, Mapping) or (isinstance(split, str) and split in SPLITS):
+                read_network(self.network, data)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the cells, the names, all vectors of genes and the known network."""
+        data, found = self.data, hashlib.blake2b(digest_size=16)
+        for names in (data.obs_names, data.var_names):
+            found.update("\n".join(names.astype(str)).encode())
+        for _, matrix in sorted([("", data.X), *data.layers.items(), *data.varm.items()]):
+            for part in _arrays(matrix):
+                found.update(np.ascontiguousarray(part).tobytes())
+        known = self.network
+        if isinstance(known, pd.DataFrame):
+            found.update(known.to_csv().encode())
+        else:
+            network = read_network(known, data)
+            for ends in (network.sources, network.targets):
+                found.update(np.ascontiguousarray(ends).tobytes())
+        return found.hexdigest()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker reads a file itself.
+        return {"name": self.name, "given": self.given, "prior": self.prior, "opened": {}}
+
+
+def read_sources(data: Any, prior: Any, *, mod: str = "rna") -> list[Source]:
+    """Return the data sets that ``data`` means."""
+    if not isinstance(data, Mapping):
+        single = Path(data).name if isinstance(data, str | Path) else "data"
+        data = {single: data}
+    if not data:
+        msg = "data is empty; name at least one data set."
+        raise ValueError(msg)
+    sources = []
+    for name, given in data.items():
+        if isinstance(given, str | Path):
+            path = Path(given)
+            if not path.exists():
+                msg = f"data[{name!r}]: {path} does not exist."
+                raise FileNotFoundError(msg)
+            given = path
+        else:
+            given = resolve(given, mod)
+        own = prior.get(name) if _is_by_data(prior, data) else prior
+        sources.append(Source(str(name), given, own))
+    return sources
+
+
+def _is_by_data(prior: Any, data: Mapping[str, Any]) -> bool:
+    """Whether ``prior`` maps names of data sets to networks, not TFs to targets."""
+    return isinstance(prior, Mapping) and len(prior) > 0 and set(prior) <= set(data)
+
+
+def _read(path: Path) -> AnnData:
+    if path.is_file():
+        return read_h5ad(path)
+    # <root>/[<network> Dataset/]<cell type>/TFs+<n>
+    size = path.name.removeprefix("TFs+")
+    if not size.isdigit():
+        msg = (
+            f"data: the folder {path} is none of BEELINE's, which end in <cell type>/TFs+<n>; pass "
+            "that folder, an h5ad file or an AnnData."
+        )
+        raise ValueError(msg)
+    cell_type, root = path.parent.name, path.parent.parent
+    network = _NETWORKS.get(root.name, "chip")
+    if root.name in _NETWORKS:
+        root = root.parent
+    return beeline(cell_type, int(size), network=network, path=root)  # type: ignore[arg-type]
+
+
+def _arrays(matrix: Any) -> list[np.ndarray]:
+    if matrix is None:
+        return []
+    if sp.issparse(matrix):
+        return [matrix.data, matrix.indices, matrix.indptr]
+    return [np.asarray(matrix)]
+
+
+def check_split_arguments(splits: Mapping[str, SplitOf]) -> None:
+    """Raise ``TypeError`` for a split that is described by other than arguments of ``pp.split``."""
+    known = set(own_arguments(SplitOptions)) - {"random_state"}
+    for name, split in splits.items():
+        if isinstance(split, str | pd.DataFrame):
+            continue
+        if not isinstance(split, Mapping):
+            msg = (
+                f"splits[{name!r}] must be a name, a frame or arguments of sr.pp.split, got "
+                f"{type(split).__name__}."
+            )
+            raise TypeError(msg)
+        if unknown := sorted(set(split) - known):
+            msg = f"splits[{name!r}]: {listed(unknown)} not among {listed(sorted(known))}."
+            raise TypeError(msg)
+        SplitOptions(**split)

@@ -1,0 +1,86 @@
+"""How often the order of two methods turns round."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from scregnet._validate import check_choice
+from scregnet.metrics._metrics import LOWER_IS_BETTER
+
+CELL = ["data", "split", "seed"]
+
+
+def rank_turns(frame: pd.DataFrame, *, metric: str = "auprc") -> pd.DataFrame:
+    """How often the order of two methods turns round between seeds, splits and data sets.
+
+    Half of all pairs of contexts turn by chance if two methods are equally good.
+
+    Parameters
+    ----------
+    frame
+        Frame of :func:`run`.
+    metric
+        A metric of it.
+
+    Returns
+    -------
+    One row for each two methods: ``first``, ``second``, the better one first; ``n``, contexts (data
+    set, split, seed) that have both; ``ahead``, share of them in which ``first`` is ahead;
+    ``turned_seeds``, ``turned_splits``, ``turned_data``: of all pairs of contexts that differ in
+    the seed alone, in the split alone (mean over seeds), or in the data set alone (mean over
+    seeds), the share with the other order. NaN where there is no such pair.
+
+    Raises
+    ------
+    ValueError
+        ``frame`` is not that of :func:`run`, has fewer than two methods, or lacks the metric.
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
+    >>> table = sr.bm.run(adata, ["degree"], ["pairs", "targets"], seeds=2)
+    >>> sr.bm.rank_turns(table, metric="auroc")["n"].tolist()
+    [4]
+    """
+    needed = {*CELL, "method", "metric", "value"}
+    if not isinstance(frame, pd.DataFrame) or not needed <= set(frame):
+        msg = "frame must be what sr.bm.run returns."
+        raise ValueError(msg)
+    check_choice("metric", metric, sorted(set(frame["metric"]) - {""}))
+    chosen = frame[frame["metric"] == metric]
+    wide = chosen.pivot_table(index=CELL, columns="method", values="value", observed=True)
+    methods = wide.mean().sort_values(ascending=metric in LOWER_IS_BETTER).index
+    if len(methods) < 2:
+        msg = f"frame has {len(methods)} method with the metric {metric!r}; an order needs two."
+        raise ValueError(msg)
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    rows = []
+    for first, second in combinations(methods, 2):
+        gain = (sign * (wide[first] - wide[second])).dropna()
+        mean = gain.groupby(level=["data", "split"]).mean()
+        rows.append(
+            {
+                "first": first,
+                "second": second,
+                "n": len(gain),
+                "ahead": float((gain > 0).mean()) if len(gain) else np.nan,
+                "turned_seeds": _turned(gain, ["data", "split"]),
+                "turned_splits": _turned(mean, ["data"]),
+                "turned_data": _turned(mean, ["split"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _turned(gain: pd.Series, same: list[str]) -> float:
+    """Return the share of pairs within groups whose gains have other signs."""
+    n_pairs = n_turned = 0
+    for _, values in gain.groupby(level=same):
+        n, ahead = len(values), int((values > 0).sum())
+        n_pairs += n * (n - 1) // 2
+        n_turned += ahead * (n - ahead)
+    return n_turned / n_pairs if n_pairs else float("nan")

@@ -1,0 +1,141 @@
+"""A benchmark as dots: methods on data sets, null models as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scregnet._docs import doc
+from scregnet._validate import check_choice, listed
+from scregnet.links import null_models
+from scregnet.metrics._metrics import LOWER_IS_BETTER
+from scregnet.pl._figure import colours, finish, panels
+from scregnet.pl._study import CHANCE, LABELS, check_frame, legend
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LINES = ("-", (0, (4, 1.2)))
+NEEDED = ["data", "method", "split", "seed", "metric", "value"]
+
+
+@doc
+def benchmark(
+    frame: pd.DataFrame,
+    *,
+    metrics: Sequence[str] = ("auroc", "auprc"),
+    split: str | None = None,
+    palette: Sequence[str] | None = None,
+    ax: Axes | Sequence[Axes] | None = None,
+    figsize: tuple[float, float] | None = None,
+    dpi: float | None = None,
+    show: bool | None = None,
+    save: str | PathLike[str] | None = None,
+    return_fig: bool = False,
+) -> Figure | Axes | np.ndarray | None:
+    """Draw the methods of a benchmark on each data set, next to the null models.
+
+    A dot is the mean over seeds, a bar goes from the lowest to the highest. Lines are the means of
+    the null models, which use the known links only: what lies left of them learned less than
+    popularity. The best method in the mean of all data sets is at the top.
+
+    Parameters
+    ----------
+    frame
+        Frame of :func:`scregnet.bm.run`, or several of them concatenated.
+    %(metrics)s One row of panels each, with a panel for each data set.
+    split
+        Which split to draw; ``None`` if there is only one.
+    palette
+        Colour of the methods, then those of the null models.
+    ax
+        One axes per panel (``metrics`` × data sets), row by row; ``None`` makes a figure.
+    %(figure)s
+
+    Returns
+    -------
+    %(plot_returns)s
+
+    Raises
+    ------
+    ValueError
+        ``frame`` is not that of a benchmark, lacks a metric, has several splits and none is named,
+        or ``palette`` or ``ax`` does not fit.
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
+    >>> table = sr.bm.run({"simulated": adata}, ["pearson"], seeds=2)
+    >>> sr.pl.benchmark(table)
+    """
+    table = check_frame("run", frame, NEEDED, groupby=None, metrics=metrics)
+    table = table[table["split"] == _split(table, split)]
+    nulls = [name for name in null_models() if name in set(table["method"])]
+    sets = list(table["data"].unique())
+    own = table[~table["method"].isin(nulls)]
+    methods = _order(own, metrics[0])
+    colour = colours(palette, ["methods", *nulls], "kinds of models")
+    n = len(metrics) * len(sets)
+    size = (1.4 + 2.5 * len(sets), (0.9 + 0.3 * max(len(methods), 3)) * len(metrics))
+    axes = panels(ax, n, figsize=figsize, dpi=dpi, default_size=size, save=save, rows=len(metrics))
+    for position, one in enumerate(axes):
+        metric, name = metrics[position // len(sets)], sets[position % len(sets)]
+        here = table[(table["metric"] == metric) & (table["data"] == name)]
+        _dots(one, here, methods, colour[0])
+        for line, null, own_colour in zip(_LINES, nulls, colour[1:], strict=False):
+            value = here.loc[here["method"] == null, "value"].mean()
+            label = f"null model: {null.replace('_', ' ')}"
+            one.axvline(value, color=own_colour, linestyle=line, linewidth=1.4, label=label)
+        if metric in CHANCE:
+            one.axvline(CHANCE[metric], color="0.8", linewidth=0.8, zorder=0)
+        one.set_xlabel(LABELS.get(metric, metric))
+        one.set_ylim(len(methods) - 0.5, -0.5)
+        first = position % len(sets) == 0
+        one.set_yticks(range(len(methods)), methods if first else [""] * len(methods))
+        one.grid(axis="y", color="0.9", linewidth=0.8)
+        one.set_axisbelow(True)
+        if position < len(sets):
+            one.set_title(name)
+    legend(axes, given=ax is not None, ncols=3)
+    return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
+
+
+def _split(table: pd.DataFrame, split: str | None) -> str:
+    """Return the split to draw."""
+    there = list(table["split"].unique())
+    if split is not None:
+        check_choice("split", split, there)
+        return split
+    if len(there) > 1:
+        msg = f"split=None, and the frame has several: {listed(there)}. Name one."
+        raise ValueError(msg)
+    return str(there[0])
+
+
+def _order(own: pd.DataFrame, metric: str) -> list[str]:
+    """Return the methods, the best one in the mean of all data sets first."""
+    here = own[own["metric"] == metric]
+    # Of each data set first, so that one with more seeds counts no more.
+    means = here.groupby(["method", "data"])["value"].mean().groupby("method").mean()
+    ordered = means.sort_values(ascending=metric in LOWER_IS_BETTER).index
+    # Methods of which every fit failed come last.
+    return [*ordered, *(name for name in own["method"].unique() if name not in ordered)]
+
+
+def _dots(ax: Axes, here: pd.DataFrame, methods: list[str], colour: str) -> None:
+    """Draw mean, lowest and highest value of each method."""
+    for row, method in enumerate(methods):
+        values = here.loc[here["method"] == method, "value"].dropna().to_numpy(float)
+        if len(values) == 0:
+            x = float(np.mean(ax.get_xlim()))
+            ax.text(x, row, "failed", ha="center", va="center", color="0.4", fontsize="small")
+            continue
+        ax.plot([values.min(), values.max()], [row, row], color=colour, linewidth=1.6)
+        label = "method" if row == 0 else None
+        ax.plot(values.mean(), row, "o", color=colour, markersize=5, label=label)

@@ -1,0 +1,297 @@
+"""Every method on every data set, split and seed."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scregnet as sr
+from scregnet.bm._grid import fit as fit_of_cells
+from scregnet.bm._grid.measure import measured
+from scregnet.links import LINK_METHODS, LinkMethod, register_method
+from scregnet.links.forms.additive import AdditiveLinks
+
+
+@pytest.fixture(scope="module")
+def adata():
+    return sr.datasets.simulated(n_obs=150, n_vars=80)
+
+
+@dataclass(frozen=True)
+class Failing(LinkMethod):
+    summary: ClassVar[str] = "fails"
+    fitted: ClassVar[type] = AdditiveLinks
+
+    def fit(self, task, *, rng, device=None, progress=None):
+        msg = "cannot be fitted"
+        raise RuntimeError(msg)
+
+
+@pytest.fixture
+def failing():
+    register_method("failing", Failing)
+    yield "failing"
+    del LINK_METHODS["failing"]
+
+
+def values(table, **which):
+    for name, value in which.items():
+        table = table[table[name] == value]
+    return table.set_index("metric")["value"]
+
+
+def test_one_row_a_metric_of_each_cell_and_both_null_models(adata):
+    table = sr.bm.run({"a": adata, "b": adata}, ["pearson"], ["pairs", "tfs"], seeds=[3, 5])
+    cells = table[["data", "method", "split", "seed"]].drop_duplicates()
+    assert len(cells) == 2 * 3 * 2 * 2
+    assert set(table["method"]) == {"pearson", "degree", "label_factors"}
+    assert (table["error"] == "").all()
+    assert table["value"].notna().any()
+    assert (table["cpu_seconds"] >= 0).all()
+    assert table["versions"].str.startswith("scregnet ").all()
+    one = table[(table["data"] == "a") & (table["split"] == "pairs") & (table["seed"] == 3)]
+    # The difference is to the better null model of the same pairs.
+    auroc = one[one["metric"] == "auroc"].set_index("method")
+    best = auroc.loc[["degree", "label_factors"], "value"]
+    assert auroc.loc["pearson", "best_null"] == best.idxmax()
+    assert auroc.loc["pearson", "difference"] == pytest.approx(
+        auroc.loc["pearson", "value"] - best.max()
+    )
+    assert auroc["difference"].notna().tolist() == [True, False, False]
+
+
+def test_figures_are_those_of_fit_grn(adata):
+    table = sr.bm.run(
+        adata, {"few pairs added": {"method": "degree", "pseudo_count": 0.3}}, seeds=[4]
+    )
+    data = adata.copy()
+    sr.pp.split(data, adata.uns["network"], random_state=4)
+    sr.tl.fit_grn(data, method="degree", pseudo_count=0.3, n_folds=1, random_state=4)
+    wanted = sr.get.metrics(data, split="test", wide=True)
+    for label, model in (("few pairs added", "degree"), ("label_factors", "label_factors")):
+        found = values(table, method=label)
+        np.testing.assert_allclose(found[wanted.columns], wanted.loc[model], rtol=1e-6)
+
+
+def test_what_is_there_is_not_fitted_again(adata, tmp_path, monkeypatch):
+    asked = {"methods": ["pearson"], "splits": ["pairs"], "seeds": 2, "folder": tmp_path}
+    first = sr.bm.run(adata, **asked)
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 6
+    # A run that was stopped: some cells are there, one file is damaged.
+    files[0].unlink()
+    files[1].write_text("{")
+    fitted = []
+    real = fit_of_cells.fit_cell
+    monkeypatch.setattr(
+        "scregnet.bm._run.fit_cell", lambda cell, device: fitted.append(cell) or real(cell, device)
+    )
+    second = sr.bm.run(adata, **asked)
+    assert len(fitted) == 2
+    same = ["data", "method", "split", "seed", "metric", "value", "best_null", "difference"]
+    pd.testing.assert_frame_equal(first[same], second[same])
+    assert not list(tmp_path.glob("*.part"))
+    # Other data, arguments or seeds are other cells.
+    other = adata.copy()
+    other.X = other.X * 2
+    sr.bm.run(other, **asked)
+    assert len(fitted) == 2 + 6
+
+
+def test_a_cell_that_fails_is_recorded_and_the_others_go_on(adata, failing, tmp_path, monkeypatch):
+    asked = {"methods": ["failing"], "seeds": 2, "folder": tmp_path}
+    table = sr.bm.run(adata, **asked)
+    wrong = table[table["method"] == "failing"]
+    assert wrong["error"].tolist() == ["RuntimeError: cannot be fitted"] * 2
+    assert wrong["value"].isna().all()
+    assert (table.loc[table["method"] == "degree", "error"] == "").all()
+    monkeypatch.setattr(Failing, "fit", lambda *_, **__: pytest.fail("fitted again"))
+    assert len(sr.bm.run(adata, **asked)) == len(table)
+    from scregnet.links.methods.degree import Degree
+
+    monkeypatch.setattr(Failing, "fit", lambda _, task, **how: Degree().fit(task, **how))
+    again = sr.bm.run(adata, **asked, retry_failed=True)
+    assert (again["error"] == "").all()
+
+
+def test_all_failed_raises_with_the_first_error(adata, failing, monkeypatch):
+    monkeypatch.setattr("scregnet.bm._grid.fit.judge_nulls", lambda *_, **__: 1 / 0)
+    with pytest.raises(RuntimeError, match="every fit failed; the first one: ZeroDivisionError"):
+        sr.bm.run(adata, [failing], seeds=1)
+
+
+def test_processes_give_the_same_figures(adata):
+    one, two = (sr.bm.run(adata, ["pearson"], seeds=2, n_jobs=n) for n in (1, 2))
+    same = ["data", "method", "split", "seed", "metric", "value", "best_null", "difference"]
+    pd.testing.assert_frame_equal(one[same], two[same])
+
+
+def test_files_stored_splits_and_arguments_of_a_split(adata, tmp_path):
+    data = adata.copy()
+    sr.pp.split(data, adata.uns["network"], random_state=1)
+    data.uns["splits"] = {"published": data.uns["split"]["pairs"]}
+    path = tmp_path / "data.h5ad"
+    data.write_h5ad(path)
+    splits = {"published": "published", "few": {"kind": "pairs", "negatives": "sampled"}}
+    table = sr.bm.run(path, ["degree"], splits, seeds=2)
+    assert table["data"].unique().tolist() == ["data.h5ad"]
+    # A published split is the same for all seeds, a drawn one is not.
+    for split, n in (("published", 1), ("few", 2)):
+        found = table[(table["split"] == split) & (table["method"] == "degree")]
+        assert found[found["metric"] == "auroc"]["value"].nunique() == n
+    # As many non-edges as edges: half of the pairs.
+    assert values(table, split="few", seed=0, method="degree")["prevalence"] == pytest.approx(
+        0.5, abs=0.02
+    )
+
+
+def test_priors_by_data_set(adata):
+    network = adata.uns["network"]
+    bare = adata.copy()
+    del bare.uns["network"]
+    with pytest.raises(KeyError, match=r"data\['a'\] has no known network"):
+        sr.bm.run({"a": bare}, ["degree"], seeds=1, folder=None)
+    table = sr.bm.run({"a": bare}, ["degree"], seeds=1, prior={"a": network})
+    assert (table["error"] == "").all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "text"),
+    [
+        ({"methods": ["jont"]}, ValueError, "method"),
+        ({"methods": []}, ValueError, "methods is empty"),
+        ({"methods": {"joint": 3}}, TypeError, r"methods\['joint'\] must be keyword"),
+        ({"methods": {"degree": {"pseudo": 1}}}, TypeError, "'pseudo' is not a parameter"),
+        ({"methods": ["degree"], "n_folds": 3}, TypeError, r"methods\['degree'\] sets n_folds"),
+        ({"splits": ["pears"]}, ValueError, "splits: 'pears' is no kind of split"),
+        ({"splits": {"a": {"kinds": "pairs"}}}, TypeError, "kinds not among"),
+        ({"splits": {"a": 3}}, TypeError, r"splits\['a'\] must be"),
+        ({"seeds": 0}, ValueError, "seeds"),
+        ({"seeds": [1, 1]}, ValueError, "different numbers"),
+        ({"data": {}}, ValueError, "data is empty"),
+        ({"data": "nowhere.h5ad"}, FileNotFoundError, "nowhere.h5ad does not exist"),
+        ({"n_jobs": 1.5}, TypeError, "n_jobs"),
+    ],
+)
+def test_wrong_arguments_raise_before_any_fit(adata, monkeypatch, changed, error, text):
+    monkeypatch.setattr("scregnet.bm._run.fit_cell", lambda *_: pytest.fail("fitted"))
+    with pytest.raises(error, match=text):
+        sr.bm.run(**{"data": adata, "methods": ["degree"]} | changed)
+
+
+def test_peak_memory_is_that_of_the_call():
+    large = measured(lambda: np.ones(30_000_000).sum())[1].peak_gib
+    small = measured(lambda: 0)[1].peak_gib
+    if np.isnan(large):
+        pytest.skip("this system does not tell the peak memory of a call")
+    assert large - small > 0.15
+
+
+def test_beeline_folders(shared):
+    path = shared / "data" / "beeline" / "mDC" / "TFs+500"
+    table = sr.bm.run({"mDC": path}, ["degree"], ["sample1"], seeds=1)
+    # Two rates of the labels: ../shared/measured.md has .81 / .17 (five splits).
+    assert values(table, method="degree")["auroc"] == pytest.approx(0.81, abs=0.04)
+
+
+class TestRankTurns:
+    def frame(self, rows):
+        names = ["data", "split", "seed", "method", "value"]
+        return pd.DataFrame(rows, columns=names).assign(metric="auprc")
+
+    def test_by_hand(self):
+        # A is ahead in three of four contexts; it turns between the seeds of x and of no others.
+        ahead = {("x", 0): 0.6, ("x", 1): 0.3, ("y", 0): 0.9, ("y", 1): 0.7}
+        rows = [(d, "pairs", s, "A", v) for (d, s), v in ahead.items()]
+        rows += [(d, "pairs", s, "B", 0.5) for d, s in ahead]
+        (found,) = sr.bm.rank_turns(self.frame(rows)).to_dict("records")
+        assert (found["first"], found["second"], found["n"]) == ("A", "B", 4)
+        assert found["ahead"] == 0.75
+        assert found["turned_seeds"] == 0.5
+        # Means over seeds: .45 in x, behind; .8 in y, ahead.
+        assert found["turned_data"] == 1.0
+        assert np.isnan(found["turned_splits"])
+
+    def test_of_an_error_less_is_better(self):
+        rows = [("x", "pairs", 0, "A", 0.1), ("x", "pairs", 0, "B", 0.2)]
+        frame = self.frame(rows).assign(metric="brier")
+        assert sr.bm.rank_turns(frame, metric="brier")["first"].tolist() == ["A"]
+
+    def test_wrong_frames_raise(self):
+        with pytest.raises(ValueError, match="what sr.bm.run returns"):
+            sr.bm.rank_turns(pd.DataFrame({"a": [1]}))
+        one = self.frame([("x", "pairs", 0, "A", 0.1)])
+        with pytest.raises(ValueError, match="an order needs two"):
+            sr.bm.rank_turns(one)
+
+
+class TestCommand:
+    @pytest.fixture
+    def path(self, adata, tmp_path):
+        adata.write_h5ad(tmp_path / "cells.h5ad")
+        return tmp_path / "cells.h5ad"
+
+    def call(self, *arguments):
+        from scregnet.bm._command import main
+
+        return main([str(argument) for argument in arguments])
+
+    def test_a_run_with_a_file_of_options(self, path, tmp_path):
+        config = tmp_path / "run.toml"
+        config.write_text(
+            f'data = {{mine = "{path}"}}\nseeds = 3\nfolder = "{tmp_path / "cells"}"\n'
+            '[methods.degree]\n[methods."shrunk"]\nmethod = "degree"\npseudo_count = 30.0\n'
+        )
+        out, turns, plot = (tmp_path / name for name in ("t.csv", "r.csv", "p.png"))
+        # The command line comes first: one seed.
+        more = ("--seeds", 1, "--turns", turns, "--plot", plot)
+        assert self.call("run", "--config", config, "--out", out, *more) == 0
+        table = pd.read_csv(out)
+        assert set(table["method"]) == {"degree", "shrunk", "label_factors"}
+        assert table["seed"].unique().tolist() == [0]
+        assert table["data"].unique().tolist() == ["mine"]
+        assert len(list((tmp_path / "cells").glob("*.json"))) == 3
+        assert len(pd.read_csv(turns)) == 3
+        assert plot.stat().st_size > 1000
+
+    def test_failed_fits_are_exit_code_1(self, path, tmp_path, failing):
+        assert (
+            self.call("run", path, "--methods", failing, "--seeds", 1, "--out", tmp_path / "t") == 1
+        )
+
+    def test_wrong_calls_are_exit_code_2_and_one_line(self, path, capsys, tmp_path):
+        assert self.call("run", "nowhere.h5ad") == 2
+        assert self.call("run") == 2
+        (tmp_path / "bad.toml").write_text("= 3")
+        assert self.call("run", path, "--config", tmp_path / "bad.toml") == 2
+        assert self.call("run", path, "--methods", "jont") == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 4
+        assert all(line.startswith("scregnet.bm: ") for line in lines)
+
+    def test_studies_of_several_methods(self, path, tmp_path):
+        out = tmp_path / "noise.csv"
+        how = ("--noise", 0.05, "--n-priors", 1, "--out", out)
+        assert self.call("noise", path, "--methods", "degree", "label_factors", *how) == 0
+        assert set(pd.read_csv(out)["method"]) == {"degree", "label_factors"}
+
+    def test_help_of_the_module(self):
+        found = subprocess.run(
+            [sys.executable, "-m", "scregnet.bm", "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "python -m scregnet.bm run" in found.stdout
+
+
+def test_records_hold_plain_numbers(adata, tmp_path):
+    sr.bm.run(adata, ["degree"], seeds=1, folder=tmp_path)
+    for path in tmp_path.iterdir():
+        record = json.loads(path.read_text())
+        assert isinstance(record["figures"][0][1], float)
