@@ -22,6 +22,8 @@ SMALL = {
     "graph_dims": (8, 8),
     "channel_dims": (8, 8),
     "n_trees": 10,
+    "max_trees": 30,
+    "n_estimators": 10,
     "n_forest_trees": 5,
 }
 

@@ -10,7 +10,15 @@ import scregnet as sr
 from scregnet.links import LINK_METHODS, get_method
 
 # Set where a method has them, so that a new method is tested without a line here.
-SMALL = {"max_epochs": 3, "patience": 3, "gnn_dims": (8,), "mlp_dims": (8,), "batch_size": 512}
+SMALL = {
+    "max_epochs": 3,
+    "patience": 3,
+    "gnn_dims": (8,),
+    "mlp_dims": (8,),
+    "batch_size": 512,
+    "max_trees": 30,
+    "n_estimators": 5,
+}
 QUIET = {"n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False, "device": "cpu"}
 
 

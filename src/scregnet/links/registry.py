@@ -20,6 +20,8 @@ LINK_METHODS: dict[str, str | type[LinkMethod]] = {
     "sctransnet": "scregnet.links.methods.sctransnet.method:ScTransNet",
     "joint": "scregnet.links.methods.joint.method:Joint",
     "pearson": "scregnet.links.methods.pearson:Pearson",
+    "genie3": "scregnet.links.methods.genie3:Genie3",
+    "grnboost2": "scregnet.links.methods.grnboost2:GRNBoost2",
     "spearman": "scregnet.links.methods.spearman:Spearman",
 }
 """Name of a method to its class, or to ``"module:Class"``, which is imported on first use."""

@@ -91,7 +91,8 @@ def fit_grn(
         labels then works without any (:ref:`expression-alone`).
     method
         ``"joint"``, ``"scregnet"``, ``"sctransnet"``, or a null model: ``"degree"``,
-        ``"label_factors"``; or a method that reads no labels: ``"pearson"``, ``"spearman"``.
+        ``"label_factors"``; or a method that reads no labels: ``"pearson"``, ``"spearman"``,
+        ``"genie3"``, ``"grnboost2"``.
         :func:`scregnet.get.methods` has the table.
     split
         Labelled pairs: a key written by :func:`scregnet.pp.split`, or a frame with ``source``,
