@@ -22,6 +22,9 @@ LINK_METHODS: dict[str, str | type[LinkMethod]] = {
     "pearson": "scregnet.links.methods.pearson:Pearson",
     "genie3": "scregnet.links.methods.genie3:Genie3",
     "grnboost2": "scregnet.links.methods.grnboost2:GRNBoost2",
+    "mutual_info": "scregnet.links.methods.mutual_info:MutualInfo",
+    "pidc": "scregnet.links.methods.pidc:PIDC",
+    "scode": "scregnet.links.methods.scode:Scode",
     "spearman": "scregnet.links.methods.spearman:Spearman",
 }
 """Name of a method to its class, or to ``"module:Class"``, which is imported on first use."""

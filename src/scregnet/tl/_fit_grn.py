@@ -92,7 +92,7 @@ def fit_grn(
     method
         ``"joint"``, ``"scregnet"``, ``"sctransnet"``, or a null model: ``"degree"``,
         ``"label_factors"``; or a method that reads no labels: ``"pearson"``, ``"spearman"``,
-        ``"genie3"``, ``"grnboost2"``.
+        ``"mutual_info"``, ``"genie3"``, ``"grnboost2"``, ``"pidc"``, ``"scode"``.
         :func:`scregnet.get.methods` has the table.
     split
         Labelled pairs: a key written by :func:`scregnet.pp.split`, or a frame with ``source``,

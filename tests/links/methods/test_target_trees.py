@@ -8,7 +8,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 import scregnet as sr
 from scregnet.links import LinkTask, Pairs, get_method
-from scregnet.links.methods.target_trees.bins import binned
+from scregnet.links.methods.levels import binned
 from scregnet.links.methods.target_trees.compiled import boosted, forest
 
 NONE = Pairs(np.zeros(0, int), np.zeros(0, int), np.zeros(0, bool))

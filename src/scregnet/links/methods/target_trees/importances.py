@@ -8,7 +8,7 @@ import numpy as np
 
 from scregnet._progress import stage
 from scregnet._threads import in_threads
-from scregnet.links.methods.target_trees.bins import binned
+from scregnet.links.methods.levels import binned
 
 Grow = Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
 """Gets levels (n_tfs, n_cells), their numbers, the gene over cells and a seed; returns the

@@ -1,4 +1,4 @@
-"""Expression in few levels: trees cut between levels, so that a node needs one histogram."""
+"""Expression in few levels, for trees and for tables of counts."""
 
 from __future__ import annotations
 
