@@ -117,3 +117,20 @@ def test_a_bad_column_of_times_is_named(adata, change, error, message):
 def test_a_fit_without_times_says_what_is_needed(adata):
     with pytest.raises(ValueError, match="pseudotime=None, and this method needs"):
         sr.tl.fit_grn(adata, method="scode")
+
+
+def test_a_search_hands_the_column_of_times_on(adata):
+    pytest.importorskip("optuna")
+    sr.tl.tune_grn(
+        adata,
+        adata.uns["network"],
+        method="scode",
+        pseudotime="time",
+        space={"n_factors": [2, 3]},
+        n_runs=1,
+        n_trials=2,
+    )
+    found = sr.get.tuned(adata)
+    assert found["pseudotime"] == "time"
+    sr.tl.fit_grn(adata, adata.uns["network"], n_bootstrap=0, **found)
+    assert adata.uns["grn"]["params"]["values"] == "probability"

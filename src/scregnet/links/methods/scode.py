@@ -85,12 +85,12 @@ class Scode(FromExpression):
 
     def _rates(self, values: np.ndarray, time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the rates with the smallest residuals among those drawn."""
-        draw = lambda n: rng.uniform(self.lowest_rate, self.highest_rate, n)
-        rates = draw(self.n_factors)
+        ends = (self.lowest_rate, self.highest_rate)
+        rates: np.ndarray = rng.uniform(*ends, size=self.n_factors)
         best = _explained(values, _factors(rates, time, rng))
         for _ in range(self.n_draws):
             tried = rates.copy()
-            tried[rng.integers(self.n_factors)] = draw(1)[0]
+            tried[rng.integers(self.n_factors)] = rng.uniform(*ends)
             found = _explained(values, _factors(tried, time, rng))
             if found > best:
                 rates, best = tried, found
