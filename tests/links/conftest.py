@@ -23,7 +23,11 @@ def make_task(seed: int = 0, n_tfs: int = 8, n_genes: int = 60):
     summary = np.stack(
         [pull, rng.uniform(0.5, 1, n_genes), rng.uniform(0.2, 1, n_genes)], axis=1
     ).astype(np.float32)
-    return LinkTask(n_genes, split.train, split.validation, expression, embedding, summary), split
+    features = (expression, embedding, summary)
+    task = LinkTask(
+        n_genes, split.train, split.validation, *features, pseudotime=np.arange(20) / 19
+    )
+    return task, split
 
 
 @pytest.fixture

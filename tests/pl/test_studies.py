@@ -228,13 +228,13 @@ class TestBenchmark:
         assert [float(dot.get_xdata()[0]) for dot in dots] == pytest.approx([0.82, 0.57])
         bars = [line.get_xdata() for line in first.lines if len(line.get_xdata()) == 2]
         assert any(np.allclose(bar, [0.8, 0.84]) for bar in bars)
-        nulls = [
-            line.get_xdata()[0] for line in first.lines if line.get_label().startswith("null")
-        ]
+        nulls = [line.get_xdata()[0] for line in first.lines if line.get_label().startswith("null")]
         assert nulls == pytest.approx([0.72, 0.74])
 
     def test_a_split_must_be_named_if_there_are_several(self, frame):
         both = pd.concat([frame, frame.assign(split="tfs")])
-        with pytest.raises(ValueError, match="split=None, and the frame has several: 'pairs', 'tfs'"):
+        with pytest.raises(
+            ValueError, match="split=None, and the frame has several: 'pairs', 'tfs'"
+        ):
             sr.pl.benchmark(both, show=False)
         assert len(sr.pl.benchmark(both, split="tfs", metrics=["auprc"], show=False)) == 2

@@ -17,19 +17,23 @@ SMALL = {
     "mlp_dims": (8,),
     "attention_dims": (8, 8),
     "batch_size": 512,
+    "max_trees": 30,
+    "n_estimators": 5,
 }
 QUIET = {"n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False, "device": "cpu"}
 
 
 def small(name):
     known = {field.name for field in fields(get_method(name))}
-    return {key: value for key, value in SMALL.items() if key in known} | QUIET
+    chosen = {key: value for key, value in SMALL.items() if key in known} | QUIET
+    return chosen | ({"pseudotime": "time"} if get_method(name).needs_pseudotime else {})
 
 
 @pytest.fixture(scope="module")
 def data():
     adata = sr.datasets.simulated(n_obs=60, n_vars=60, random_state=3)
     sr.tl.embed(adata, model="svd", n_components=6, show_progress_bar=False)
+    adata.obs["time"] = np.arange(60) / 59
     sr.pp.split(adata, adata.uns["network"], test_fraction=0.4, validation_fraction=0.2)
     split = adata.uns["split"]["pairs"].astype({"source": str, "target": str})
     return adata, split

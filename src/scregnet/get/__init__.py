@@ -1,4 +1,4 @@
-"""Read results back: the network as a frame or graph, its evaluation and training, the models."""
+"""Read results back: the network as a frame or graph, its evaluation; models, methods."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from scregnet.get._graph import graph
 from scregnet.get._grn import grn
 from scregnet.get._group_differences import group_differences
 from scregnet.get._history import history
+from scregnet.get._methods import methods
 from scregnet.get._metrics import metrics
 from scregnet.get._models import models
 from scregnet.get._regulons import regulons
@@ -21,6 +22,7 @@ __all__ = [
     "grn",
     "group_differences",
     "history",
+    "methods",
     "metrics",
     "models",
     "regulons",

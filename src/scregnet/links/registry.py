@@ -23,6 +23,11 @@ LINK_METHODS: dict[str, str | type[LinkMethod]] = {
     "gnnlink": "scregnet.links.methods.gnnlink.method:GnnLink",
     "joint": "scregnet.links.methods.joint.method:Joint",
     "pearson": "scregnet.links.methods.pearson:Pearson",
+    "genie3": "scregnet.links.methods.genie3:Genie3",
+    "grnboost2": "scregnet.links.methods.grnboost2:GRNBoost2",
+    "mutual_info": "scregnet.links.methods.mutual_info:MutualInfo",
+    "pidc": "scregnet.links.methods.pidc:PIDC",
+    "scode": "scregnet.links.methods.scode:Scode",
     "spearman": "scregnet.links.methods.spearman:Spearman",
 }
 """Name of a method to its class, or to ``"module:Class"``, which is imported on first use."""

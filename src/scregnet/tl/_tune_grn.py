@@ -49,6 +49,7 @@ def tune_grn(
     n_pcs: int | None = None,
     random_embedding: bool = False,
     evidence: str | Sequence[str] | None = None,
+    pseudotime: str | None = None,
     n_trials: int = 50,
     timeout: float | None = None,
     space: Mapping[str, Any] | None = None,
@@ -77,7 +78,7 @@ def tune_grn(
         ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
     method
         Method of :func:`scregnet.tl.fit_grn`.
-    split, embedding, layer, n_pcs, random_embedding, evidence, gene_symbols
+    split, embedding, layer, n_pcs, random_embedding, evidence, pseudotime, gene_symbols
         As in :func:`scregnet.tl.fit_grn`.
     n_trials
         Number of trials; those found in ``storage`` count.
@@ -145,6 +146,7 @@ def tune_grn(
         n_pcs=n_pcs,
         random_embedding=random_embedding,
         evidence=evidence,
+        pseudotime=pseudotime,
         random_state=random_state,
     )
     labelled = labelled_pairs(
@@ -217,6 +219,8 @@ def _fit_keywords(
     """
     shared = ("layer", "n_pcs", "random_embedding", "random_state")
     keywords = {"method": method, **{name: getattr(options, name) for name in shared}}
+    if options.pseudotime is not None:
+        keywords["pseudotime"] = options.pseudotime
     if names := layer_names(options.evidence):
         keywords["evidence"] = names
     if split is not None:

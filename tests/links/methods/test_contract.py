@@ -32,6 +32,8 @@ SMALL = {
     "channel_dims": (8, 8),
     "attention_dims": (8, 8),
     "n_trees": 20,
+    "max_trees": 30,
+    "n_estimators": 10,
     "n_forest_trees": 10,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,6 +22,13 @@ class Pearson(FromExpression):
     """
 
     summary: ClassVar[str] = "absolute correlation of expression over cells"
+    largest_run: ClassVar[Mapping[str, float]] = {
+        "genes": 2000,
+        "cells": 3000,
+        "tfs": 100,
+        "seconds": 0.3,
+        "gib": 0.3,
+    }
 
     def table(
         self, expression: np.ndarray, regulators: np.ndarray, task: LinkTask, seed: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,6 +24,13 @@ class Spearman(FromExpression):
     """
 
     summary: ClassVar[str] = "absolute correlation of the ranks of expression over cells"
+    largest_run: ClassVar[Mapping[str, float]] = {
+        "genes": 2000,
+        "cells": 3000,
+        "tfs": 100,
+        "seconds": 0.7,
+        "gib": 0.37,
+    }
 
     def table(
         self, expression: np.ndarray, regulators: np.ndarray, task: LinkTask, seed: int

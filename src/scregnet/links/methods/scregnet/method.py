@@ -90,6 +90,8 @@ class ScRegNet(LinkMethod):
         "frozen embedding and graph network, pair classifier (Kommu et al. 2025)"
     )
     fitted: ClassVar[type[AdditiveLinks]] = AdditiveLinks
+    citation: ClassVar[str] = "kommu2025scregnet"
+    code_licence: ClassVar[str] = "none stated"
     needs_expression: ClassVar[bool] = True
     uses_embedding: ClassVar[bool] = True
     uses_torch: ClassVar[bool] = True

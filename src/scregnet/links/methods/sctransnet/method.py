@@ -81,6 +81,8 @@ class ScTransNet(LinkMethod):
         "frozen embedding and attention over the known network, hard negatives (Kommu et al. 2024)"
     )
     fitted: ClassVar[type[BilinearLinks]] = BilinearLinks
+    citation: ClassVar[str] = "kommu2024sctransnet"
+    code_licence: ClassVar[str] = "not public"
     needs_expression: ClassVar[bool] = True
     uses_embedding: ClassVar[bool] = True
     uses_torch: ClassVar[bool] = True
