@@ -8,6 +8,7 @@ from scregnet.bm._audit_split import audit_split
 from scregnet.bm._controls import controls
 from scregnet.bm._robustness_study import robustness_study
 from scregnet.bm._stability import stability
+from scregnet.bm._validate import validate
 
 __all__ = [
     "ablation_study",
@@ -16,4 +17,5 @@ __all__ = [
     "controls",
     "robustness_study",
     "stability",
+    "validate",
 ]
