@@ -6,7 +6,7 @@ their folder::
     python benchmarks/perturbation.py --data ../shared/data      # an hour on one CPU core
 
 ``--part`` prints one of them: ``train`` (the knock-downs of mESC as known network), ``validate``
-(the network of the ChIP labels against them).
+(the network of the ChIP labels against them), ``simulated`` (binding and effects of known truth).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ METRICS = ["auroc", "auprc", "per_tf_auroc", "per_tf_auprc"]
 NULLS = ["label_factors", "degree"]
 KINDS = ["targets", "tfs", "pairs"]
 GENES = ["measured", "all"]
-PARTS = ["train", "validate"]
+PARTS = ["train", "validate", "simulated"]
 # Which layers each version of the fit is given.
 VERSIONS = {
     "no layer": None,
@@ -105,6 +105,45 @@ def train(
                         yield {**same, "version": null, **found.loc[null]}
 
 
+def validate(folder: Path, figure: Path | None) -> pd.DataFrame:
+    """The network of the ChIP labels: does it say what changes, and do its labels?"""
+    adata = sr.datasets.beeline("mESC", 500, path=folder / "beeline")
+    effects = knock_downs(folder)
+    sr.tl.fit_grn(adata, adata.uns["network"], n_bootstrap=0)
+    if figure is not None:
+        sr.pl.validation(sr.bm.validate(adata, effects, per_tf=True), save=figure)
+    tables = {"all perturbed TFs": sr.bm.validate(adata, effects)}
+    labelled = adata.uns["network"]["source"].unique()
+    own = effects[effects["source"].isin(labelled)]
+    tables["those with ChIP labels"] = sr.bm.validate(adata, own)
+    tables["bound and affected"] = sr.bm.validate(
+        adata,
+        sr.datasets.perturbation(folder / "gold", "mESC_chipunion_KDUnion_intersect", upper=True),
+    )
+    grades = sr.bm.grade_links(adata, effects, new_only=True, top_n_targets=20)
+    counts = grades["grade"].value_counts()
+    tested = grades[grades["grade"] != "untestable"]
+    print(f"first 20 new links of each TF\n{counts.to_string()}")
+    print(f"changed {tested['affected'].mean():.3f}, expected {tested['expected'].mean():.3f}")
+    return pd.concat(tables)
+
+
+def simulated(seeds: range) -> pd.DataFrame:
+    """Binding of which a part changes nothing as labels, and the true effects of knock-outs."""
+    tfs = [f"TF{number:03d}" for number in range(1, 21)]
+    tables = {}
+    for silent in (0.0, 0.5, 0.8):
+        found = []
+        for seed in seeds:
+            how = {"knockouts": tfs, "silent_binding": silent, "random_state": seed}
+            adata = sr.datasets.simulated(600, 300, n_tfs=30, **how)
+            control = adata[adata.obs["perturbation"] == "control"].copy()
+            sr.tl.fit_grn(control, adata.uns["binding"], n_bootstrap=0, random_state=seed)
+            found.append(sr.bm.validate(control, adata.uns["effects"]))
+        tables[f"{silent:.0%} silent"] = sum(found[1:], found[0]) / len(found)
+    return pd.concat(tables)[["auroc", "auprc", "prevalence", "difference"]]
+
+
 def main() -> None:
     """Print the means over seeds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -113,7 +152,8 @@ def main() -> None:
     parser.add_argument("--genes", nargs="+", choices=GENES, default=GENES)
     parser.add_argument("--versions", nargs="+", choices=VERSIONS, default=list(VERSIONS))
     parser.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--figure", type=Path, help="where to draw the part validate")
     options = parser.parse_args()
     logging.getLogger("scregnet").setLevel(logging.ERROR)
     with sr.settings.override(progress_bar=False):
@@ -123,6 +163,11 @@ def main() -> None:
             rows = pd.DataFrame(found).drop(columns="seed")
             means = rows.groupby(["genes", "kind", "version"], sort=False).mean()
             print(f"train\n{means.round(3).to_string()}", flush=True)
+        if "validate" in options.part:
+            table = validate(options.data, options.figure)
+            print(f"validate\n{table.round(3).to_string()}", flush=True)
+        if "simulated" in options.part:
+            print(f"simulated\n{simulated(range(options.seeds)).round(3).to_string()}")
 
 
 if __name__ == "__main__":
