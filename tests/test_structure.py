@@ -18,6 +18,7 @@ SOURCE = ROOT / "src" / "scregnet"
 FACE = ("pp", "tl", "bm", "pl", "get")
 FUNCTIONS = [f"{module}.{name}" for module in FACE for name in getattr(sr, module).__all__]
 MODULES = (*FACE, "datasets", "metrics")
+FRAMES = ("pl.ablation", "pl.robustness", "pl.validation")
 PUBLIC = [f"{module}.{name}" for module in MODULES for name in getattr(sr, module).__all__]
 
 
@@ -48,7 +49,7 @@ def test_parameters_follow_the_customs(path):
         assert [parameter.name for parameter in parameters] == expected
         return
     # The plots of studies draw the frame that the study returned.
-    assert parameters[0].name == ("frame" if path in ("pl.ablation", "pl.robustness") else "adata")
+    assert parameters[0].name == ("frame" if path in FRAMES else "adata")
     assert parameters[0].default is inspect.Parameter.empty
     positional = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     assert len(positional) <= 3, positional

@@ -9,5 +9,15 @@ from scregnet.pl._grn import grn
 from scregnet.pl._history import history
 from scregnet.pl._metrics import metrics
 from scregnet.pl._robustness import robustness
+from scregnet.pl._validation import validation
 
-__all__ = ["ablation", "benchmark", "calibration", "grn", "history", "metrics", "robustness"]
+__all__ = [
+    "ablation",
+    "benchmark",
+    "calibration",
+    "grn",
+    "history",
+    "metrics",
+    "robustness",
+    "validation",
+]

@@ -1,0 +1,86 @@
+"""Values by which the targets of a TF can be ranked: a network, its null models, plain ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scregnet._anndata.features import log_normalised, moments, standardised
+from scregnet._anndata.slots import fitted, link_values, network, nulls
+from scregnet.links.pairs.codes import find_codes, pair_codes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import scipy.sparse as sp
+    from anndata import AnnData
+
+    from scregnet.bm._tested import Tested
+
+KNOWN, POPULARITY = "known edges", "popularity"
+EXPRESSION, COEXPRESSION = "expression", "coexpression"
+SAME_FOR_ALL = (POPULARITY, EXPRESSION, "degree")
+"""Rankings that are the same for every TF."""
+
+
+def rankings(data: AnnData, key: str, tested: Tested, layer: str | None) -> dict[str, np.ndarray]:
+    """Return the values of each model, TFs × genes; NaN for a TF of which a model says nothing."""
+    entry, links = fitted(data, key), network(data, key)
+    method = str(entry["params"].get("method", key))
+    found = {method: _rows(links, links.data, tested)}
+    null, stored = entry["params"].get("null"), link_values(data, key, "null")
+    if stored is not None:
+        found[str(null)] = _rows(links, stored, tested)
+    found |= {
+        name: values
+        for name, values in _of_pairs(data, entry["pairs"], tested).items()
+        if name not in found
+    }
+    found[POPULARITY] = tested.popularity
+    cells, _ = log_normalised(data, layer)
+    mean, scale, _ = moments(cells)
+    found[EXPRESSION] = np.broadcast_to(mean, tested.affected.shape)
+    values = standardised(cells, mean, scale)
+    found[COEXPRESSION] = np.abs(values[tested.tfs] @ values.T) / cells.shape[0]
+    return found
+
+
+def _rows(links: sp.csr_matrix, values: np.ndarray, tested: Tested) -> np.ndarray:
+    """Return the rows of the tested TFs; links that were not written are the least probable."""
+    from scipy.sparse import csr_matrix
+
+    matrix = csr_matrix((values, links.indices, links.indptr), shape=links.shape)
+    return matrix[tested.tfs].toarray().astype(np.float64)
+
+
+def _of_pairs(data: AnnData, pairs: pd.DataFrame, tested: Tested) -> dict[str, np.ndarray]:
+    """Return what the labelled pairs hold: the labels, and the null models' probabilities.
+
+    A TF counts where all its tested pairs are labelled: else its targets would be ranked on the
+    pairs that the split drew.
+    """
+    if len(pairs) == 0:
+        return {}
+    n_genes = data.n_vars
+    ends = (data.var_names.get_indexer(pairs[end].astype(str)) for end in ("source", "target"))
+    source, target = ends
+    there = np.flatnonzero((source >= 0) & (target >= 0))
+    codes = pair_codes(source[there], target[there], n_genes)
+    order = np.argsort(codes)
+    rows, columns = np.nonzero(tested.is_tested)
+    place = find_codes(codes[order], pair_codes(tested.tfs[rows], columns, n_genes))
+    lacking = np.unique(rows[place < 0])
+    taken = there[order[np.maximum(place, 0)]]
+    found = {}
+    for name, column in {KNOWN: "label", **_columns(pairs)}.items():
+        values = np.zeros(tested.affected.shape)
+        values[rows, columns] = pairs[column].to_numpy(np.float64)[taken]
+        values[lacking] = np.nan
+        found[name] = values
+    return found
+
+
+def _columns(pairs: pd.DataFrame) -> dict[str, str]:
+    """Return the columns of the null models: out of fold where there are folds."""
+    prefix = "out_of_fold_" if "out_of_fold" in pairs else "probability_"
+    return {name: f"{prefix}{name}" for name in nulls(pairs) if f"{prefix}{name}" in pairs}
