@@ -16,6 +16,13 @@ SMALL = {
     "gnn_dims": (8,),
     "mlp_dims": (8,),
     "attention_dims": (8, 8),
+    "n_bins": 8,
+    "conv_dims": (4,),
+    "dense_dim": 8,
+    "n_neighbours": 2,
+    "axial_dim": 8,
+    "n_cells": 8,
+    "recurrent_dim": 6,
     "batch_size": 512,
 }
 QUIET = {"n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False, "device": "cpu"}

@@ -19,6 +19,8 @@ LINK_METHODS: dict[str, str | type[LinkMethod]] = {
     "scregnet": "scregnet.links.methods.scregnet.method:ScRegNet",
     "sctransnet": "scregnet.links.methods.sctransnet.method:ScTransNet",
     "genelink": "scregnet.links.methods.genelink.method:GeneLink",
+    "cnnc": "scregnet.links.methods.cnnc.method:Cnnc",
+    "gne": "scregnet.links.methods.gne.method:Gne",
     "gnnlink": "scregnet.links.methods.gnnlink.method:GnnLink",
     "joint": "scregnet.links.methods.joint.method:Joint",
 }

@@ -31,6 +31,13 @@ SMALL = {
     "graph_dims": (8, 8),
     "channel_dims": (8, 8),
     "attention_dims": (8, 8),
+    "n_bins": 8,
+    "conv_dims": (4,),
+    "dense_dim": 8,
+    "n_neighbours": 2,
+    "axial_dim": 8,
+    "n_cells": 8,
+    "recurrent_dim": 6,
     "n_trees": 20,
     "n_forest_trees": 10,
 }
