@@ -20,6 +20,7 @@ LINK_METHODS: dict[str, str | type[LinkMethod]] = {
     "sctransnet": "scregnet.links.methods.sctransnet.method:ScTransNet",
     "genelink": "scregnet.links.methods.genelink.method:GeneLink",
     "cnnc": "scregnet.links.methods.cnnc.method:Cnnc",
+    "deepdrim": "scregnet.links.methods.deepdrim.method:DeepDrim",
     "gne": "scregnet.links.methods.gne.method:Gne",
     "gnnlink": "scregnet.links.methods.gnnlink.method:GnnLink",
     "joint": "scregnet.links.methods.joint.method:Joint",

@@ -36,12 +36,16 @@ def load_weights(make: Callable[[], Module], state: State) -> Module:
         for name, value in module.state_dict().items()
     }
     module.load_state_dict(weights, assign=True)
-    return finished(module)
+    return _still(module)
 
 
 def finished(module: Module) -> Module:
     """Return a trained module on the CPU, ready to score."""
-    return module.cpu().eval().requires_grad_(requires_grad=False)
+    return _still(module.cpu())
+
+
+def _still(module: Module) -> Module:
+    return module.eval().requires_grad_(requires_grad=False)
 
 
 def score_pairs(module: nn.Module, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:

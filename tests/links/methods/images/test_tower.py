@@ -18,11 +18,11 @@ def test_the_published_widths():
 
 
 def test_too_small_an_image_is_refused():
-    check_sides(32, (1, 1, 1))
+    check_sides("n_bins", 32, (1, 1, 1))
     with pytest.raises(ValueError, match="n_bins=16 is too small for 3 blocks"):
-        check_sides(16, (1, 1, 1))
+        check_sides("n_bins", 16, (1, 1, 1))
     with pytest.raises(ValueError, match="n_bins must be at most 256, got 257"):
-        check_sides(257, (1,))
+        check_sides("n_bins", 257, (1,))
 
 
 def test_blocks_of_rows_give_what_all_rows_give():

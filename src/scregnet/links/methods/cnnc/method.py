@@ -89,7 +89,7 @@ class Cnnc(LinkMethod):
 
     def __post_init__(self) -> None:
         check_layers(self, "conv_dims")
-        check_sides(self.n_bins, self.conv_dims)
+        check_sides("n_bins", self.n_bins, self.conv_dims)
         check_integer("dense_dim", self.dense_dim, minimum=1)
         check_interval("conv_dropout", self.conv_dropout, 0, 1, closed="left")
         check_interval("dropout", self.dropout, 0, 1, closed="left")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from scregnet._validate import check_integer
 
 MOST_BINS = 256
-"""The bin of a gene in a cell is kept in one byte."""
+"""Longest side of an image: the bin of a gene in a cell is kept in one byte."""
 
 
 def last_side(side: int, n_blocks: int) -> int:
@@ -17,15 +17,18 @@ def last_side(side: int, n_blocks: int) -> int:
     return side
 
 
-def check_sides(n_bins: int, conv_dims: Sequence[int]) -> None:
-    """Raise unless ``n_bins`` fits a byte, and an image has a pixel left after the blocks."""
-    check_integer("n_bins", n_bins, minimum=4)
-    if n_bins > MOST_BINS:
-        msg = f"n_bins must be at most {MOST_BINS}, got {n_bins!r}."
+def check_sides(name: str, side: int, conv_dims: Sequence[int]) -> None:
+    """Raise unless ``side`` fits a byte, and an image of it has a pixel left after the blocks.
+
+    ``name`` is the argument that says how long a side is.
+    """
+    check_integer(name, side, minimum=4)
+    if side > MOST_BINS:
+        msg = f"{name} must be at most {MOST_BINS}, got {side!r}."
         raise ValueError(msg)
-    if last_side(n_bins, len(conv_dims)) == 0:
+    if last_side(side, len(conv_dims)) == 0:
         msg = (
-            f"n_bins={n_bins} is too small for {len(conv_dims)} blocks of convolutions, each of "
-            "which halves an image; raise n_bins or shorten conv_dims."
+            f"{name}={side} is too small for {len(conv_dims)} blocks of convolutions, each of "
+            f"which halves an image; raise {name} or shorten conv_dims."
         )
         raise ValueError(msg)
