@@ -23,6 +23,7 @@ SMALL = {
     "axial_dim": 8,
     "n_cells": 8,
     "recurrent_dim": 6,
+    "n_windows": 8,
     "batch_size": 512,
 }
 QUIET = {"n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False, "device": "cpu"}

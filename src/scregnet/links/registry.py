@@ -21,6 +21,8 @@ LINK_METHODS: dict[str, str | type[LinkMethod]] = {
     "genelink": "scregnet.links.methods.genelink.method:GeneLink",
     "cnnc": "scregnet.links.methods.cnnc.method:Cnnc",
     "deepdrim": "scregnet.links.methods.deepdrim.method:DeepDrim",
+    "dgrns": "scregnet.links.methods.dgrns.method:Dgrns",
+    "grn_transformer": "scregnet.links.methods.grn_transformer.method:GrnTransformer",
     "gne": "scregnet.links.methods.gne.method:Gne",
     "gnnlink": "scregnet.links.methods.gnnlink.method:GnnLink",
     "joint": "scregnet.links.methods.joint.method:Joint",

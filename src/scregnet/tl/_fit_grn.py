@@ -88,8 +88,8 @@ def fit_grn(
         ``None`` takes ``adata.varp["prior"]``, or the edges of ``split``.
     method
         ``"joint"``, ``"scregnet"``, ``"sctransnet"``, one that the papers compare with:
-        ``"genelink"``, ``"gnnlink"``, ``"gne"``, ``"cnnc"``, ``"deepdrim"``, or a null
-        model: ``"degree"``, ``"label_factors"``.
+        ``"genelink"``, ``"gnnlink"``, ``"gne"``, ``"cnnc"``, ``"deepdrim"``,
+        ``"grn_transformer"``, ``"dgrns"``, or a null model: ``"degree"``, ``"label_factors"``.
     split
         Labelled pairs: a key written by :func:`scregnet.pp.split`, or a frame with ``source``,
         ``target``, ``label`` and ``split``. ``None`` takes ``adata.uns["split"]`` if it is there

@@ -38,6 +38,7 @@ SMALL = {
     "axial_dim": 8,
     "n_cells": 8,
     "recurrent_dim": 6,
+    "n_windows": 8,
     "n_trees": 20,
     "n_forest_trees": 10,
 }
