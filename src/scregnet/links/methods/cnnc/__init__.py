@@ -1,0 +1,3 @@
+"""CNNC."""
+
+from __future__ import annotations

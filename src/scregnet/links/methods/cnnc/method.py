@@ -1,0 +1,133 @@
+"""CNNC: a convolutional network that reads the joint histogram of two genes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from scregnet._validate import check_integer, check_interval
+from scregnet.links.methods.cnnc.links import CnncLinks
+from scregnet.links.methods.images.sides import check_sides
+from scregnet.links.neural.options import Training, check_expression, check_layers
+from scregnet.links.search.spaces import Choice, Range
+from scregnet.links.task import FitResult, LinkMethod, LinkTask, Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from scregnet.links.methods.cnnc.network import CnncModule
+
+
+@dataclass(frozen=True)
+class Cnnc(LinkMethod):
+    """CNNC (Yuan and Bar-Joseph 2019) :cite:p:`yuan2019cnnc`.
+
+    The joint histogram of the expression of two genes over the cells is an image, and a network of
+    convolutions, as VGG, reads it. Nothing else is known of a pair.
+
+    Deviations from the paper and its published code:
+
+    - Expression is as ``fit_grn`` reads it: of counts, the logarithm of 1 plus counts per 10,000.
+      The published code takes the logarithm to base 10 of RPKM plus 0.01. Bins run from the lowest
+      to the highest value of a gene in both.
+    - The validation pairs choose the epoch by AUROC plus AUPRC, not by accuracy, and training stops
+      after 20 epochs without a better one.
+    - The learning rate is constant; the published one falls by 1e-6 a step.
+    - The labelled pairs are as given. The paper has as many non-edges as edges and a third class
+      for the opposite direction.
+
+    With principal components as features (``n_pcs``) or groups of cells, the columns of the
+    features take the place of cells.
+
+    Parameters
+    ----------
+    n_bins
+        Bins of a gene; an image has their square as pixels.
+    conv_dims
+        Channels of each block of two convolutions and a pooling.
+    dense_dim
+        Width of the dense layer.
+    conv_dropout, dropout
+        Dropout after each block, and after the dense layer.
+    optimizer
+        ``"adam"``, ``"rmsprop"``, ``"sgd"``, or ``"nesterov"``: SGD with a momentum of 0.9.
+    learning_rate, weight_decay
+        Of the optimiser.
+    batch_size
+        Pairs a step.
+    max_epochs, patience
+        Stop after ``max_epochs``, or ``patience`` epochs without a better one on validation pairs.
+    """
+
+    n_bins: int = 32
+    conv_dims: tuple[int, ...] = (32, 64, 128)
+    dense_dim: int = 512
+    conv_dropout: float = 0.25
+    dropout: float = 0.5
+    optimizer: str = "nesterov"
+    learning_rate: float = 0.01
+    weight_decay: float = 0.0
+    batch_size: int | None = 1024
+    max_epochs: int = 200
+    patience: int = 20
+
+    summary: ClassVar[str] = (
+        "convolutions over the joint histogram of two genes (Yuan and Bar-Joseph 2019)"
+    )
+    fitted: ClassVar[type[CnncLinks]] = CnncLinks
+    needs_expression: ClassVar[bool] = True
+    uses_torch: ClassVar[bool] = True
+    citation: ClassVar[str] = "yuan2019cnnc"
+    code_licence: ClassVar[str] = "not checked"
+    search_space: ClassVar[Mapping[str, Any]] = {
+        "learning_rate": Range(1e-3, 1e-1, log=True),
+        "dropout": Range(0.0, 0.7),
+        "batch_size": Choice((128, 256, 1024)),
+    }
+
+    def __post_init__(self) -> None:
+        check_layers(self, "conv_dims")
+        check_sides("n_bins", self.n_bins, self.conv_dims)
+        check_integer("dense_dim", self.dense_dim, minimum=1)
+        check_interval("conv_dropout", self.conv_dropout, 0, 1, closed="left")
+        check_interval("dropout", self.dropout, 0, 1, closed="left")
+        Training.of(self).check()
+
+    def module(self, task: LinkTask) -> CnncModule:
+        """Return the untrained module; it draws its weights from torch's global generator."""
+        from scregnet.links.methods.cnnc.network import CnncModule
+        from scregnet.links.methods.images.histograms import bins_of
+
+        return CnncModule(
+            bins_of(task.expression, self.n_bins),
+            self.n_bins,
+            conv_dims=self.conv_dims,
+            dense_dim=self.dense_dim,
+            conv_dropout=self.conv_dropout,
+            dropout=self.dropout,
+        )
+
+    def fit(
+        self,
+        task: LinkTask,
+        *,
+        rng: np.random.Generator,
+        device: torch.device,
+        progress: Progress | None = None,
+    ) -> FitResult:
+        """Train on the training pairs; validation pairs choose the epoch."""
+        check_expression(task, "cnnc", "it draws the joint histogram of two genes")
+        from scregnet.links.neural.fitting import fit_whole
+        from scregnet.links.neural.weights import finished
+
+        return fit_whole(
+            lambda: self.module(task),
+            lambda module: CnncLinks(finished(module)),
+            task,
+            Training.of(self),
+            rng=rng,
+            device=device,
+            progress=progress,
+        )

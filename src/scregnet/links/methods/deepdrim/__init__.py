@@ -1,0 +1,3 @@
+"""DeepDRIM."""
+
+from __future__ import annotations

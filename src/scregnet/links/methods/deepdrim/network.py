@@ -1,0 +1,165 @@
+"""The torch modules of DeepDRIM: the one that is trained, and the one that is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from scregnet.links.forms.saved import read_floats
+from scregnet.links.methods.images.saved import image_arrays, read_image_arrays
+from scregnet.links.methods.images.tower import BLOCK, ImageTower, in_blocks, read_images
+from scregnet.links.neural.weights import load_weights
+
+if TYPE_CHECKING:
+    from scregnet.links.forms.saved import State
+
+
+class Scored(nn.Module):
+    """Reads the image of a pair, and adds what the neighbours of its genes say.
+
+    Parameters
+    ----------
+    bins
+        The bin of each gene in each cell, uint8 (n_genes, n_cells).
+    n_bins
+        Bins of a gene.
+    conv_dims
+        Channels of each block of convolutions.
+    dense_dim
+        Width of the dense layers.
+    conv_dropout, dropout
+        Dropout after each block, and after the joined layer.
+    """
+
+    def __init__(
+        self,
+        bins: np.ndarray,
+        n_bins: int,
+        *,
+        conv_dims: tuple[int, ...],
+        dense_dim: int,
+        conv_dropout: float = 0.0,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.bins, self.n_bins = bins, n_bins
+        self.tower = ImageTower(n_bins, conv_dims, dense_dim, conv_dropout=conv_dropout)
+        self.joined = nn.Linear(dense_dim, dense_dim)
+        self.head = nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(dense_dim, 1))
+        # Known when training is over.
+        self.source_terms = self.target_terms = torch.zeros(0, dense_dim)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what a saved network needs beside its weights."""
+        return image_arrays(self.bins, self.n_bins, self.tower) | {
+            "source_terms": self.source_terms.numpy(),
+            "target_terms": self.target_terms.numpy(),
+        }
+
+    def forward(self, sources: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the logit of each pair."""
+        return in_blocks(self._logits, sources, targets)
+
+    def _logits(self, sources: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        terms = self.source_terms[sources] + self.target_terms[targets]
+        return self.of_terms(sources, targets, terms)
+
+    def of_terms(
+        self, sources: torch.Tensor, targets: torch.Tensor, terms: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the logit of each pair, given what the neighbours of its genes say."""
+        read = read_images(self.tower, self.bins, self.n_bins, sources, targets)
+        return self.head(self.joined(read) + terms).squeeze(1)
+
+
+class DeepDrimModule(nn.Module):
+    """The network that is trained: what neighbours say is read from their images.
+
+    The dense layer that joins all images is a sum of one term of the pair's own image, one of the
+    images of the TF and one of those of the target. So images of neighbours are read once for a
+    gene, however many pairs it has.
+
+    Parameters
+    ----------
+    scored
+        Reads the image of a pair.
+    neighbours
+        The neighbours of each gene, (n_genes, n_neighbours).
+    """
+
+    neighbours: torch.Tensor
+
+    def __init__(self, scored: Scored, neighbours: np.ndarray, *, conv_dropout: float) -> None:
+        super().__init__()
+        self.scored = scored
+        self.register_buffer("neighbours", torch.from_numpy(neighbours), persistent=False)
+        tower = scored.tower
+        dim = tower.dense.out_features
+        self.tower = ImageTower(scored.n_bins, tower.conv_dims, dim, conv_dropout=conv_dropout)
+        n_images = 1 + neighbours.shape[1]
+        # Without a constant: the joined layer has one.
+        self.as_source, self.as_target = (
+            nn.Linear(n_images * dim, dim, bias=False) for _ in range(2)
+        )
+
+    def pairs_of(
+        self, genes: torch.Tensor, *, as_source: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return sources and targets of the images of genes, all images of a gene in a row.
+
+        The first image of a gene is that with itself. Of a TF, the neighbours are targets; of a
+        target, they are sources.
+        """
+        others = torch.cat([genes[:, None], self.neighbours[genes]], dim=1)
+        itself = genes[:, None].expand_as(others)
+        pair = (itself, others) if as_source else (others, itself)
+        return pair[0].flatten(), pair[1].flatten()
+
+    def terms(self, genes: torch.Tensor, *, as_source: bool) -> torch.Tensor:
+        """Return what the neighbours of genes say, (len(genes), dense_dim)."""
+        join = self.as_source if as_source else self.as_target
+        bins, n_bins = self.scored.bins, self.scored.n_bins
+
+        def read(some: torch.Tensor) -> torch.Tensor:
+            pair = self.pairs_of(some, as_source=as_source)
+            return join(read_images(self.tower, bins, n_bins, *pair).view(len(some), -1))
+
+        if self.training:
+            return read(genes)
+        return in_blocks(read, genes, block=max(1, BLOCK // (1 + self.neighbours.shape[1])))
+
+    def forward(self, sources: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the logit of each pair."""
+        tfs, row = torch.unique(sources, return_inverse=True)
+        genes, column = torch.unique(targets, return_inverse=True)
+        as_source, as_target = (
+            self.terms(tfs, as_source=True),
+            self.terms(genes, as_source=False),
+        )
+
+        def read(s: torch.Tensor, t: torch.Tensor, r: torch.Tensor, c: torch.Tensor):
+            return self.scored.of_terms(s, t, as_source[r] + as_target[c])
+
+        columns = (sources, targets, row, column)
+        return read(*columns) if self.training else in_blocks(read, *columns)
+
+    def kept(self) -> Scored:
+        """Return what scores pairs from now on: the neighbours of all genes are read."""
+        genes = torch.arange(len(self.neighbours), device=self.neighbours.device)
+        self.scored.source_terms = self.terms(genes, as_source=True).cpu()
+        self.scored.target_terms = self.terms(genes, as_source=False).cpu()
+        return self.scored
+
+
+def read_network(state: State) -> Scored:
+    """Return the network that was saved as ``state``."""
+    bins, n_bins, widths = read_image_arrays(state)
+    shape = (len(bins), widths["dense_dim"])
+    terms = {name: read_floats(state, name, shape) for name in ("source_terms", "target_terms")}
+    network = load_weights(lambda: Scored(bins, n_bins, **widths), state)
+    for name, values in terms.items():
+        setattr(network, name, torch.from_numpy(np.array(values)))
+    return network

@@ -1,0 +1,3 @@
+"""DGRNS."""
+
+from __future__ import annotations

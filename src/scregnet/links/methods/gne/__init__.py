@@ -1,0 +1,3 @@
+"""GNE."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""GRN-Transformer."""
+
+from __future__ import annotations

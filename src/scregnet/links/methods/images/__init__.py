@@ -1,0 +1,3 @@
+"""Joint histograms of two genes, and the network that reads them."""
+
+from __future__ import annotations

@@ -1,0 +1,75 @@
+"""A convolutional network that reads images of pairs of genes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from scregnet.links.methods.images.histograms import images
+from scregnet.links.methods.images.sides import last_side
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BLOCK = 256
+"""Images that are in memory at a time when scores are computed."""
+
+
+class ImageTower(nn.Module):
+    """Blocks of two convolutions and a pooling, then a dense layer: (n, side, side) to (n, dim).
+
+    The first convolution of a block keeps the size of the image, the second takes a pixel off each
+    edge, and the pooling halves it, as in VGG.
+
+    Parameters
+    ----------
+    side
+        Height and width of an image.
+    conv_dims
+        Channels of each block.
+    dim
+        Width of the dense layer.
+    conv_dropout
+        Dropout after each block.
+    """
+
+    def __init__(
+        self, side: int, conv_dims: Sequence[int], dim: int, *, conv_dropout: float
+    ) -> None:
+        super().__init__()
+        self.conv_dims = tuple(conv_dims)
+        layers: list[nn.Module] = []
+        for a, b in zip((1, *conv_dims), conv_dims, strict=False):
+            layers += [nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), nn.Conv2d(b, b, 3), nn.ReLU()]
+            layers += [nn.MaxPool2d(2), nn.Dropout(conv_dropout)]
+        self.blocks = nn.Sequential(*layers)
+        self.dense = nn.Linear(conv_dims[-1] * last_side(side, len(conv_dims)) ** 2, dim)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the features of each image, not negative."""
+        return torch.relu(self.dense(self.blocks(x[:, None]).flatten(1)))
+
+
+def read_images(
+    tower: nn.Module,
+    bins: np.ndarray,
+    n_bins: int,
+    sources: torch.Tensor,
+    targets: torch.Tensor,
+) -> torch.Tensor:
+    """Return what a tower says of the images of pairs, on the device of the pairs."""
+    drawn = images(bins, sources.cpu().numpy(), targets.cpu().numpy(), n_bins)
+    return tower(torch.from_numpy(drawn).to(sources.device))
+
+
+def in_blocks(
+    function: Callable[..., torch.Tensor], *columns: torch.Tensor, block: int = BLOCK
+) -> torch.Tensor:
+    """Apply a function to blocks of rows and join the results."""
+    if len(columns[0]) <= block:
+        return function(*columns)
+    parts = zip(*(column.split(block) for column in columns), strict=True)
+    return torch.cat([function(*part) for part in parts])

@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from scregnet.links.methods.images.sides import check_sides, last_side
+from scregnet.links.methods.images.tower import ImageTower, in_blocks
+
+
+@pytest.mark.parametrize("side, n_blocks, left", [(32, 3, 2), (8, 1, 3), (8, 2, 0), (32, 0, 32)])
+def test_blocks_shrink_images(side, n_blocks, left):
+    assert last_side(side, n_blocks) == left
+
+
+def test_the_published_widths():
+    tower = ImageTower(32, (32, 64, 128), 512, conv_dropout=0.25)
+    assert tower(torch.zeros(2, 32, 32)).shape == (2, 512)
+    assert tower.dense.in_features == 128 * 2 * 2
+    assert sum(isinstance(layer, torch.nn.Conv2d) for layer in tower.blocks) == 6
+
+
+def test_too_small_an_image_is_refused():
+    check_sides("n_bins", 32, (1, 1, 1))
+    with pytest.raises(ValueError, match="n_bins=16 is too small for 3 blocks"):
+        check_sides("n_bins", 16, (1, 1, 1))
+    with pytest.raises(ValueError, match="n_bins must be at most 256, got 257"):
+        check_sides("n_bins", 257, (1,))
+
+
+def test_blocks_of_rows_give_what_all_rows_give():
+    rows, other = torch.arange(7.0), torch.arange(7.0) * 2
+    seen = []
+
+    def add(a, b):
+        seen.append(len(a))
+        return a + b
+
+    assert torch.equal(in_blocks(add, rows, other, block=3), rows * 3)
+    assert seen == [3, 3, 1]
