@@ -1,5 +1,6 @@
 # make demo   the main path on simulated data: a metrics table and two pictures in demo_output/
 # make test   the tests
+# make fuzz   many inputs, damaged files and kills, for about FUZZ_SECONDS seconds
 # make lint   linters and type checks
 # make docs   the documentation, in docs/_build/html
 # make clean  remove the environment and everything that was built
@@ -17,7 +18,7 @@ SPHINX := $(BIN)/python -m sphinx
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test fuzz lint docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -43,6 +44,11 @@ demo: $(VENV)/.installed
 # One worker a core, and one thread each: tests are many small fits.
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+
+# Each file of tests gets an equal part of the seconds.
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 SCREGNET_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -m fuzz -q $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -79,6 +79,24 @@ class Settings:
                 setattr(self, name, value)
 
 
+def check_cache(folder: Path) -> None:
+    """Make a folder of the cache; raise ``OSError`` if nothing can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(unwritable(folder, error)) from error
+
+
+def unwritable(path: Path, error: OSError) -> str:
+    """Return the message for a file of the cache that was not written."""
+    return (
+        f"{path} could not be written ({error}). Make room, or set sr.settings.cache_dir to a "
+        "folder of your own."
+    )
+
+
 def _verbosity(value: Any) -> str:
     """Return the name of a verbosity that is given by its name or by scanpy's number."""
     names = list(VERBOSITY)

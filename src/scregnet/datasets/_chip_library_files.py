@@ -167,7 +167,13 @@ def _parsed(path: Path, published: Published) -> Library:
     logger.info("chip_library: reading %s, which takes half a minute the first time", path)
     library = _from_sets(read_rda(path, str(path)), str(path))
     _check_counts(library, published, str(path))
-    write_npz(library, published, _npz(published))
+    try:
+        write_npz(library, published, _npz(published))
+    except OSError as error:
+        logger.warning(
+            "%s could not be written (%s); the next call reads the published file again.",
+            *(_npz(published), error),
+        )
     return library
 
 

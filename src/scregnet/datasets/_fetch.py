@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scregnet._logging import logger
+from scregnet._settings import check_cache, unwritable
 
 
 class Digest(NamedTuple):
@@ -43,6 +44,8 @@ def fetch_file(
     ------
     ConnectionError
         If the file cannot be downloaded.
+    OSError
+        If the cache cannot be written to.
     ValueError
         If the downloaded file is not the published one; it is not kept.
     """
@@ -51,15 +54,23 @@ def fetch_file(
 
     # Pooch takes a cached file as it is, so a damaged one has to go first.
     held = root / name
-    if held.is_file() and digest.of(held) != expected:
+    if held.is_file():
+        # A cache that others filled need not be writable.
+        if digest.of(held) == expected:
+            return held
         logger.warning("%s is not the published file; fetching it again.", held)
-        held.unlink()
+        # Another process may have been faster.
+        held.unlink(missing_ok=True)
+    check_cache(root)
     keeper = pooch.create(root, base_url="", registry={name: None}, urls={name: url})
     try:
         keeper.fetch(name, downloader=_Checked(name, digest, expected))
     except RequestException as error:
         msg = f"could not download {name!r} from {url}: {error}. Without internet, {otherwise}"
         raise ConnectionError(msg) from error
+    # An error of the connection is an OSError too, and was caught above.
+    except OSError as error:
+        raise OSError(unwritable(held, error)) from error
     return held
 
 

@@ -160,9 +160,10 @@ def tf_activity(
         # What another method wrote under the same name.
         stale = [f"{slot}_padj"]
     entry = {"params": params, "regulons": links}
-    write(written, obsm=obsm, uns={slot: entry}, remove={"obsm": stale})
     _log(slot, links)
     warn_of_overlap(links, tmin)
+    # Last: what fails leaves the object as it was.
+    write(written, obsm=obsm, uns={slot: entry}, remove={"obsm": stale})
     return result if copy else None
 
 

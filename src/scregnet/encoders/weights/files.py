@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scregnet._logging import logger
-from scregnet._settings import settings
+from scregnet._settings import check_cache, settings, unwritable
 from scregnet._validate import listed
 from scregnet.encoders.weights.nested import check_nesting
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from scregnet.encoders.weights.checkpoints import Checkpoint, WeightFile
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Pickles at the start of a torch file of the older form: a number, a version, the system, the
 # tensors, the names of their numbers.
 _PICKLES = 5
@@ -263,7 +265,8 @@ def _holds_numbers(tensor: torch.Tensor) -> bool:
         return False
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         return False
-    return bool(torch.isfinite(tensor).all())
+    # As the network has it: a float64 may be too large for a float32.
+    return bool(torch.isfinite(tensor.float()).all())
 
 
 def _hub_record(variant: str, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -338,10 +341,15 @@ def _from_hub(model: str, variant: str, checkpoint: Checkpoint) -> Weights:
             # First without a request: a cached file needs no network.
             path = Path(fetch(local_files_only=True))
         except LocalEntryNotFoundError:
+            check_cache(settings.cache_dir / "hub")
             logger.info("%s: fetching %s (%.1f MB)", model, wanted.path, wanted.size / 1e6)
             try:
                 path = Path(fetch())
             except (HfHubHTTPError, OSError) as error:
+                # What the network gives may be an OSError too; a full disk has its own numbers.
+                if isinstance(error, OSError) and error.errno in _FULL:
+                    where = settings.cache_dir / "hub" / wanted.path
+                    raise OSError(unwritable(where, error)) from error
                 msg = (
                     f"the weights of model='{model}:{variant}' are not on this machine and "
                     f"{checkpoint.hub_id} could not be reached ({type(error).__name__})."

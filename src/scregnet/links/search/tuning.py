@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 # Suffixes of files that Optuna opens as SQLite; any other file is its journal.
 SQLITE = (".db", ".sqlite", ".sqlite3")
+
+# What a journal begins with.
+_JOURNAL = b'{"op_code":'
 
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
@@ -303,7 +307,34 @@ def _storage(optuna: Any, storage: str | Path) -> BaseStorage | str:
         raise FileNotFoundError(msg)
     if path.suffix in SQLITE:
         return f"sqlite:///{path.resolve()}"
-    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+    if path.is_file():
+        _check_journal(optuna, path)
+    backend = optuna.storages.journal.JournalFileBackend(str(path))
+    try:
+        return optuna.storages.JournalStorage(backend)
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        msg = f"storage={str(path)!r} is a damaged journal ({error}); name another file."
+        raise ValueError(msg) from error
+
+
+def _check_journal(optuna: Any, path: Path) -> None:
+    """Raise ``ValueError`` for a file that is no journal; cut off a last line without its end.
+
+    A full disk leaves such a line, and the next one would be written behind it.
+    """
+    lock = optuna.storages.journal.JournalFileSymlinkLock(str(path))
+    lock.acquire()
+    try:
+        content = path.read_bytes()
+        if content[: len(_JOURNAL)] != _JOURNAL[: len(content)]:
+            msg = f"storage={str(path)!r} is no journal of a search; name another file."
+            raise ValueError(msg)
+        if content and not content.endswith(b"\n"):
+            logger.warning("storage: the last line of %s was not complete and is cut off", path)
+            with path.open("r+b") as file:
+                file.truncate(content.rfind(b"\n") + 1)
+    finally:
+        lock.release()
 
 
 def _check_problem(stored: Study, fingerprint: str, study_name: str) -> None:
