@@ -15,10 +15,10 @@ import scregnet as sr
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "scregnet"
-FACE = ("pp", "tl", "bm", "pl", "get")
+FACE = ("pp", "tl", "bm", "pl", "get", "io")
 FUNCTIONS = [f"{module}.{name}" for module in FACE for name in getattr(sr, module).__all__]
 MODULES = (*FACE, "datasets", "metrics")
-FRAMES = ("pl.ablation", "pl.robustness", "pl.validation")
+FRAMES = ("pl.ablation", "pl.robustness", "pl.validation", "pl.benchmark", "bm.rank_turns")
 PUBLIC = [f"{module}.{name}" for module in MODULES for name in getattr(sr, module).__all__]
 
 
@@ -48,8 +48,9 @@ def test_parameters_follow_the_customs(path):
         expected = ["model"] if path == "get.models" else []
         assert [parameter.name for parameter in parameters] == expected
         return
-    # The plots of studies draw the frame that the study returned.
-    assert parameters[0].name == ("frame" if path in FRAMES else "adata")
+    # The plots of studies draw the frame that the study returned. A benchmark takes several data.
+    first = "data" if path == "bm.run" else "frame" if path in FRAMES else "adata"
+    assert parameters[0].name == first
     assert parameters[0].default is inspect.Parameter.empty
     positional = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     assert len(positional) <= 3, positional

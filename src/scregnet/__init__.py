@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from scregnet import bm, datasets, get, metrics, pl, pp, tl
+from scregnet import bm, datasets, get, io, metrics, pl, pp, tl
 from scregnet._settings import settings
 
-__all__ = ["bm", "datasets", "get", "metrics", "pl", "pp", "settings", "tl"]
+__all__ = ["bm", "datasets", "get", "io", "metrics", "pl", "pp", "settings", "tl"]
 
 __version__ = version("scregnet")
 

@@ -46,7 +46,7 @@ def values(table, **which):
 
 
 def test_one_row_a_metric_of_each_cell_and_both_null_models(adata):
-    table = sr.bm.run({"a": adata, "b": adata}, ["pearson"], ["pairs", "tfs"], seeds=[3, 5])
+    table = sr.bm.run({"a": adata, "b": adata}, ["pearson"], splits=["pairs", "tfs"], seeds=[3, 5])
     cells = table[["data", "method", "split", "seed"]].drop_duplicates()
     assert len(cells) == 2 * 3 * 2 * 2
     assert set(table["method"]) == {"pearson", "degree", "label_factors"}
@@ -138,7 +138,7 @@ def test_files_stored_splits_and_arguments_of_a_split(adata, tmp_path):
     path = tmp_path / "data.h5ad"
     data.write_h5ad(path)
     splits = {"published": "published", "few": {"kind": "pairs", "negatives": "sampled"}}
-    table = sr.bm.run(path, ["degree"], splits, seeds=2)
+    table = sr.bm.run(path, ["degree"], splits=splits, seeds=2)
     assert table["data"].unique().tolist() == ["data.h5ad"]
     # A published split is the same for all seeds, a drawn one is not.
     for split, n in (("published", 1), ("few", 2)):
@@ -167,9 +167,9 @@ def test_priors_by_data_set(adata):
         ({"methods": []}, ValueError, "methods is empty"),
         ({"methods": {"joint": 3}}, TypeError, r"methods\['joint'\] must be keyword"),
         ({"methods": {"degree": {"pseudo": 1}}}, TypeError, "'pseudo' is not a parameter"),
-        ({"methods": ["degree"], "n_folds": 3}, TypeError, r"methods\['degree'\] sets n_folds"),
+        ({"methods": ["degree"], "n_folds": 3}, TypeError, r"methods\['degree'\] sets 'n_folds'"),
         ({"splits": ["pears"]}, ValueError, "splits: 'pears' is no kind of split"),
-        ({"splits": {"a": {"kinds": "pairs"}}}, TypeError, "kinds not among"),
+        ({"splits": {"a": {"kinds": "pairs"}}}, TypeError, "'kinds' not among"),
         ({"splits": {"a": 3}}, TypeError, r"splits\['a'\] must be"),
         ({"seeds": 0}, ValueError, "seeds"),
         ({"seeds": [1, 1]}, ValueError, "different numbers"),
@@ -194,7 +194,7 @@ def test_peak_memory_is_that_of_the_call():
 
 def test_beeline_folders(shared):
     path = shared / "data" / "beeline" / "mDC" / "TFs+500"
-    table = sr.bm.run({"mDC": path}, ["degree"], ["sample1"], seeds=1)
+    table = sr.bm.run({"mDC": path}, ["degree"], splits=["sample1"], seeds=1)
     # Two rates of the labels: ../shared/measured.md has .81 / .17 (five splits).
     assert values(table, method="degree")["auroc"] == pytest.approx(0.81, abs=0.04)
 

@@ -42,7 +42,7 @@ def rank_turns(frame: pd.DataFrame, *, metric: str = "auprc") -> pd.DataFrame:
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
-    >>> table = sr.bm.run(adata, ["degree"], ["pairs", "targets"], seeds=2)
+    >>> table = sr.bm.run(adata, ["degree"], splits=["pairs", "tfs"], seeds=2)
     >>> sr.bm.rank_turns(table, metric="auroc")["n"].tolist()
     [4]
     """
@@ -79,7 +79,8 @@ def rank_turns(frame: pd.DataFrame, *, metric: str = "auprc") -> pd.DataFrame:
 def _turned(gain: pd.Series, same: list[str]) -> float:
     """Return the share of pairs within groups whose gains have other signs."""
     n_pairs = n_turned = 0
-    for _, values in gain.groupby(level=same):
+    # One name alone, not a list of one: pandas is about to change what that gives.
+    for _, values in gain.groupby(level=same if len(same) > 1 else same[0]):
         n, ahead = len(values), int((values > 0).sum())
         n_pairs += n * (n - 1) // 2
         n_turned += ahead * (n - ahead)

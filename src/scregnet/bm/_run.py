@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 def run(
     data: Any,
     methods: Sequence[str] | Mapping[str, Mapping[str, Any]] = ("joint",),
+    *,
     splits: Sequence[str] | Mapping[str, Any] = ("pairs",),
     seeds: int | Sequence[int] = 5,
-    *,
     prior: Any = None,
     folder: str | os.PathLike[str] | None = None,
     retry_failed: bool = False,
@@ -93,7 +93,8 @@ def run(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
-    >>> table = sr.bm.run({"simulated": adata}, ["degree"], ["pairs", "targets"], seeds=2)
+    >>> splits = ["pairs", "targets"]
+    >>> table = sr.bm.run({"simulated": adata}, ["degree"], splits=splits, seeds=2)
     >>> table.query("metric == 'auroc'").groupby(["method", "split"]).size().tolist()
     [2, 2, 2, 2]
     """
