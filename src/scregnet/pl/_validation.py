@@ -138,5 +138,11 @@ def _draw_row(ax: Axes, values: np.ndarray, row: int, colour: str) -> None:
     rank = np.argsort(np.argsort(values))
     height = row + 0.5 * ((rank * 0.618034) % 1 - 0.5)
     ax.scatter(values, height, s=11, color=colour, alpha=0.45, linewidth=0, zorder=2)
-    style: dict[str, Any] = {"marker": "D", "s": 42, "edgecolor": "white", "linewidth": 0.8, "zorder": 3}
+    style: dict[str, Any] = {
+        "marker": "D",
+        "s": 42,
+        "edgecolor": "white",
+        "linewidth": 0.8,
+        "zorder": 3,
+    }
     ax.scatter([values.mean()], [row], color=colour, **style)
