@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scregnet._anndata.features import log_normalised, moments, standardised
+from scregnet._anndata.features import log_normalised, moments
 from scregnet._anndata.slots import fitted, link_values, network, nulls
 from scregnet.links.pairs.codes import find_codes, pair_codes
 
@@ -40,9 +40,17 @@ def rankings(data: AnnData, key: str, tested: Tested, layer: str | None) -> dict
     cells, _ = log_normalised(data, layer)
     mean, scale, _ = moments(cells)
     found[EXPRESSION] = np.broadcast_to(mean, tested.affected.shape)
-    values = standardised(cells, mean, scale)
-    found[COEXPRESSION] = np.abs(values[tested.tfs] @ values.T) / cells.shape[0]
+    found[COEXPRESSION] = _correlations(cells, mean, scale, tested.tfs)
     return found
+
+
+def _correlations(
+    cells: sp.csr_matrix, mean: np.ndarray, scale: np.ndarray, tfs: np.ndarray
+) -> np.ndarray:
+    """Return the absolute correlations of TFs with all genes; expression stays sparse."""
+    together = (cells.tocsc()[:, tfs].T.astype(np.float64) @ cells).toarray() / cells.shape[0]
+    covariance = together - np.outer(mean[tfs], mean)
+    return np.abs(covariance * np.outer(scale[tfs], scale))
 
 
 def _rows(links: sp.csr_matrix, values: np.ndarray, tested: Tested) -> np.ndarray:
