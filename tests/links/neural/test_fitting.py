@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from scregnet.links.forms.additive import AdditiveLinks
-from scregnet.links.neural.fitting import embedding_tensor, fit_module
+from scregnet.links.neural.fitting import embedding_tensor, fit_module, fit_whole, unit_rows
 from scregnet.links.neural.options import Training
 
 CPU = torch.device("cpu")
@@ -77,3 +77,41 @@ def test_a_task_without_embedding_has_one_of_no_width(task_and_split):
     assert torch.equal(embedding_tensor(task), torch.from_numpy(task.embedding))
     bare = embedding_tensor(dataclasses.replace(task, embedding=None))
     assert (bare.shape, bare.dtype) == ((task.n_genes, 0), torch.float32)
+
+
+def test_the_loss_may_be_another(task_and_split):
+    task, _ = task_and_split
+    result = fit(task, loss=torch.nn.functional.mse_loss)
+    check = task.validation
+    scores = result.links.score(check.sources, check.targets).astype(float)
+    expected = np.mean((scores - check.labels) ** 2)
+    found = result.history[result.best_epoch]["validation_loss"]
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_whole_module_may_be_kept(task_and_split):
+    task, _ = task_and_split
+    kept = []
+    result = fit_whole(
+        lambda: Popularity(task.n_genes),
+        lambda module: kept.append(module) or "links",
+        task,
+        Training("sgd", 0.5, 0.0, 32, 2, 2),
+        rng=np.random.default_rng(0),
+        device=CPU,
+    )
+    assert result.links == "links"
+    assert not kept[0].training
+    same = fit(task, training={"max_epochs": 2, "patience": 2})
+    np.testing.assert_array_equal(kept[0].terms[0].detach().numpy(), same.links.source_term)
+
+
+def test_unit_rows_have_length_one_or_stay_zero(task_and_split):
+    task, _ = task_and_split
+    expression = task.expression.copy()
+    expression[3] = 0
+    rows = unit_rows(dataclasses.replace(task, expression=expression))
+    lengths = np.linalg.norm(rows, axis=1)
+    assert lengths[3] == 0
+    np.testing.assert_allclose(np.delete(lengths, 3), 1, rtol=1e-5)
+    assert expression[0, 0] == task.expression[0, 0]

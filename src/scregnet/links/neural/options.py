@@ -104,11 +104,15 @@ def check_features(task: LinkTask, method: str, *, fusion: str, no_graph: str | 
         raise ValueError(msg)
 
 
-def check_expression(task: LinkTask, method: str, what: str) -> None:
-    """Raise ``ValueError`` unless the task has expression; ``what`` says what it is needed for."""
+def check_expression(task: LinkTask, method: str, what: str) -> np.ndarray:
+    """Return the expression of the task, or raise ``ValueError`` if it has none.
+
+    ``what`` says what it is needed for.
+    """
     if task.expression is None:
         msg = f"{method} needs expression: {what}."
         raise ValueError(msg)
+    return task.expression
 
 
 def check_layers(method: Any, *names: str) -> None:

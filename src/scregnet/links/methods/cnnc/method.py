@@ -100,8 +100,9 @@ class Cnnc(LinkMethod):
         from scregnet.links.methods.cnnc.network import CnncModule
         from scregnet.links.methods.images.histograms import bins_of
 
+        expression = check_expression(task, "cnnc", "it draws the joint histogram of two genes")
         return CnncModule(
-            bins_of(task.expression, self.n_bins),
+            bins_of(expression, self.n_bins),
             self.n_bins,
             conv_dims=self.conv_dims,
             dense_dim=self.dense_dim,
@@ -118,7 +119,6 @@ class Cnnc(LinkMethod):
         progress: Progress | None = None,
     ) -> FitResult:
         """Train on the training pairs; validation pairs choose the epoch."""
-        check_expression(task, "cnnc", "it draws the joint histogram of two genes")
         from scregnet.links.neural.fitting import fit_whole
         from scregnet.links.neural.weights import finished
 

@@ -108,15 +108,16 @@ class DeepDrim(LinkMethod):
         from scregnet.links.methods.deepdrim.network import DeepDrimModule, Scored
         from scregnet.links.methods.images.histograms import bins_of
 
+        expression = check_expression(task, "deepdrim", "it draws joint histograms of genes")
         scored = Scored(
-            bins_of(task.expression, self.n_bins),
+            bins_of(expression, self.n_bins),
             self.n_bins,
             conv_dims=self.conv_dims,
             dense_dim=self.dense_dim,
             conv_dropout=self.conv_dropout,
             dropout=self.dropout,
         )
-        neighbours = strongest_neighbours(task.expression, self.n_neighbours)
+        neighbours = strongest_neighbours(expression, self.n_neighbours)
         return DeepDrimModule(scored, neighbours, conv_dropout=self.conv_dropout)
 
     def fit(
@@ -128,7 +129,6 @@ class DeepDrim(LinkMethod):
         progress: Progress | None = None,
     ) -> FitResult:
         """Train on the training pairs; validation pairs choose the epoch."""
-        check_expression(task, "deepdrim", "it draws joint histograms of genes")
         from scregnet.links.neural.fitting import fit_whole
         from scregnet.links.neural.weights import finished
 

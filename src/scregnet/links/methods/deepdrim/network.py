@@ -140,7 +140,9 @@ class DeepDrimModule(nn.Module):
             self.terms(genes, as_source=False),
         )
 
-        def read(s: torch.Tensor, t: torch.Tensor, r: torch.Tensor, c: torch.Tensor):
+        def read(
+            s: torch.Tensor, t: torch.Tensor, r: torch.Tensor, c: torch.Tensor
+        ) -> torch.Tensor:
             return self.scored.of_terms(s, t, as_source[r] + as_target[c])
 
         columns = (sources, targets, row, column)

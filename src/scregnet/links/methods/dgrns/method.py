@@ -118,9 +118,10 @@ class Dgrns(LinkMethod):
         from scregnet.links.methods.dgrns.network import DgrnsModule
         from scregnet.links.methods.dgrns.windows import order_of_cells, window_cells
 
-        order = order_of_cells(task.expression, self.cell_order)
+        expression = check_expression(task, "dgrns", "it correlates windows of it")
+        order = order_of_cells(expression, self.cell_order)
         # Half as many bytes in a file; the fit itself sees no other values.
-        values = torch.from_numpy(halved(task.expression[:, order]))
+        values = torch.from_numpy(halved(expression[:, order]))
         cells = torch.from_numpy(window_cells(len(order), self.n_windows, self.window_share))
         return DgrnsModule(
             values,
@@ -141,7 +142,6 @@ class Dgrns(LinkMethod):
         progress: Progress | None = None,
     ) -> FitResult:
         """Train on the training pairs; validation pairs choose the epoch."""
-        check_expression(task, "dgrns", "it correlates windows of it")
         from scregnet.links.neural.fitting import fit_whole
         from scregnet.links.neural.weights import finished
 
