@@ -15,13 +15,18 @@ class NetworkLinks:
     """Fitted links that hold a trained module.
 
     The module maps positions of sources and targets to logits, a block at a time. Its ``arrays()``
-    are what it needs beside its weights.
+    are what it needs beside its weights, its ``n_genes`` the number of genes.
     """
 
     network: Any
 
     home: ClassVar[str]
     """The Python module whose ``read_network`` makes the network of checked arrays."""
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes that it was fitted to."""
+        return int(self.network.n_genes)
 
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the logit of each pair, float32."""

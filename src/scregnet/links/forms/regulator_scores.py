@@ -20,6 +20,11 @@ class RegulatorScores:
     regulators: np.ndarray
     values: np.ndarray
 
+    @property
+    def n_genes(self) -> int:
+        """Number of genes that it was fitted to."""
+        return self.values.shape[1]
+
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the score of each pair, float32, 0 or more."""
         scores = np.zeros(len(sources), np.float32)

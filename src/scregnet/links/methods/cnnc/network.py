@@ -49,6 +49,11 @@ class CnncModule(nn.Module):
         self.tower = ImageTower(n_bins, conv_dims, dense_dim, conv_dropout=conv_dropout)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(dense_dim, 1))
 
+    @property
+    def n_genes(self) -> int:
+        """Number of genes that pairs are made of."""
+        return len(self.bins)
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what a saved network needs beside its weights."""
         return image_arrays(self.bins, self.n_bins, self.tower)

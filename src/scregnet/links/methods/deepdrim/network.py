@@ -52,6 +52,11 @@ class Scored(nn.Module):
         # Known when training is over.
         self.source_terms = self.target_terms = torch.zeros(0, dense_dim)
 
+    @property
+    def n_genes(self) -> int:
+        """Number of genes that pairs are made of."""
+        return len(self.bins)
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what a saved network needs beside its weights."""
         return image_arrays(self.bins, self.n_bins, self.tower) | {

@@ -65,6 +65,11 @@ class DgrnsModule(nn.Module):
         self.joined = nn.Linear(recurrent_dim + dense_dim, dense_dim)
         self.head = nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(dense_dim, 1))
 
+    @property
+    def n_genes(self) -> int:
+        """Number of genes that pairs are made of."""
+        return len(self.values)
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what a saved network needs beside its weights."""
         return {
