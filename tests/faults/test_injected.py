@@ -162,9 +162,10 @@ def test_a_fault_anywhere_leaves_the_object_as_it_was(name, whole, tmp_path):
 @pytest.mark.parametrize("name", CALLS)
 def test_faults_at_many_moments(name, whole, tmp_path, record_testsuite_property):
     rng = random.Random(os.urandom(8))
-    end = time.monotonic() + SECONDS / len(CALLS)
 
     def faults():
+        # From here on: an undisturbed call has come first.
+        end = time.monotonic() + SECONDS / len(CALLS)
         while time.monotonic() < end:
             share = rng.choice([rng.random(), 1 - 0.02 * rng.random()])
             yield share, rng.choice([KeyboardInterrupt, MemoryError])()

@@ -102,8 +102,12 @@ def matrix(adata: AnnData, layer: str | None) -> Any:
 
 
 def unmasked(values: Any, where: str) -> Any:
-    """Return values as they are; raise for an array that hides some under a mask."""
+    """Return values as they are; raise for those that are no real numbers, or under a mask."""
     check_unmasked(where, values)
+    kind = getattr(values, "dtype", np.dtype(float)).kind
+    if kind not in "biuf":
+        msg = f"{where} must hold real numbers, found the type {values.dtype}."
+        raise ValueError(msg)
     return np.asarray(values) if isinstance(values, np.ma.MaskedArray) else values
 
 

@@ -144,7 +144,24 @@ def labelled(adata: AnnData, key: str) -> Mapping[str, Any]:
             "to judge it on. sr.get.metrics has its figures on the data sets given as networks=."
         )
         raise ValueError(msg)
+    _check_pairs(key, entry["pairs"])
     return entry
+
+
+def _check_pairs(key: str, pairs: pd.DataFrame) -> None:
+    """Raise unless labels are 0 or 1, and probabilities numbers from 0 to 1."""
+    judged = ["probability", "out_of_fold", *(f"probability_{name}" for name in nulls(pairs))]
+    sound = {"label": pairs["label"].isin((0, 1)).all()}
+    for column in judged:
+        if column in pairs:
+            # NaN is in no interval.
+            sound[column] = pairs[column].between(0, 1).all()
+    if wrong := [column for column, is_sound in sound.items() if not is_sound]:
+        msg = (
+            f"adata.uns[{key!r}]['pairs'] is damaged: {listed(wrong)} must hold 0 or 1 (label) or "
+            "numbers from 0 to 1 (probabilities) for every pair. Call sr.tl.fit_grn again."
+        )
+        raise ValueError(msg)
 
 
 def keys_by_group(adata: AnnData, key: str, group: str | None = None) -> dict[str | None, str]:
@@ -216,7 +233,20 @@ def network(adata: AnnData, key: str) -> sp.csr_matrix:
             f"adata.varp has {listed(adata.varp)}."
         )
         raise KeyError(msg)
-    return _sorted(adata.varp[varp_key])
+    found = _sorted(adata.varp[varp_key])
+    _check_probabilities(varp_key, found)
+    return found
+
+
+def _check_probabilities(slot: str, matrix: sp.csr_matrix) -> None:
+    """Raise unless the values of a stored network lie between 0 and 1."""
+    # With a NaN among the values, their minimum is NaN, and no comparison holds.
+    if matrix.nnz and not (matrix.data.min() >= 0 and matrix.data.max() <= 1):
+        msg = (
+            f"adata.varp[{slot!r}] holds values that are no probabilities (NaN, or outside 0 to "
+            "1): it is damaged. Call sr.tl.fit_grn again."
+        )
+        raise ValueError(msg)
 
 
 def link_values(adata: AnnData, key: str, name: str) -> np.ndarray | None:
@@ -240,6 +270,8 @@ def link_values(adata: AnnData, key: str, name: str) -> np.ndarray | None:
             "sr.tl.fit_grn: call it again."
         )
         raise ValueError(msg)
+    if name == "null":
+        _check_probabilities(slot, values)
     return values.data
 
 

@@ -216,7 +216,8 @@ def _checked(edges: pd.DataFrame) -> pd.DataFrame:
 def _weights(column: pd.Series) -> np.ndarray:
     """Weights as float64, also those written as text."""
     weights = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    bad = ~np.isfinite(weights)
+    # They are stored as float32.
+    bad = ~(np.abs(weights) <= np.finfo(np.float32).max)
     if bad.any():
         row = int(bad.argmax())
         msg = (

@@ -202,9 +202,13 @@ def _from_matrix(values: Any, adata: AnnData, form: str, report: object = None) 
     edges = sp.coo_matrix(values, dtype=np.float64)
     # A sparse matrix may store an entry in parts; only their sum is the weight.
     edges.sum_duplicates()
-    bad = ~np.isfinite(edges.data)
+    # They are stored as float32.
+    bad = ~(np.abs(edges.data) <= np.finfo(np.float32).max)
     if bad.any():
-        msg = f"prior is a matrix with {int(bad.sum())} values that are NaN or infinite."
+        msg = (
+            f"prior is a matrix with {int(bad.sum())} values that are NaN, infinite or beyond "
+            "3.4e38."
+        )
         raise ValueError(msg)
     kept = edges.data != 0
     if not kept.any():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scregnet._validate import check_unmasked
+from scregnet.metrics._arrays import read_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -35,7 +35,7 @@ def lift(probabilities: ArrayLike, null: ArrayLike) -> np.ndarray:
     Raises
     ------
     ValueError
-        An argument is a masked array that hides values.
+        An argument holds no numbers, NaN or values under a mask, or the two differ in shape.
 
     Examples
     --------
@@ -43,11 +43,22 @@ def lift(probabilities: ArrayLike, null: ArrayLike) -> np.ndarray:
     >>> sr.metrics.lift([0.5, 0.8, 0.1], [0.5, 0.5, 0.5]).astype(float).round(2).tolist()
     [0.0, 1.39, -2.2]
     """
-    check_unmasked("probabilities", probabilities)
-    check_unmasked("null", null)
-    return (_logit(probabilities) - _logit(null)).astype(np.float32)
+    of_model, of_null = (
+        read_numbers(name, values)
+        for name, values in (("probabilities", probabilities), ("null", null))
+    )
+    if of_model.shape != of_null.shape:
+        msg = (
+            "probabilities and null must be about the same links: they have the shapes "
+            f"{of_model.shape} and {of_null.shape}."
+        )
+        raise ValueError(msg)
+    return (_logit("probabilities", of_model) - _logit("null", of_null)).astype(np.float32)
 
 
-def _logit(probabilities: ArrayLike) -> np.ndarray:
-    p = np.clip(np.asarray(probabilities, dtype=np.float64), _EPSILON, 1 - _EPSILON)
+def _logit(argument: str, probabilities: np.ndarray) -> np.ndarray:
+    if n_missing := int(np.isnan(probabilities).sum()):
+        msg = f"{argument} holds NaN for {n_missing:,} of {probabilities.size:,} links."
+        raise ValueError(msg)
+    p = np.clip(probabilities, _EPSILON, 1 - _EPSILON)
     return np.log(p / (1 - p))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 # As in Guo et al. 2017. Bins of equal width do not depend on the pairs: replicates share them.
+_MOST = 1e100
 N_BINS = 15
 
 METRICS = (
@@ -76,10 +77,12 @@ def sampled_figures(figures: dict[str, float]) -> dict[str, float]:
 def check_weights(weights: ArrayLike, n: int) -> np.ndarray:
     """Return weights as float64; raise unless they are positive, one for each pair."""
     values = read_numbers("weights", weights)
-    if values.shape != (n,) or not (np.isfinite(values) & (values > 0)).all():
+    # Areas have products of two sums of weights.
+    if values.shape != (n,) or not ((values > 0) & (values < _MOST)).all():
+        found = f", from {values.min():.4g} to {values.max():.4g}" if values.size else ""
         msg = (
-            f"weights must be {n} positive, finite numbers, one for each pair; got shape "
-            f"{values.shape}{'' if values.size == 0 else f', lowest {values.min():.4g}'}."
+            f"weights must be {n} positive numbers below {_MOST:.0e}, one for each pair; got shape "
+            f"{values.shape}{found}."
         )
         raise ValueError(msg)
     return values

@@ -40,6 +40,9 @@ def q_values(probabilities: ArrayLike) -> np.ndarray:
     [0.267, 0.1, 0.15]
     """
     values = read_numbers("probabilities", probabilities)
+    if values.ndim != 1:
+        msg = f"probabilities must be one number a link, found the shape {values.shape}."
+        raise ValueError(msg)
     # Written so that NaN fails too.
     if not ((values >= 0) & (values <= 1)).all():
         msg = "probabilities must lie between 0 and 1, without missing values."

@@ -131,11 +131,17 @@ def _values(values: np.ndarray, net: str = "net") -> np.ndarray:
     except (TypeError, ValueError) as error:
         msg = f"{net} has values that are not numbers: {error}."
         raise ValueError(msg) from error
-    if not np.isfinite(numbers).all():
-        n = int((~np.isfinite(numbers)).sum())
-        msg = f"{net} has {n:,} values that are NaN or infinite. Drop them or fill them with 0."
+    # A float64 may be too large for a float32.
+    with np.errstate(over="ignore"):
+        kept = numbers.astype(np.float32)
+    if not np.isfinite(kept).all():
+        n = int((~np.isfinite(kept)).sum())
+        msg = (
+            f"{net} has {n:,} values that are NaN or infinite, or above 3.4e38. Drop them or fill "
+            "them with 0."
+        )
         raise ValueError(msg)
-    return numbers.astype(np.float32)
+    return kept
 
 
 def _from_long(

@@ -1,0 +1,698 @@
+"""Every public function on any input: finite values, or an error of this package that says why.
+
+Functions are taken from ``__all__``. ``SCREGNET_FUZZ_SECONDS=600 pytest -m fuzz`` goes on for so
+long, with inputs that were not tried before.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+import warnings
+from functools import cache
+
+import anndata as ad
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import scregnet as sr
+
+ROOMS = ("pp", "tl", "get", "pl", "bm", "metrics", "datasets")
+SECONDS = float(os.environ.get("SCREGNET_FUZZ_SECONDS", "60"))
+DOCUMENTED = (ValueError, TypeError, KeyError, RuntimeError, FileNotFoundError, Warning)
+QUIET = {"show_progress_bar": False, "random_state": 0}
+FIT = {**QUIET, "n_bootstrap": 2}
+
+# ---- odd input
+
+
+def _place(x, at, value):
+    x = x.astype(np.float64)
+    x.flat[at % x.size] = value
+    return x
+
+
+VALUES = {
+    "as they are": lambda x, at: x,
+    "float32": lambda x, at: x.astype(np.float32),
+    "float16": lambda x, at: x.astype(np.float16),
+    "int8": lambda x, at: x.astype(np.int8),
+    "uint16": lambda x, at: x.astype(np.uint16),
+    "bool": lambda x, at: x > 0,
+    "csr": lambda x, at: sp.csr_matrix(x),
+    "csc": lambda x, at: sp.csc_matrix(x.astype(np.float32)),
+    "csr array": lambda x, at: sp.csr_array(x.astype(np.int32)),
+    "nothing stored": lambda x, at: sp.csr_matrix(x.shape, dtype=np.float32),
+    "zeros stored": lambda x, at: sp.csr_matrix((0 * x.ravel(), np.nonzero(x + 1)), x.shape),
+    "zeros": lambda x, at: 0 * x,
+    "constant genes": lambda x, at: np.broadcast_to(x[:1], x.shape).copy(),
+    "huge": lambda x, at: x * 1e300,
+    "tiny": lambda x, at: x * 1e-300,
+    "large counts": lambda x, at: x.astype(np.int64) * 2**40,
+    "a gap": lambda x, at: _place(x, at, np.nan),
+    "infinite": lambda x, at: sp.csr_matrix(_place(x, at, np.inf)),
+    "negative": lambda x, at: _place(x, at, -1),
+    "complex": lambda x, at: x.astype(np.complex64),
+    "masked": lambda x, at: np.ma.masked_equal(x, 0),
+    "no matrix": lambda x, at: None,
+}
+NAMES = {
+    "plain": lambda n: [f"G{i}" for i in range(n)],
+    "numbers": lambda n: [str(i) for i in range(n)],
+    "alike": lambda n: [f"G{i // 2}" for i in range(n)],
+    "letter case": lambda n: [("g" if i % 2 else "G") + str(i // 2) for i in range(n)],
+    "empty": lambda n: ["", *(f"G{i}" for i in range(1, n))],
+    "marks": lambda n: [
+        ["a/b", "a b", "ä", "nan", "None", "$x$", "\u200b", "x\ny"][i % 8] + "'" * (i // 8)
+        for i in range(n)
+    ],
+    "complexes": lambda n: [f"G{i}_G{i + 1}" for i in range(n)],
+}
+COLUMNS = {
+    "two and an empty one": lambda n: pd.Categorical(["a", "b"] * n, ["a", "b", "none"])[:n],
+    "gaps": lambda n: pd.Categorical((["a", None] * n)[:n]),
+    "only gaps": lambda n: pd.Categorical([None] * n, ["a"]),
+    "texts": lambda n: (["a", "b/c"] * n)[:n],
+    "numbers": lambda n: np.arange(n) % 2 + 0.5,
+    "bools": lambda n: np.arange(n) % 2 == 0,
+    "infinite": lambda n: np.where(np.arange(n) == 0, np.inf, 1.0),
+    "NaN": lambda n: np.full(n, np.nan),
+}
+
+
+@st.composite
+def cells(draw):
+    """An AnnData of a random odd kind."""
+    shape = draw(st.sampled_from([(1, 1), (1, 12), (7, 1), (2, 2), (30, 24), (30, 24), (12, 40)]))
+    seed, at = draw(st.integers(0, 99)), draw(st.integers(0, 10**4))
+    rng = np.random.default_rng(seed)
+    counts = rng.poisson(rng.gamma(0.6, 2, shape[1]) + 0.05, shape).astype(np.float64)
+    column = COLUMNS[draw(st.sampled_from(sorted(COLUMNS)))](shape[0])
+    flag = draw(st.sampled_from([None, True, "True", np.nan]))
+    with warnings.catch_warnings():
+        # What anndata says of odd objects.
+        warnings.simplefilter("ignore")
+        adata = ad.AnnData(
+            VALUES[draw(st.sampled_from(sorted(VALUES)))](counts, at),
+            obs=pd.DataFrame({"some": column}, index=[f"c{i}" for i in range(shape[0])]),
+            var=pd.DataFrame(index=NAMES[draw(st.sampled_from(sorted(NAMES)))](shape[1])),
+        )
+        if flag is not None:
+            adata.var["is_tf"] = [flag, *[False] * (shape[1] - 1)]
+    return adata
+
+
+@st.composite
+def networks(draw, adata):
+    """A known network of a random odd form, for the genes of an object."""
+    genes = [*map(str, adata.var_names), "unknown"]
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    n = draw(st.sampled_from([0, 1, 5, 6 * len(genes)]))
+    sources = rng.integers(0, min(len(genes), 8), n)
+    targets = rng.integers(0, len(genes), n)
+    frame = pd.DataFrame(
+        {"source": [genes[i] for i in sources], "target": [genes[i] for i in targets]}
+    )
+    form = draw(
+        st.sampled_from(
+            [
+                "pairs",
+                "pairs",
+                "weights",
+                "repeated",
+                "odd weights",
+                "sets",
+                "tuples",
+                "wide",
+                "ids",
+                "none",
+            ]
+        )
+    )
+    frame = frame if form == "repeated" else frame.drop_duplicates(ignore_index=True)
+    if form == "weights":
+        frame["weight"] = rng.normal(size=len(frame))
+    if form == "odd weights":
+        frame["weight"] = rng.choice([np.nan, np.inf, 0.0, -1.0, 1e300], len(frame))
+    if form == "ids":
+        frame["source"] = np.arange(len(frame))
+    if form == "sets":
+        return frame.groupby("source")["target"].agg(list).to_dict()
+    if form == "tuples":
+        return list(frame.itertuples(index=False, name=None))
+    if form == "wide":
+        return pd.crosstab(frame["source"], frame["target"]).astype(float)
+    return None if form == "none" else frame
+
+
+# ---- how each function is called
+
+
+def of_cells(call):
+    """A function of an odd object and an odd network."""
+
+    def run(data, folder):
+        adata = data.draw(cells())
+        return adata, call(adata, data.draw(networks(adata)), data)
+
+    return run
+
+
+@cache
+def fitted_bases():
+    base = sr.datasets.simulated(n_obs=40, n_vars=30, n_tfs=6, random_state=3)
+    base.obs["half"] = pd.Categorical(np.where(np.arange(40) % 2, "a", "b"))
+    net, found = base.uns["network"], {}
+    sr.tl.tune_grn(base, net, "degree", n_trials=2, **QUIET)
+    found["folds"] = sr.tl.fit_grn(base, net, "label_factors", n_folds=2, copy=True, **FIT)
+    found["null"] = sr.tl.fit_grn(base, net, "degree", n_folds=1, copy=True, **FIT)
+    found["ensemble"] = sr.tl.fit_grn(
+        base,
+        net,
+        "scregnet",
+        n_models=2,
+        n_folds=1,
+        max_epochs=2,
+        gnn_dims=(4,),
+        mlp_dims=(4,),
+        copy=True,
+        device="cpu",
+        **FIT,
+    )
+    found["groups"] = sr.tl.fit_grn(
+        base, net, "label_factors", groupby="half", min_cells=1, n_folds=1, copy=True, **FIT
+    )
+    return found
+
+
+def _changed_matrix(how):
+    def change(adata, rng):
+        key = "grn" if "grn" in adata.varp else "grn_a"
+        adata.varp[key] = how(sp.csr_matrix(adata.varp[key]), rng)
+
+    return change
+
+
+def _damaged(value):
+    def damage(matrix, rng):
+        matrix = matrix.copy()
+        if matrix.nnz:
+            matrix.data[rng.integers(matrix.nnz)] = value
+        return matrix
+
+    return damage
+
+
+def _dropped(slot, name):
+    def drop(adata, rng):
+        getattr(adata, slot).pop(name, None)
+
+    return drop
+
+
+def _pairs(column, value):
+    def change(adata, rng):
+        entry = adata.uns["grn" if "pairs" in adata.uns["grn"] else "grn_a"]
+        entry["pairs"] = entry["pairs"].assign(**{column: value})
+
+    return change
+
+
+CHANGES = {
+    "none": lambda adata, rng: None,
+    "dense": _changed_matrix(lambda m, rng: m.toarray()),
+    "csc": _changed_matrix(lambda m, rng: m.tocsc()),
+    "float64": _changed_matrix(lambda m, rng: m.astype(np.float64)),
+    "empty": _changed_matrix(lambda m, rng: sp.csr_matrix(m.shape, dtype=m.dtype)),
+    "NaN": _changed_matrix(_damaged(np.nan)),
+    "above 1": _changed_matrix(_damaged(2)),
+    "below 0": _changed_matrix(_damaged(-1)),
+    "without the null model": _dropped("varp", "grn_null"),
+    "without the network": _dropped("varp", "grn"),
+    "without the results": _dropped("uns", "grn"),
+    "flags of text": lambda adata, rng: adata.var.__setitem__("is_tf", "True"),
+    "no labels": _pairs("label", 0),
+    "odd labels": _pairs("label", 2),
+    "NaN in the pairs": _pairs("probability", np.nan),
+    "odd parts": _pairs("split", "none"),
+}
+
+
+@st.composite
+def fitted(draw):
+    """A fitted object of a random kind, changed in some odd way."""
+    adata = fitted_bases()[draw(st.sampled_from(["folds", "folds", "null", "ensemble", "groups"]))]
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    n_genes = draw(st.sampled_from([30, 30, 30, 15, 1, 0]))
+    n_cells = draw(st.sampled_from([40, 40, 1, 0]))
+    adata = adata[rng.permutation(40)[:n_cells], rng.permutation(30)[:n_genes]].copy()
+    CHANGES[draw(st.sampled_from(sorted(CHANGES)))](adata, rng)
+    return adata
+
+
+def of_fitted(call):
+    """A function that reads a fitted object; it may be told which links to take."""
+
+    def run(data, folder):
+        adata = data.draw(fitted())
+        return adata, call(adata, data)
+
+    return run
+
+
+def filters(data):
+    """Some arguments that choose links."""
+    some = {
+        "threshold": [0, 0.5, 1, 2, float("nan")],
+        "top_n": [0, 1, 5, 10**9],
+        "top_n_targets": [0, 2],
+        "max_q": [0.1, 1],
+        "min_lift": [0, 0.1, -1],
+        "new_only": [True, False],
+        "by": ["lift", "probability", "odd"],
+        "sources": [["TF001"], "TF001", [], ["absent"]],
+        "group": ["a", None, "absent"],
+    }
+    names = data.draw(st.lists(st.sampled_from(sorted(some)), max_size=2, unique=True))
+    return {name: data.draw(st.sampled_from(some[name])) for name in names}
+
+
+def group(data):
+    return {"group": data.draw(st.sampled_from([None, None, "a", "absent"]))}
+
+
+def of_pairs(name, *columns, **keywords):
+    """A metric of labelled pairs: arrays of any length, type and value."""
+
+    def run(data, folder):
+        n = data.draw(st.sampled_from([0, 1, 2, 7, 50]))
+        rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+        good = {
+            "labels": rng.random(n) < 0.4,
+            "scores": rng.normal(size=n),
+            "probabilities": rng.random(n).astype(np.float32),
+            "groups": rng.integers(0, 3, n),
+            "weights": rng.random(n) + 0.1,
+        }
+        odd = {
+            "constant": lambda x: np.full(n, x[0] if n else 0),
+            "NaN": lambda x: np.where(np.arange(n) == 0, np.nan, x),
+            "infinite": lambda x: np.where(np.arange(n) == n - 1, -np.inf, x),
+            "huge": lambda x: x.astype(np.float64) * 1e308,
+            "tiny": lambda x: x.astype(np.float64) * 1e-320,
+            "shorter": lambda x: x[1:],
+            "square": lambda x: np.stack([x, x]),
+            "texts": lambda x: x.astype(str),
+            "objects": lambda x: x.astype(object),
+            "list": lambda x: x.tolist(),
+            "frame": lambda x: pd.Series(x, index=np.arange(n) * 2),
+            "integers": lambda x: (10 * x).astype(np.int64),
+        }
+        given = [good[column.split()[-1]] for column in columns]
+        changed = data.draw(st.lists(st.sampled_from(range(len(given))), max_size=2, unique=True))
+        for at in changed:
+            with np.errstate(all="ignore"):
+                given[at] = odd[data.draw(st.sampled_from(sorted(odd)))](given[at])
+        more = {key: value() if callable(value) else value for key, value in keywords.items()}
+        return None, getattr(sr.metrics, name)(*given, **more)
+
+    return run
+
+
+def of_sizes(data, folder):
+    sizes = {
+        "n_obs": [0, 1, 2, 30, -1, 2.5],
+        "n_vars": [1, 2, 5, 30, None],
+        "n_tfs": [None, 0, 1, 3, 30],
+        "n_cell_types": [1, 3, 0, 50],
+        "mean_regulators": [0, 1.5, 100, float("nan")],
+        "dropout_percentile": [0, 100, 84, -1],
+        "depth": [0, 1, 1e-9, 1e9, float("inf")],
+        "noise": [0, 2.0, 1e9],
+        "level": [3, 0, 500],
+    }
+    chosen = {name: data.draw(st.sampled_from(values)) for name, values in sizes.items()}
+    kept = data.draw(st.lists(st.sampled_from(sorted(sizes)), max_size=3))
+    usual = {"n_obs": 20, "n_vars": 20}
+    return None, sr.datasets.simulated(**usual | {name: chosen[name] for name in kept})
+
+
+ODD_TEXTS = [
+    b"",
+    b"\n",
+    b"\xff\xfe",
+    b"a",
+    b"Gene1,Gene2\nA,B\n",
+    b"\xef\xbb\xbfa\tb\tc\n",
+    b"a\tb\n\tc\n",
+    b"TF_x\t\tG1\tG2\nTF_y\t\tG1\n",
+    b"\x00" * 50,
+    b",c1,c2\nA,1,nan\nB,2,x\n",
+    b",c1\nA,1\nA,2\n",
+]
+
+
+def of_files(data, folder):
+    home = folder / "BEELINE-data"
+    for name in ("ExpressionData.csv", "network.csv", "GeneOrdering.csv", "TFs.csv"):
+        content = data.draw(st.sampled_from(ODD_TEXTS))
+        home.mkdir(exist_ok=True)
+        (home / name).write_bytes(content)
+    kind = data.draw(st.sampled_from(["hESC", "odd", "mESC"]))
+    return None, sr.datasets.beeline(kind, path=home)
+
+
+def of_library(data, folder):
+    path = folder / data.draw(st.sampled_from(["a.gmt", "a.rda", "a.npz", "a.txt", "absent.gmt"]))
+    if path.stem != "absent":
+        path.write_bytes(data.draw(st.one_of(st.sampled_from(ODD_TEXTS), st.binary(max_size=80))))
+    return None, sr.datasets.chip_library(path=path)
+
+
+def one_of(data, **choices):
+    return {name: data.draw(st.sampled_from(values)) for name, values in choices.items()}
+
+
+def split_of(adata, net, data):
+    return sr.pp.split(
+        adata,
+        net,
+        **one_of(
+            data,
+            kind=["pairs", "targets", "tfs", "both"],
+            negatives=["all", "sampled", "hard", "degree_matched"],
+            max_pairs=[None, 1, 50],
+        ),
+    )
+
+
+def fit_of(adata, net, data):
+    method = data.draw(st.sampled_from(["degree", "label_factors", "joint"]))
+    more = {"n_trees": 3, "n_forest_trees": 3} if method == "joint" else {}
+    odd = one_of(
+        data, n_folds=[1, 2], groupby=[None, None, "some"], n_models=[1, 2], min_cells=[1, 50]
+    )
+    return sr.tl.fit_grn(adata, net, method, **odd, **more, **FIT)
+
+
+def transfer_of(adata, net, data):
+    sr.pp.evidence(adata, net, key="chip")
+    return sr.tl.transfer_grn(adata, evidence="chip", n_bootstrap=2, **QUIET)
+
+
+def audit_of(adata, net, data):
+    sr.pp.split(adata, net)
+    return sr.bm.audit_split(adata, adata.uns["split"]["pairs"], net)
+
+
+def table_of(adata, net, data):
+    table = sr.bm.robustness_study(adata, net, "degree", noise=(0.05,), n_priors=1, **QUIET)
+    rng = np.random.default_rng(data.draw(st.integers(0, 9)))
+    value = table["value"].to_numpy(copy=True)
+    if len(value) and data.draw(st.booleans()):
+        value[rng.integers(len(value))] = np.nan
+    return table.assign(value=value).iloc[: data.draw(st.sampled_from([10**6, 1, 0]))]
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+SHOWN = {"show": False}
+CALLS = {
+    "pp.association": of_cells(
+        lambda a, net, d: sr.pp.association(
+            a, **one_of(d, tfs=[None, list(a.var_names[:2]), ["absent"]])
+        )
+    ),
+    "pp.evidence": of_cells(
+        lambda a, net, d: sr.pp.evidence(
+            a,
+            net,
+            key="chip",
+            **one_of(d, n_components=[1, 60], balance=[True, False], orthologues=[None, "upper"]),
+        )
+    ),
+    "pp.prior": of_cells(
+        lambda a, net, d: sr.pp.prior(a, net, **one_of(d, complexes=["drop", "expand"]))
+    ),
+    "pp.select_genes": of_cells(
+        lambda a, net, d: sr.pp.select_genes(
+            a,
+            **one_of(
+                d,
+                n_top=[0, 3, 500],
+                tfs=[None, "is_tf"],
+                pseudotime=[None, "some"],
+                alpha=[None, 0.01],
+                subset=[True, False],
+            ),
+        )
+    ),
+    "pp.split": of_cells(split_of),
+    "pp.tfs": of_cells(
+        lambda a, net, d: sr.pp.tfs(
+            a, d.draw(st.sampled_from([list(a.var_names), [], ["absent"], [np.nan], None, [1, 2]]))
+        )
+    ),
+    "tl.embed": of_cells(
+        lambda a, net, d: sr.tl.embed(
+            a,
+            "svd",
+            **one_of(
+                d,
+                n_components=[1, 3],
+                groupby=[None, "some"],
+                min_cells=[1, 50],
+                max_cells=[None, 2],
+                counts=[True, False],
+            ),
+            **QUIET,
+        )
+    ),
+    "tl.finetune": of_cells(
+        lambda a, net, d: sr.tl.finetune(
+            a,
+            "scbert",
+            output=d.folder / "run",
+            n_layers=1,
+            hidden_size=4,
+            n_heads=1,
+            max_epochs=1,
+            device="cpu",
+            **QUIET,
+        )
+    ),
+    "tl.fit_grn": of_cells(fit_of),
+    "tl.tf_activity": of_fitted(
+        lambda a, d: sr.tl.tf_activity(
+            a, **one_of(d, tmin=[1, 5], method=["ulm", "zscore", "aucell"]), **filters(d)
+        )
+    ),
+    "tl.transfer_grn": of_cells(transfer_of),
+    "tl.tune_grn": of_cells(
+        lambda a, net, d: sr.tl.tune_grn(a, net, "degree", n_trials=1, **QUIET)
+    ),
+    "get.calibration": of_fitted(
+        lambda a, d: sr.get.calibration(
+            a, **one_of(d, split=["test", "train", "folds"], n_bins=[1, 10]), **group(d)
+        )
+    ),
+    "get.curves": of_fitted(lambda a, d: sr.get.curves(a, **group(d))),
+    "get.graph": of_fitted(lambda a, d: sr.get.graph(a, **filters(d))),
+    "get.grn": of_fitted(lambda a, d: sr.get.grn(a, **filters(d))),
+    "get.group_differences": of_fitted(lambda a, d: sr.get.group_differences(a)),
+    "get.history": of_fitted(lambda a, d: sr.get.history(a, **group(d))),
+    "get.metrics": of_fitted(
+        lambda a, d: sr.get.metrics(a, **one_of(d, wide=[True, False]), **group(d))
+    ),
+    "get.models": lambda d, to: (
+        None,
+        sr.get.models(d.draw(st.sampled_from([None, "svd", "geneformer", "absent", "", 3]))),
+    ),
+    "get.regulons": of_fitted(lambda a, d: sr.get.regulons(a, **filters(d))),
+    "get.score_links": of_fitted(
+        lambda a, d: sr.get.score_links(
+            a,
+            d.draw(
+                st.sampled_from(
+                    [
+                        [("TF001", "G0001")],
+                        [],
+                        [("absent", "TF001")],
+                        pd.DataFrame({"source": [np.nan, "TF001"], "target": ["G0001", "TF002"]}),
+                        pd.DataFrame({"source": [1]}),
+                    ]
+                )
+            ),
+            **group(d),
+        )
+    ),
+    "get.tuned": of_fitted(lambda a, d: sr.get.tuned(a)),
+    "pl.ablation": of_cells(lambda a, net, d: sr.pl.ablation(table_of(a, net, d), **SHOWN)),
+    "pl.calibration": of_fitted(lambda a, d: sr.pl.calibration(a, **group(d), **SHOWN)),
+    "pl.grn": of_fitted(
+        lambda a, d: sr.pl.grn(
+            a, **filters(d), **one_of(d, layout=["spring", "bipartite", "circular"]), **SHOWN
+        )
+    ),
+    "pl.history": of_fitted(lambda a, d: sr.pl.history(a, **group(d), **SHOWN)),
+    "pl.metrics": of_fitted(lambda a, d: sr.pl.metrics(a, **group(d), **SHOWN)),
+    "pl.robustness": of_cells(lambda a, net, d: sr.pl.robustness(table_of(a, net, d), **SHOWN)),
+    "bm.ablation_study": of_cells(
+        lambda a, net, d: sr.bm.ablation_study(
+            a,
+            net,
+            "joint",
+            variants={"few": {"n_trees": 1}},
+            n_seeds=1,
+            n_trees=2,
+            n_forest_trees=2,
+            **QUIET,
+        )
+    ),
+    "bm.audit_evidence": of_cells(
+        lambda a, net, d: sr.bm.audit_evidence(a, d.draw(networks(a)), net)
+    ),
+    "bm.audit_split": of_cells(audit_of),
+    "bm.controls": of_cells(
+        lambda a, net, d: sr.bm.controls(a, net, "label_factors", n_folds=1, n_bootstrap=2, **QUIET)
+    ),
+    "bm.robustness_study": of_cells(
+        lambda a, net, d: sr.bm.robustness_study(
+            a, net, "degree", noise=(0.05,), n_priors=1, **QUIET
+        )
+    ),
+    "bm.stability": of_cells(
+        lambda a, net, d: sr.bm.stability(
+            a, net, "degree", n_repeats=1, n_folds=1, n_bootstrap=2, **QUIET
+        )
+    ),
+    "metrics.auprc": of_pairs("auprc", "labels", "scores", "weights"),
+    "metrics.auroc": of_pairs("auroc", "labels", "scores", "weights"),
+    "metrics.bootstrap": of_pairs(
+        "bootstrap", "labels", "scores", "groups", "probabilities", n_bootstrap=3, rng=rng
+    ),
+    "metrics.bootstrap_difference": of_pairs(
+        "bootstrap_difference", "labels", "scores", "other scores", "groups", n_bootstrap=3, rng=rng
+    ),
+    "metrics.brier": of_pairs("brier", "labels", "probabilities"),
+    "metrics.ece": of_pairs("ece", "labels", "probabilities"),
+    "metrics.epr": of_pairs("epr", "labels", "scores"),
+    "metrics.evaluate": of_pairs("evaluate", "labels", "scores", "groups", "probabilities"),
+    "metrics.lift": of_pairs("lift", "probabilities", "null probabilities"),
+    "metrics.per_tf": of_pairs("per_tf", "labels", "scores", "groups"),
+    "metrics.q_values": of_pairs("q_values", "probabilities"),
+    "datasets.beeline": of_files,
+    "datasets.chip_library": of_library,
+    "datasets.simulated": of_sizes,
+}
+# They fit several times.
+SLOW = {"tl.finetune", "bm.controls", "bm.ablation_study", "tl.fit_grn"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bases():
+    """Fitted before anything is drawn: what is fitted later would depend on it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted_bases()
+
+
+def test_every_public_function_has_a_call():
+    every = {f"{room}.{name}" for room in ROOMS for name in getattr(sr, room).__all__}
+    assert every == CALLS.keys()
+
+
+# ---- what must hold
+
+
+def is_ours(error):
+    """Whether a line of this package raised the error or gave the warning."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return "scregnet" in last.filename and ("raise" in last.line or "warnings.warn" in last.line)
+
+
+def check_finite(adata):
+    """Slots hold finite values; the sign of a link and the popularity of a gene may be NaN."""
+    for slot in ("varm", "varp", "obsm"):
+        for name, value in getattr(adata, slot).items():
+            if name.endswith("_sign"):
+                continue
+            values = value.data if sp.issparse(value) else np.asarray(value, np.float64)
+            assert np.isfinite(values).all(), (slot, name)
+
+
+def check(name, data, folder):
+    error = None
+    try:
+        adata, result = CALLS[name](data, folder)
+    except DOCUMENTED as raised:
+        error = raised
+    finally:
+        plt.close("all")
+    if error is not None:
+        assert is_ours(error), repr(error)
+        assert len(str(error)) > 15
+        return
+    if adata is not None and name.startswith(("pp.", "tl.")):
+        check_finite(adata)
+    if isinstance(result, pd.DataFrame):
+        # The highest threshold of a curve is infinite.
+        numbers = result.drop(columns="threshold", errors="ignore")
+        numbers = numbers.select_dtypes("number").to_numpy(np.float64)
+        assert not np.isinf(numbers).any()
+    if isinstance(result, float):
+        assert not np.isinf(result)
+
+
+class Drawn:
+    """Draws values, and has a folder of its own."""
+
+    def __init__(self, data, folder):
+        self.draw, self.folder = data.draw, folder
+
+
+def attempt(name, tmp_path, n_examples, **more):
+    """Try so many examples of a function."""
+    tried = []
+
+    @settings(
+        max_examples=n_examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        **more,
+    )
+    @given(st.data())
+    def holds(data):
+        folder = tmp_path / str(len(tried))
+        folder.mkdir()
+        tried.append(folder)
+        check(name, Drawn(data, folder), folder)
+
+    holds()
+    return len(tried)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_any_input(name, tmp_path):
+    n_examples = 2 if name in SLOW else 8
+    assert attempt(name, tmp_path, n_examples, derandomize=True, phases=[Phase.generate]) > 0
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("name", CALLS)
+def test_any_input_for_long(name, tmp_path, record_testsuite_property):
+    end, n = time.monotonic() + SECONDS / len(CALLS), 0
+    while time.monotonic() < end:
+        (tmp_path / str(n)).mkdir()
+        n += attempt(name, tmp_path / str(n), 10)
+    record_testsuite_property(f"inputs of {name}", n)
+    assert n > 0
