@@ -191,3 +191,19 @@ def test_folds_calibrate_one_fit(adata):
     score = np.nan_to_num(r[row, column])
     expected = state["slopes"][fold] * score + state["intercepts"][fold]
     np.testing.assert_allclose(logit, expected, atol=1e-3)
+
+
+def test_a_stored_ensemble_scores_as_the_network(adata, tmp_path):
+    """Folds of a member share its arrays in the file; two members do not share theirs."""
+    sr.tl.fit_grn(
+        adata, adata.uns["network"], method="grnboost2", n_models=2, max_trees=30, **JUDGED
+    )
+    adata.write_h5ad(tmp_path / "two.h5ad")
+    again = ad.read_h5ad(tmp_path / "two.h5ad")
+    state = again.uns["grn"]["model"]["state"]
+    assert state["alike"].tolist() == [0] * 5 + [5] * 5
+    assert [name for name in state if name.endswith("_values")] == ["0_values", "5_values"]
+    links = sr.get.grn(adata, top_n=200)
+    scored = sr.get.score_links(again, links[["source", "target"]])
+    np.testing.assert_allclose(scored["probability"], links["weight"], rtol=1e-6)
+    assert (scored["probability_sd"] > 0).any()
