@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scregnet.links.forms.compact import compact, halved
+from scregnet.links.forms.compact import compact, from_upper_triangle, halved, upper_triangle
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,13 @@ def test_halved_values_are_close_and_then_take_half_the_bytes():
     np.testing.assert_allclose(found, values, rtol=5e-4, atol=1e-7)
     assert found.dtype == np.float32
     assert compact(found).dtype == np.float16
+
+
+def test_half_of_a_symmetric_matrix_is_the_whole_one():
+    matrix = np.arange(9.0).reshape(3, 3)
+    matrix = (matrix + matrix.T).astype(np.float32)
+    entries = upper_triangle(matrix)
+    assert entries.shape == (6,)
+    found = from_upper_triangle(entries, 3)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, matrix)

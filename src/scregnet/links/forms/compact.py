@@ -25,3 +25,16 @@ def compact(array: np.ndarray) -> np.ndarray:
             if np.iinfo(small).min <= low and high <= np.iinfo(small).max:
                 return array.astype(small, copy=False)
     return array
+
+
+def upper_triangle(matrix: np.ndarray) -> np.ndarray:
+    """Return the entries of a symmetric matrix on and above its diagonal, row by row."""
+    return matrix[np.triu_indices(len(matrix))]
+
+
+def from_upper_triangle(entries: np.ndarray, n: int) -> np.ndarray:
+    """Return the symmetric matrix of ``n`` rows; the inverse of :func:`upper_triangle`."""
+    matrix = np.empty((n, n), entries.dtype)
+    rows, columns = np.triu_indices(n)
+    matrix[rows, columns] = matrix[columns, rows] = entries
+    return matrix

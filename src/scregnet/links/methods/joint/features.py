@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from scregnet.links.forms.compact import halved
 from scregnet.links.forms.saved import State, read_floats, read_integers
-from scregnet.links.methods.joint.process import PairProcess
+from scregnet.links.methods.joint.process import PairProcess, has_many
 from scregnet.links.methods.label_factors.factors import FactorPrior, LabelMatrix, factorise
 from scregnet.links.task import Pairs
 
@@ -145,6 +145,10 @@ class PairFeatures:
         else:
             n_tfs, n_genes = pairs.shape
             vectors = np.zeros((n_tfs, 0), np.float32), np.zeros((n_genes, 0), np.float32)
+        if has_many(pairs):
+            # A file then takes half the bytes; all that follows goes by the rounded numbers.
+            process = replace(process, weights=halved(process.weights))
+            left, vectors = halved(left), (halved(vectors[0]), halved(vectors[1]))
         return cls(genes, process, left, *vectors)
 
     def base(

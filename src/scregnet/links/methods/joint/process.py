@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import expit
 
 from scregnet._logging import logger
-from scregnet.links.forms.compact import halved
+from scregnet.links.forms.compact import from_upper_triangle, halved, upper_triangle
 from scregnet.links.forms.layers import columns_from_state, columns_state
 from scregnet.links.forms.saved import State, check_ascending, read_floats, read_integers
 from scregnet.links.methods.joint.cells import Cells
@@ -209,6 +209,8 @@ class PairProcess:
         # A covariance has no negative eigenvalues; setting them to 0 gives the nearest one.
         likeness = (vectors * np.maximum(sizes, 0)) @ vectors.T
         likeness = (likeness / max(np.diag(likeness).mean(), 1e-6)).astype(np.float32)
+        # Symmetric to the last bit: half of it is stored.
+        likeness = from_upper_triangle(upper_triangle(likeness), len(likeness))
         return halved(likeness) if has_many(pairs) else likeness
 
     @cached_property
@@ -341,8 +343,9 @@ class PairProcess:
         """Plain arrays from which :meth:`from_state` makes an equal object."""
         arrays = {
             name: np.asarray(getattr(self, name))
-            for name in ("features", "scale", "tfs", "weights", "likeness", "mean", "slopes")
+            for name in ("features", "scale", "tfs", "weights", "mean", "slopes")
         }
+        arrays["likeness"] = upper_triangle(self.likeness)
         arrays["variances"] = np.array([getattr(self.variances, f.name) for f in fields(Variances)])
         arrays |= columns_state(self.columns)
         return arrays | {f"pairs_{name}": value for name, value in self.pairs.state().items()}
@@ -364,7 +367,9 @@ class PairProcess:
             tfs,
             pairs,
             read_floats(state, f"{prefix}weights", pairs.known.shape),
-            read_floats(state, f"{prefix}likeness", (n_tfs, n_tfs)),
+            from_upper_triangle(
+                read_floats(state, f"{prefix}likeness", (n_tfs * (n_tfs + 1) // 2,)), n_tfs
+            ),
             float(read_floats(state, f"{prefix}mean", (), np.float64)),
             Variances(*variances.tolist()),
             columns,
