@@ -268,12 +268,13 @@ class Joint(LinkMethod):
         """Grow each boosted model from the training pairs, described without their own labels."""
         # Many pairs are described once: another division into folds would tell the trees little.
         n_divisions = 1 if has_many(pairs) else self.n_bags
-        trees, described = [], None
+        trees: list[Trees] = []
         with stage("boosted trees", n_divisions * self.n_inner_folds) as tick:
-            for number in range(self.n_bags):
-                if described is None or number < n_divisions:
-                    described = self._described(genes, pairs, rng, tick)
-                trees.append(self._grown(*described, rng))
+            for _ in range(n_divisions):
+                described = self._described(genes, pairs, rng, tick)
+                seeds = rng.integers(2**31, size=self.n_bags // n_divisions).tolist()
+                grow = partial(self._grown, *described)
+                trees += in_threads(grow, seeds, parallel=worth_threads(pairs))
         return trees
 
     def _described(
@@ -309,11 +310,11 @@ class Joint(LinkMethod):
         # 0 means no trees at all, so that a few stay at least one.
         return replace(self, learning_rate=rate, n_trees=max(n_trees, min(self.n_trees, 1)))
 
-    def _grown(self, rows: np.ndarray, outcomes: np.ndarray, rng: np.random.Generator) -> Trees:
+    def _grown(self, rows: np.ndarray, outcomes: np.ndarray, seed: int) -> Trees:
         """Boost the logits in the first column of ``rows``."""
         import lightgbm as lgb
 
-        how = self._boosting | {"seed": int(rng.integers(2**31))}
+        how = self._boosting | {"seed": seed}
         data = lgb.Dataset(rows, outcomes, init_score=rows[:, 0])
         return Trees.of(lgb.train(how, data, self.n_trees))
 
