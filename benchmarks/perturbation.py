@@ -3,7 +3,7 @@
 Prints the tables of ``docs/results/perturbation.md``. The data are not shipped; ``--data`` names
 their folder::
 
-    python benchmarks/perturbation.py --data ../shared/data      # an hour on one CPU core
+    python benchmarks/perturbation.py --data ../shared/data
 
 ``--part`` prints one of them: ``train`` (the knock-downs of mESC as known network), ``validate``
 (the network of the ChIP labels against them), ``simulated`` (binding and effects of known truth).

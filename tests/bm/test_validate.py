@@ -169,3 +169,16 @@ def test_frames_that_say_nothing(adata, effects):
         sr.bm.validate(adata, pd.concat([effects, effects[:1]]))
     with pytest.raises(ValueError, match="none of its TFs .* is a TF of the network"):
         sr.bm.validate(adata, effects.assign(source="GATA1").drop_duplicates("target"))
+
+
+@pytest.mark.shared
+def test_chip_labels_of_mesc_do_not_say_what_changes(shared):
+    adata = sr.datasets.beeline("mESC", 500, path=shared / "data/beeline")
+    effects = sr.datasets.perturbation(shared / "data/gold", "mESC_KDUnion", upper=True)
+    sr.tl.fit_grn(adata, adata.uns["network"], method="degree", n_folds=2, n_bootstrap=0)
+    table = sr.bm.validate(adata, effects, n_permutations=100)
+    assert table.loc["known edges", "n_tfs"] == 21
+    assert 0.47 < table.loc["known edges", "auroc"] < 0.53
+    assert table.loc["known edges", "p_tfs"] > 0.05
+    assert table.loc["popularity", "n_tfs"] == 62
+    assert table.loc["popularity", "auroc"] > 0.75

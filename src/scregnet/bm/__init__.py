@@ -1,4 +1,4 @@
-"""Benchmark: check a split or evidence, study a method. Functions return frames, write nothing."""
+"""Benchmark: check a split, study a method, ask perturbations. Functions return frames."""
 
 from __future__ import annotations
 

@@ -69,7 +69,8 @@ def validate(
     -------
     Frame with one row per model: the method of the fit, its null models, and
 
-    - ``known edges``: the labels of the fit, for TFs that have some;
+    - ``known edges``: the labels of the fit. For this and for null models that were written for
+      labelled pairs only, TFs count whose tested pairs all have a label;
     - ``popularity``: share of the perturbations of other TFs that change the gene;
     - ``expression``: mean expression of the gene;
     - ``coexpression``: absolute correlation with the TF.

@@ -50,7 +50,8 @@ def perturbation(
     data
         A frame, a csv, tsv or txt file, plain or ``.gz``, or a folder of such files. Columns:
         ``source`` (or ``TF``), ``target`` (or ``gene``) and, optional, ``effect`` (or ``logFC``),
-        ``p`` and ``q`` (or ``padj``). The first two columns of a file without such a header.
+        ``p`` and ``q`` (or ``padj``); others, such as weights, are not read. Of a file without such
+        a header, the first two columns.
     name
         File in the folder ``data``, without its suffix, such as ``"mESC_KDUnion"``.
     kind
