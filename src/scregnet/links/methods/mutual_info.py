@@ -30,7 +30,7 @@ class MutualInfo(FromExpression):
     estimator
         ``"levels"`` counts cells by the levels of both genes, less the bias of counts;
         ``"neighbours"`` is scikit-learn's estimate by nearest neighbours
-        :cite:p:`kraskov2004mutual`, which takes some hundred times as long.
+        :cite:p:`kraskov2004mutual`, which takes 35 times as long.
     n_bins
         Levels of a gene, of about as many cells each; equal values share one. ``None`` takes the
         cube root of the number of cells, at least 4. Not read with ``"neighbours"``.
