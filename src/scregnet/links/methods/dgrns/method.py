@@ -92,6 +92,14 @@ class Dgrns(LinkMethod):
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "zhao2022dgrns"
     code_licence: ClassVar[str] = "not checked"
+    # mDC, TFs + 500 genes, 8 epochs.
+    largest_run: ClassVar[Mapping[str, float]] = {
+        "genes": 821,
+        "cells": 383,
+        "tfs": 20,
+        "seconds": 50,
+        "gib": 0.61,
+    }
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(1e-4, 1e-2, log=True),
         "dropout": Range(0.0, 0.6),

@@ -79,6 +79,14 @@ class GeneLink(LinkMethod):
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "chen2022genelink"
     code_licence: ClassVar[str] = "none given"
+    # hESC, TFs + 500 genes, the defaults.
+    largest_run: ClassVar[Mapping[str, float]] = {
+        "genes": 910,
+        "cells": 758,
+        "tfs": 34,
+        "seconds": 134,
+        "gib": 0.62,
+    }
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(3e-4, 3e-2, log=True),
         "weight_decay": Range(1e-7, 1e-3, log=True),

@@ -77,6 +77,14 @@ class Gne(LinkMethod):
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "kc2019gne"
     code_licence: ClassVar[str] = "not checked"
+    # hESC, TFs + 500 genes, the defaults.
+    largest_run: ClassVar[Mapping[str, float]] = {
+        "genes": 910,
+        "cells": 758,
+        "tfs": 34,
+        "seconds": 14,
+        "gib": 0.5,
+    }
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(3e-4, 3e-2, log=True),
         "weight_decay": Range(1e-7, 1e-3, log=True),

@@ -71,6 +71,14 @@ class GnnLink(LinkMethod):
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "mao2023gnnlink"
     code_licence: ClassVar[str] = "none given"
+    # mESC, TFs + 500 genes, the defaults.
+    largest_run: ClassVar[Mapping[str, float]] = {
+        "genes": 1120,
+        "cells": 421,
+        "tfs": 88,
+        "seconds": 16,
+        "gib": 0.73,
+    }
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(1e-4, 1e-2, log=True),
         "weight_decay": Range(1e-7, 1e-3, log=True),

@@ -70,7 +70,7 @@ class GrnTransformer(LinkMethod):
     max_genes: int = 2000
     dropout: float = 0.1
     optimizer: str = "adam"
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     weight_decay: float = 0.0
     batch_size: int | None = None
     max_epochs: int = 100
