@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Expected = Literal["counts", "expression", "any"]
 
+MOST_VALUE = 1e30
+"""Largest size of an expression value."""
+
 
 def resolve(data: AnnData | MuData, mod: str = "rna") -> AnnData:
     """Return the AnnData of ``data``: itself, or the modality ``mod`` of a MuData."""
@@ -169,6 +172,13 @@ def check_values(values: np.ndarray, where: str, expect: Expected) -> None:
         msg = (
             f"{where} holds NaN or infinite values ({n} of them in one block); "
             "remove or impute them first."
+        )
+        raise ValueError(msg)
+    if (np.abs(values) > MOST_VALUE).any():
+        largest = values[np.abs(values).argmax()]
+        msg = (
+            f"{where} holds values beyond {MOST_VALUE:.0e}, such as {largest:.4g}, which no "
+            "measurement gives."
         )
         raise ValueError(msg)
     if expect == "expression" and (values < 0).any():
