@@ -6,6 +6,7 @@ long, with inputs that were not tried before.
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 import traceback
@@ -23,7 +24,7 @@ from hypothesis import strategies as st
 
 import scregnet as sr
 
-ROOMS = ("pp", "tl", "get", "pl", "bm", "metrics", "datasets")
+ROOMS = ("pp", "tl", "get", "pl", "bm", "io", "metrics", "datasets")
 SECONDS = float(os.environ.get("SCREGNET_FUZZ_SECONDS", "60"))
 DOCUMENTED = (ValueError, TypeError, KeyError, RuntimeError, FileNotFoundError, Warning)
 QUIET = {"show_progress_bar": False, "random_state": 0}
@@ -375,6 +376,57 @@ def of_library(data, folder):
     return None, sr.datasets.chip_library(path=path)
 
 
+def of_effects(data, folder):
+    name = data.draw(st.sampled_from(["mESC_lit.txt", "mESC_logof.txt", "odd.tsv", "absent.txt"]))
+    if not name.startswith("absent"):
+        (folder / name).write_bytes(data.draw(st.sampled_from(ODD_TEXTS)))
+    return None, sr.datasets.perturbation(folder / name)
+
+
+def of_dream4(data, folder):
+    for name in ("expression", "gold_standard", "tf_names"):
+        text = data.draw(st.sampled_from([*ODD_TEXTS, b"a\tb\na\t0\t1\nb\t1\t0\n"]))
+        if data.draw(st.booleans()):
+            text = gzip.compress(text)
+        (folder / f"{name}.tsv.gz").write_bytes(text)
+    return None, sr.datasets.dream4(folder)
+
+
+def effects(data):
+    """A frame of effects on the genes of the fitted bases, changed in some odd way."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 9)))
+    genes = [*(f"TF{n:03d}" for n in range(1, 7)), *(f"G{n:04d}" for n in range(1, 25))]
+    frame = pd.DataFrame(
+        {
+            "source": np.repeat(genes[:3], len(genes)),
+            "target": genes * 3,
+            "effect": rng.normal(size=3 * len(genes)),
+            "affected": rng.random(3 * len(genes)) < 0.4,
+        }
+    )
+    odd = {
+        "none": lambda f: f,
+        "no rows": lambda f: f.iloc[:0],
+        "no effect": lambda f: f.drop(columns="effect"),
+        "NaN": lambda f: f.assign(effect=np.nan),
+        "infinite": lambda f: f.assign(effect=np.inf),
+        "all": lambda f: f.assign(affected=True),
+        "texts": lambda f: f.assign(affected="yes"),
+        "twice": lambda f: pd.concat([f, f]),
+        "other genes": lambda f: f.assign(source="absent"),
+        "missing names": lambda f: f.assign(target=None),
+        "not a frame": lambda f: f.to_numpy().tolist(),
+    }
+    return odd[data.draw(st.sampled_from(sorted(odd)))](frame)
+
+
+def benchmark_of(adata, net, data):
+    """A benchmark of a null model, some of its rows damaged."""
+    how = one_of(data, splits=[["pairs"], ["pairs", "tfs"]], seeds=[1, 2])
+    table = sr.bm.run(adata, ["degree"], prior=net, show_progress_bar=False, **how)
+    return table.iloc[:: data.draw(st.sampled_from([1, 3, 50]))]
+
+
 def one_of(data, **choices):
     return {name: data.draw(st.sampled_from(values)) for name, values in choices.items()}
 
@@ -422,6 +474,10 @@ def table_of(adata, net, data):
 
 def rng():
     return np.random.default_rng(0)
+
+
+def some_links(data):
+    return one_of(data, top_n=[None, 1, 0, 10**6]) | group(data)
 
 
 SHOWN = {"show": False}
@@ -574,6 +630,37 @@ CALLS = {
             a, net, "degree", n_repeats=1, n_folds=1, n_bootstrap=2, **QUIET
         )
     ),
+    "bm.effects_from_perturbseq": of_cells(
+        lambda a, net, d: sr.bm.effects_from_perturbseq(a, "some", d.draw(st.sampled_from("ax")))
+    ),
+    "bm.grade_links": of_fitted(lambda a, d: sr.bm.grade_links(a, effects(d), **group(d))),
+    "bm.rank_turns": of_cells(
+        lambda a, net, d: sr.bm.rank_turns(benchmark_of(a, net, d), **one_of(d, metric=["auroc"]))
+    ),
+    "bm.run": of_cells(benchmark_of),
+    "bm.validate": of_fitted(
+        lambda a, d: sr.bm.validate(
+            a, effects(d), n_permutations=3, **one_of(d, min_affected=[1, 5, 99]), **group(d)
+        )
+    ),
+    "get.methods": lambda d, to: (None, sr.get.methods()),
+    "io.to_beeline": of_fitted(lambda a, d: sr.io.to_beeline(a, **some_links(d))),
+    "io.to_generrnib": of_fitted(
+        lambda a, d: sr.io.to_generrnib(a, "op", **one_of(d, top_n=[1, 0, 10**6]), **group(d))
+    ),
+    "io.to_gretapy": of_fitted(lambda a, d: sr.io.to_gretapy(a, **some_links(d))),
+    "pl.benchmark": of_cells(
+        lambda a, net, d: sr.pl.benchmark(
+            benchmark_of(a, net, d), **one_of(d, split=[None, "pairs"]), **SHOWN
+        )
+    ),
+    "pl.validation": of_fitted(
+        lambda a, d: sr.pl.validation(
+            sr.bm.validate(a, effects(d), per_tf=True, n_permutations=3, min_affected=1), **SHOWN
+        )
+    ),
+    "datasets.dream4": of_dream4,
+    "datasets.perturbation": of_effects,
     "metrics.auprc": of_pairs("auprc", "labels", "scores", "weights"),
     "metrics.auroc": of_pairs("auroc", "labels", "scores", "weights"),
     "metrics.bootstrap": of_pairs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from scregnet._text import read_text
 from scregnet._validate import listed
 
 FILES = ("expression", "gold_standard", "tf_names")
@@ -53,10 +55,8 @@ def dream4(path: str | Path) -> AnnData:
     if missing := [file.name for file in files.values() if not file.exists()]:
         msg = f"path: {folder} lacks {listed(missing)}."
         raise FileNotFoundError(msg)
-    expression, gold = (
-        pd.read_csv(files[name], sep="\t", index_col=0) for name in ("expression", "gold_standard")
-    )
-    tfs = pd.read_csv(files["tf_names"], sep="\t", header=None)[0].astype(str)
+    expression, gold = (_matrix(files[name]) for name in ("expression", "gold_standard"))
+    tfs = [name.strip('"') for name in read_text(files["tf_names"], "path").split()]
     genes = expression.index
     if set(gold.index) != set(genes) or not set(gold.columns) | set(tfs) <= set(genes):
         msg = (
@@ -69,11 +69,31 @@ def dream4(path: str | Path) -> AnnData:
     return AnnData(
         expression.to_numpy(np.float32).T.copy(),
         obs=obs.astype({"kind": "category", "perturbation": "category"}),
-        var=pd.DataFrame({"is_tf": genes.isin(tfs)}, index=genes.astype(str)),
+        var=pd.DataFrame({"is_tf": genes.isin(tfs)}, index=genes),
         uns={
             "network": pd.DataFrame({"source": gold.columns[source], "target": gold.index[target]})
         },
     )
+
+
+def _matrix(path: Path) -> pd.DataFrame:
+    """Read numbers with names of rows and columns."""
+    text = read_text(path, "path")
+    try:
+        frame = pd.read_csv(io.StringIO(text), sep="\t", index_col=0)
+        frame = frame.astype(np.float64)
+    except (ValueError, pd.errors.ParserError) as error:
+        msg = f"path: {path} is no table of numbers with names, separated by tabs: {error}"
+        raise ValueError(msg) from error
+    names = frame.index, frame.columns
+    if (
+        frame.empty
+        or not np.isfinite(frame.to_numpy()).all()
+        or not all(axis.is_unique and axis.notna().all() for axis in names)
+    ):
+        msg = f"path: {path} must hold finite numbers with names that occur once, and some of them."
+        raise ValueError(msg)
+    return frame.set_axis(names[0].astype(str)).set_axis(names[1].astype(str), axis="columns")
 
 
 def _condition(name: str) -> dict[str, str | int | float]:

@@ -87,7 +87,9 @@ def score_links(
     data = resolve(adata, mod)
     key = key_of_group(data, key, group)
     entry = fitted(data, key)
-    model = stored_model(data, key, "genes", "slope", "intercept")
+    # Scores of a fit without labels are not calibrated.
+    calibrated = () if holds_scores(entry) else ("slope", "intercept")
+    model = stored_model(data, key, "genes", *calibrated)
     if isinstance(pairs, pd.DataFrame):
         frame = pairs.copy()
     else:
