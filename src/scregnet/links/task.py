@@ -216,8 +216,8 @@ class LinkMethod(Protocol):
     in this package."""
 
     largest_run: ClassVar[Mapping[str, float]] = {}
-    """The largest data it was run on here: ``genes``, ``cells`` (or ``pairs``), ``tfs``, and there
-    CPU ``seconds`` and peak memory ``gib``."""
+    """Size of the largest data it was run on here, as ``genes``, ``cells`` (or ``pairs``) and
+    ``tfs``, and what that took, as CPU ``seconds`` and peak memory ``gib``."""
 
     search_space: ClassVar[Mapping[str, Any]] = {}
     """Hyper-parameters that :func:`scregnet.tl.tune_grn` searches by default."""

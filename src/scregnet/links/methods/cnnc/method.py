@@ -81,6 +81,14 @@ class Cnnc(LinkMethod):
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "yuan2019cnnc"
     code_licence: ClassVar[str] = "not checked"
+    # mDC, TFs + 500 genes, 4 epochs with a quarter of the channels.
+    largest_run: ClassVar[Mapping[str, float]] = {
+        "genes": 821,
+        "cells": 383,
+        "tfs": 20,
+        "seconds": 38,
+        "gib": 0.65,
+    }
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(1e-3, 1e-1, log=True),
         "dropout": Range(0.0, 0.7),

@@ -36,7 +36,8 @@ class Gne(LinkMethod):
     - The labelled pairs are fitted, edges and non-edges. The paper draws non-edges for every edge,
       and its networks have no direction.
     - A constant is added to the logit, because edges are rare among labelled pairs.
-    - Widths, learning rate and batch are 128, 0.005 and 256, one set for all data.
+    - Widths (128), learning rate (0.005), batch (256) and the rule that stops are choices made
+      here, one set for all data.
 
     Parameters
     ----------
