@@ -23,6 +23,8 @@ from scregnet._anndata.access import undone_on_failure
 
 # Interrupts in it are those of test_interrupted; one raised as it goes on would pass it by.
 UNDONE = undone_on_failure.__wrapped__.__code__
+# A fault in what Python calls while it tidies up is only reported.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 PACKAGE = str(Path(sr.__file__).parent) + os.sep
 SECONDS = float(os.environ.get("SCREGNET_FUZZ_SECONDS", "60"))
 QUIET = {"random_state": 0, "show_progress_bar": False}
