@@ -24,9 +24,9 @@ class GRNBoost2(FromExpression):
 
     - expression is read in ``n_bins`` levels, and cuts lie between levels;
     - a compiled loop of our own takes the place of scikit-learn's trees;
-    - boosting stops by the improvement that each tree makes on its own left-out cells, as
-      scikit-learn had it when the method was published. Since 1.4 scikit-learn compares the
-      left-out cells of one tree with those of the tree before, which stops much earlier.
+    - boosting stops by the improvement that each tree makes on its own left-out cells. The
+      scikit-learn of today compares the left-out cells of one tree with those of the tree before,
+      which stops much earlier.
 
     Parameters
     ----------

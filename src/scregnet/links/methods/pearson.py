@@ -33,7 +33,7 @@ class Pearson(FromExpression):
     def table(
         self, expression: np.ndarray, regulators: np.ndarray, task: LinkTask, seed: int
     ) -> np.ndarray:
-        """Return |r| of each candidate TF with each gene."""
+        """Return the absolute correlation of each candidate TF with each gene."""
         return correlations(expression, regulators)
 
 
@@ -42,7 +42,7 @@ BLOCK = 1024
 
 
 def correlations(values: np.ndarray, regulators: np.ndarray) -> np.ndarray:
-    """Return |r| between some rows and all rows, float32 of shape (n_tfs, n_genes).
+    """Return absolute correlations of some rows with all rows, float32 (n_tfs, n_genes).
 
     ``values`` is of shape (n_genes, n_cells); rows need not be standardised.
     """

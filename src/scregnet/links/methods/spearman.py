@@ -35,7 +35,7 @@ class Spearman(FromExpression):
     def table(
         self, expression: np.ndarray, regulators: np.ndarray, task: LinkTask, seed: int
     ) -> np.ndarray:
-        """Return |rho| of each candidate TF with each gene."""
+        """Return the absolute rank correlation of each candidate TF with each gene."""
         return correlations(ranks(expression), regulators)
 
 
