@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -96,9 +97,9 @@ def _matrix(path: Path) -> pd.DataFrame:
     return frame.set_axis(names[0].astype(str)).set_axis(names[1].astype(str), axis="columns")
 
 
-def _condition(name: str) -> dict[str, str | int | float]:
+def _condition(name: str) -> dict[str, Any]:
     """Return what the name of a sample says, such as ``G3(-/-)`` or ``TS_2delt_50``."""
-    found = {"kind": "wild type", "perturbation": "control", "series": -1, "time": np.nan}
+    found: dict[str, Any] = {"kind": "wild type", "perturbation": "control", "series": -1, "time": np.nan}
     if series := re.fullmatch(r"TS_(\d+)delt_(\d+)", name):
         return found | {
             "kind": "time series",
