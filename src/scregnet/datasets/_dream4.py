@@ -99,7 +99,12 @@ def _matrix(path: Path) -> pd.DataFrame:
 
 def _condition(name: str) -> dict[str, Any]:
     """Return what the name of a sample says, such as ``G3(-/-)`` or ``TS_2delt_50``."""
-    found: dict[str, Any] = {"kind": "wild type", "perturbation": "control", "series": -1, "time": np.nan}
+    found: dict[str, Any] = {
+        "kind": "wild type",
+        "perturbation": "control",
+        "series": -1,
+        "time": np.nan,
+    }
     if series := re.fullmatch(r"TS_(\d+)delt_(\d+)", name):
         return found | {
             "kind": "time series",
