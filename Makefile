@@ -1,6 +1,6 @@
 # make demo   the main path on simulated data: a metrics table and two pictures in demo_output/
 # make test   the tests
-# make fuzz   many inputs, damaged files and kills, for about FUZZ_SECONDS seconds
+# make fuzz   many inputs, damaged files and kills; FUZZ_SECONDS says how long
 # make lint   linters and type checks
 # make docs   the documentation, in docs/_build/html
 # make clean  remove the environment and everything that was built
@@ -45,7 +45,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
-# Each file of tests gets an equal part of the seconds.
+# So many seconds for odd input, as many for faults; kills and damaged files come on top.
 FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 SCREGNET_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest -m fuzz -q $(PYTEST_ARGS)
