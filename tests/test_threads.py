@@ -66,3 +66,51 @@ def test_a_process_that_is_started_after_a_fit_fits_the_same(kind):
     here = fitted_sum(0)
     with multiprocessing.get_context(kind).Pool(1) as pool:
         assert pool.apply_async(fitted_sum, (0,)).get(timeout=240) == here
+
+
+def torch_threads_inside(_):
+    import torch
+
+    from scregnet._device import torch_threads
+
+    with torch_threads():
+        # More numbers than one thread takes at a time.
+        values = torch.ones(4_000_000)
+        return torch.get_num_threads(), float((values * 2).sum())
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_torch_computes_in_one_thread_in_a_fork():
+    import multiprocessing
+
+    with settings.override(n_jobs=2):
+        # OpenMP's threads start here. A fork has none of them, and would wait for them for ever.
+        assert torch_threads_inside(0) == (2, 8_000_000.0)
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            found = pool.apply_async(torch_threads_inside, (0,)).get(timeout=120)
+    assert found == (1, 8_000_000.0)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_fork_does_not_wait_for_a_thread_of_its_parent():
+    import multiprocessing
+
+    from scregnet._device import plain_torch
+
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with plain_torch():
+            held.set()
+            done.wait(120)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(120)
+    try:
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            found = pool.apply_async(torch_threads_inside, (0,)).get(timeout=120)
+    finally:
+        done.set()
+        thread.join()
+    assert found[1] == 8_000_000.0

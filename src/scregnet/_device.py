@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from threading import RLock
@@ -13,9 +14,23 @@ from scregnet._validate import check_choice
 if TYPE_CHECKING:
     import torch
 
-_ALONE = RLock()
-"""Held while torch's generators, default dtype and number of threads are ours: all threads of a
-process share them."""
+
+class _Alone:
+    """A lock that is held while torch's generators, default dtype and number of threads are ours.
+
+    All threads of a process share them. A fork has a lock of its own: the thread that held the
+    parent's does not live on there.
+    """
+
+    lock = RLock()
+
+    @classmethod
+    def renew(cls) -> None:
+        cls.lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Alone.renew)
 
 
 def resolve_device(device: str | None) -> torch.device:
@@ -64,7 +79,7 @@ def plain_torch() -> Iterator[None]:
     """
     import torch
 
-    with _ALONE, ExitStack() as stack:
+    with _Alone.lock, ExitStack() as stack:
         dtype = torch.get_default_dtype()
         stack.callback(torch.set_default_dtype, dtype)
         torch.set_default_dtype(torch.float32)
@@ -82,18 +97,21 @@ def torch_threads(*, default: int | None = None) -> Iterator[None]:
     """Compute as :func:`plain_torch` with ``settings.n_jobs`` CPU threads in the ``with`` block.
 
     For -1 they are ``default``, or, if that is ``None``, torch's choice within the cores that the
-    process may use.
+    process may use. In a fork of a process that used torch there is one.
     """
     import torch
 
     from scregnet._settings import settings
-    from scregnet._threads import n_threads
+    from scregnet._threads import forked_after_torch, n_threads
 
     with plain_torch():
         former = torch.get_num_threads()
         chosen = settings.n_jobs
         if chosen == -1:
             chosen = min(former, n_threads()) if default is None else default
+        if chosen > 1 and forked_after_torch():
+            logger.info("torch computes in one thread: the process is a fork of one that used it")
+            chosen = 1
         try:
             torch.set_num_threads(chosen)
             yield

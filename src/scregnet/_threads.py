@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +23,27 @@ def n_threads() -> int:
     from joblib import cpu_count
 
     return int(cpu_count())
+
+
+class _Fork:
+    after_torch = False
+
+
+def _note_fork() -> None:
+    _Fork.after_torch = "torch" in sys.modules
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def forked_after_torch() -> bool:
+    """Whether this process was forked from one in which torch may have computed.
+
+    Threads do not live on in a fork. torch's OpenMP would wait for them for ever, so that such a
+    process computes in one.
+    """
+    return _Fork.after_torch
 
 
 @contextmanager
