@@ -54,7 +54,8 @@ def test_no_room_imports_in_a_circle(imports):
         if "." in one and "." in other and room(one) != room(other)
     )
     assert circles(rooms) == []
-    assert len(rooms) <= 20
+    # Eleven rooms and the small helpers beside them.
+    assert len(rooms) <= 22
 
 
 def test_functions_are_short(functions):

@@ -22,7 +22,7 @@ def kill(job, kills, seed=0):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("job", ["embed", "finetune", "tune_grn"])
+@pytest.mark.parametrize("job", ["embed", "tune_grn"])
 def test_a_call_that_is_killed_once_and_run_again(job):
     pytest.importorskip("optuna")
     counts = kill(job, 1)

@@ -30,7 +30,7 @@ from scregnet.links.stored import read_stored
 from scregnet.links.transfer.columns import TransferColumns
 from scregnet.links.transfer.links import TransferLinks
 
-N_STATES = int(os.environ.get("SCREGNET_TAMPERED", "60"))
+N_STATES = int(os.environ.get("SCREGNET_TAMPERED", "40"))
 SMALL = {
     "max_epochs": 2,
     "gnn_dims": (8,),

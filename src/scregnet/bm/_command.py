@@ -56,10 +56,10 @@ Options of the command line come before those of the file.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     chosen = _parser().parse_args(arguments)
-    settings.verbosity = "info"
     try:
         options = _options(chosen)
-        table = _COMMANDS[chosen.command](options)
+        with settings.override(verbosity="info"):
+            table = _COMMANDS[chosen.command](options)
     # What the user named is wrong: one line, no traceback.
     except (ValueError, KeyError, TypeError, OSError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
