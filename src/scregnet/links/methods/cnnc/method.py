@@ -80,7 +80,7 @@ class Cnnc(LinkMethod):
     needs_expression: ClassVar[bool] = True
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "yuan2019cnnc"
-    code_licence: ClassVar[str] = "not checked"
+    code_licence: ClassVar[str] = "none given"
     # mDC, TFs + 500 genes, 4 epochs with a quarter of the channels.
     largest_run: ClassVar[Mapping[str, float]] = {
         "genes": 821,

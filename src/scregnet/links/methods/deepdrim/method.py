@@ -85,7 +85,7 @@ class DeepDrim(LinkMethod):
     needs_expression: ClassVar[bool] = True
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "chen2021deepdrim"
-    code_licence: ClassVar[str] = "not checked"
+    code_licence: ClassVar[str] = "none given"
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(1e-3, 1e-1, log=True),
         "dropout": Range(0.0, 0.7),

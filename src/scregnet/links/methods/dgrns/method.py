@@ -91,7 +91,7 @@ class Dgrns(LinkMethod):
     needs_expression: ClassVar[bool] = True
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "zhao2022dgrns"
-    code_licence: ClassVar[str] = "not checked"
+    code_licence: ClassVar[str] = "not known"
     # mDC, TFs + 500 genes, 8 epochs.
     largest_run: ClassVar[Mapping[str, float]] = {
         "genes": 821,

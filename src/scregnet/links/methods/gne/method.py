@@ -77,7 +77,7 @@ class Gne(LinkMethod):
     needs_expression: ClassVar[bool] = True
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "kc2019gne"
-    code_licence: ClassVar[str] = "not checked"
+    code_licence: ClassVar[str] = "none given"
     # hESC, TFs + 500 genes, the defaults.
     largest_run: ClassVar[Mapping[str, float]] = {
         "genes": 910,

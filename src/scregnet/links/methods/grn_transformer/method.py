@@ -81,7 +81,7 @@ class GrnTransformer(LinkMethod):
     needs_expression: ClassVar[bool] = True
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "shu2022grntransformer"
-    code_licence: ClassVar[str] = "not checked"
+    code_licence: ClassVar[str] = "MIT"
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(3e-4, 1e-2, log=True),
         "dropout": Range(0.0, 0.5),
