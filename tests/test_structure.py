@@ -18,7 +18,14 @@ SOURCE = ROOT / "src" / "scregnet"
 FACE = ("pp", "tl", "bm", "pl", "get", "io")
 FUNCTIONS = [f"{module}.{name}" for module in FACE for name in getattr(sr, module).__all__]
 MODULES = (*FACE, "datasets", "metrics")
-FRAMES = ("pl.ablation", "pl.robustness", "pl.validation", "pl.benchmark", "bm.rank_turns")
+FRAMES = (
+    "pl.ablation",
+    "pl.evidence",
+    "pl.robustness",
+    "pl.validation",
+    "pl.benchmark",
+    "bm.rank_turns",
+)
 PUBLIC = [f"{module}.{name}" for module in MODULES for name in getattr(sr, module).__all__]
 
 

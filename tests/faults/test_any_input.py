@@ -561,6 +561,15 @@ CALLS = {
         )
     ),
     "get.curves": of_fitted(lambda a, d: sr.get.curves(a, **group(d))),
+    "get.evidence": of_fitted(
+        lambda a, d: sr.get.evidence(
+            a,
+            d.draw(st.sampled_from(["TF001", "TF002", "absent", "", None, 3])),
+            d.draw(st.sampled_from(["G0001", "TF001", "absent", None])),
+            **one_of(d, groupby=[None, "cell_type", "absent"], n_similar=[0, 5, -1]),
+            **group(d),
+        )
+    ),
     "get.graph": of_fitted(lambda a, d: sr.get.graph(a, **filters(d))),
     "get.grn": of_fitted(lambda a, d: sr.get.grn(a, **filters(d))),
     "get.group_differences": of_fitted(lambda a, d: sr.get.group_differences(a)),
@@ -593,6 +602,9 @@ CALLS = {
     "get.tuned": of_fitted(lambda a, d: sr.get.tuned(a)),
     "pl.ablation": of_cells(lambda a, net, d: sr.pl.ablation(table_of(a, net, d), **SHOWN)),
     "pl.calibration": of_fitted(lambda a, d: sr.pl.calibration(a, **group(d), **SHOWN)),
+    "pl.evidence": of_fitted(
+        lambda a, d: sr.pl.evidence(sr.get.evidence(a, "TF001", "G0001", **group(d)), **SHOWN)
+    ),
     "pl.grn": of_fitted(
         lambda a, d: sr.pl.grn(
             a, **filters(d), **one_of(d, layout=["spring", "bipartite", "circular"]), **SHOWN

@@ -15,8 +15,8 @@ import scregnet as sr
 from scregnet.pl import _figure
 
 EVERY = {name: getattr(sr.pl, name) for name in sr.pl.__all__}
-# They draw the frame that a study returns; test_studies.py and test_validation.py test them.
-FRAMES = {"ablation", "benchmark", "robustness", "validation"}
+# They draw what a study or sr.get.evidence returns, and have tests of their own.
+FRAMES = {"ablation", "benchmark", "evidence", "robustness", "validation"}
 PLOTS = {name: plot for name, plot in EVERY.items() if name not in FRAMES}
 N_AXES = {"metrics": 2, "history": 2}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scregnet.get._calibration import calibration
 from scregnet.get._curves import curves
+from scregnet.get._evidence import evidence
 from scregnet.get._graph import graph
 from scregnet.get._grn import grn
 from scregnet.get._group_differences import group_differences
@@ -18,6 +19,7 @@ from scregnet.get._tuned import tuned
 __all__ = [
     "calibration",
     "curves",
+    "evidence",
     "graph",
     "grn",
     "group_differences",

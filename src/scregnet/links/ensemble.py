@@ -41,6 +41,10 @@ class EnsembleLinks:
         everything = [slice(None)] * len(self.members)
         return pool(self.members, self.calibrations, everything, sources, targets)
 
+    def used(self, sources: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
+        """Return which of the pairs each member scores: all of them."""
+        return [np.arange(len(sources))] * len(self.members)
+
     def state(self) -> dict[str, np.ndarray]:
         """Return the members' arrays, named ``<member>_<array>``, and their calibrations."""
         state = {

@@ -69,17 +69,17 @@ class FoldedLinks:
 
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Mean calibrated logit of each pair, float32."""
-        uses = self._uses(sources, targets)
+        uses = self.used(sources, targets)
         return mean_logits(self.members, self.calibrations, uses, sources, targets)
 
     def score_and_sd(
         self, sources: np.ndarray, targets: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the score, and the standard deviation of the members' probabilities, float32."""
-        uses = self._uses(sources, targets)
+        uses = self.used(sources, targets)
         return pool(self.members, self.calibrations, uses, sources, targets)
 
-    def _uses(self, sources: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
+    def used(self, sources: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
         """Return which of the pairs each member scores."""
         folds = self.folds_of(sources, targets).T
         return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scregnet.pl._ablation import ablation
 from scregnet.pl._benchmark import benchmark
 from scregnet.pl._calibration import calibration
+from scregnet.pl._evidence import evidence
 from scregnet.pl._grn import grn
 from scregnet.pl._history import history
 from scregnet.pl._metrics import metrics
@@ -15,6 +16,7 @@ __all__ = [
     "ablation",
     "benchmark",
     "calibration",
+    "evidence",
     "grn",
     "history",
     "metrics",

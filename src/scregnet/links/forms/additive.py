@@ -30,6 +30,13 @@ class AdditiveLinks:
         """Return the logit of each pair, float32."""
         return self.source_term[sources] + self.target_term[targets]
 
+    def terms(self, sources: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
+        """Return both terms of each pair; they add up to :meth:`score`."""
+        return {
+            "tf_popularity": self.source_term[sources],
+            "target_popularity": self.target_term[targets],
+        }
+
     def state(self) -> dict[str, np.ndarray]:
         """Both terms."""
         return {"source_term": self.source_term, "target_term": self.target_term}

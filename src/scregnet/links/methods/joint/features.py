@@ -157,19 +157,19 @@ class PairFeatures:
         """Return the logits of some pairs before any tree, float32.
 
         Those of the process, or their mean with those of the factors where TF and target have
-        labels. ``parts`` are the process's and ``factors`` the logits of :meth:`_factor_logits`, if
+        labels. ``parts`` are the process's and ``factors`` the logits of :meth:`factor_logits`, if
         they are known.
         """
         parts = self.process.parts(cells) if parts is None else parts
         logits = np.float32(self.process.mean) + parts.sum(0)
         if not self.tf_factors.shape[1]:
             return logits
-        factors = self._factor_logits(cells) if factors is None else factors
+        factors = self.factor_logits(cells) if factors is None else factors
         known = cells.per_source(self.labelled_sources[cells.sources])
         known &= cells.per_gene(self.labelled_targets)
         return np.where(known, (logits + factors) / 2, logits)
 
-    def _factor_logits(self, cells: Cells) -> np.ndarray:
+    def factor_logits(self, cells: Cells) -> np.ndarray:
         """Return the logits of the factors, 0 for a TF or target without labels."""
         rows = self.process.row[cells.sources]
         mine = np.where(rows[:, None] >= 0, self.tf_factors[rows], np.float32(0))
@@ -274,7 +274,7 @@ class PairFeatures:
         genes, process = self.genes, self.process
         evidence = process.evidence(cells)
         parts = process.parts(cells, evidence)
-        factors = self._factor_logits(cells)
+        factors = self.factor_logits(cells)
         yield self.base(cells, parts, factors)
         yield process.mean + parts.sum(0)
         yield from parts

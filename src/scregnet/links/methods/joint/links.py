@@ -14,6 +14,17 @@ from scregnet.links.methods.joint.features import PairFeatures
 from scregnet.links.methods.joint.pairs import SparsePairs
 from scregnet.links.methods.joint.trees import Trees
 
+# Names of the terms of the process, in its order.
+PROCESS_TERMS = (
+    "tf_popularity",
+    "target_popularity",
+    "similar_popularity",
+    "preferences",
+    "shared_targets",
+    "similar_tfs",
+    "evidence",
+)
+
 # Large fits: if more than 1 / FEW of the genes are requested, all are computed and indexed.
 FEW = 4
 
@@ -93,6 +104,61 @@ class JointLinks:
         averaged[outside] = (logits[outside] + of_forest) / 2
         return averaged
 
+    def terms(self, sources: np.ndarray, targets: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what the logits of pairs are made of, float64; the terms add up to :meth:`score`.
+
+        See :mod:`scregnet.links.terms` for their names.
+        """
+        order = np.argsort(sources, kind="stable")
+        each = Cells.chosen(sources[order], targets[order], self.n_genes)
+        found = [self._terms(block) for block in each.blocks()]
+        terms = {}
+        for name in found[0] if found else ():
+            terms[name] = np.empty(len(sources))
+            terms[name][order] = np.concatenate([block[name] for block in found])
+        return terms
+
+    def _terms(self, cells: Cells) -> dict[str, np.ndarray]:
+        features, process = self.features, self.features.process
+        of_tf = features.labelled_sources[cells.per_source(cells.sources)]
+        of_target = features.labelled_targets[cells.targets]
+        parts = process.parts(cells).astype(np.float64)
+        terms = {"baseline": np.full(len(cells), process.mean)}
+        terms |= dict(zip(PROCESS_TERMS, parts, strict=False))
+        logits = process.mean + parts.sum(0)
+        if features.tf_factors.shape[1]:
+            # The mean of process and factors: each counts by half.
+            known = of_tf & of_target
+            terms = {name: np.where(known, term / 2, term) for name, term in terms.items()}
+            terms["factors"] = np.where(known, features.factor_logits(cells) / 2, 0)
+            logits = sum(terms.values())
+        if self.trees:
+            corrected = of_tf & of_target
+            boosted = self._boosted(features.rows(cells)) if corrected.any() else 0.0
+            terms["trees"] = np.where(corrected, boosted, 0.0)
+        if self.forest.size:
+            # Elsewhere the forest says nothing; here it counts by half.
+            averaged = self.with_forest(
+                np.asarray(logits), cells.per_source(cells.sources), cells.targets
+            )
+            terms = {name: np.where(of_target, term, term / 2) for name, term in terms.items()}
+            terms["forest"] = np.where(of_target, 0, averaged - logits / 2)
+        terms["baseline"] = terms["baseline"] + self.offset
+        return terms
+
+    def similar_genes(self, gene: int, others: np.ndarray) -> np.ndarray:
+        """Return the similarity of a gene to others by the kernel, from -1 to 1."""
+        return _cosines(self.features.process.features, self.features.process.scale, gene, others)
+
+    def similar_tfs(self, tf: int, others: np.ndarray) -> np.ndarray:
+        """Return the likeness of a TF to others: by common targets, else by the kernel."""
+        process = self.features.process
+        rows = process.row[np.append(tf, others)]
+        if (rows < 0).any():
+            return self.similar_genes(tf, others)
+        size = np.sqrt(np.maximum(np.diag(process.likeness).astype(np.float64), 1e-12))
+        return process.likeness[rows[0], rows[1:]] / (size[rows[0]] * size[rows[1:]])
+
     def _boosted(self, rows: np.ndarray) -> np.ndarray:
         """Return the mean of the boosted models for each row of features, float32."""
         return (self._all_trees.sums(rows) / len(self.trees)).astype(np.float32)
@@ -132,3 +198,11 @@ class JointLinks:
             for number in range(n_models)
         )
         return cls(features, forest, trees, float(read_floats(state, "offset", (), np.float64)))
+
+
+def _cosines(features: np.ndarray, scale: np.ndarray, gene: int, others: np.ndarray) -> np.ndarray:
+    """Return ``K[gene, other]`` over the root of both variances; 0 for a gene without any."""
+    own = (features[gene] * scale).astype(np.float64)
+    there = features[others].astype(np.float64)
+    size = np.sqrt((there**2 * scale).sum(1) * (own @ features[gene]))
+    return np.divide(there @ own, size, out=np.zeros(len(others)), where=size > 0)
