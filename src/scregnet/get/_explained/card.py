@@ -70,9 +70,9 @@ class LinkEvidence:
         return "\n\n".join([self._title, *tables])
 
     def _repr_html_(self) -> str:
-        tables = [
-            f"<p><b>{escape(title)}</b></p>{table.to_html(index=False, float_format='{:.3f}'.format)}"
-            for title, table in self._tables().items()
-            if len(table)
-        ]
-        return f"<p><b>{escape(self._title)}</b></p>{''.join(tables)}"
+        texts = [f"<p><b>{escape(self._title)}</b></p>"]
+        for title, table in self._tables().items():
+            if len(table):
+                shown = table.to_html(index=False, float_format="{:.3f}".format)
+                texts.append(f"<p><b>{escape(title)}</b></p>{shown}")
+        return "".join(texts)
