@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import scregnet as sr
-from scregnet.tl._fit import folds
+from scregnet.tl._fit import folds, task
 
 QUIET = {"n_bootstrap": 0, "show_progress_bar": False}
 
@@ -150,6 +150,21 @@ def test_too_few_edges_for_the_folds_are_said(split):
         sr.tl.fit_grn(data, few, "degree", n_folds=12, copy=True, **QUIET)
     with pytest.raises(ValueError, match="n_folds must be at least 1"):
         sr.tl.fit_grn(data, few, "degree", n_folds=0)
+
+
+def test_many_pairs_have_fewer_folds_by_default(split, monkeypatch):
+    data, _ = split
+    net = data.uns["network"]
+    few = sr.tl.fit_grn(data, net, "degree", copy=True, **QUIET)
+    monkeypatch.setattr(task, "MANY_PAIRS", 100)
+    many = sr.tl.fit_grn(data, net, "degree", copy=True, **QUIET)
+    five = sr.tl.fit_grn(data, net, "degree", n_folds=5, copy=True, **QUIET)
+    for fit, number in ((few, 5), (many, 4), (five, 5)):
+        assert fit.uns["grn"]["params"]["n_folds"] == number
+        assert fit.uns["grn"]["model"]["n_folds"] == number
+        assert fit.uns["grn"]["pairs"]["fold_1"].nunique() == number
+    with pytest.raises(TypeError, match="n_folds"):
+        sr.tl.fit_grn(data, net, "degree", n_folds="many")
 
 
 @pytest.mark.parametrize("n_folds", [1, 4])

@@ -160,7 +160,7 @@ def stability(
     seed = seed_of(random_state)
     options = replace(options, n_bootstrap=0, random_state=seed)
     labelled = labelled_pairs(data, prior, split, random_state=seed)
-    options.check_pairs(labelled)
+    options = options.for_pairs(labelled)
     tfs, known = candidate_tfs(data, labelled), known_codes(labelled, data.n_vars)
     _check_enough(top_n, len(tfs) * (data.n_vars - 1) - len(known))
     if key_added is not None:

@@ -101,7 +101,7 @@ class Study:
         options: FitOptions,
     ) -> pd.DataFrame:
         """Return the metrics of one fit: model, split, metric, value. ``title`` is for the log."""
-        options.check_pairs(labelled)
+        options = options.for_pairs(labelled)
         nulls = judge_nulls(labelled.parts, self.data.n_vars, options, but=name)
         fit = self.fit(title, name, method, labelled, options, nulls=nulls)
         if fit is not None:

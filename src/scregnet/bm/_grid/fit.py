@@ -56,7 +56,7 @@ def _fit(cell: Cell, device: str | None) -> tuple[Fit, Cost]:
     # No intervals: those of a benchmark are over seeds and splits.
     options = replace(options, n_bootstrap=0, random_state=cell.seed)
     labelled = cell.source.pairs(cell.split_of, cell.seed)
-    options.check_pairs(labelled)
+    options = options.for_pairs(labelled)
     nulls = _nulls(cell, labelled, options)
     others = {name: found for name, found in nulls.items() if name != chosen.method}
 
