@@ -36,6 +36,11 @@ precision
 _key_added = """\
 key_added
     Name of the slots that are written; ``None`` takes the name given below."""
+_client = """\
+client
+    Who reads the cells: a ``dask.distributed.Client``, or an executor with ``submit``, whose
+    workers each open the file of a backed ``adata`` and read a part of ``X`` (:ref:`machines`).
+    ``None`` reads them here."""
 _copy = """\
 copy
     Return a changed copy instead of writing to ``adata``; not for a backed file."""
@@ -136,6 +141,7 @@ _processor = DocstringProcessor(
     precision=_precision,
     run="\n".join((_device, _random_state, _progress, _copy, _mod)),
     key_added=_key_added,
+    client=_client,
     copy=_copy,
     random_state=_random_state,
     device=_device,

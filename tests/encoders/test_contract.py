@@ -6,7 +6,9 @@ writes small ones. One without files runs with its defaults.
 
 from __future__ import annotations
 
+import pickle
 import warnings
+from concurrent.futures import Future
 
 import anndata as ad
 import numpy as np
@@ -15,6 +17,7 @@ import scipy.sparse as sp
 import torch
 
 import scregnet as sr
+from scregnet._anndata import shards
 from scregnet.encoders import Embedding, GeneVectors, register, registry
 
 
@@ -252,3 +255,31 @@ def test_no_counts_at_all(adata, case):
     with pytest.raises(ValueError, match="none of the 30 cells"):
         sr.tl.embed(adata, **case.arguments)
     assert list(adata.uns) == []
+
+
+class Elsewhere:
+    """An executor that sends tasks through pickle, as those of other processes do."""
+
+    def submit(self, function, *args):
+        future = Future()
+        function, args = pickle.loads(pickle.dumps((function, args)))
+        future.set_result(pickle.loads(pickle.dumps(function(*args))))
+        return future
+
+
+def test_parts_that_others_read_are_the_whole(adata, case, monkeypatch, tmp_path):
+    encoder = registry.find(case.key)[0].load_class()
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    monkeypatch.setattr(shards, "SHARD", 13)
+    if not getattr(encoder, "sums_parts", False):
+        with pytest.raises(ValueError, match="does not add up parts of the cells"):
+            sr.tl.embed(backed, **case.arguments, client=Elsewhere())
+        backed.file.close()
+        return
+    expected, covered = case.embed(adata)
+    sr.tl.embed(backed, **case.arguments, client=Elsewhere())
+    np.testing.assert_array_equal(backed.var[f"{case.key}_covered"], covered)
+    case.assert_close(backed.varm[case.key], expected, 1e-5)
+    assert backed.uns[case.key]["params"]["n_cells_empty"] == 2
+    backed.file.close()

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import tracemalloc
+
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import scanpy as sc
+import scipy.sparse as sp
 
 import scregnet as sr
 from scregnet.pp import _association
@@ -50,6 +55,32 @@ def test_blocks_of_tfs_make_no_difference(adata, tfs, monkeypatch):
     np.testing.assert_allclose(
         adata.varp["at_once"].toarray(), adata.varp["blocks"].toarray(), atol=1e-6
     )
+
+
+def test_cells_of_a_file_are_read_in_blocks(tmp_path):
+    rng = np.random.default_rng(0)
+    # A gene that hardly varies beside its mean is told from the rest to the last digits.
+    values = rng.gamma(0.3, 1, (20_000, 80)) * (rng.random((20_000, 80)) < 0.3)
+    values[:, 3] = 9 + 0.01 * values[:, 5]
+    values[:, 7] = 2.5
+    names = [f"G{number}" for number in range(80)]
+    cells = sp.csr_matrix(values.astype(np.float32))
+    ad.AnnData(cells, var=pd.DataFrame(index=names)).write_h5ad(tmp_path / "cells.h5ad")
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    tracemalloc.start()
+    sr.pp.association(backed, names[:10])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    backed.file.close()
+    # All cells take 6.4 MB dense; a block and what is made of it, 2 MB.
+    assert peak < 3e6
+    with np.errstate(invalid="ignore", divide="ignore"):
+        wanted = np.abs(np.corrcoef(cells.toarray().T.astype(np.float64)))[:10]
+    wanted[np.arange(10), np.arange(10)] = 0
+    found = backed.varp["association"].toarray()[:10]
+    assert not found[7].any()
+    assert not found[:, 7].any()
+    np.testing.assert_allclose(found, np.nan_to_num(wanted) * (np.arange(80) != 7), atol=1e-6)
 
 
 def test_marked_tfs_are_the_default(adata, net):

@@ -139,7 +139,8 @@ def test_poisson_moments_are_exact():
     # All ways in which 3 reads fall on 3 cells, against the formula behind the p-values.
     from itertools import product
 
-    from scregnet.pp._variation import Moments, poisson_p_values
+    from scregnet.pp._moments import Moments
+    from scregnet.pp._variation import poisson_p_values
 
     shares = np.array([0.5, 0.3, 0.2])
     values, weights = [], []
@@ -154,7 +155,8 @@ def test_poisson_moments_are_exact():
     from scipy import stats
 
     for value in values:
-        found = Moments(3, 0, np.ones(1), np.ones(1), np.array([3.0]), np.array([value]), shares)
+        sums = (1 / shares).sum(), (1 / shares**2).sum()
+        found = Moments(3, 0, *np.ones((2, 1)), np.array([3.0]), np.array([value]), *sums)
         expected = stats.pearson3.sf(value, skewness, mean, np.sqrt(variance))
         np.testing.assert_allclose(poisson_p_values(found), expected, rtol=1e-6)
 
@@ -267,13 +269,13 @@ def test_the_same_result_for_every_form(form, backed, how, adata, tmp_path):
 
 def test_several_blocks_give_what_one_gives(adata, monkeypatch):
     from scregnet._anndata import access as _adata
-    from scregnet.pp import _variation
+    from scregnet.pp import _moments, _variation
 
     sr.pp.select_genes(adata, 15, pseudotime="time")
     sr.pp.select_genes(adata, 15, key_added="counts")
-    monkeypatch.setattr(
-        _variation, "blocks", lambda *args, **kwargs: _adata.blocks(*args, block_size=37, **kwargs)
-    )
+    small = lambda *args, **kwargs: _adata.blocks(*args, block_size=37, **kwargs)
+    for module in (_moments, _variation):
+        monkeypatch.setattr(module, "blocks", small)
     sr.pp.select_genes(adata, 15, pseudotime="time", key_added="b")
     sr.pp.select_genes(adata, 15, key_added="b_counts")
     for one, many in (("selected", "b"), ("counts", "b_counts")):

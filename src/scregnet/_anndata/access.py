@@ -128,9 +128,22 @@ def blocks(
     checked (:func:`check_values`). ``rows`` (positions, or a mask over cells) selects cells; a
     position that is given twice comes twice.
     """
-    source = _by_cells(matrix(adata, layer))
     where = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
-    positions = np.arange(adata.n_obs)
+    source = matrix(adata, layer)
+    yield from blocks_of(source, where, block_size=block_size, expect=expect, rows=rows)
+
+
+def blocks_of(
+    matrix: Any,
+    where: str,
+    *,
+    block_size: int = 1024,
+    expect: Expected = "any",
+    rows: np.ndarray | None = None,
+) -> Iterator[tuple[np.ndarray, sp.csr_matrix]]:
+    """Yield the blocks of a matrix, cells × genes, as :func:`blocks`; ``where`` is its name."""
+    source = _by_cells(matrix)
+    positions = np.arange(matrix.shape[0])
     if rows is not None:
         positions = np.sort(positions[np.asarray(rows)])
     for start in range(0, len(positions), block_size):
@@ -206,10 +219,15 @@ def check_values(values: np.ndarray, where: str, expect: Expected) -> None:
 
 def is_counts(adata: AnnData, layer: str | None) -> bool:
     """Whether the matrix holds only non-negative integers (an all-zero matrix does)."""
-    for _, block in blocks(adata, layer):
-        if (block.data < 0).any() or not np.equal(block.data, np.rint(block.data)).all():
-            return False
-    return True
+    return only_counts(block for _, block in blocks(adata, layer))
+
+
+def only_counts(matrices: Iterable[sp.csr_matrix]) -> bool:
+    """Whether blocks of a matrix hold only non-negative integers."""
+    return all(
+        not (block.data < 0).any() and np.equal(block.data, np.rint(block.data)).all()
+        for block in matrices
+    )
 
 
 def write(

@@ -84,6 +84,14 @@ def cell_numbers(
 class GeneSums:
     """Sums over cells of each gene. Those of two sets of cells add up to those of both."""
 
+    FORMS = {
+        "n_cells": ("integer", ()),
+        "n_empty": ("integer", ()),
+        "total": ("number", ("genes",)),
+        "squares": ("number", ("genes",)),
+        "n_seen": ("number", ("genes",)),
+    }
+
     n_cells: int
     n_empty: int
     total: np.ndarray
@@ -97,13 +105,13 @@ class GeneSums:
         """Sum over the cells of a block, (n_cells, n_genes)."""
         n_genes = cells.shape[1]
         values = cells.data.astype(np.float64)
-        return cls(
-            cells.shape[0],
-            int((np.diff(cells.indptr) == 0).sum()),
-            np.bincount(cells.indices, values, n_genes),
-            np.bincount(cells.indices, values**2, n_genes),
-            np.bincount(cells.indices, values != 0, n_genes),
+        # Of no values at all, NumPy's sums are integers.
+        total, squares, n_seen = (
+            np.bincount(cells.indices, weights, n_genes).astype(np.float64)
+            for weights in (values, values**2, values != 0)
         )
+        n_empty = int((np.diff(cells.indptr) == 0).sum())
+        return cls(cells.shape[0], n_empty, total, squares, n_seen)
 
     def __add__(self, other: GeneSums) -> GeneSums:
         """Return the sums over the cells of both."""

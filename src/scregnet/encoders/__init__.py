@@ -5,6 +5,8 @@ Part of the core: knows no AnnData, and imports a model only when it is used.
 
 from __future__ import annotations
 
+from scregnet._sums import load_sums, save_sums
+from scregnet.encoders.gram_sketch import GramSketch
 from scregnet.encoders.protocol import (
     CellBlock,
     CellStream,
@@ -29,8 +31,11 @@ __all__ = [
     "GeneEncoder",
     "GeneMatch",
     "GeneVectors",
+    "GramSketch",
     "TokenBatch",
     "create",
+    "load_sums",
     "names",
     "register",
+    "save_sums",
 ]

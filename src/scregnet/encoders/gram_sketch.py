@@ -23,6 +23,13 @@ class GramSketch:
     a few vectors of the columns, whatever the number of rows.
     """
 
+    FORMS = {
+        "basis": ("number", ("columns", "vectors")),
+        "product": ("number", ("columns", "vectors")),
+        "n_rows": ("integer", ()),
+        "seen": ("flag", ("columns",)),
+    }
+
     basis: np.ndarray
     """``Q``, float64 of shape (n_columns, n_vectors)."""
 
@@ -54,6 +61,9 @@ class GramSketch:
 
     def __add__(self, other: GramSketch) -> GramSketch:
         """Return the sketch of the rows of both, which must have one basis."""
+        if not np.array_equal(self.basis, other.basis):
+            msg = "the sketches are not of one basis: they are of other columns, or passes."
+            raise ValueError(msg)
         return replace(
             self,
             product=self.product + other.product,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,46 @@ if TYPE_CHECKING:
     from scregnet.encoders.protocol import Encoded
 
 POOLINGS = ("mean", "mean_all", "attentive")
+
+
+@dataclass(frozen=True, eq=False)
+class PooledSums:
+    """The sums of a :class:`StreamingPooler`; those of two sets of cells add up to those of both.
+
+    Groups come one after the other: group g has the rows g * n_slots to (g + 1) * n_slots.
+    """
+
+    FORMS = {
+        "sums": ("number", ("slots", "width")),
+        "weights": ("number", ("slots",)),
+        "seen": ("integer", ("slots",)),
+        "n_cells": ("integer", ("groups",)),
+    }
+
+    sums: np.ndarray
+    weights: np.ndarray
+    seen: np.ndarray
+    n_cells: np.ndarray
+
+    def __add__(self, other: PooledSums) -> PooledSums:
+        """Return the sums over the cells of both."""
+        return PooledSums(
+            *(getattr(self, each.name) + getattr(other, each.name) for each in fields(self))
+        )
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return pooled vectors, and in how many cells each gene was seen.
+
+        They are float32 (n_groups, n_slots, dimension) and int64 (n_groups, n_slots).
+        """
+        shape = (len(self.n_cells), len(self.seen) // len(self.n_cells))
+        # A gene that was never seen has sum and weight 0: its vector is 0, not NaN.
+        least = np.finfo(np.float64).tiny
+        pooled = self.sums / np.maximum(self.weights, least)[:, None]
+        return (
+            pooled.astype(np.float32).reshape(*shape, -1),
+            self.seen.reshape(shape),
+        )
 
 
 class StreamingPooler:
@@ -51,7 +92,6 @@ class StreamingPooler:
         if pooling not in POOLINGS:
             msg = f"pooling={pooling!r} is not known; valid values: {', '.join(POOLINGS)}."
             raise ValueError(msg)
-        # Groups one after the other: group g has the rows g * n_slots to (g + 1) * n_slots.
         where = torch.device("cpu") if device is None or device.type == "mps" else device
         self.pooling = pooling
         self.n_groups = n_groups
@@ -103,15 +143,10 @@ class StreamingPooler:
         self.n_cells = state["n_cells"].copy()
         return True
 
-    def result(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return pooled vectors, and in how many cells each gene was seen.
+    def pooled(self) -> PooledSums:
+        """Return the sums so far, which add up with those of other cells."""
+        return PooledSums(**self.state())
 
-        They are float32 (n_groups, n_slots, dimension) and int64 (n_groups, n_slots).
-        """
-        shape = (self.n_groups, self.n_slots)
-        # A gene that was never seen has sum and weight 0: its vector is 0, not NaN.
-        pooled = self._sums / self._weights.clamp_min(torch.finfo(torch.float64).tiny)[:, None]
-        return (
-            pooled.float().cpu().numpy().reshape(*shape, -1),
-            self._seen.cpu().numpy().reshape(shape),
-        )
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return pooled vectors and numbers of cells, as :meth:`PooledSums.result` does."""
+        return self.pooled().result()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -34,16 +34,26 @@ class CellStream:
     """All cells of one run, block by block.
 
     Only one block is in memory at a time. Every iteration starts anew. ``counts`` says whether the
-    values are raw counts; if not, the user has log-normalised them.
+    values are raw counts; if not, the user has log-normalised them. ``engine`` has other processes
+    read the cells, each a part.
     """
 
     blocks: Iterable[CellBlock]
     n_cells: int
     n_groups: int = 1
     counts: bool = True
+    engine: Callable[..., Any] | None = None
 
     def __iter__(self) -> Iterator[CellBlock]:
         return (replace(block, counts=self.counts) for block in self.blocks)
+
+    def summed(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Return ``function(cells, *args)``, a sum over the cells or a tuple of sums.
+
+        With an engine the function runs on streams of parts of the cells, in other processes, and
+        what it returns is added up. So it is a function of a module, and sums have ``+``.
+        """
+        return function(self, *args) if self.engine is None else self.engine(function, *args)
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,9 @@ class GeneEncoder(Protocol):
     - One cell, or one gene, is enough.
     - If it pools over cells, a gene that no cell expresses is not covered with ``"mean"``.
     - The user's random state stays as it is.
+
+    One that goes through the cells with :meth:`CellStream.summed` alone says so by a class
+    attribute ``sums_parts = True``, and works with ``client=`` of ``sr.tl.embed``.
     """
 
     poolings: tuple[str, ...]

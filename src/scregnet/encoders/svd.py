@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -37,7 +37,7 @@ class SvdEncoder:
     The matrix is not centred: it stays sparse, and the first component holds the mean expression.
     The sign of each component makes its largest loading positive. Of more than 20,000 cells, the
     vectors come from several passes over the cells by subspace iteration, in memory that does not
-    grow with them; fewer are held as a sparse matrix.
+    grow with them; fewer are held as a sparse matrix, unless other processes read them.
 
     Parameters
     ----------
@@ -47,6 +47,7 @@ class SvdEncoder:
     """
 
     poolings: tuple[str, ...] = ()
+    sums_parts = True
 
     def __init__(self, *, n_components: int = 64) -> None:
         check_integer("n_components", n_components, minimum=1)
@@ -63,7 +64,7 @@ class SvdEncoder:
 
     def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
         """Return loadings per gene and group; a gene that a cell of the group has is covered."""
-        if cells.n_cells > MANY_CELLS:
+        if cells.n_cells > MANY_CELLS or cells.engine is not None:
             return self._streamed(cells, len(genes), options)
         parts: list[list[sp.csr_matrix]] = [[] for _ in range(cells.n_groups)]
         for group, matrix in _filled(cells):
@@ -95,14 +96,21 @@ class SvdEncoder:
         for number in range(PASSES):
             if number:
                 sketches = [sketch.refined() for sketch in sketches]
-            for group, matrix in _filled(cells):
-                sketches[group] = sketches[group].with_rows(matrix)
+            sketches = cells.summed(_sketched, sketches)
         groups = tuple(_vectors_of(sketch, width) for sketch in sketches)
         return Embedding(
             groups=groups,
             known=np.ones(n_genes, dtype=bool),
             report={"dimension": width, "passes": PASSES},
         )
+
+
+def _sketched(cells: CellStream, empty: Sequence[GramSketch]) -> tuple[GramSketch, ...]:
+    """Return the sketch of each group, of the cells of one pass."""
+    sketches = list(empty)
+    for group, matrix in _filled(cells):
+        sketches[group] = sketches[group].with_rows(matrix)
+    return tuple(sketches)
 
 
 def _filled(cells: CellStream) -> Iterator[tuple[int, sp.csr_matrix]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -16,7 +17,7 @@ from scregnet._progress import bars_shown
 from scregnet._validate import check_choice, check_integer
 from scregnet.encoders.memory import Halving
 from scregnet.encoders.partial import PartialSums, Place
-from scregnet.encoders.pooling import StreamingPooler
+from scregnet.encoders.pooling import PooledSums, StreamingPooler
 from scregnet.encoders.protocol import (
     CellBlock,
     CellStream,
@@ -45,6 +46,7 @@ class TokenEncoder(ABC):
     """
 
     poolings: tuple[str, ...] = ("mean",)
+    sums_parts = True
     dimension: int
     """Width of the vectors."""
     pad_id: int = 0
@@ -134,10 +136,27 @@ class TokenEncoder(ABC):
         if options.batch_size is not None:
             check_integer("batch_size", options.batch_size, minimum=1)
         check_choice("pooling", options.pooling, self.poolings)
+        if cells.engine is not None:
+            # Workers may have other devices than this process, and not one file of partial sums.
+            precision = "float32" if options.precision == "auto" else options.precision
+            options = replace(options, precision=precision, progress=False, partial_sums=None)
+        match = self.match(genes)
+        pooled, precisions = cells.summed(_pooled_sums, self, match, options)
+        vectors, seen = pooled.result()
+        groups = tuple(
+            _per_gene(vectors[g], seen[g], match, int(pooled.n_cells[g]))
+            for g in range(cells.n_groups)
+        )
+        report = {**match.report, "precision": precisions[0]}
+        return Embedding(groups=groups, known=match.known, report=report)
+
+    def sums(
+        self, cells: CellStream, match: GeneMatch, options: EmbedOptions
+    ) -> tuple[PooledSums, list[str]]:
+        """Encode cells on a device; return their sums, and the precision that it took."""
         device = resolve_device(options.device)
         automatic = options.precision == "auto" and not self.half_precision
         precision, computing = autocast("float32" if automatic else options.precision, device)
-        match = self.match(genes)
         pooler = StreamingPooler(
             cells.n_groups,
             len(match.tokens),
@@ -153,13 +172,7 @@ class TokenEncoder(ABC):
         with torch_threads(), torch.inference_mode(), computing():
             self._pool(cells, match, pooler, partial, options)
         partial.done()
-        pooled, seen = pooler.result()
-        groups = tuple(
-            _per_gene(pooled[g], seen[g], match, int(pooler.n_cells[g]))
-            for g in range(cells.n_groups)
-        )
-        report = {**match.report, "precision": precision}
-        return Embedding(groups=groups, known=match.known, report=report)
+        return pooler.pooled(), [precision]
 
     def _pool(
         self,
@@ -233,6 +246,12 @@ class TokenEncoder(ABC):
                 content = tensor.detach().cpu().reshape(-1).view(torch.uint8)
                 digest.update(content.numpy().tobytes())
         return digest.hexdigest()
+
+
+def _pooled_sums(
+    cells: CellStream, encoder: TokenEncoder, match: GeneMatch, options: EmbedOptions
+) -> tuple[PooledSums, list[str]]:
+    return encoder.sums(cells, match, options)
 
 
 def _bar(title: str, n_cells: int, n_done: int, options: EmbedOptions) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scregnet._anndata.access import check_names, check_writable, flags, resolve
-from scregnet._anndata.features import log_normalised, moments, standardised
+from scregnet._anndata.access import check_names, check_writable, flags, is_counts, resolve
+from scregnet._anndata.streamed import GeneSums, log_blocks
 from scregnet._docs import doc
 from scregnet._validate import listed
 from scregnet.pp._evidence import evidence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # say a little too, but a hundred million numbers would be written.
 MOST_VALUES = 4_000_000
 NOISE = 2.0
-# TFs whose correlations with all genes are in memory at a time.
+# TFs whose correlations with all genes are dense at a time.
 BLOCK = 500
 
 
@@ -54,7 +54,8 @@ def association(
 
     Returns
     -------
-    ``None`` if ``copy=False``, else the changed copy. Sets the slots of
+    ``None`` if ``copy=False``, else the changed copy. Reads the cells in blocks, in memory of
+    TFs × genes. Sets the slots of
     :func:`scregnet.pp.evidence`. ``adata.varp[key_added]`` holds the absolute Pearson correlation
     of TF and gene over the cells. With more than four million pairs, those below two standard
     errors (``2 / sqrt(n_cells)``) are 0.
@@ -75,13 +76,11 @@ def association(
     check_names(data)
     check_writable(data, copy=copy)
     where = _positions(data, tfs)
-    cells, _ = log_normalised(data, layer)
-    mean, scale, _ = moments(cells)
-    values = standardised(cells, mean, scale)
+    products, sums = _products(data, layer, where)
     is_large = len(where) * data.n_vars > MOST_VALUES
-    least = NOISE / np.sqrt(cells.shape[0]) if is_large else 0.0
+    least = NOISE / np.sqrt(data.n_obs) if is_large else 0.0
     blocks = [
-        _correlations(values, where[start : start + BLOCK], least)
+        _correlations(products, sums, where, slice(start, start + BLOCK), least)
         for start in range(0, len(where), BLOCK)
     ]
     from anndata import AnnData
@@ -117,9 +116,34 @@ def _positions(data: AnnData, tfs: Sequence[str] | None) -> np.ndarray:
     return where
 
 
-def _correlations(values: np.ndarray, rows: np.ndarray, least: float) -> sp.csr_matrix:
-    """Return the absolute correlations of some genes with all, without those below ``least``."""
-    found = np.abs(values[rows] @ values.T) / max(values.shape[1], 1)
-    found[np.arange(len(rows)), rows] = 0
+def _products(data: AnnData, layer: str | None, where: np.ndarray) -> tuple[np.ndarray, GeneSums]:
+    """Return sums over cells: of products of genes and some genes, and of genes.
+
+    Float64 of shape (n_genes, n_some), so that what the means take off leaves digits enough.
+    """
+    products = np.zeros((data.n_vars, len(where)))
+    sums = GeneSums.of(sp.csr_matrix((0, data.n_vars)))
+    for _, block in log_blocks(data, layer, counts=is_counts(data, layer)):
+        sums += GeneSums.of(block)
+        values = block.astype(np.float64)
+        products += values.T @ values[:, where].toarray()
+    return products, sums
+
+
+def _correlations(
+    products: np.ndarray, sums: GeneSums, where: np.ndarray, some: slice, least: float
+) -> sp.csr_matrix:
+    """Return the absolute correlations of some TFs with all genes, without those below ``least``.
+
+    A gene that does not vary has none.
+    """
+    mean, spread, _ = sums.summary().T
+    # Below this a gene's variance is rounding error of its mean.
+    varies = spread > 1e-6 * np.maximum(mean, 1)
+    scale = np.divide(1, spread, out=np.zeros_like(spread), where=varies)
+    tfs = where[some]
+    found = products[:, some].T / sums.n_cells - np.outer(mean[tfs], mean)
+    found = np.minimum(np.abs(found * np.outer(scale[tfs], scale)), 1)
+    found[np.arange(len(tfs)), tfs] = 0
     found[found < least] = 0
     return sp.csr_matrix(found.astype(np.float32))

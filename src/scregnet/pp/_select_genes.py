@@ -11,21 +11,16 @@ from scregnet._anndata.access import (
     check_names,
     check_writable,
     flags,
-    is_counts,
     resolve,
     undone_on_failure,
     write,
 )
+from scregnet._anndata.shards import check_client
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._validate import check_integer, check_interval, listed
-from scregnet.pp._variation import (
-    Moments,
-    moments,
-    poisson_p_values,
-    pseudotime_p_values,
-    trend_p_values,
-)
+from scregnet.pp._moments import Moments, holds_counts, moments
+from scregnet.pp._variation import poisson_p_values, pseudotime_p_values, trend_p_values
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -44,6 +39,7 @@ def select_genes(
     layer: str | None = None,
     subset: bool = False,
     key_added: str | None = None,
+    client: Any = None,
     copy: bool = False,
     mod: str = "rna",
 ) -> AnnData | MuData | None:
@@ -69,6 +65,7 @@ def select_genes(
     subset
         Keep only the selected genes in ``adata``, in place. Not for a MuData.
     %(key_added)s
+    %(client)s The test along pseudotime reads here.
     %(copy)s
     %(mod)s
 
@@ -104,8 +101,9 @@ def select_genes(
         )
         raise ValueError(msg)
     is_tf = _marked_tfs(source, tfs)
+    check_client(client, source, layer)
 
-    counts, found = _read(source, layer)
+    counts, found = _read(source, layer, client)
     test, p = "none", np.full(source.n_vars, np.nan)
     if alpha is not None:
         test, p = _test(source, layer, found, p_values, pseudotime, counts=counts)
@@ -161,15 +159,15 @@ def _marked_tfs(adata: AnnData, tfs: str | None) -> np.ndarray:
     return flags(adata, tfs, hint)
 
 
-def _read(adata: AnnData, layer: str | None) -> tuple[bool, Moments]:
+def _read(adata: AnnData, layer: str | None, client: Any) -> tuple[bool, Moments]:
     """Whether the matrix holds raw counts, and the moments of its log-normalised expression."""
-    counts = is_counts(adata, layer)
+    counts = holds_counts(adata, layer, client)
     if counts:
         logger.info(
             "select_genes: %s holds raw counts; variances are of log1p of counts per 10,000",
             layer or "X",
         )
-    return counts, moments(adata, layer, counts=counts)
+    return counts, moments(adata, layer, counts=counts, client=client)
 
 
 def _test(

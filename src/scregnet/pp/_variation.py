@@ -1,89 +1,19 @@
-"""Moments of expression, and the tests of ``select_genes``: does a gene vary more than chance?"""
+"""The tests of ``select_genes``: does a gene vary more than chance?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse as sp
 
 from scregnet._anndata.access import blocks
+from scregnet.pp._moments import Moments, expected, log_normalised
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-# Reads per cell after normalisation, scanpy's usual target.
-_TARGET_SUM = 1e4
 # A running median needs some genes on either side.
 _MIN_GENES = 30
-
-
-@dataclass(frozen=True)
-class Moments:
-    """What the tests need of every gene, from one pass over the cells."""
-
-    n_cells: int
-    n_empty_cells: int
-    mean: np.ndarray
-    """Mean of log-normalised expression."""
-    variance: np.ndarray
-    """Variance of log-normalised expression, with denominator n - 1."""
-    total: np.ndarray
-    """Sum of the stored values over cells; for counts, the reads of each gene."""
-    dispersion: np.ndarray
-    """Pearson's statistic of counts against depth; NaN unless the matrix holds counts."""
-    shares: np.ndarray
-    """Each cell's share of all reads; empty unless the matrix holds counts."""
-
-
-def log_normalised(
-    adata: AnnData, layer: str | None, *, counts: bool
-) -> Iterator[tuple[np.ndarray, sp.csr_matrix, sp.csr_matrix]]:
-    """Yield blocks of cells: their positions, the stored values, log-normalised expression.
-
-    Counts are log-normalised here (log1p of counts per 10,000 of the cell); other values are taken
-    for log-normalised already.
-    """
-    # Scaled data are refused: their variances say little.
-    for cells, block in blocks(adata, layer, expect="counts" if counts else "expression"):
-        if not counts:
-            yield cells, block, block
-            continue
-        depth = np.asarray(block.sum(axis=1)).ravel()
-        factors = np.divide(_TARGET_SUM, depth, out=np.zeros_like(depth), where=depth > 0)
-        yield cells, block, (sp.diags_array(factors) @ block).log1p().tocsr()
-
-
-def moments(adata: AnnData, layer: str | None, *, counts: bool) -> Moments:
-    """Compute the moments of every gene."""
-    n = adata.n_obs
-    sums = np.zeros((3, adata.n_vars))
-    weighted = np.zeros(adata.n_vars)
-    depths = np.zeros(n)
-    for cells, raw, expression in log_normalised(adata, layer, counts=counts):
-        depth = np.asarray(raw.sum(axis=1)).ravel()
-        depths[cells] = depth
-        sums[0] += np.asarray(expression.sum(axis=0)).ravel()
-        sums[1] += np.asarray(expression.multiply(expression).sum(axis=0)).ravel()
-        sums[2] += np.asarray(raw.sum(axis=0)).ravel()
-        if counts:
-            # Per gene the sum over cells of x² / depth.
-            inverse = np.divide(1.0, depth, out=np.zeros_like(depth), where=depth > 0)
-            weighted += inverse @ raw.multiply(raw).tocsr()
-    mean = sums[0] / n
-    # Rounding can make the difference slightly negative.
-    variance = np.maximum(sums[1] - n * mean**2, 0) / max(n - 1, 1)
-    shares, dispersion = np.empty(0), np.full(adata.n_vars, np.nan)
-    if counts:
-        # Pearson's statistic of a gene with T reads, p the cell's share of all reads:
-        # sum over cells of (x - T p)² / (T p) = sum(x² / p) / T - T.
-        total = sums[2]
-        seen = total > 0
-        dispersion[seen] = weighted[seen] * depths.sum() / total[seen] - total[seen]
-        shares = depths[depths > 0] / depths.sum()
-    return Moments(n, int((depths == 0).sum()), mean, variance, sums[2], dispersion, shares)
 
 
 def poisson_p_values(found: Moments) -> np.ndarray:
@@ -99,12 +29,12 @@ def poisson_p_values(found: Moments) -> np.ndarray:
 
     # The moments follow from writing the statistic as a sum over pairs of reads (i, k) of
     # 1[same cell] / p - 1, whose expectation over either read is zero.
-    n = len(found.shares)
-    weights = 1 / found.shares
-    w, w2 = weights.sum(), (weights**2).sum()  # sums over cells of 1 / p and 1 / p²
+    n = found.n_cells - found.n_empty_cells
+    w, w2 = found.inverse_share, found.inverse_square  # sums over cells of 1 / p and 1 / p²
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(found.total > 0, found.total, np.nan)
-        spread = w - n**2
+        # Cells of one depth: what is left is rounding.
+        spread = w - n**2 if w - n**2 > 1e-12 * n**2 else 0.0
         variance = spread / t + 2 * (n - 1) * (1 - 1 / t)
         third = (
             t * (w2 - 3 * n * w + 2 * n**3)  # i = j
@@ -185,7 +115,8 @@ def pseudotime_p_values(
     place[kept] = np.arange(len(kept))
     projected = np.zeros((rank, adata.n_vars))
     sums = np.zeros((2, adata.n_vars))
-    for cells, _, expression in log_normalised(adata, layer, counts=counts):
+    every = blocks(adata, layer, expect=expected(counts=counts))
+    for cells, _, expression in log_normalised(every, counts=counts):
         inside = place[cells] >= 0
         block = expression[inside]
         projected += (block.T @ basis[place[cells[inside]]]).T

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +12,7 @@ import numpy as np
 from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._anndata.features import is_embedding
 from scregnet._anndata.groups import group_keys, large_groups
+from scregnet._anndata.shards import check_client
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._settings import settings
@@ -47,6 +48,7 @@ def embed(
     device: str | None = None,
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
     resume: bool = True,
+    client: Any = None,
     random_state: int | None = 0,
     show_progress_bar: bool | None = None,
     copy: bool = False,
@@ -80,7 +82,9 @@ def embed(
     %(key_added)s Here the name of the model.
     %(precision)s Also ``"float16"`` (CUDA only).
     resume
-        Save sums of a long run in ``sr.settings.cache_dir``, and continue a run that was stopped.
+        Save sums of a long run in ``sr.settings.cache_dir``, and continue a run that was stopped;
+        not with ``client``.
+    %(client)s
     %(run)s
     **model_parameters
         The model's own parameters.
@@ -116,6 +120,7 @@ def embed(
     check_names(source)
     check_writable(source, copy=copy)
     _check_free(source, key)
+    check_client(client, source, layer)
     genes, ids = genes_of(source, gene_ids, orthologues)
     groups: list[str] = []
     codes, small = np.zeros(source.n_obs, np.int64), dict[str, int]()
@@ -128,6 +133,7 @@ def embed(
 
     encoder = create(model, weights=weights, **model_parameters)
     _check_pooling(name, encoder, pooling)
+    engine = None if client is None else _engine(name, encoder, cells, client, len(keys))
     options = EmbedOptions(
         pooling=pooling,
         batch_size=batch_size,
@@ -137,7 +143,7 @@ def embed(
         precision=precision,
         partial_sums=settings.cache_dir / "embed" if resume else None,
     )
-    stream = CellStream(cells, len(cells.rows), len(keys), counts)
+    stream = CellStream(cells, len(cells.rows), len(keys), counts, engine)
     embedding = encoder.embed(stream, genes, options)
     check_result(name, embedding, len(keys), len(genes))
     cells.finish()
@@ -176,6 +182,15 @@ def _check_pooling(name: str, encoder: GeneEncoder, pooling: str) -> None:
             "leave it out."
         )
         raise ValueError(msg)
+
+
+def _engine(
+    name: str, encoder: GeneEncoder, cells: Cells, client: Any, n_groups: int
+) -> Callable[..., Any]:
+    if not getattr(encoder, "sums_parts", False):
+        msg = f"model={name!r} does not add up parts of the cells, so it cannot take client=."
+        raise ValueError(msg)
+    return cells.elsewhere(client, n_groups)
 
 
 def _draw(codes: np.ndarray, max_cells: int | None, random_state: int | None) -> np.ndarray:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from scregnet import settings
 from scregnet.encoders import CellBlock, CellStream, EmbedOptions, TokenBatch, create
+from scregnet.encoders.layers import packed
 
 
 def run(encoder, counts, genes, *, batch_size=7, groups=None, n_groups=1, block=None):
@@ -131,6 +133,20 @@ def test_both_forms_of_attention_agree(folders, family, genes, counts):
     np.testing.assert_allclose(fused, plain, atol=5e-6)
     with pytest.raises(ValueError, match="attention='flash'"):
         create("geneformer", weights=folders[family], attention="flash")
+
+
+def test_a_process_that_did_not_read_the_files_knows_the_attention(
+    folders, genes, counts, monkeypatch
+):
+    from transformers import AttentionInterface
+
+    encoder = create("geneformer", weights=folders["V1"])
+    expected = run(encoder, counts, genes).groups[0].vectors
+    sent = pickle.dumps(encoder)
+    # As in a worker that was sent the encoder.
+    monkeypatch.delitem(AttentionInterface._global_mapping, packed.NAME)
+    found = run(pickle.loads(sent), counts, genes).groups[0].vectors
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_no_dropout(folders, genes, counts):

@@ -150,6 +150,9 @@ class GeneformerEncoder(TokenEncoder):
 
     def to(self, device: torch.device) -> None:
         """Move the network."""
+        # A process that was sent the encoder has not read it, and does not know its attention.
+        if self.network.config._attn_implementation == packed.NAME:
+            packed.register_packed_attention()
         self.network.to(device)
 
     def describe(self) -> dict[str, Any]:

@@ -97,6 +97,8 @@ class ScGptEncoder(TokenEncoder):
         self.pad_id, self.cls_id = (tokens[name] for name in SPECIAL[:2])
         self.dimension = sizes.width
         self.poolings = ("mean",) if gene_vectors == "contextual" else ()
+        # Static vectors are in the weights: there is nothing to add up.
+        self.sums_parts = gene_vectors == "contextual"
         self.seed = _seed(0)
         self._record = dict(record or {})
 
