@@ -305,10 +305,11 @@ def _plan(inputs: Inputs, name: str, device: Any) -> _Plan:
     """Judge the null models and draw the folds."""
     data, method, options = inputs.data, inputs.method, inputs.options
     labelled = inputs.labelled
-    nulls = judge_nulls(labelled.parts, data.n_vars, options, but=name)
+    kept = labelled.kept
+    nulls = judge_nulls(labelled.parts, data.n_vars, options, but=name, kept=kept)
     layers, _ = layers_of(data, options)
     folds, fold_nulls = _folds(labelled, method, options, list(nulls), layers, data.n_vars)
-    nulls |= judge_layers(labelled.parts, data.n_vars, options, layers)
+    nulls |= judge_layers(labelled.parts, data.n_vars, options, layers, kept=kept)
     return _Plan(name, method, options, labelled, nulls, device, folds, fold_nulls)
 
 

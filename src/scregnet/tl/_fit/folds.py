@@ -73,6 +73,9 @@ class Folds:
     streams: tuple[np.random.Generator, ...]
     """One for each fold: what one fold draws, and so its labels, cannot move another."""
 
+    kept: np.ndarray | None = None
+    """Pairs whose probabilities are kept; ``None`` keeps those of all."""
+
     @classmethod
     def draw(cls, labelled: LabelledPairs, options: FitOptions, method: LinkMethod) -> Folds:
         """Draw the folds, once for each of ``n_models``; more often where a repeat is cheap."""
@@ -86,7 +89,7 @@ class Folds:
         folds = [assign_folds(pairs, n_folds, rng=rng) for _ in range(n_repeats)]
         is_test = np.repeat([False, False, True], [len(part) for part in parts])
         streams = tuple(rng.spawn(n_folds * n_repeats))
-        return cls(pairs, np.stack(folds, axis=1), n_folds, is_test, streams)
+        return cls(pairs, np.stack(folds, axis=1), n_folds, is_test, streams, labelled.kept)
 
     def divide(self, repeat: int, fold: int) -> tuple[Pairs, Pairs]:
         """Return what is not in a fold: training pairs, and others to choose and calibrate on.
@@ -300,11 +303,12 @@ def judge_folds(links: FoldedLinks, folds: Folds, options: FitOptions) -> Verdic
     pairs = folds.pairs
     scores, deviations = scored(links, pairs.sources, pairs.targets, with_sd=options.n_models > 1)
     probabilities = AS_IT_IS(scores)
+    kept = slice(None) if folds.kept is None else folds.kept
     return Verdict(
         links,
         AS_IT_IS,
-        probabilities,
-        deviations,
+        probabilities[kept],
+        None if deviations is None else deviations[kept],
         figures_of("folds", pairs, scores, probabilities, options),
     )
 
