@@ -28,7 +28,7 @@ def kept_pairs(parts: Split) -> np.ndarray:
     These are all edges, and the same random non-edges at every call.
     """
     labels = np.concatenate([pairs.labels for pairs in parts.all])
-    n_edges = np.count_nonzero(labels)
+    n_edges = int(np.count_nonzero(labels))
     wanted = max(KEPT_OTHERS, OTHERS_PER_EDGE * n_edges)
     share = wanted / max(len(labels) - n_edges, 1)
     drawn = np.random.default_rng(0).random(len(labels), np.float32) < share

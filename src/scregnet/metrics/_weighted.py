@@ -94,7 +94,8 @@ class WeightedMetrics:
         gaps, squares = np.zeros(N_BINS), 0.0
         if len(self._residuals):
             errors = self._residuals if weights is None else weights * self._residuals
-            gaps, squares = np.bincount(self._bins, errors), float(errors @ self._residuals)
+            gaps += np.bincount(self._bins, errors, minlength=N_BINS)
+            squares = float(errors @ self._residuals)
         totals = count(self._steps, self._n_steps)
         return self._from(
             _Counted(totals, count(self._own_steps, self._groups[-1] + 1), gaps, squares)

@@ -161,6 +161,14 @@ def hold_out(
     the pairs look like it) both directions of a pair go to one half. There the shares of TFs
     whose edges nearly all lie among TFs may differ somewhat.
     """
+    held = held_out(pairs, fraction, rng=rng, reciprocal=reciprocal)
+    return pairs.take(~held), pairs.take(held)
+
+
+def held_out(
+    pairs: Pairs, fraction: float, *, rng: np.random.Generator, reciprocal: bool | None = None
+) -> np.ndarray:
+    """Return the mask of the second half of :func:`hold_out`."""
     order = shuffled(len(pairs), rng)
     # By TF, then by label, each group in random order: the first n of a group are held out.
     group = narrow(2 * pairs.sources.astype(np.int64) + pairs.labels)
@@ -182,7 +190,7 @@ def hold_out(
             excess = int(held[members].sum()) - n
             free = members[(reverse[members] < 0) & (held[members] == (excess > 0))]
             held[free[: abs(excess)]] = excess < 0
-    return pairs.take(~held), pairs.take(held)
+    return held
 
 
 def _join(held: np.ndarray, reverse: np.ndarray, rng: np.random.Generator) -> None:
