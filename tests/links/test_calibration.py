@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from scregnet.links import PlattCalibration
+from scregnet.links import PlattCalibration, calibration
 
 
 def test_recovers_the_curve_that_made_the_labels():
@@ -96,3 +96,21 @@ def test_another_level_keeps_the_slope_and_has_the_mean_that_was_asked_for(mean)
     other = calibration.at_level(scores, mean)
     assert (other.slope, other.loss) == (0.7, 0.5)
     assert other(scores).mean(dtype=float) == pytest.approx(mean, rel=1e-4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("label_frequency", [1.0, 0.5])
+def test_many_pairs_are_calibrated_alike(monkeypatch, weighted, label_frequency):
+    rng = np.random.default_rng(5)
+    labels = rng.random(20_000) < 0.02
+    scores = rng.standard_t(4, 20_000) + 2 * labels
+    more = {
+        "weights": np.where(labels, 1.0, 7.5) if weighted else None,
+        "label_frequency": label_frequency,
+    }
+    plain = PlattCalibration.fit(scores, labels, **more)
+    monkeypatch.setattr(calibration, "MANY_PAIRS", 10_000)
+    found = PlattCalibration.fit(scores, labels, **more)
+    for name in ("slope", "intercept", "loss"):
+        assert getattr(found, name) == pytest.approx(getattr(plain, name), rel=1e-5)
+        assert getattr(found, name) != getattr(plain, name)

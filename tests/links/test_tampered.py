@@ -16,7 +16,6 @@ import torch
 from scregnet.links import (
     LINK_METHODS,
     EvidenceLayer,
-    Pairs,
     PlattCalibration,
     fit_members,
     join,
@@ -25,6 +24,7 @@ from scregnet.links import (
 )
 from scregnet.links.folded import FoldedLinks
 from scregnet.links.forms.saved import state_digest
+from scregnet.links.pairs.fold_table import fold_table
 from scregnet.links.registry import TRANSFER
 from scregnet.links.stored import read_stored
 from scregnet.links.transfer.columns import TransferColumns
@@ -155,7 +155,7 @@ def folded(name, **more):
         return (
             links.state(),
             {"method": name, "n_folds": 2},
-            {"pairs": Pairs(known.sources, known.targets, known.labels), "folds": folds},
+            {"table": fold_table(known, folds, task.n_genes)},
         )
 
     return build

@@ -4,8 +4,23 @@ import numpy as np
 import pytest
 
 from scregnet import metrics
-from scregnet.metrics._bootstrap import WeightedMetrics, _Strata
+from scregnet.metrics import _bootstrap
 from scregnet.metrics._metrics import METRICS
+from scregnet.metrics._weighted import WeightedMetrics
+
+
+def drawn(labels, tfs, rng):
+    """Rows of a resample with replacement among each TF's edges and among its non-edges."""
+    stratum = 2 * np.unique(tfs, return_inverse=True)[1] + labels
+    order = np.argsort(stratum, kind="stable")
+    _, first, sizes = np.unique(stratum[order], return_index=True, return_counts=True)
+    first, sizes = np.repeat(first, sizes), np.repeat(sizes, sizes)
+    return order[first + (rng.random(len(order)) * sizes).astype(int)]
+
+
+def of_resample(data, rng):
+    rows = drawn(data[0], data[2], rng)
+    return metrics.evaluate(*(values[rows] for values in data))
 
 
 def make(n=400, n_tfs=7, decimals=1, seed=0):
@@ -26,26 +41,40 @@ def make(n=400, n_tfs=7, decimals=1, seed=0):
 @pytest.mark.parametrize("decimals", [0, 1, 12])
 def test_weights_of_one_give_the_plain_metrics(decimals):
     data = make(decimals=decimals)
-    found = WeightedMetrics(*data)(np.ones(len(data[0]), np.uint16))
+    found = WeightedMetrics(*data).figures()
     expected = metrics.evaluate(*data)
     assert found.keys() == expected.keys()
     assert found == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])
-def test_weights_give_what_the_resampled_pairs_give(decimals):
+def test_a_resample_is_that_of_its_pairs(decimals):
     data = make(decimals=decimals)
-    weighted, draw = (
-        WeightedMetrics(*data),
-        _Strata(data[0], np.unique(data[2], return_inverse=True)[1]),
-    )
-    rng = np.random.default_rng(1)
+    weighted = WeightedMetrics(*data)
+    ours, plain = np.random.default_rng(1), np.random.default_rng(1)
     for _ in range(5):
-        weights = draw(rng)
-        rows = np.repeat(np.arange(len(weights)), weights.astype(int))
-        assert weighted(weights) == pytest.approx(
-            metrics.evaluate(*(values[rows] for values in data)), rel=1e-12
-        )
+        assert weighted.resample(ours) == pytest.approx(of_resample(data, plain), rel=1e-12)
+
+
+def test_threads_draw_what_one_does(monkeypatch):
+    data = make(3_000)
+    one, several = np.random.default_rng(2), np.random.default_rng(2)
+    # Half of a number of 64 bits is left over.
+    one.integers(9, dtype=np.int32), several.integers(9, dtype=np.int32)
+    expected = metrics.bootstrap(*data, n_bootstrap=7, rng=one)
+    monkeypatch.setattr(_bootstrap, "PARALLEL_PAIRS", 100)
+    found = metrics.bootstrap(*data, n_bootstrap=7, rng=several)
+    np.testing.assert_array_equal(list(found.values()), list(expected.values()))
+    assert several.bit_generator.state == one.bit_generator.state
+
+
+def test_many_pairs_have_the_same_figures(monkeypatch):
+    data = make(5_000, decimals=2)
+    expected = metrics.evaluate(*data)
+    monkeypatch.setattr(metrics._evaluate, "MANY_PAIRS", 1_000)
+    found = metrics.evaluate(*data)
+    assert list(found) == list(expected)
+    assert found == pytest.approx(expected, rel=1e-12)
 
 
 def test_constant_scores_stay_chance():
@@ -60,23 +89,18 @@ def test_constant_scores_stay_chance():
 
 def test_draws_keep_the_edges_and_non_edges_of_every_tf():
     labels, _, tfs, _ = make()
-    codes = np.unique(tfs, return_inverse=True)[1]
-    drawn = _Strata(labels, codes)(np.random.default_rng(0))
-    np.testing.assert_array_equal(
-        np.bincount(2 * codes + labels, weights=drawn), np.bincount(2 * codes + labels)
-    )
+    codes = 2 * np.unique(tfs, return_inverse=True)[1] + labels
+    rows = drawn(labels, tfs, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.bincount(codes[rows]), np.bincount(codes))
     # About a share 1/e of the pairs is left out.
-    assert (drawn == 0).mean() == pytest.approx(np.exp(-1), abs=0.06)
+    assert 1 - len(np.unique(rows)) / len(rows) == pytest.approx(np.exp(-1), abs=0.06)
 
 
 def test_intervals_are_quantiles_of_the_centred_replicates():
     data = make()
     found = metrics.bootstrap(*data, n_bootstrap=50, rng=np.random.default_rng(3), level=0.8)
-    rng, draw = (
-        np.random.default_rng(3),
-        _Strata(data[0], np.unique(data[2], return_inverse=True)[1]),
-    )
-    values = [WeightedMetrics(*data)(draw(rng))["epr"] for _ in range(50)]
+    rng = np.random.default_rng(3)
+    values = [of_resample(data, rng)["epr"] for _ in range(50)]
     shift = metrics.epr(*data[:2]) - np.mean(values)
     assert found["epr"] == pytest.approx(tuple(np.quantile(values, [0.1, 0.9]) + shift))
     assert found.keys() == metrics.evaluate(*data).keys()
@@ -106,8 +130,8 @@ def test_the_figure_lies_in_its_interval_though_resampling_raises_it():
     tfs, labels = np.repeat(np.arange(100), 60), np.tile(np.arange(60) < 3, 100)
     scores = labels + rng.normal(size=len(labels))
     figure = metrics.per_tf(labels, scores, tfs, metrics.auprc)
-    weighted, draw = WeightedMetrics(labels, scores, tfs), _Strata(labels, tfs)
-    plain = np.quantile([weighted(draw(rng))["per_tf_auprc"] for _ in range(100)], 0.025)
+    weighted = WeightedMetrics(labels, scores, tfs)
+    plain = np.quantile([weighted.resample(rng)["per_tf_auprc"] for _ in range(100)], 0.025)
     low, high = metrics.bootstrap(labels, scores, tfs, n_bootstrap=100, rng=rng)["per_tf_auprc"]
     assert plain > figure
     assert low < figure < high
@@ -198,12 +222,14 @@ class TestDifference:
             assert difference == pytest.approx(first[metric] - second[metric], abs=1e-12), metric
         # By hand: both models weighted by the same draws.
         rng = np.random.default_rng(3)
-        draw = _Strata(labels, np.unique(tfs, return_inverse=True)[1])
-        one, two = WeightedMetrics(labels, scores, tfs), WeightedMetrics(labels, other, tfs)
         values = []
         for _ in range(40):
-            weights = draw(rng)
-            values.append(one(weights)["per_tf_auroc"] - two(weights)["per_tf_auroc"])
+            rows = drawn(labels, tfs, rng)
+            one, two = (
+                metrics.evaluate(labels[rows], given[rows], tfs[rows])["per_tf_auroc"]
+                for given in (scores, other)
+            )
+            values.append(one - two)
         difference, low, high = found["per_tf_auroc"]
         shift = difference - np.mean(values)
         expected = np.quantile(values, [0.025, 0.975]) + shift

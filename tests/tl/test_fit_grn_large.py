@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import scregnet as sr
+from scregnet._genes import split, world
 from scregnet.tl._fit import task
 
 
@@ -88,3 +89,76 @@ def test_a_large_fit_is_read_back_from_a_file(wide, tmp_path):
     area = sr.get.curves(read).query("model == 'degree' and curve == 'precision_recall'")["area"]
     value = sr.get.metrics(read).query("model == 'degree' and split == 'test'")
     assert area.iloc[0] == pytest.approx(value.set_index("metric").loc["auprc", "value"])
+
+
+def test_a_large_closed_world_is_kept_as_bits(wide, monkeypatch, tmp_path):
+    adata, net = wide
+    quiet = {"method": "degree", "n_folds": 3, "n_bootstrap": 0}
+    plain = adata.copy()
+    sr.pp.split(plain, net, max_pairs=None)
+    sr.tl.fit_grn(plain, **quiet)
+    monkeypatch.setattr(split, "MANY_PAIRS", 10_000)
+    monkeypatch.setattr(world, "KEPT_OTHERS", 500)
+    data = adata.copy()
+    sr.pp.split(data, net, max_pairs=None)
+    assert {"pairs", "world"} <= data.uns["split"].keys()
+    few = data.uns["split"]["pairs"]
+    n_others = len(plain.uns["split"]["pairs"]) - len(net)
+    assert few["label"].sum() == len(net)
+    assert few.loc[few["label"] == 0, "stands_for"].sum() == pytest.approx(n_others)
+    assert len(few) < len(net) + 1.5 * max(500, len(net))
+    data.write_h5ad(tmp_path / "split.h5ad")
+    data = ad.read_h5ad(tmp_path / "split.h5ad")
+    sr.tl.fit_grn(data, **quiet)
+    # Nothing but the form of the pairs is another one.
+    np.testing.assert_array_equal(data.varp["grn"].data, plain.varp["grn"].data)
+    pd.testing.assert_frame_equal(sr.get.metrics(data), sr.get.metrics(plain))
+    columns = ["probability", "out_of_fold", "out_of_fold_label_factors"]
+    pairs = plain.uns["grn"]["pairs"].merge(data.uns["grn"]["pairs"], on=["source", "target"])
+    assert len(pairs) == len(data.uns["grn"]["pairs"])
+    for column in ("label", "split", *columns):
+        assert pairs[f"{column}_x"].tolist() == pairs[f"{column}_y"].tolist()
+    # Read back from a file, with genes gone and in another order.
+    data.write_h5ad(tmp_path / "fitted.h5ad")
+    data = ad.read_h5ad(tmp_path / "fitted.h5ad")
+    order = np.random.default_rng(0).permutation(600)[:500]
+    data, plain = data[:, order].copy(), plain[:, order].copy()
+    links = sr.get.grn(plain)
+    pd.testing.assert_frame_equal(sr.get.grn(data), links)
+    pd.testing.assert_frame_equal(
+        sr.get.grn(data, new_only=True, top_n=50), sr.get.grn(plain, new_only=True, top_n=50)
+    )
+    asked = links[["source", "target"]].sample(500, random_state=0)
+    scored = sr.get.score_links(data, asked)
+    pd.testing.assert_frame_equal(scored, sr.get.score_links(plain, asked))
+    assert scored["is_out_of_fold"].all()
+    bins = sr.get.calibration(data, split="folds")
+    assert bins["n_pairs"].sum() == len(data.uns["grn"]["pairs"])
+
+
+def test_a_split_kept_as_bits_is_checked_and_found_among_other_genes(wide, monkeypatch):
+    adata, net = wide
+    monkeypatch.setattr(split, "MANY_PAIRS", 10_000)
+    data = adata.copy()
+    sr.pp.split(data, net, max_pairs=None)
+    turned = data[:, ::-1].copy()
+    turned.uns["split"] = data.uns["split"]
+    found = split.labelled_pairs(turned, None, "split", random_state=0).parts
+    before = split.labelled_pairs(data, None, "split", random_state=0).parts
+    for one, other in zip(before.all, found.all, strict=True):
+        names = (adata.var_names[one.sources] + adata.var_names[one.targets])[one.labels]
+        there = (turned.var_names[other.sources] + turned.var_names[other.targets])[other.labels]
+        assert set(names) == set(there)
+        assert len(one) == len(other)
+    with pytest.raises(ValueError, match=r"1 of its genes are not in .*Call sr.pp.split again"):
+        split.labelled_pairs(data[:, 1:].copy(), None, "split", random_state=0)
+    bits = data.uns["split"]["world"]
+    for name, value, message in (
+        ("parts", bits["parts"][::-1], "have changed"),
+        ("tfs", bits["tfs"] + 1000, "'tfs'"),
+        ("genes", bits["genes"][:5], "'n_genes'"),
+        ("genes", np.repeat(bits["genes"][:300], 2), "not unique"),
+    ):
+        data.uns["split"]["world"] = {**bits, name: value}
+        with pytest.raises(ValueError, match=message):
+            sr.tl.fit_grn(data, method="degree", n_folds=1, n_bootstrap=0)

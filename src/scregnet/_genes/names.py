@@ -73,6 +73,18 @@ def positions(names: Iterable[str], genes: pd.Index) -> np.ndarray:
     return found
 
 
+def places_of(names: pd.Series, genes: pd.Index) -> np.ndarray:
+    """Return the position of each name in unique ``genes``, -1 if it is absent.
+
+    Of a categorical each category is looked up once.
+    """
+    if not isinstance(names.dtype, pd.CategoricalDtype):
+        return genes.get_indexer(pd.Index(names.astype(str)))
+    of_category = genes.get_indexer(pd.Index(names.cat.categories.astype(str)))
+    # The last one is for names that are missing, whose code is -1.
+    return np.append(of_category, -1)[names.cat.codes.to_numpy()]
+
+
 def likely_cause(
     names: Iterable[str], adata: AnnData, gene_symbols: str | None, what: str
 ) -> Cause:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,20 @@ import pandas as pd
 from scregnet._genes.names import gene_ids, positions
 from scregnet._genes.network import read_network
 from scregnet._genes.signs import signs_from_uns, signs_to_uns, stored_signs
+from scregnet._genes.world import (
+    MANY_PAIRS,
+    WORLD,
+    NamedWorld,
+    kept_pairs,
+    read_world,
+    some_pairs,
+)
 from scregnet._logging import logger
 from scregnet._validate import check_choice, check_integer, check_interval, listed
 from scregnet.links import NEGATIVES, SPLITS, Pairs, Split, choose_negatives, hold_out, split_pairs
-from scregnet.links.pairs.codes import pair_codes
+from scregnet.links.pairs.codes import find_codes, pair_codes
 from scregnet.links.pairs.reciprocity import concatenate
+from scregnet.links.pairs.world import ClosedWorld
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -31,6 +41,9 @@ KEY = "split"
 GIVEN_VALIDATION = 0.1
 """Share of the training pairs for validation where a frame has none; as in a split of pairs."""
 
+
+BLOCK = 2**20
+"""Pairs looked up at a time."""
 
 MAX_PAIRS = 500_000
 """Labelled pairs of a split with ``negatives="all"``, unless another number is asked for."""
@@ -119,6 +132,33 @@ class LabelledPairs:
         how = {"kind": "frame"} if self.options is None else asdict(self.options)
         return {**how, "key": self.key, "share": self.parts.train.share}
 
+    @cached_property
+    def kept(self) -> np.ndarray | None:
+        """Positions of the pairs that frames hold, one part after the other; ``None``: all."""
+        many = sum(map(len, self.parts.all)) > MANY_PAIRS
+        if not many or ClosedWorld.of(self.parts, self._n_genes) is None:
+            return None
+        return kept_pairs(self.parts)
+
+    @property
+    def _n_genes(self) -> int:
+        """A number above all positions of targets."""
+        return 1 + max(int(pairs.targets.max(initial=0)) for pairs in self.parts.all)
+
+    def frame(self, genes: pd.Index) -> pd.DataFrame:
+        """Return the labelled pairs as a frame, or some of those of a large closed world."""
+        kept = self.kept
+        return pairs_frame(self.parts if kept is None else some_pairs(self.parts, kept), genes)
+
+    def world_to_uns(
+        self, genes: pd.Index, folds: np.ndarray | None = None, n_folds: int = 1
+    ) -> dict[str, Any]:
+        """Return what ``uns`` keeps of all pairs where a frame has some; else nothing."""
+        if self.kept is None:
+            return {}
+        world = ClosedWorld.of(self.parts, len(genes), folds, n_folds)
+        return {} if world is None else {WORLD: NamedWorld(world, genes).to_uns()}
+
     def left_out_frame(self, genes: pd.Index) -> pd.DataFrame:
         """Return :attr:`left_out` as a frame with columns source and target."""
         names = genes.to_numpy(str).astype(object)
@@ -128,7 +168,8 @@ class LabelledPairs:
     def to_uns(self, genes: pd.Index) -> dict[str, Any]:
         """Return what :func:`scregnet.pp.split` writes and :func:`labelled_pairs` reads."""
         entry = {
-            "pairs": pairs_frame(self.parts, genes),
+            "pairs": self.frame(genes),
+            **self.world_to_uns(genes),
             "left_out": self.left_out_frame(genes),
             "params": {k: v for k, v in self.params().items() if k != "key"},
             "prior": self.report,
@@ -386,9 +427,15 @@ def _unlabelled(
     parts: Split, sources: np.ndarray, targets: np.ndarray, n_genes: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the edges that are among the labelled pairs of no part."""
-    labelled = [getattr(parts, part) for part in PARTS]
-    used = np.concatenate([pair_codes(pairs.sources, pairs.targets, n_genes) for pairs in labelled])
-    rest = ~np.isin(pair_codes(sources, targets, n_genes), used)
+    codes = pair_codes(sources, targets, n_genes)
+    order = np.argsort(codes)
+    rest = np.ones(len(codes), bool)
+    for pairs in parts.all:
+        for start in range(0, len(pairs), BLOCK):
+            some = slice(start, start + BLOCK)
+            used = pair_codes(pairs.sources[some], pairs.targets[some], n_genes)
+            place = find_codes(codes[order], used)
+            rest[order[place[place >= 0]]] = False
     return sources[rest], targets[rest]
 
 
@@ -411,13 +458,32 @@ def _from_uns(data: AnnData, key: str) -> LabelledPairs:
         )
         raise KeyError(msg)
     # The pairs have validation pairs, so nothing is drawn here.
-    parts = read_split(entry["pairs"], data, rng=np.random.default_rng(0))
+    world = read_world(entry)
+    if world is None:
+        parts = read_split(entry["pairs"], data, rng=np.random.default_rng(0))
+    else:
+        parts = _placed(world, data, key).split()
     left_out = tuple(_genes(entry["left_out"][role], role, data, None) for role in PARTS_OF_A_PAIR)
     known = {field.name for field in fields(SplitOptions)}
     stored = {name: _plain(value) for name, value in entry["params"].items() if name in known}
     report = {str(name): value for name, value in entry.get("prior", {}).items()}
     signs = signs_from_uns(entry.get("signs"), data.var_names)
     return LabelledPairs(parts, left_out, SplitOptions(**stored), report, key, signs)  # type: ignore[arg-type]
+
+
+def _placed(named: NamedWorld, data: AnnData, key: str) -> ClosedWorld:
+    """Return a closed world by the positions of its genes in ``data``."""
+    places = data.var_names.get_indexer(named.genes)
+    if (places < 0).any():
+        absent = named.genes[places < 0]
+        msg = (
+            f"split={key!r}: {len(absent):,} of its genes are not in adata.var_names: "
+            f"{listed(absent, 5)}. Call sr.pp.split again, on the genes that are there."
+        )
+        raise ValueError(msg)
+    if np.array_equal(places, np.arange(data.n_vars)):
+        return named.world
+    return named.world.renumbered(places, data.n_vars)
 
 
 def _plain(value: Any) -> Any:
@@ -427,6 +493,10 @@ def _plain(value: Any) -> Any:
 
 def _genes(names: pd.Series, role: str, adata: AnnData, gene_symbols: str | None) -> np.ndarray:
     """Return the positions of named genes, int32, or raise and name those that are not there."""
+    if isinstance(names.dtype, pd.CategoricalDtype) and not names.hasnans:
+        # Of millions of pairs, each name once.
+        used = names.cat.remove_unused_categories().cat
+        return _genes(pd.Series(used.categories), role, adata, gene_symbols)[used.codes]
     text = names.astype(str)
     where = positions(text, gene_ids(adata, gene_symbols))
     place = "adata.var_names" if gene_symbols is None else f"adata.var[{gene_symbols!r}]"

@@ -11,12 +11,14 @@ import pandas as pd
 from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import fitted, holds_scores, key_of_group, stored_model
 from scregnet._docs import doc
-from scregnet._genes.names import gene_ids, positions
+from scregnet._genes.names import gene_ids, places_of, positions
+from scregnet._genes.world import read_world
 from scregnet._logging import logger
 from scregnet._validate import listed
 from scregnet.links import EnsembleLinks, Pairs
 from scregnet.links.calibration import read_calibrations
 from scregnet.links.folded import FoldedLinks
+from scregnet.links.pairs.fold_table import FoldTable, fold_table
 from scregnet.links.stored import fold_count, model_count, read_stored
 
 if TYPE_CHECKING:
@@ -139,8 +141,7 @@ def _links(entry: Mapping[str, Any], genes: pd.Index) -> FittedLinks | EnsembleL
     model = entry["model"]
     if fold_count(model) == 1:
         return read_stored(model, len(genes))
-    pairs, folds = _folds(entry["pairs"], genes)
-    return read_stored(model, len(genes), pairs=pairs, folds=folds)
+    return read_stored(model, len(genes), table=_folds(entry, genes))
 
 
 def _scores(
@@ -152,9 +153,16 @@ def _scores(
     return links.score(sources, targets), None
 
 
-def _folds(frame: pd.DataFrame, genes: pd.Index) -> tuple[Pairs, np.ndarray]:
-    """Return the labelled pairs of a fit as positions among its genes, and their folds."""
-    sources, targets = (genes.get_indexer(pd.Index(frame[c].astype(str))) for c in PAIR)
+def _folds(entry: Mapping[str, Any], genes: pd.Index) -> FoldTable:
+    """Return the folds of the labelled pairs of a fit, by positions among its genes."""
+    world = read_world(entry)
+    if world is not None:
+        if not world.genes.equals(genes):
+            msg = "the closed world of the stored model is not about its genes."
+            raise ValueError(msg)
+        return world.world.fold_table()
+    frame = entry["pairs"]
+    sources, targets = (places_of(frame[end], genes) for end in PAIR)
     columns = [frame[name].to_numpy() for name in frame if str(name).startswith("fold_")]
     sound = bool(columns) and all(
         column.dtype.kind in "iu" and ((column >= 0) & (column < 2**15)).all() for column in columns
@@ -162,7 +170,8 @@ def _folds(frame: pd.DataFrame, genes: pd.Index) -> tuple[Pairs, np.ndarray]:
     if not sound or (sources < 0).any() or (targets < 0).any():
         msg = "the labelled pairs of the stored model do not belong to its genes and folds."
         raise ValueError(msg)
-    return Pairs(sources, targets, frame["label"].to_numpy(bool)), np.stack(columns, axis=1)
+    pairs = Pairs(sources, targets, frame["label"].to_numpy(bool))
+    return fold_table(pairs, np.stack(columns, axis=1), len(genes))
 
 
 def _positions(

@@ -19,7 +19,9 @@ from scregnet._anndata.slots import (
     link_values,
     network,
 )
+from scregnet._genes.names import places_of
 from scregnet._genes.split import PARTS
+from scregnet._genes.world import NamedWorld, read_world
 from scregnet.links import null_models
 from scregnet.links.pairs.codes import find_codes, pair_codes
 from scregnet.metrics import lift
@@ -53,6 +55,11 @@ class StoredNetwork:
     @cached_property
     def null(self) -> np.ndarray | None:
         return self.values("null")
+
+    @cached_property
+    def world(self) -> NamedWorld | None:
+        """All labelled pairs, where ``uns`` keeps a closed world as bits."""
+        return read_world(self.results)
 
     @cached_property
     def false_share(self) -> FalseShare:
@@ -180,6 +187,10 @@ class Links:
         known, pair = self._match(pairs)
         in_prior[known] = pairs["label"].to_numpy()[pair] == 1
         split[known] = pd.Categorical(pairs["split"], categories=list(_PARTS_OR_NONE)).codes[pair]
+        world = self.network.world
+        if world is not None:
+            # The frame has some of the pairs alone.
+            in_prior, split = world.of_links(self.rows, self.columns, self.network.names)
         # Known edges that are in no part of the split have no label.
         in_prior[self._match(results["left_out"])[0]] = True
         return in_prior, pd.Categorical.from_codes(split, categories=pd.Index(_PARTS_OR_NONE))
@@ -189,8 +200,7 @@ class Links:
         names = self.network.names
         wanted = pair_codes(self.rows, self.columns, len(names))
         # Genes of labelled pairs may have been dropped from adata after the fit.
-        sources = names.get_indexer(pd.Index(pairs["source"].to_numpy(dtype=object)))
-        targets = names.get_indexer(pd.Index(pairs["target"].to_numpy(dtype=object)))
+        sources, targets = (places_of(pairs[end], names) for end in ("source", "target"))
         present = np.flatnonzero((sources >= 0) & (targets >= 0))
         codes = pair_codes(sources[present], targets[present], len(names))
         order = np.argsort(codes, kind="stable")

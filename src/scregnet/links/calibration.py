@@ -21,6 +21,12 @@ Scores that say nothing would send it to minus infinity. At -7 a standard deviat
 by 0.001, and the order of pairs is still kept.
 """
 
+MANY_PAIRS, N_BINS = 1_000_000, 1 << 17
+"""Pairs above which those of one label and nearly one score are counted together, and how nearly.
+
+With scores from -30 to 30 standard deviations the loss changes by less than 1e-8.
+"""
+
 _Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
@@ -82,6 +88,8 @@ class PlattCalibration:
         # Platt's smoothed targets t keep the fit finite for classes that a score separates. By the
         # weights: a few drawn non-edges that stand for many must not look like half an edge.
         t = np.where(labels, (n_positive + 1) / (n_positive + 2), 1 / (n_positive / odds + 2))
+        if len(z) > MANY_PAIRS:
+            z, t, share = _in_bins(z, t, share)
         # Slope 1, and the log-odds of an edge.
         start = np.array([0.0, np.log(odds)])
         found = minimize(
@@ -119,6 +127,26 @@ class PlattCalibration:
         # Beyond these, every probability is 0 or 1 in float32.
         low, high = -200.0 - logits.max(), 200.0 - logits.min()
         return replace(self, intercept=self.intercept + float(brentq(excess, low, high)))
+
+
+def _in_bins(
+    z: np.ndarray, t: np.ndarray, share: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return scores, targets and shares of bins of scores; ``t`` has one value for each label."""
+    low, width = z.min(), np.ptp(z) / N_BINS
+    place = np.minimum((z - low) / (width or 1.0), N_BINS - 1).astype(np.int32)
+    values = []
+    for target in np.unique(t):
+        of_label = t == target
+        weights = None if share is None else share[of_label]
+        where = place[of_label]
+        total = np.bincount(where, weights, minlength=N_BINS)
+        scores = z[of_label] if weights is None else weights * z[of_label]
+        there = np.flatnonzero(total)
+        mean = np.bincount(where, scores, minlength=N_BINS)[there] / total[there]
+        values.append((mean, np.full(len(there), target), total[there]))
+    mean, targets, total = (np.concatenate(parts) for parts in zip(*values, strict=True))
+    return mean, targets, total / total.sum()
 
 
 def _loss(z: np.ndarray, t: np.ndarray, c: float, share: np.ndarray | None = None) -> _Loss:

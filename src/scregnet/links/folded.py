@@ -10,12 +10,15 @@ import numpy as np
 from scregnet.links.calibration import PlattCalibration, read_calibrations
 from scregnet.links.ensemble import SHARED, mean_logits, pool, read_members
 from scregnet.links.forms.saved import read_floats, read_integers, refuse
-from scregnet.links.pairs.codes import find_codes, pair_codes
+from scregnet.links.pairs.fold_table import FoldTable, fold_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from scregnet.links.task import FittedLinks, Pairs
+
+BLOCK = 2**21
+"""Pairs scored at a time, so that memory does not grow with them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +35,8 @@ class FoldedLinks:
     member_folds: np.ndarray
     """Repeat of each member, and the fold that it did not see, int16 of shape (n_members, 2)."""
 
-    codes: np.ndarray
-    """Ascending codes of the labelled pairs (:func:`~scregnet.links.pairs.codes.pair_codes`)."""
-
-    code_folds: np.ndarray
-    """The fold of each of them in each repeat, int16 of shape (n_pairs, n_repeats)."""
+    table: FoldTable
+    """The folds of the labelled pairs."""
 
     n_genes: int
 
@@ -51,33 +51,46 @@ class FoldedLinks:
         n_genes: int,
     ) -> FoldedLinks:
         """Join members; ``folds`` are those of the labelled ``pairs``, (n_pairs, n_repeats)."""
-        codes = pair_codes(pairs.sources, pairs.targets, n_genes)
-        order = np.argsort(codes)
-        return cls(
-            tuple(members),
-            tuple(calibrations),
-            np.asarray(member_folds, np.int16).reshape(-1, 2),
-            codes[order],
-            folds[order].astype(np.int16),
-            n_genes,
-        )
+        table = fold_table(pairs, folds, n_genes)
+        return cls.with_table(members, calibrations, member_folds, table, n_genes)
+
+    @classmethod
+    def with_table(
+        cls,
+        members: Sequence[FittedLinks],
+        calibrations: Sequence[PlattCalibration],
+        member_folds: Sequence[tuple[int, int]] | np.ndarray,
+        table: FoldTable,
+        n_genes: int,
+    ) -> FoldedLinks:
+        """Join members, with the folds as a table."""
+        places = np.asarray(member_folds, np.int16).reshape(-1, 2)
+        return cls(tuple(members), tuple(calibrations), places, table, n_genes)
 
     def folds_of(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the folds of each pair, (n, n_repeats), -1 for a pair without a label."""
-        place = find_codes(self.codes, pair_codes(sources, targets, self.n_genes))
-        return np.where(place[:, None] >= 0, self.code_folds[place], np.int16(-1))
+        return self.table.folds_of(sources, targets)
 
     def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Mean calibrated logit of each pair, float32."""
-        uses = self.used(sources, targets)
-        return mean_logits(self.members, self.calibrations, uses, sources, targets)
+        scores = np.empty(len(sources), np.float32)
+        for some in _blocks(len(sources)):
+            ends = sources[some], targets[some]
+            uses = self.used(*ends)
+            scores[some] = mean_logits(self.members, self.calibrations, uses, *ends)
+        return scores
 
     def score_and_sd(
         self, sources: np.ndarray, targets: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the score, and the standard deviation of the members' probabilities, float32."""
-        uses = self.used(sources, targets)
-        return pool(self.members, self.calibrations, uses, sources, targets)
+        scores, deviations = (np.empty(len(sources), np.float32) for _ in range(2))
+        for some in _blocks(len(sources)):
+            ends = sources[some], targets[some]
+            uses = self.used(*ends)
+            found = pool(self.members, self.calibrations, uses, *ends)
+            scores[some], deviations[some] = found
+        return scores, deviations
 
     def used(self, sources: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
         """Return which of the pairs each member scores."""
@@ -120,16 +133,15 @@ class FoldedLinks:
         cls,
         method: str,
         state: dict[str, np.ndarray],
-        pairs: Pairs,
-        folds: np.ndarray,
+        table: FoldTable,
         n_genes: int,
     ) -> FoldedLinks:
-        """Make the links again from :meth:`state`, the labelled pairs and their folds."""
+        """Make the links again from :meth:`state` and the folds of the labelled pairs."""
         calibrations = read_calibrations(
             read_floats(state, "slopes", (None,), np.float64),
             read_floats(state, "intercepts", (None,), np.float64),
         )
-        n, n_repeats = len(calibrations), folds.shape[1]
+        n, n_repeats = len(calibrations), table.n_repeats
         # A fold that no pair has is never looked for.
         highest = np.iinfo(np.int16).max
         member_folds = read_integers(state, "member_folds", (n, 2), high=highest, dtype=np.int16)
@@ -139,7 +151,12 @@ class FoldedLinks:
         if "alike" in state:
             alike = read_integers(state, "alike", (n,), high=n - 1, dtype=np.int16)
         members = read_members(method, state, n, n_genes, alike=alike)
-        return cls.of(members, calibrations, member_folds, pairs, folds, n_genes)
+        return cls.with_table(members, calibrations, member_folds, table, n_genes)
+
+
+def _blocks(n: int) -> list[slice]:
+    """Return where each block of pairs is."""
+    return [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:

@@ -13,15 +13,15 @@ from scregnet.links.forms.saved import HINT, check_digest, read_integers
 from scregnet.links.registry import load_fitted
 
 if TYPE_CHECKING:
-    from scregnet.links.task import FittedLinks, Pairs
+    from scregnet.links.pairs.fold_table import FoldTable
+    from scregnet.links.task import FittedLinks
 
 
 def read_stored(
     model: Mapping[str, Any],
     n_genes: int,
     *,
-    pairs: Pairs | None = None,
-    folds: np.ndarray | None = None,
+    table: FoldTable | None = None,
 ) -> FittedLinks | EnsembleLinks | FoldedLinks:
     """Make fitted links again; arrays that changed or do not fit together raise ``ValueError``.
 
@@ -32,8 +32,8 @@ def read_stored(
         older versions have no digest.
     n_genes
         Number of genes of the fit.
-    pairs, folds
-        With folds, the labelled pairs, and their folds of shape (n_pairs, n_repeats).
+    table
+        With folds, those of the labelled pairs.
     """
     if missing := sorted({"method", "state", "n_models", "n_folds"} - model.keys()):
         msg = f"the saved network lacks {missing}. {HINT}"
@@ -46,10 +46,10 @@ def read_stored(
     if "digest" in model:
         check_digest(state, str(model["digest"]))
     if fold_count(model) > 1:
-        if pairs is None or folds is None:
+        if table is None:
             msg = f"the saved network has folds, but no labelled pairs with their folds. {HINT}"
             raise ValueError(msg)
-        return FoldedLinks.from_state(method, state, pairs, folds, n_genes)
+        return FoldedLinks.from_state(method, state, table, n_genes)
     if model_count(model) > 1:
         return EnsembleLinks.from_state(method, state, n_genes)
     return load_fitted(method, state, n_genes)

@@ -1,7 +1,7 @@
 """Bootstrap intervals of all metrics, from one sort of the scores.
 
-A resample is a weight per pair: how often the pair was drawn. The scores are sorted once, and each
-replicate needs only cumulative sums of its weights.
+The scores are sorted once (``_weighted``): a replicate needs only how many pairs were drawn of each
+step of the ranking.
 """
 
 from __future__ import annotations
@@ -14,22 +14,14 @@ import numpy as np
 
 from scregnet._threads import in_threads
 from scregnet._validate import check_integer, check_interval
-from scregnet.metrics._arrays import read_tfs
-from scregnet.metrics._metrics import (
-    ENOUGH_PAIRS,
-    OF_THE_PAIRS,
-    bins,
-    check_probabilities,
-    check_scores,
-    check_weights,
-    sampled_figures,
-)
+from scregnet.metrics._metrics import OF_THE_PAIRS, sampled_figures
+from scregnet.metrics._weighted import WeightedMetrics
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-# Resamples in memory at a time, and pairs from which they are scored in threads.
-AT_ONCE, PARALLEL_PAIRS = 8, 100_000
+# Pairs from which resamples are drawn in threads.
+PARALLEL_PAIRS = 100_000
 
 
 def bootstrap(
@@ -203,19 +195,34 @@ def resample(
     """
     check_integer("n_bootstrap", n_bootstrap, minimum=1)
     weighted = WeightedMetrics(labels, scores, groups, probabilities, weights)
-    n = len(weighted.labels)
-    figures = weighted(np.ones(n, np.uint16))
-    draw = _Strata(weighted.labels, weighted.groups)
-    drawn: list[dict[str, float]] = []
-    for start in range(0, n_bootstrap, AT_ONCE):
-        # Drawn in order, so that threads do not decide who draws what.
-        some = [draw(rng) for _ in range(min(AT_ONCE, n_bootstrap - start))]
-        drawn += in_threads(weighted, some, parallel=n > PARALLEL_PAIRS)
+    figures, n = weighted.figures(), len(weighted)
+    # A copy of the generator for each resample, so that threads do not decide who draws what.
+    parallel = n > PARALLEL_PAIRS and isinstance(rng.bit_generator, np.random.PCG64)
+    streams = (_ahead(rng, n * number) for number in range(n_bootstrap)) if parallel else None
+    drawn = list(in_threads(weighted.resample, streams or [rng] * n_bootstrap, parallel=parallel))
+    if parallel:
+        _move(rng, n * n_bootstrap)
     if weights is not None:
         figures, drawn = sampled_figures(figures), [sampled_figures(found) for found in drawn]
     return Resampled(
         figures, {metric: np.array([found[metric] for found in drawn]) for metric in figures}
     )
+
+
+def _ahead(rng: np.random.Generator, n: int) -> np.random.Generator:
+    """Return a copy of a generator after ``n`` more numbers of 64 bits."""
+    copied = copy.deepcopy(rng)
+    _move(copied, n)
+    return copied
+
+
+def _move(rng: np.random.Generator, n: int) -> None:
+    """Go on by ``n`` numbers of 64 bits, without drawing them."""
+    bits: Any = rng.bit_generator
+    # Going ahead would forget a half number, which drawing whole ones leaves.
+    kept = {name: bits.state[name] for name in ("has_uint32", "uinteger")}
+    bits.advance(n)
+    bits.state = bits.state | kept
 
 
 def interval(
@@ -236,122 +243,3 @@ def interval(
     ends = np.quantile(replicates, tails) - replicates.mean() + figure
     low, high = np.clip(ends, -largest if paired else 0, largest)
     return float(low), float(high)
-
-
-class _Strata:
-    """Draws with replacement among each TF's edges and among its non-edges."""
-
-    def __init__(self, labels: np.ndarray, groups: np.ndarray) -> None:
-        # Pairs sorted by stratum; per pair the first place and the size of its stratum.
-        stratum = 2 * groups + labels
-        self.order = np.argsort(stratum, kind="stable")
-        _, first, sizes = np.unique(stratum[self.order], return_index=True, return_counts=True)
-        self.first, self.sizes = np.repeat(first, sizes), np.repeat(sizes, sizes)
-
-    def __call__(self, rng: np.random.Generator) -> np.ndarray:
-        """Return how often each pair was drawn, uint16."""
-        drawn = self.first + (rng.random(len(self.order)) * self.sizes).astype(np.intp)
-        counts = np.empty(len(self.order), np.uint16)
-        counts[self.order] = np.bincount(drawn, minlength=len(self.order))
-        return counts
-
-
-class WeightedMetrics:
-    """All metrics of one set of pairs, as functions of how often each pair was drawn.
-
-    Pairs drawn once each give what :func:`evaluate` returns. Each TF must keep as many edges and
-    non-edges as it has, as resamples do.
-    """
-
-    def __init__(
-        self,
-        labels: ArrayLike,
-        scores: ArrayLike,
-        groups: ArrayLike,
-        probabilities: ArrayLike | None = None,
-        weights: ArrayLike | None = None,
-    ) -> None:
-        self.labels, scores = check_scores(labels, scores)
-        n = len(scores)
-        self._weights = np.ones(n) if weights is None else check_weights(weights, n)
-        names = read_tfs("groups", groups, len(self.labels))
-        _, self.groups = np.unique(names, return_inverse=True)
-        by_pair = self.labels, scores, self._weights
-        self._all = _Ranking(*by_pair, np.zeros(n, np.intp), np.arange(n))
-        # Pairs of TFs with both kinds: the others have no ranking of their own.
-        edges = np.bincount(self.groups, weights=self.labels)
-        rarer = np.minimum(edges, np.bincount(self.groups) - edges)
-        both = rarer > 0
-        # Every resample keeps the edges and non-edges of a TF, and so these TFs.
-        self._enough = rarer[both] >= ENOUGH_PAIRS
-        self._n_enough = float(self._enough.sum())
-        rows = np.flatnonzero(both[self.groups])
-        self._per_tf = _Ranking(*by_pair, self.groups, rows) if len(rows) else None
-        self._of_edges = self._weights * self.labels
-        self._residual: np.ndarray | None = None
-        if probabilities is not None:
-            _, values = check_probabilities(self.labels, probabilities)
-            self._residual, self._bins = values - self.labels, bins(values)
-
-    def __call__(self, drawn: np.ndarray) -> dict[str, float]:
-        """All metrics of pairs that were ``drawn`` so often, uint16 of shape (n,)."""
-        weights = self._weights * drawn
-        total, n_edges = weights.sum(), self._of_edges @ drawn.astype(np.float64)
-        prevalence = float(n_edges / total)
-        (auroc,), (auprc,), found = self._all(drawn, n_edges)
-        figures = {
-            "auroc": auroc,
-            "auprc": auprc,
-            "auprc_ratio": auprc / prevalence,
-            # Precision among as many pairs as there are edges.
-            "epr": found / n_edges / prevalence,
-            "per_tf_auroc": float("nan"),
-            "per_tf_auprc": float("nan"),
-            "per_tf_auroc_5": float("nan"),
-            "per_tf_auprc_5": float("nan"),
-        }
-        if self._per_tf is not None:
-            *both, _ = self._per_tf(drawn)
-            for name, values in zip(("auroc", "auprc"), both, strict=True):
-                figures[f"per_tf_{name}"] = values.mean()
-                if self._n_enough:
-                    figures[f"per_tf_{name}_5"] = values[self._enough].mean()
-        if self._residual is not None:
-            weighted = weights * self._residual
-            figures["brier"] = weighted @ self._residual / total
-            figures["ece"] = np.abs(np.bincount(self._bins, weights=weighted)).sum() / total
-        return {
-            **{metric: float(value) for metric, value in figures.items()},
-            "prevalence": prevalence,
-            "n_tfs_5": self._n_enough,
-        }
-
-
-class _Ranking:
-    """Some pairs by group, then by falling score; tied ones form one step of the ranking."""
-
-    def __init__(
-        self,
-        labels: np.ndarray,
-        scores: np.ndarray,
-        weights: np.ndarray,
-        groups: np.ndarray,
-        rows: np.ndarray,
-    ) -> None:
-        # In few bytes, which are what the loop waits for.
-        order = rows[np.lexsort((-scores[rows], groups[rows]))].astype(np.int32)
-        self.order, self.weights, self.labels = order, weights[order], labels[order]
-        sorted_scores, sorted_groups = scores[order], groups[order]
-        new_group = np.append(True, sorted_groups[1:] != sorted_groups[:-1])
-        new_step = new_group | np.append(True, sorted_scores[1:] != sorted_scores[:-1])
-        # Where each step begins among the pairs, and each group among the steps; then their ends.
-        self.steps = np.append(np.flatnonzero(new_step), len(order))
-        self.groups = np.append(np.flatnonzero(new_group[new_step]), len(self.steps) - 1)
-
-    def __call__(self, drawn: np.ndarray, k: float = 0.0) -> tuple[np.ndarray, np.ndarray, float]:
-        """Return AUROC and AUPRC of every group, and edges among the first group's k best pairs."""
-        from scregnet.metrics._compiled import ranked
-
-        return ranked(
-            drawn, self.order, self.weights, self.labels, self.steps, self.groups, float(k)
-        )

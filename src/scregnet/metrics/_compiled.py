@@ -1,4 +1,4 @@
-"""A compiled loop over a ranking."""
+"""Compiled loops over a ranking."""
 
 from __future__ import annotations
 
@@ -10,32 +10,97 @@ import numpy as np
 from scregnet._compiled import compiled
 
 
+# Each pair is drawn by a number of its own: there is nothing to reorder.
+@partial(compiled, fastmath=frozenset())
+@no_type_check
+def add_drawn(
+    uniform: np.ndarray,
+    first: int,
+    strata: np.ndarray,
+    counts: np.ndarray,
+    steps: np.ndarray,
+    own_steps: np.ndarray,
+    weights: np.ndarray,
+    residuals: np.ndarray,
+    bins: np.ndarray,
+    totals: np.ndarray,
+    own_totals: np.ndarray,
+    gaps: np.ndarray,
+) -> float:
+    """Draw pairs with replacement, each from its stratum, and add them to the steps of the ranking.
+
+    Parameters
+    ----------
+    uniform
+        A random number from 0 to 1 for each pair from place ``first`` on.
+    first
+        The first place that is drawn.
+    strata
+        Where each stratum begins among the pairs, and its end. Non-edges and edges take turns.
+    counts
+        Zeros, as many as the largest stratum has pairs. What was drawn of a stratum that goes on
+        after these numbers is left in it.
+    steps, own_steps
+        Step of each pair in the ranking of all pairs, and in that of its group.
+    weights, residuals, bins
+        How many pairs each stands for, empty for one each; probability minus label, empty for
+        none; and the bin of the probability.
+    totals, own_totals
+        Pairs and edges of each step, (n_steps, 2), which grow.
+    gaps
+        Sum of the residuals by bin, which grows.
+
+    Returns
+    -------
+    The sum of the squared residuals of what was drawn.
+    """
+    squares = 0.0
+    stratum = np.searchsorted(strata, first, side="right") - 1
+    place, n = first, first + len(uniform)
+    while place < n:
+        start, stop = strata[stratum], strata[stratum + 1]
+        size, is_edge = stop - start, stratum % 2 == 1
+        # Counted first: the counts stay in the caches, what is known of the pairs would not.
+        for at in range(place, min(stop, n)):
+            counts[int(uniform[at - first] * size)] += 1
+        place = min(stop, n)
+        if place < stop:
+            break
+        for pair in range(start, stop):
+            weight = float(counts[pair - start])
+            if weight == 0:
+                continue
+            counts[pair - start] = 0
+            if len(weights):
+                weight *= weights[pair]
+            totals[steps[pair], 0] += weight
+            own_totals[own_steps[pair], 0] += weight
+            if is_edge:
+                totals[steps[pair], 1] += weight
+                own_totals[own_steps[pair], 1] += weight
+            if len(residuals):
+                residual = residuals[pair]
+                gaps[bins[pair]] += weight * residual
+                squares += weight * residual * residual
+        stratum += 1
+    return squares
+
+
 # Runs of tied pairs are short: adding several at a time takes longer.
 @partial(compiled, fastmath=frozenset())
 @no_type_check
 def ranked(
-    drawn: np.ndarray,
-    order: np.ndarray,
-    weights: np.ndarray,
-    labels: np.ndarray,
-    steps: np.ndarray,
-    groups: np.ndarray,
-    k: float,
+    totals: np.ndarray, groups: np.ndarray, k: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Go down the ranking of every group once.
 
     Parameters
     ----------
-    drawn
-        How often each pair was drawn, uint16 of shape (n,): small, so that it stays in the caches.
-    order
-        The pairs by group, then by falling score.
-    weights, labels
-        How many pairs each stands for, and whether it is an edge, in that order.
-    steps
-        Where each run of tied pairs begins in ``order``, and its end.
+    totals
+        Pairs and edges of each step of the rankings, (n_steps, 2). Those of one step are tied, or
+        are no edges, whose order does not matter.
     groups
-        Where each group begins in ``steps``, and their end.
+        Where each group begins among the steps, and their end.
     k
         Pairs of the first group, from its top, among which edges are counted.
 
@@ -50,11 +115,7 @@ def ranked(
     for group in range(n_groups):
         edges = pairs = area = precision = 0.0
         for step in range(groups[group], groups[group + 1]):
-            gain = size = 0.0
-            for place in range(steps[step], steps[step + 1]):
-                weight = weights[place] * drawn[order[place]]
-                size += weight
-                gain += weight * labels[place]
+            size, gain = totals[step]
             if group == 0 and pairs < k <= pairs + size:
                 found = edges + (k - pairs) * gain / size
             edges += gain

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scregnet.metrics._arrays import read_labels
-from scregnet.metrics._bootstrap import WeightedMetrics
 from scregnet.metrics._metrics import (
     ENOUGH_PAIRS,
     auprc,
@@ -19,9 +18,13 @@ from scregnet.metrics._metrics import (
     sampled_figures,
     values_per_tf,
 )
+from scregnet.metrics._weighted import WeightedMetrics
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+MANY_PAIRS = 1_000_000
+"""Pairs above which all figures are computed at once."""
 
 
 def evaluate(
@@ -67,7 +70,10 @@ def evaluate(
     """
     if weights is not None:
         weighted = WeightedMetrics(labels, scores, groups, probabilities, weights)
-        return sampled_figures(weighted(np.ones(len(weighted.labels), np.uint16)))
+        return sampled_figures(weighted.figures())
+    if np.size(labels) > MANY_PAIRS:
+        # The same up to rounding, with one sort for all figures.
+        return WeightedMetrics(labels, scores, groups, probabilities).figures()
     precision, prevalence = auprc(labels, scores), float(np.mean(read_labels(labels)))
     areas, rarer = values_per_tf(labels, scores, groups, auroc)
     precisions, _ = values_per_tf(labels, scores, groups, auprc)

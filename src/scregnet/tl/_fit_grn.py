@@ -164,9 +164,9 @@ def fit_grn(
       ``n_models`` above 1 ``adata.varp[f"{key}_sd"]``, standard deviations.
     - ``adata.varp[f"{key}_sign"]``, if edges of the prior repress: the sign of the same links, 1 or
       -1 where known, between where predicted, NaN where it cannot be told (:ref:`signs`).
-    - ``adata.uns[key]``: ``params``, ``metrics``, ``history``, ``pairs``, ``left_out``, ``model``
-      (:ref:`slots`). With ``groupby`` one such family for each group, ``f"{key}_{group}"``, and
-      ``adata.uns[key]`` names them and has ``differences``.
+    - ``adata.uns[key]``: ``params``, ``metrics``, ``history``, ``pairs``, ``left_out``, ``model``,
+      and of a large closed world ``world`` (:ref:`slots`). With ``groupby`` one such family for
+      each group, ``f"{key}_{group}"``, and ``adata.uns[key]`` names them and has ``differences``.
 
     Without a known network, ``adata.varp[key]`` holds scores, ``params["values"]`` is ``"score"``,
     and metrics, pairs and the other slots are empty or missing (:ref:`expression-alone`).
@@ -306,10 +306,11 @@ def _plan(inputs: Inputs, name: str, device: Any) -> _Plan:
     """Judge the null models and draw the folds."""
     data, method, options = inputs.data, inputs.method, inputs.options
     labelled = inputs.labelled
-    nulls = judge_nulls(labelled.parts, data.n_vars, options, but=name)
+    kept = labelled.kept
+    nulls = judge_nulls(labelled.parts, data.n_vars, options, but=name, kept=kept)
     layers, _ = layers_of(data, options)
     folds, fold_nulls = _folds(labelled, method, options, list(nulls), layers, data.n_vars)
-    nulls |= judge_layers(labelled.parts, data.n_vars, options, layers)
+    nulls |= judge_layers(labelled.parts, data.n_vars, options, layers, kept=kept)
     return _Plan(name, method, options, labelled, nulls, device, folds, fold_nulls)
 
 

@@ -30,6 +30,21 @@ def find_codes(ordered: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return np.where(ordered[place] == wanted, place, -1)
 
 
+def narrow(numbers: np.ndarray) -> np.ndarray:
+    """Return small integers in 16 bits: a stable sort is ten times as fast for millions of them."""
+    # They are sorted by their digits then.
+    return (
+        numbers.astype(np.uint16) if numbers.max(initial=0) <= np.iinfo(np.uint16).max else numbers
+    )
+
+
+def shuffled(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return what ``rng.permutation(n)`` does, in half the memory."""
+    order = np.arange(n, dtype=np.int32 if n <= np.iinfo(np.int32).max else np.int64)
+    rng.shuffle(order)
+    return order
+
+
 def grouped(sources: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Yield each of the sources, ascending, and where it is."""
     order = np.argsort(sources, kind="stable")

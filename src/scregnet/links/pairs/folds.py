@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scregnet.links.pairs.codes import narrow, shuffled
 from scregnet.links.pairs.reciprocity import is_reciprocal, reverses
 
 if TYPE_CHECKING:
@@ -20,11 +21,12 @@ def assign_folds(pairs: Pairs, n_folds: int, *, rng: np.random.Generator) -> np.
     the reverse would tell the label. Labels are read for that question alone: is the network
     reciprocal as a whole?
     """
-    order = rng.permutation(len(pairs))
-    order = order[np.argsort(pairs.sources[order], kind="stable")]
+    order = shuffled(len(pairs), rng)
+    order = order[np.argsort(narrow(pairs.sources)[order], kind="stable")]
     fold = np.empty(len(pairs), np.int16)
     # Dealt out in turn, so the folds of a TF differ by at most one pair.
-    fold[order] = (rng.integers(n_folds) + np.arange(len(pairs))) % n_folds
+    turns = np.roll(np.arange(n_folds, dtype=np.int16), -int(rng.integers(n_folds)))
+    fold[order] = np.resize(turns, len(pairs))
     if is_reciprocal(pairs):
         reverse = reverses(pairs)
         follows = (reverse >= 0) & (pairs.sources > pairs.targets)

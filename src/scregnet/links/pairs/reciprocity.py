@@ -19,7 +19,14 @@ networks and 1 in STRING.
 
 def reverses(pairs: Pairs) -> np.ndarray:
     """Return the position of each pair's reverse among unique pairs, -1 where there is none."""
+    both, reverse = _both_ways(pairs)
     place = np.full(len(pairs), -1)
+    place[both] = reverse
+    return place
+
+
+def _both_ways(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the pairs that have a reverse, and those of the reverse."""
     n = int(max(pairs.sources.max(initial=-1), pairs.targets.max(initial=-1))) + 1
     is_source, is_target = np.zeros(n, bool), np.zeros(n, bool)
     is_source[pairs.sources] = is_target[pairs.targets] = True
@@ -27,11 +34,9 @@ def reverses(pairs: Pairs) -> np.ndarray:
     both = np.flatnonzero(is_source[pairs.targets] & is_target[pairs.sources])
     codes = pair_codes(pairs.sources[both], pairs.targets[both], n)
     order = np.argsort(codes)
-    both, codes = both[order], codes[order]
-    found = find_codes(codes, pair_codes(pairs.targets[both], pairs.sources[both], n))
+    found = find_codes(codes[order], pair_codes(pairs.targets[both], pairs.sources[both], n))
     has_reverse = found >= 0
-    place[both[has_reverse]] = both[found[has_reverse]]
-    return place
+    return both[has_reverse], both[order[found[has_reverse]]]
 
 
 def is_reciprocal(pairs: Pairs) -> bool:
@@ -39,15 +44,13 @@ def is_reciprocal(pairs: Pairs) -> bool:
 
     Far more: by :data:`LEAST_EXCESS`.
     """
-    reverse = reverses(pairs)
-    both = reverse >= 0
-    labels, of_reverse = pairs.labels[both], pairs.labels[reverse[both]]
+    both, reverse = _both_ways(pairs)
+    labels, of_reverse = pairs.labels[both], pairs.labels[reverse]
     # Without both kinds of pairs there is nothing to compare.
     if not 0 < labels.sum() < len(labels):
         return False
     # Where non-edges were drawn, a reverse that is none stands for those that were not.
-    counts = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
-    weights = counts[reverse[both]]
+    weights = np.where(of_reverse, 1.0, 1 / pairs.share)
     of_edges, of_others = (
         np.average(of_reverse[kind], weights=weights[kind]) for kind in (labels, ~labels)
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from scregnet._genes.split import LabelledPairs, pairs_frame
 from scregnet._logging import logger
 from scregnet._progress import stage
 from scregnet._threads import one_thread_each
@@ -20,6 +19,7 @@ from scregnet.tl._fit.task import AUTO
 from scregnet.tl._fit.verdict import LAYER, METRIC_COLUMNS, Verdict, judge, metric_rows
 
 if TYPE_CHECKING:
+    from scregnet._genes.split import LabelledPairs
     from scregnet.links import EnsembleLinks, FitResult, FittedLinks, LinkMethod, LinkTask
     from scregnet.links.task import Progress
     from scregnet.tl._fit.task import FitOptions
@@ -84,13 +84,14 @@ class Fit:
 
     def pairs(self, genes: pd.Index) -> pd.DataFrame:
         """Return the labelled pairs with each model's probability."""
-        frame = pairs_frame(self.labelled.parts, genes)
+        frame = self.labelled.frame(genes)
         for name, found in self.verdicts.items():
             column = "probability" if name == self.method else f"probability_{name}"
             frame[column] = found.probabilities
             if name == self.method and found.deviations is not None:
                 frame["probability_sd"] = found.deviations
-        if self.folds is not None:
+        # Of a large closed world they are with its bits.
+        if self.folds is not None and self.labelled.kept is None:
             for number, fold in enumerate(self.folds.T):
                 frame[f"fold_{number + 1}"] = fold
         for name, found in self.fold_verdicts.items():
@@ -144,6 +145,7 @@ class Fit:
             "metrics": self.metrics(),
             "history": _history([member.history for member in self.members]),
             "pairs": self.pairs(genes),
+            **self.labelled.world_to_uns(genes, self.folds, self.options.n_folds),
             "left_out": self.labelled.left_out_frame(genes),
             "model": {
                 "method": self.method,
@@ -208,7 +210,7 @@ def fit_links(
                 progress=progress,
             )
         links = join(members, task, label_frequency=options.label_frequency)
-    verdicts = {name: judge(links, labelled.parts, options), **nulls}
+    verdicts = {name: judge(links, labelled.parts, options, kept=labelled.kept), **nulls}
     return Fit(name, members, verdicts, labelled, options)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -21,11 +21,11 @@ from scregnet.links import (
     PlattCalibration,
     fit_members,
     get_method,
-    hold_out,
 )
 from scregnet.links.folded import FoldedLinks
 from scregnet.links.pairs.folds import assign_folds
 from scregnet.links.pairs.reciprocity import concatenate
+from scregnet.links.pairs.splits import held_out
 from scregnet.tl._fit.fit import threads
 from scregnet.tl._fit.network import scored
 from scregnet.tl._fit.verdict import LAYER, Verdict, figures_of
@@ -73,6 +73,12 @@ class Folds:
     streams: tuple[np.random.Generator, ...]
     """One for each fold: what one fold draws, and so its labels, cannot move another."""
 
+    kept: np.ndarray | None = None
+    """Pairs whose probabilities are kept; ``None`` keeps those of all."""
+
+    _held: dict[int, np.ndarray] = field(default_factory=dict)
+    """Which of the pairs outside a fold are held out, as bits: the same for all models."""
+
     @classmethod
     def draw(cls, labelled: LabelledPairs, options: FitOptions, method: LinkMethod) -> Folds:
         """Draw the folds, once for each of ``n_models``; more often where a repeat is cheap."""
@@ -89,7 +95,7 @@ class Folds:
             "folds: %d of %d labelled pairs, drawn %d times", n_folds, len(pairs), n_repeats
         )
         streams = tuple(rng.spawn(n_folds * n_repeats))
-        return cls(pairs, np.stack(folds, axis=1), n_folds, is_test, streams)
+        return cls(pairs, np.stack(folds, axis=1), n_folds, is_test, streams, labelled.kept)
 
     def divide(self, repeat: int, fold: int) -> tuple[Pairs, Pairs]:
         """Return what is not in a fold: training pairs, and others to choose and calibrate on.
@@ -98,12 +104,14 @@ class Folds:
         """
         seen = self.folds[:, repeat] != fold
         learned = self.pairs.take(seen & self.is_test)
-        train, validation = hold_out(
-            self.pairs.take(seen & ~self.is_test),
-            VALIDATION,
+        known = self.pairs.take(seen & ~self.is_test)
+        place = repeat * self.n_folds + fold
+        if place not in self._held:
             # A copy: the fit may be repeated for other models, on the same pairs.
-            rng=deepcopy(self.streams[repeat * self.n_folds + fold]),
-        )
+            held = held_out(known, VALIDATION, rng=deepcopy(self.streams[place]))
+            self._held[place] = np.packbits(held)
+        held = np.unpackbits(self._held[place], count=len(known)).view(bool)
+        train, validation = known.take(~held), known.take(held)
         _check_kinds(train, "training", fold)
         _check_kinds(validation, "validation", fold)
         return concatenate([train, learned]), validation
@@ -303,11 +311,12 @@ def judge_folds(links: FoldedLinks, folds: Folds, options: FitOptions) -> Verdic
     pairs = folds.pairs
     scores, deviations = scored(links, pairs.sources, pairs.targets, with_sd=options.n_models > 1)
     probabilities = AS_IT_IS(scores)
+    kept = slice(None) if folds.kept is None else folds.kept
     return Verdict(
         links,
         AS_IT_IS,
-        probabilities,
-        deviations,
+        probabilities[kept],
+        None if deviations is None else deviations[kept],
         figures_of("folds", pairs, scores, probabilities, options),
     )
 

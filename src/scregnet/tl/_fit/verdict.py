@@ -60,7 +60,7 @@ class Verdict:
     links: Scorer
     calibration: PlattCalibration
     probabilities: np.ndarray
-    """float32, the parts one after the other."""
+    """float32, the parts one after the other; of a large closed world, of the kept pairs."""
 
     deviations: np.ndarray | None
     """Standard deviation over the members of an ensemble, in the same order."""
@@ -72,8 +72,13 @@ class Verdict:
         return {figure.metric: figure for figure in self.figures if figure.split == part}
 
 
-def judge(links: Scorer, parts: Split, options: FitOptions) -> Verdict:
-    """Calibrate on the validation pairs, then score and evaluate validation and test pairs."""
+def judge(
+    links: Scorer, parts: Split, options: FitOptions, *, kept: np.ndarray | None = None
+) -> Verdict:
+    """Calibrate on the validation pairs, then score and evaluate validation and test pairs.
+
+    ``kept`` are the positions of the pairs whose probabilities are kept; ``None`` keeps all.
+    """
     scores, deviations = {}, []
     for part in PARTS:
         pairs = getattr(parts, part)
@@ -98,11 +103,12 @@ def judge(links: Scorer, parts: Split, options: FitOptions) -> Verdict:
             part, getattr(parts, part), scores[part], probabilities[part], options
         )
     ]
+    wanted = slice(None) if kept is None else kept
     return Verdict(
         links,
         calibration,
-        np.concatenate([probabilities[part] for part in PARTS]),
-        np.concatenate(deviations) if deviations else None,
+        np.concatenate([probabilities[part] for part in PARTS])[wanted],
+        np.concatenate(deviations)[wanted] if deviations else None,
         figures,
     )
 
@@ -127,7 +133,12 @@ def _prevalence(parts: Split, options: FitOptions) -> float:
 
 
 def judge_nulls(
-    parts: Split, n_genes: int, options: FitOptions, *, but: str | None
+    parts: Split,
+    n_genes: int,
+    options: FitOptions,
+    *,
+    but: str | None,
+    kept: np.ndarray | None = None,
 ) -> dict[str, Verdict]:
     """Fit and judge every null model except ``but``, the method itself."""
     task = LinkTask(n_genes, parts.train, parts.validation)
@@ -137,12 +148,17 @@ def judge_nulls(
             rng = np.random.default_rng(options.random_state)
             with stage(f"null model {name}"), one_thread_each():
                 links = get_method(name).fit(task, rng=rng, device=None).links
-            verdicts[name] = judge(links, parts, options)
+            verdicts[name] = judge(links, parts, options, kept=kept)
     return verdicts
 
 
 def judge_layers(
-    parts: Split, n_genes: int, options: FitOptions, layers: Sequence[EvidenceLayer]
+    parts: Split,
+    n_genes: int,
+    options: FitOptions,
+    layers: Sequence[EvidenceLayer],
+    *,
+    kept: np.ndarray | None = None,
 ) -> dict[str, Verdict]:
     """Judge each evidence layer alone, under the name ``"evidence:<key>"``."""
     from scregnet.links.layer_alone import LayerAlone
@@ -152,7 +168,7 @@ def judge_layers(
     for layer in layers:
         with stage(f"layer {layer.name} alone"):
             alone = LayerAlone.fit(layer, task)
-        verdicts[f"{LAYER}{layer.name}"] = judge(alone, parts, options)
+        verdicts[f"{LAYER}{layer.name}"] = judge(alone, parts, options, kept=kept)
     return verdicts
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from scregnet._anndata.slots import check_probabilities, fitted
 from scregnet._genes.split import STANDS_FOR
+from scregnet._genes.world import WORLD
 from scregnet._logging import logger
 from scregnet._validate import listed
 from scregnet.links import method_class
@@ -62,6 +63,12 @@ def settings_of(data: AnnData, source: AnnData, key: str) -> dict[str, Any]:
 def _pairs(entry: Mapping[str, Any], data: AnnData, key: str) -> pd.DataFrame:
     """Return the labelled pairs whose genes the new cells have; say how many are dropped."""
     stored = entry["pairs"]
+    if WORLD in entry:
+        logger.info(
+            "transfer_grn: of the closed world of %r, its edges and the non-edges that are kept as "
+            "a frame are used",
+            key,
+        )
     frame = stored[[name for name in (*PAIR, "label", "split", STANDS_FOR) if name in stored]]
     there = frame["source"].isin(data.var_names) & frame["target"].isin(data.var_names)
     if not there.any():

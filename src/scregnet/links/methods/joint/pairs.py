@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from scregnet.links.forms.saved import State, check_ascending, read_bools, read_integers, refuse
 from scregnet.links.pairs.codes import find_codes, pair_codes
+from scregnet.links.pairs.fold_table import CELLS_PER_PAIR
 
 if TYPE_CHECKING:
     from scregnet.links.methods.joint.cells import Cells
@@ -192,12 +193,19 @@ def known_pairs(
 
     If a pair is given twice, its last label counts. ``dense_cells`` is as for :func:`is_large`.
     """
-    tfs, rows = np.unique(pairs.sources, return_inverse=True)
+    tfs = np.flatnonzero(np.bincount(pairs.sources))
+    rows = _rows(pairs, tfs)
     if not is_large(pairs, n_genes, dense_cells):
         labels, known = (np.zeros((len(tfs), n_genes), bool) for _ in range(2))
         labels[rows, pairs.targets] = pairs.labels
         known[rows, pairs.targets] = True
         return tfs, DensePairs(labels, known)
+    if _fill_a_grid(pairs, tfs, n_genes):
+        last = _last_places(pairs, tfs, n_genes)
+        there = last >= 0
+        indptr = np.append(0, np.cumsum(there.sum(axis=1))).astype(np.int32)
+        columns = np.concatenate([np.flatnonzero(row).astype(np.int32) for row in there])
+        return tfs, SparsePairs(indptr, columns, pairs.labels[last[there]], n_genes)
     # Reversed, because unique keeps the first of equal cells.
     cells, last = np.unique(pair_codes(rows, pairs.targets, n_genes)[::-1], return_index=True)
     rows, columns = np.divmod(cells, n_genes)
@@ -205,13 +213,32 @@ def known_pairs(
     return tfs, SparsePairs(indptr, columns.astype(np.int32), pairs.labels[::-1][last], n_genes)
 
 
+def _rows(pairs: Pairs, tfs: np.ndarray) -> np.ndarray:
+    """Return the number of each pair's TF."""
+    row = np.zeros(int(tfs.max(initial=-1)) + 1, np.int32)
+    row[tfs] = np.arange(len(tfs))
+    return np.asarray(row[pairs.sources])
+
+
+def _fill_a_grid(pairs: Pairs, tfs: np.ndarray, n_genes: int) -> bool:
+    """Whether there are so many pairs that they are better placed than sorted."""
+    return len(tfs) * n_genes <= CELLS_PER_PAIR * len(pairs)
+
+
+def _last_places(pairs: Pairs, tfs: np.ndarray, n_genes: int) -> np.ndarray:
+    """Return the position of the last of the pairs in each cell, -1 for none; (n_tfs, n_genes)."""
+    last = np.full((len(tfs), n_genes), -1, np.int32)
+    last[_rows(pairs, tfs), pairs.targets] = np.arange(len(pairs), dtype=np.int32)
+    return last
+
+
 def places_of(pairs: Pairs, tfs: np.ndarray, known: KnownPairs) -> np.ndarray:
     """Return the position among ``pairs`` of each value of ``known``, -1 where there is none."""
-    codes = pair_codes(np.searchsorted(tfs, pairs.sources), pairs.targets, known.shape[1])
     if isinstance(known, DensePairs):
-        place = np.full(known.shape, -1)
-        place.flat[codes] = np.arange(len(pairs))
-        return place
+        return _last_places(pairs, tfs, known.shape[1])
+    if _fill_a_grid(pairs, tfs, known.shape[1]):
+        return np.asarray(_last_places(pairs, tfs, known.shape[1])[known.rows, known.columns])
+    codes = pair_codes(np.searchsorted(tfs, pairs.sources), pairs.targets, known.shape[1])
     order = np.argsort(codes, kind="stable")
     return order[find_codes(codes[order], pair_codes(known.rows, known.columns, known.shape[1]))]
 
