@@ -184,6 +184,15 @@ def test_wrong_arguments_raise_before_any_fit(adata, monkeypatch, changed, error
         sr.bm.run(**{"data": adata, "methods": ["degree"]} | changed)
 
 
+def test_labels_and_other_folders_are_no_data(tmp_path):
+    labels = tmp_path / "yeast_chipunion.txt.gz"
+    pd.DataFrame({"TF": ["A"], "gene": ["B"]}).to_csv(labels, sep="\t", index=False)
+    with pytest.raises(ValueError, match=r"no cells: pass cells as data, and labels as prior="):
+        sr.bm.run({"yeast": labels}, ["degree"])
+    with pytest.raises(ValueError, match=r"none of DREAM4, with 'expression.tsv.gz'"):
+        sr.bm.run(tmp_path, ["degree"])
+
+
 def test_peak_memory_is_that_of_the_call():
     large = measured(lambda: np.ones(30_000_000).sum())[1].peak_gib
     small = measured(lambda: 0)[1].peak_gib

@@ -6,8 +6,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import scregnet as sr
-from scregnet.bm._permuted import areas, by_permuted_targets, by_permuted_tfs, p_value
-from scregnet.bm._tested import placed_tests
+from scregnet.bm._effects.permuted import areas, by_permuted_targets, by_permuted_tfs, p_value
+from scregnet.bm._effects.tested import placed_tests
 
 
 @pytest.fixture(scope="module")

@@ -645,6 +645,14 @@ CALLS = {
     "bm.effects_from_perturbseq": of_cells(
         lambda a, net, d: sr.bm.effects_from_perturbseq(a, "some", d.draw(st.sampled_from("ax")))
     ),
+    "bm.edge_kinds": of_fitted(
+        lambda a, d: sr.bm.edge_kinds(
+            a,
+            d.draw(st.sampled_from([None, [("TF001", "G0001")], "prior", 3])),
+            **one_of(d, split=["test", "folds"]),
+            **group(d),
+        )
+    ),
     "bm.grade_links": of_fitted(lambda a, d: sr.bm.grade_links(a, effects(d), **group(d))),
     "bm.rank_turns": of_cells(
         lambda a, net, d: sr.bm.rank_turns(benchmark_of(a, net, d), **one_of(d, metric=["auroc"]))

@@ -13,7 +13,7 @@ from scregnet._docs import doc
 from scregnet._genes.names import positions
 from scregnet._logging import logger
 from scregnet._validate import check_interval
-from scregnet.bm._tested import Tested, placed_tests
+from scregnet.bm._effects.tested import Tested, placed_tests
 from scregnet.get._names import shown_names
 from scregnet.get._select import select_links
 

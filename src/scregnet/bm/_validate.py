@@ -12,9 +12,9 @@ from scregnet._anndata.slots import check_genes, key_of_group, network
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._validate import check_integer, check_random_state
-from scregnet.bm._permuted import areas, by_permuted_targets, by_permuted_tfs, p_value
-from scregnet.bm._rankings import POPULARITY, SAME_FOR_ALL, rankings
-from scregnet.bm._tested import Tested, placed_tests
+from scregnet.bm._effects.permuted import areas, by_permuted_targets, by_permuted_tfs, p_value
+from scregnet.bm._effects.rankings import POPULARITY, SAME_FOR_ALL, rankings
+from scregnet.bm._effects.tested import Tested, placed_tests
 from scregnet.metrics import auprc
 
 if TYPE_CHECKING:

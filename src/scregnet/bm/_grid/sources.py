@@ -1,4 +1,4 @@
-"""Data sets of a benchmark: an AnnData, an ``h5ad`` file, or a folder of BEELINE."""
+"""Data sets of a benchmark: an AnnData, an ``h5ad`` file, or a folder of BEELINE or DREAM4."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ import scipy.sparse as sp
 from anndata import AnnData, read_h5ad
 
 from scregnet._anndata.access import check_names, resolve
+from scregnet._genes.forms import SUFFIXES
 from scregnet._genes.network import read_network
 from scregnet._genes.split import LabelledPairs, SplitOptions, draw_pairs, is_split, labelled_pairs
 from scregnet._validate import listed, own_arguments
-from scregnet.datasets import beeline
+from scregnet.datasets import beeline, dream4
+from scregnet.datasets._dream4 import FILES
 from scregnet.links import SPLITS
 
 # Folders of GENELink's layout, and the name of their network in sr.datasets.beeline.
@@ -151,14 +153,18 @@ def _is_by_data(prior: Any, data: Mapping[str, Any]) -> bool:
 
 
 def _read(path: Path) -> AnnData:
+    _check_not_labels(path)
     if path.is_file():
         return read_h5ad(path)
+    if all((path / f"{name}.tsv.gz").exists() for name in FILES):
+        return dream4(path)
     # <root>/[<network> Dataset/]<cell type>/TFs+<n>
     size = path.name.removeprefix("TFs+")
     if not size.isdigit():
         msg = (
-            f"data: the folder {path} is none of BEELINE's, which end in <cell type>/TFs+<n>; pass "
-            "that folder, an h5ad file or an AnnData."
+            f"data: the folder {path} is none of BEELINE's, which end in <cell type>/TFs+<n>, and "
+            f"none of DREAM4, with {listed([f'{name}.tsv.gz' for name in FILES])}; pass one of "
+            "these, an h5ad file or an AnnData."
         )
         raise ValueError(msg)
     cell_type, root = path.parent.name, path.parent.parent
@@ -166,6 +172,16 @@ def _read(path: Path) -> AnnData:
     if root.name in _NETWORKS:
         root = root.parent
     return beeline(cell_type, int(size), network=network, path=root)  # type: ignore[arg-type]
+
+
+def _check_not_labels(path: Path) -> None:
+    """Raise for a table, such as the gold standards of yeast: labels without expression."""
+    if path.is_file() and Path(path.name.removesuffix(".gz")).suffix.lower() in SUFFIXES:
+        msg = (
+            f"data: {path} is a table, such as of labels, and no cells: pass cells as data, and "
+            f"labels as prior={str(path)!r}."
+        )
+        raise ValueError(msg)
 
 
 def _arrays(matrix: Any) -> list[np.ndarray]:

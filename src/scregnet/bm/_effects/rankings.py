@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
     from anndata import AnnData
 
-    from scregnet.bm._tested import Tested
+    from scregnet.bm._effects.tested import Tested
 
 KNOWN, POPULARITY = "known edges", "popularity"
 EXPRESSION, COEXPRESSION = "expression", "coexpression"

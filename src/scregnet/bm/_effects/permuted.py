@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from scregnet.bm._tested import Tested
+    from scregnet.bm._effects.tested import Tested
 
 # Permutations that are drawn at a time.
 _BLOCK = 200
