@@ -4,6 +4,7 @@ import scipy.sparse as sp
 from scipy.special import expit
 
 from scregnet.links import Pairs
+from scregnet.links.methods.label_factors.compiled import ridge_regressions
 from scregnet.links.methods.label_factors.factors import (
     SPARSE_COST,
     TF_BIAS_PRECISION,
@@ -179,3 +180,36 @@ def test_little_to_go_by_stays_finite(pairs, variational):
     assert np.isfinite(found.source_vectors).all()
     assert np.isfinite(found.target_vectors).all()
     assert np.abs(found.source_vectors @ found.target_vectors.T).max() < 10
+
+
+def test_a_gene_with_few_cells_is_solved_from_its_cells():
+    # Six cells and ten free columns: the system of the cells gives what that of the columns would.
+    rng = np.random.default_rng(0)
+    n, width = 6, 11
+    vectors = rng.normal(size=(20, width)).astype(np.float32)
+    rows = rng.permutation(20)[:n].astype(np.int32)
+    weights = rng.uniform(0.1, 0.25, n).astype(np.float32)
+    centred = rng.choice([-0.5, 0.5], n).astype(np.float32)
+    free, other = np.array([*range(width - 2), width - 1]), width - 2
+    penalties, pull = rng.uniform(1, 5, len(free)), 0.7
+    place = np.arange(width**2).reshape(width, -1)
+    few = (np.array([0, 2, n], np.int32), rows, np.arange(n, dtype=np.int32))
+    found = ridge_regressions(
+        few,
+        weights,
+        centred,
+        vectors,
+        np.empty((0, 0), np.float32),
+        place,
+        free,
+        other,
+        penalties,
+        pull,
+        np.empty((0, len(free), len(free))),
+    )
+    for gene, here in enumerate((slice(0, 2), slice(2, n))):
+        z, own = vectors[rows[here]].astype(np.float64), weights[here].astype(np.float64)
+        system = (z[:, free].T * own) @ z[:, free] + np.diag(penalties)
+        wanted = z[:, free].T @ (centred[here] - own * z[:, other])
+        wanted[-1] += pull
+        np.testing.assert_allclose(found[gene], np.linalg.solve(system, wanted), rtol=1e-5)

@@ -57,6 +57,49 @@ def _invert(lower: np.ndarray, triangle: np.ndarray, inverse: np.ndarray) -> Non
 
 @compiled
 @no_type_check
+def _solve_by_cells(
+    vectors: np.ndarray,
+    weights: np.ndarray,
+    residuals: np.ndarray,
+    penalties: np.ndarray,
+    pull: float,
+    system: np.ndarray,
+    found: np.ndarray,
+) -> None:
+    """Write the regression of a gene with fewer cells than columns, from a system of its cells.
+
+    ``(Zᵀ Λ Z + P)⁻¹ w = P⁻¹ (w - Zᵀ (Λ⁻¹ + Z P⁻¹ Zᵀ)⁻¹ Z P⁻¹ w)`` with ``w = Zᵀ r`` and the pull:
+    Woodbury's identity. ``Z`` are the vectors, ``Λ`` the weights, ``r`` the residuals.
+    """
+    n, width = vectors.shape
+    found[:] = 0
+    for cell in range(n):
+        for i in range(width):
+            found[i] += residuals[cell] * vectors[cell, i]
+    found[width - 1] += pull
+    for i in range(width):
+        found[i] /= penalties[i]
+    share = np.empty(n)
+    for cell in range(n):
+        total = 0.0
+        for i in range(width):
+            total += vectors[cell, i] * found[i]
+        share[cell] = total
+        for other in range(cell + 1):
+            total = 0.0
+            for i in range(width):
+                total += vectors[cell, i] * vectors[other, i] / penalties[i]
+            system[cell, other] = total
+        system[cell, cell] += 1 / weights[cell]
+    _factorise(system[:n, :n])
+    _solve(system[:n, :n], share)
+    for cell in range(n):
+        for i in range(width):
+            found[i] -= share[cell] * vectors[cell, i] / penalties[i]
+
+
+@compiled
+@no_type_check
 def ridge_regressions(
     cells: tuple[np.ndarray, np.ndarray, np.ndarray],
     weights: np.ndarray,
@@ -106,7 +149,20 @@ def ridge_regressions(
     gram = np.empty(moments.shape[1] if len(moments) else width * width, np.float32)
     sums = np.empty(width, np.float32)
     system, triangle = np.empty((n_free, n_free)), np.empty((n_free, n_free))
+    own, own_weights, left = np.empty((n_free, n_free)), np.empty(n_free), np.empty(n_free)
     for gene in range(n_genes):
+        first, n = indptr[gene], indptr[gene + 1] - indptr[gene]
+        if not len(moments) and 2 * n < n_free:
+            for cell in range(n):
+                row, at = others[first + cell], places[first + cell]
+                own_weights[cell] = weights[at]
+                left[cell] = centred[at] - weights[at] * vectors[row, other]
+                for i in range(n_free):
+                    own[cell, i] = vectors[row, free[i]]
+            _solve_by_cells(
+                own[:n], own_weights[:n], left[:n], penalties, pull, system, found[gene]
+            )
+            continue
         gram[:] = 0
         sums[:] = 0
         for cell in range(indptr[gene], indptr[gene + 1]):
