@@ -8,8 +8,9 @@
 
 3,000 simulated cells of 18,000 genes, 42,716 edges of 1,178 TFs, every argument at its default:
 five folds, both null models, bootstrap intervals. With ``--closed-world``, all pairs of the TFs and
-20,000 genes are labelled, and 1,600 genes are marked as TFs. Prints time, memory, what the file grows
-by, and how long ``sr.get.grn(adata, top_n=1000)`` and a million pairs of ``sr.get.score_links`` take.
+20,000 genes are labelled, and 1,600 genes are marked as TFs. Prints time, memory, what the file
+grows by, and how long ``sr.get.grn(adata, top_n=1000)`` and a million pairs of
+``sr.get.score_links`` take.
 """
 
 from __future__ import annotations
