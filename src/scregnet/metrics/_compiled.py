@@ -21,7 +21,7 @@ def add_drawn(
     steps: np.ndarray,
     own_steps: np.ndarray,
     weights: np.ndarray,
-    residuals: np.ndarray,
+    values: np.ndarray,
     bins: np.ndarray,
     totals: np.ndarray,
     own_totals: np.ndarray,
@@ -42,17 +42,17 @@ def add_drawn(
         after these numbers is left in it.
     steps, own_steps
         Step of each pair in the ranking of all pairs, and in that of its group.
-    weights, residuals, bins
-        How many pairs each stands for, empty for one each; probability minus label, empty for
-        none; and the bin of the probability.
+    weights, values, bins
+        How many pairs each stands for, empty for one each; its probability, empty for none; and the
+        bin of the probability.
     totals, own_totals
         Pairs and edges of each step, (n_steps, 2), which grow.
     gaps
-        Sum of the residuals by bin, which grows.
+        Sum of probability minus label by bin, which grows.
 
     Returns
     -------
-    The sum of the squared residuals of what was drawn.
+    The sum of the squares of probability minus label over what was drawn.
     """
     squares = 0.0
     stratum = np.searchsorted(strata, first, side="right") - 1
@@ -78,8 +78,8 @@ def add_drawn(
             if is_edge:
                 totals[steps[pair], 1] += weight
                 own_totals[own_steps[pair], 1] += weight
-            if len(residuals):
-                residual = residuals[pair]
+            if len(values):
+                residual = float(values[pair]) - is_edge
                 gaps[bins[pair]] += weight * residual
                 squares += weight * residual * residual
         stratum += 1

@@ -47,7 +47,9 @@ class WeightedMetrics:
         probabilities: ArrayLike | None = None,
         weights: ArrayLike | None = None,
     ) -> None:
-        labels, scores = check_scores(labels, scores)
+        labels, numbers = check_scores(labels, scores)
+        scores = _narrow(numbers)
+        del numbers
         n = len(scores)
         group = _numbered(read_tfs("groups", groups, n))
         # Pairs by TF, non-edges before edges.
@@ -58,7 +60,7 @@ class WeightedMetrics:
         del stratum
         of_pair = np.ones(0) if weights is None else check_weights(weights, n)
         self._weights = of_pair[order] if len(of_pair) else of_pair
-        edges = np.bincount(group, weights=labels)
+        edges = np.bincount(group[labels], minlength=int(group.max()) + 1)
         rarer = np.minimum(edges, np.bincount(group) - edges)
         # Every resample keeps the edges and non-edges of a TF, and so the TFs with both kinds.
         both = rarer > 0
@@ -67,11 +69,14 @@ class WeightedMetrics:
         steps = _Steps(labels, scores, group, both)
         self._steps, self._own_steps = steps.of_all[order], steps.of_own[order]
         self._n_steps, self._groups = steps.n_steps, steps.groups
-        self._residuals, self._bins = np.zeros(0), np.zeros(0, np.uint8)
+        del steps, scores, group
+        self._values, self._bins = np.zeros(0, np.float32), np.zeros(0, np.uint8)
         if probabilities is not None:
-            labels, values = check_probabilities(labels, probabilities)
-            self._bins = bins(values).astype(np.uint8)[order]
-            self._residuals = (values - labels)[order]
+            self._values = _narrow(check_probabilities(labels, probabilities)[1])[order]
+            self._bins = np.empty(n, np.uint8)
+            for start in range(0, n, BLOCK):
+                some = slice(start, start + BLOCK)
+                self._bins[some] = bins(self._values[some].astype(np.float64))
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -92,10 +97,12 @@ class WeightedMetrics:
             ).astype(np.float64)
 
         gaps, squares = np.zeros(N_BINS), 0.0
-        if len(self._residuals):
-            errors = self._residuals if weights is None else weights * self._residuals
-            gaps += np.bincount(self._bins, errors, minlength=N_BINS)
-            squares = float(errors @ self._residuals)
+        for start in range(0, len(self._values), BLOCK):
+            some = slice(start, start + BLOCK)
+            residuals = self._values[some].astype(np.float64) - is_edge[some]
+            errors = residuals if weights is None else weights[some] * residuals
+            gaps += np.bincount(self._bins[some], errors, minlength=N_BINS)
+            squares += float(errors @ residuals)
         totals = count(self._steps, self._n_steps)
         return self._from(
             _Counted(totals, count(self._own_steps, self._groups[-1] + 1), gaps, squares)
@@ -117,7 +124,7 @@ class WeightedMetrics:
                 self._steps,
                 self._own_steps,
                 self._weights,
-                self._residuals,
+                self._values,
                 self._bins,
                 totals,
                 own_totals,
@@ -150,7 +157,7 @@ class WeightedMetrics:
                 figures[f"per_tf_{name}"] = values.mean()
                 if self._n_enough:
                     figures[f"per_tf_{name}_5"] = values[self._enough].mean()
-        if len(self._residuals):
+        if len(self._values):
             figures["brier"] = counted.squares / total
             figures["ece"] = np.abs(counted.gaps).sum() / total
         return {
@@ -169,7 +176,7 @@ class _Steps:
     def __init__(
         self, labels: np.ndarray, scores: np.ndarray, group: np.ndarray, both: np.ndarray
     ) -> None:
-        order = _from_the_best(scores)
+        order = np.argsort(-scores).astype(np.int32)
         number = _merged(_differ(scores, order), labels[order])
         self.n_steps = int(number[-1]) + 1
         self.of_all = np.empty(len(order), np.int32)
@@ -209,12 +216,11 @@ def _merged(new: np.ndarray, labels: np.ndarray, new_group: np.ndarray | None = 
     return np.asarray(number[step])
 
 
-def _from_the_best(scores: np.ndarray) -> np.ndarray:
-    """Return where scores are in falling order, int32."""
-    small = scores.astype(np.float32)
-    # Most scores are of 32 bits, which are sorted twice as fast.
-    falling = -small if (small == scores).all() else -scores
-    return np.argsort(falling).astype(np.int32)
+def _narrow(values: np.ndarray) -> np.ndarray:
+    """Return numbers in 32 bits if that changes none: they are sorted twice as fast."""
+    with np.errstate(over="ignore"):
+        small = values.astype(np.float32)
+    return small if (small == values).all() else values
 
 
 def _numbered(names: np.ndarray) -> np.ndarray:
