@@ -202,7 +202,7 @@ def make_task(
     _check_random(options, vectors, method)
     if options.random_embedding and vectors is not None:
         vectors = random_vectors(vectors, options.random_state)
-    layers, more = layers_of(data, options)
+    layers, more = layers_of(data, options, labelled)
     record |= more
     if layers and not method.uses_evidence:
         if not method.uses_embedding:
@@ -257,10 +257,14 @@ def _time(data: AnnData, options: FitOptions, rows: np.ndarray | None) -> np.nda
 
 
 def layers_of(
-    data: AnnData, options: FitOptions
+    data: AnnData, options: FitOptions, labelled: LabelledPairs
 ) -> tuple[tuple[EvidenceLayer, ...], dict[str, Any]]:
-    """Return the evidence layers of a fit, shuffled if it is a control, and a record."""
+    """Return the evidence layers of a fit, shuffled if it is a control, and a record.
+
+    Labels of other kinds are layers as well, after those that are named.
+    """
     layers, record = evidence_layers(data, options.evidence)
+    layers += labelled.layers
     if options.random_evidence:
         seed = np.random.SeedSequence(options.random_state, spawn_key=(LAYER_STREAM,))
         rng = np.random.default_rng(seed)
