@@ -6,7 +6,8 @@ their folder::
     python benchmarks/perturbation.py --data ../shared/data
 
 ``--part`` prints one of them: ``train`` (the knock-downs of mESC as known network), ``validate``
-(the network of the ChIP labels against them), ``simulated`` (binding and effects of known truth).
+(the network of the ChIP labels against them), ``simulated`` (binding and effects of known truth),
+``both`` (ChIP labels and knock-downs in one call).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ METRICS = ["auroc", "auprc", "per_tf_auroc", "per_tf_auprc"]
 NULLS = ["label_factors", "degree"]
 KINDS = ["targets", "tfs", "pairs"]
 GENES = ["measured", "all"]
-PARTS = ["train", "validate", "simulated"]
+PARTS = ["train", "validate", "simulated", "both"]
 # Which layers each version of the fit is given.
 VERSIONS = {
     "no layer": None,
@@ -144,6 +145,47 @@ def simulated(seeds: range) -> pd.DataFrame:
     return pd.concat(tables)[["auroc", "auprc", "prevalence", "difference"]]
 
 
+def both(folder: Path, kinds: list[str], seeds: range) -> Iterator[Row]:
+    """ChIP labels and knock-downs in one call: does one help to predict the other?
+
+    Each network is fitted with the training labels of the other kind, and to the same pairs alone.
+    """
+    adata, edges = cells(folder, "measured", knock_downs(folder))
+    priors = {"chip": adata.uns["network"].astype(str), "knockdown": edges}
+    union = pd.concat(priors)[["source", "target"]].drop_duplicates()
+    twice = set(priors["chip"]["source"]) & set(edges["source"])
+    for kind in kinds:
+        for seed in seeds:
+            how = {"n_folds": 1, "n_bootstrap": 0, "random_state": seed}
+            sr.pp.split(adata, union, kind=kind, max_pairs=None, random_state=seed)
+            sr.tl.fit_grn(adata, priors=priors, split="split", **how)
+            for name in priors:
+                together = adata.uns[f"grn_{name}"]["pairs"].copy()
+                frame = together[["source", "target", "label", "split"]]
+                sr.tl.fit_grn(adata, split=frame, key_added="alone", **how)
+                alone = adata.uns["alone"]["pairs"]
+                for version, pairs, column in (
+                    ("alone", alone, "probability"),
+                    ("both", together, "probability"),
+                    *((null, alone, f"probability_{null}") for null in NULLS),
+                    # Unseen targets have no label of the other kind, and no such layer.
+                    *(
+                        ("other labels alone", together, column)
+                        for column in together
+                        if column.startswith("probability_evidence:")
+                    ),
+                ):
+                    test = pairs[pairs["split"] == "test"]
+                    for tfs in ("all", "in both"):
+                        part = test if tfs == "all" else test[test["source"].isin(twice)]
+                        given = part["label"], part[column], part["source"].to_numpy(str)
+                        yield {
+                            **{"predicts": name, "kind": kind, "seed": seed, "tfs": tfs},
+                            **{"version": version, "per_tf_auroc": sr.metrics.per_tf(*given)},
+                            "per_tf_auprc": sr.metrics.per_tf(*given, sr.metrics.auprc),
+                        }
+
+
 def main() -> None:
     """Print the means over seeds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -168,6 +210,11 @@ def main() -> None:
             print(f"validate\n{table.round(3).to_string()}", flush=True)
         if "simulated" in options.part:
             print(f"simulated\n{simulated(range(options.seeds)).round(3).to_string()}")
+        if "both" in options.part:
+            rows = pd.DataFrame(both(options.data, options.kinds, range(options.seeds)))
+            keys = ["predicts", "kind", "tfs", "version"]
+            means = rows.drop(columns="seed").groupby(keys, sort=False).mean()
+            print(f"both\n{means.round(3).to_string()}", flush=True)
 
 
 if __name__ == "__main__":

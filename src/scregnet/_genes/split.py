@@ -31,6 +31,7 @@ from scregnet.links.pairs.world import ClosedWorld
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from scregnet.links.evidence import EvidenceLayer
     from scregnet.links.signs.known import KnownSigns
 
 PARTS = ("train", "validation", "test")
@@ -97,6 +98,9 @@ class LabelledPairs:
 
     signs: KnownSigns | None = None
     """Which known edges activate and which repress. No method is given them."""
+
+    layers: tuple[EvidenceLayer, ...] = ()
+    """What labels of other kinds say of the pairs, made of training pairs alone."""
 
     @property
     def negatives(self) -> str:

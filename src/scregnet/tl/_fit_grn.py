@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,14 +14,15 @@ from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._logging import logger
-from scregnet._progress import progress_bar, stage, stages
+from scregnet._progress import stage, stages
 from scregnet._validate import check_interval, check_random_state
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.estimate import announce_time
-from scregnet.tl._fit.fit import Fit, fit_links
+from scregnet.tl._fit.group import fit_group, matrices
 from scregnet.tl._fit.inputs import Inputs
+from scregnet.tl._fit.kinds import check_kinds, labelled_kinds
 from scregnet.tl._fit.network import candidate_tfs
-from scregnet.tl._fit.signs import network_signs
+from scregnet.tl._fit.plan import Plan
 from scregnet.tl._fit.task import MAX_CELLS, FitOptions, check_method_params, device_of, layers_of
 from scregnet.tl._fit.unlabelled import no_pairs, reads_cells_alone, score_networks
 from scregnet.tl._fit.verdict import Verdict, judge_layers, judge_nulls, warn_if_behind
@@ -34,9 +32,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
-    from scregnet.links import LinkTask
     from scregnet.links.evidence import EvidenceLayer
-    from scregnet.links.task import Progress
     from scregnet.tl._fit.differences import NoiseFloor
     from scregnet.tl._fit.folds import Folds
 
@@ -47,6 +43,7 @@ def fit_grn(
     prior: Any = None,
     method: str = "joint",
     *,
+    priors: Mapping[str, Any] | None = None,
     split: str | pd.DataFrame | None = None,
     embedding: str | pd.DataFrame | None = "auto",
     layer: str | None = None,
@@ -93,6 +90,12 @@ def fit_grn(
         ``"joint"``; another one that learns from labels, such as ``"scregnet"``; one that reads no
         labels, such as ``"pearson"``; or a null model, ``"degree"`` or ``"label_factors"``.
         :func:`scregnet.get.methods` has the table.
+    priors
+        Known networks of several kinds instead of ``prior``, such as ``{"chip": bound,
+        "knockdown": changed}``: one network is fitted to each, named ``f"{key}_{kind}"``. Training
+        labels of the other kinds are evidence; a pair is in the same part of the split for all of
+        them. A ``split`` that is given divides the pairs, and its labels are not read
+        (:ref:`kinds`).
     split
         Labelled pairs: a key written by :func:`scregnet.pp.split`, or a frame with ``source``,
         ``target``, ``label`` and ``split``. ``None`` takes ``adata.uns["split"]`` if it is there
@@ -215,6 +218,8 @@ def fit_grn(
         top_n_targets=top_n_targets,
         random_state=random_state,
     )
+    if priors is not None:
+        check_kinds(data, priors, prior, groupby, chosen, options, key)
     groups, small = [CellGroup(key)], dict[str, int]()
     if groupby is not None:
         groups, small = cell_groups(data, groupby, key, min_cells=min_cells)
@@ -226,6 +231,10 @@ def fit_grn(
             _check_alone(threshold, label_frequency)
             inputs = Inputs.of(data, chosen, options, no_pairs(), groups)
             varp, uns, params = score_networks(inputs, method, groups, groupby, threshold, place)
+        elif priors is not None:
+            labels = labelled_kinds(data, priors, split, options, gene_symbols)
+            named = method, key, place, show_progress_bar
+            varp, uns = _kinds(data, chosen, options, labels, named)
         else:
             # 2. The labelled pairs.
             labelled = labelled_pairs(
@@ -258,6 +267,31 @@ def fit_grn(
     return result if copy else None
 
 
+def _kinds(
+    data: AnnData,
+    chosen: LinkMethod,
+    options: FitOptions,
+    labels: Mapping[str, LabelledPairs],
+    named: tuple[str, str, Any, bool | None],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fit a network to each kind of labels; ``named``: method, key, device, and the bar."""
+    method, key, place, show = named
+    varp: dict[str, Any] = {}
+    uns: dict[str, Any] = {}
+    for name, labelled in labels.items():
+        own = options.for_pairs(labelled)
+        groups = [CellGroup(f"{key}_{name}")]
+        inputs = Inputs.of(data, chosen, own, labelled, groups)
+        plan = _plan(inputs, method, place)
+        announce_time(chosen, labelled, plan.folds, data.n_vars, len(labels))
+        found, entries = _networks(inputs, plan, groups, None, None, show_progress_bar=show)
+        varp |= found
+        for entry in entries.values():
+            entry["params"] |= {"kind": name, "kinds": list(labels)}
+        uns |= entries
+    return varp, uns
+
+
 def _check_alone(threshold: float | None, label_frequency: float) -> None:
     """Raise where an argument needs a known network or does not fit scores."""
     if threshold is not None:
@@ -270,48 +304,16 @@ def _check_alone(threshold: float | None, label_frequency: float) -> None:
         raise ValueError(msg)
 
 
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """What the fits of all groups share."""
-
-    name: str
-    method: LinkMethod
-    options: FitOptions
-    labelled: LabelledPairs
-    nulls: dict[str, Verdict]
-    device: Any
-    folds: Folds | None
-    fold_nulls: dict[str, Verdict]
-
-    def params(self, data: AnnData) -> dict[str, Any]:
-        """Return what was asked for and what was found, for ``uns``."""
-        train = self.labelled.parts.train
-        own = vars(self.method)
-        return {
-            "method": self.name,
-            "method_params": {k: list(v) if isinstance(v, tuple) else v for k, v in own.items()},
-            **self.options.params(),
-            "values": "probability",
-            "split": self.labelled.params(),
-            "prior": self.labelled.report,
-            "n_genes": data.n_vars,
-            "n_candidate_tfs": len(candidate_tfs(data, self.labelled)),
-            "n_tfs": len(np.unique(train.sources[train.labels])),
-            "n_edges_left_out": len(self.labelled.left_out[0]),
-            "scregnet_version": version("scregnet"),
-        }
-
-
-def _plan(inputs: Inputs, name: str, device: Any) -> _Plan:
+def _plan(inputs: Inputs, name: str, device: Any) -> Plan:
     """Judge the null models and draw the folds."""
     data, method, options = inputs.data, inputs.method, inputs.options
     labelled = inputs.labelled
     kept = labelled.kept
     nulls = judge_nulls(labelled.parts, data.n_vars, options, but=name, kept=kept)
-    layers, _ = layers_of(data, options)
+    layers, _ = layers_of(data, options, labelled)
     folds, fold_nulls = _folds(labelled, method, options, list(nulls), layers, data.n_vars)
     nulls |= judge_layers(labelled.parts, data.n_vars, options, layers, kept=kept)
-    return _Plan(name, method, options, labelled, nulls, device, folds, fold_nulls)
+    return Plan(name, method, options, labelled, nulls, device, folds, fold_nulls)
 
 
 def _folds(
@@ -334,7 +336,7 @@ def _folds(
 
 def _networks(
     inputs: Inputs,
-    plan: _Plan,
+    plan: Plan,
     groups: list[CellGroup],
     groupby: str | None,
     floor: NoiseFloor | None,
@@ -350,9 +352,9 @@ def _networks(
     behind: dict[str, str | None] = {}
     for number, group in enumerate(groups):
         task, record = inputs.task(group)
-        fit = _fit_group(task, plan, group, show_progress_bar=show_progress_bar)
-        matrices, extra = _matrices(fit, task, candidates, data.var_names, group.key)
-        varp |= matrices
+        fit = fit_group(task, plan, group, show_progress_bar=show_progress_bar)
+        found, extra = matrices(fit, task, candidates, data.var_names, group.key)
+        varp |= found
         params = {**common, **record, "best_epoch": fit.best_epoch(), "null": fit.null}
         if groupby is not None:
             params |= {"groupby": groupby, "group": group.name}
@@ -367,7 +369,7 @@ def _networks(
     return varp, uns
 
 
-def _noise_floor(inputs: Inputs, plan: _Plan, groups: list[CellGroup]) -> NoiseFloor | None:
+def _noise_floor(inputs: Inputs, plan: Plan, groups: list[CellGroup]) -> NoiseFloor | None:
     """Draw halves of the groups; ``None`` where networks cannot differ or halves lack features."""
     data, shared = inputs.data, inputs.shared
     if shared is None or len(groups) == 1:
@@ -394,48 +396,3 @@ def _names(
         "keys": [group.key for group in groups],
         "params": {**params, **left_out},
     }
-
-
-def _fit_group(
-    task: LinkTask, plan: _Plan, group: CellGroup, *, show_progress_bar: bool | None
-) -> Fit:
-    """Fit and judge the method on one group of cells, then fit its folds."""
-    method, options = plan.method, plan.options
-    fit = partial(
-        fit_links, plan.name, method, task, plan.labelled, options, plan.nulls, device=plan.device
-    )
-    n_epochs = getattr(method, "max_epochs", 0)
-    if n_epochs:
-        total = options.n_models * n_epochs
-        with progress_bar(f"fit {group.key}", total, show=show_progress_bar) as bar:
-            progress = None if bar is None else partial(_member_progress, bar, n_epochs)
-            found = fit(progress=progress)
-    else:
-        found = fit()
-    if plan.folds is None:
-        return found
-    from scregnet.tl._fit.folds import with_folds
-
-    return with_folds(found, method, task, plan.folds, plan.fold_nulls, plan.device)
-
-
-def _matrices(
-    fit: Fit, task: LinkTask, candidates: np.ndarray, genes: pd.Index, key: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what ``varp`` gets of one network, and what ``uns`` gets of its signs."""
-    network = fit.network(candidates, len(genes))
-    found = {key: network.probabilities}
-    for slot, matrix in (("sd", network.deviations), ("null", network.null)):
-        if matrix is not None:
-            found[f"{key}_{slot}"] = matrix
-    signs = network_signs(
-        network.probabilities, fit.labelled.signs, task, genes, fit.options.random_state, name=key
-    )
-    if signs is None:
-        return found, {}
-    found[f"{key}_sign"], record = signs
-    return found, {"signs": record}
-
-
-def _member_progress(bar: Progress, n_epochs: int, number: int) -> Progress:
-    return lambda epoch, row: bar(number * n_epochs + epoch, row)

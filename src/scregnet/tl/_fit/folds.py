@@ -86,7 +86,7 @@ class Folds:
         pairs = concatenate(parts)
         seed = np.random.SeedSequence(options.random_state, spawn_key=(STREAM,))
         rng = np.random.default_rng(seed)
-        n_folds, n_repeats = cast("int", options.n_folds), options.n_models
+        n_folds, n_repeats = options.fold_count, options.n_models
         if _is_crossed(method, n_folds):
             n_repeats *= int(np.clip(REPEATED_PAIRS // len(pairs), 1, MOST_REPEATS))
         folds = [assign_folds(pairs, n_folds, rng=rng) for _ in range(n_repeats)]

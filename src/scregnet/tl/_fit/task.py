@@ -83,6 +83,11 @@ class FitOptions:
         if self.top_n_targets not in (None, AUTO):
             check_integer("top_n_targets", self.top_n_targets, minimum=1)
 
+    @property
+    def fold_count(self) -> int:
+        """Number of folds, of options that :meth:`for_pairs` returned."""
+        return cast("int", self.n_folds)
+
     def targets_to_write(self, n_candidates: int, n_genes: int) -> int | None:
         """Return how many links of each TF are written, ``None`` for all; say so if not asked."""
         if self.top_n_targets != AUTO:
@@ -218,7 +223,7 @@ def make_task(
     _check_random(options, vectors, method)
     if options.random_embedding and vectors is not None:
         vectors = random_vectors(vectors, options.random_state)
-    layers, more = layers_of(data, options)
+    layers, more = layers_of(data, options, labelled)
     record |= more
     if layers and not method.uses_evidence:
         if not method.uses_embedding:
@@ -273,10 +278,14 @@ def _time(data: AnnData, options: FitOptions, rows: np.ndarray | None) -> np.nda
 
 
 def layers_of(
-    data: AnnData, options: FitOptions
+    data: AnnData, options: FitOptions, labelled: LabelledPairs
 ) -> tuple[tuple[EvidenceLayer, ...], dict[str, Any]]:
-    """Return the evidence layers of a fit, shuffled if it is a control, and a record."""
+    """Return the evidence layers of a fit, shuffled if it is a control, and a record.
+
+    Labels of other kinds are layers as well, after those that are named.
+    """
     layers, record = evidence_layers(data, options.evidence)
+    layers += labelled.layers
     if options.random_evidence:
         seed = np.random.SeedSequence(options.random_state, spawn_key=(LAYER_STREAM,))
         rng = np.random.default_rng(seed)
