@@ -94,8 +94,8 @@ def fit_grn(
         Known networks of several kinds instead of ``prior``, such as ``{"chip": bound,
         "knockdown": changed}``: one network is fitted to each, named ``f"{key}_{kind}"``. Training
         labels of the other kinds are evidence; a pair is in the same part of the split for all of
-        them. A ``split`` that is given divides the pairs, and its labels are not read
-        (:ref:`kinds`).
+        them. ``split`` then says which part a pair is in, and its labels are not read; ``None``
+        divides anew (:ref:`kinds`).
     split
         Labelled pairs: a key written by :func:`scregnet.pp.split`, or a frame with ``source``,
         ``target``, ``label`` and ``split``. ``None`` takes ``adata.uns["split"]`` if it is there
