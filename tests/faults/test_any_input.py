@@ -605,6 +605,24 @@ CALLS = {
     "pl.evidence": of_fitted(
         lambda a, d: sr.pl.evidence(sr.get.evidence(a, "TF001", "G0001", **group(d)), **SHOWN)
     ),
+    "pl.adjacency": of_fitted(
+        lambda a, d: sr.pl.adjacency(
+            a, **one_of(d, by=["probability", "lift"], n_sources=[1, 9, 0]), **group(d), **SHOWN
+        )
+    ),
+    "pl.gene_embedding": of_fitted(
+        lambda a, d: sr.pl.gene_embedding(
+            a,
+            **one_of(d, embedding=["auto", "absent"], labels=[0, 3, "absent"]),
+            **group(d),
+            **SHOWN,
+        )
+    ),
+    "pl.regulon": of_fitted(
+        lambda a, d: sr.pl.regulon(
+            a, **one_of(d, source=["TF001", "absent"], top_n=[1, 0, 99]), **group(d), **SHOWN
+        )
+    ),
     "pl.grn": of_fitted(
         lambda a, d: sr.pl.grn(
             a, **filters(d), **one_of(d, layout=["spring", "bipartite", "circular"]), **SHOWN

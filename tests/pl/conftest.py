@@ -100,6 +100,11 @@ def build_fitted(
         var=pd.DataFrame({"is_tf": np.arange(n_genes) < n_tfs}, index=genes),
     )
     adata.varp[key] = sp.csr_matrix(square)
+    # Vectors that know how popular a gene is, and little else. The last gene has none.
+    adata.varm["svd"] = np.random.default_rng(9).normal(size=(n_genes, 6)).astype(np.float32)
+    adata.varm["svd"][:, 0] += 3 * gene_pull[0]
+    adata.varm["svd"][-1] = 0
+    adata.uns["svd"] = {"varm_key": "svd"}
     adata.uns[key] = {
         "varp_key": key,
         "params": {

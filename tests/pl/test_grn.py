@@ -11,8 +11,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import FancyArrowPatch
 
 import scregnet as sr
-from scregnet.pl import _layout
-from scregnet.pl._layout import LAYOUTS
+from scregnet.pl._network import layout as _layout
+from scregnet.pl._network.layout import LAYOUTS
 
 
 def _arrows(ax):
@@ -377,3 +377,67 @@ def test_genes_may_be_an_array_and_messages_do_not_print_it(fitted_adata):
     plt.close("all")
     with pytest.raises(ValueError, match="passes sources=a ndarray of 8, threshold=1.0"):
         sr.pl.grn(fitted_adata, sources=sources, threshold=1.0)
+
+
+def test_many_links_are_a_few_shapes_and_labels_do_not_touch(fitted_adata, caplog):
+    with caplog.at_level(logging.INFO, logger="scregnet"):
+        ax = sr.pl.grn(fitted_adata, top_n=400, figsize=(4, 3), show=False)
+    graph = sr.get.graph(fitted_adata, top_n=400)
+    shapes = {one.get_gid(): one for one in ax.collections}
+    loops = sum(source == target for source, target in graph.edges)
+    assert len(shapes["links"].get_paths()) == len(shapes["heads"].get_paths()) == 400 - loops
+    # The tips lie at the border of the target, and the lines start at that of the source.
+    places = np.concatenate([nodes.get_offsets() for nodes in ax.collections[2:]])
+    for path in shapes["links"].get_paths():
+        for end in (path.vertices[0], path.vertices[-1]):
+            assert np.hypot(*(places - end).T).min() < 16
+    boxes = [text.get_window_extent().shrunk(0.95, 0.8) for text in ax.texts]
+    assert 8 < len(boxes) < len(graph)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert f"{len(boxes)} of {len(graph)} labels have room" in caplog.text
+    # Named by the user: drawn in any case.
+    names = list(graph)
+    ax = sr.pl.grn(fitted_adata, top_n=400, figsize=(4, 3), labels=names, show=False)
+    assert len(ax.texts) == len(graph)
+
+
+def test_compiled_forces_are_those_that_they_replace():
+    from scregnet.pl._network import forces
+
+    rng = np.random.default_rng(0)
+    points, radius = rng.random((30, 2)) * 60, rng.uniform(3, 6, 30)
+    edges = rng.integers(0, 30, (40, 2))
+    push = np.zeros_like(points)
+    for a, b in edges:
+        along = points[b] - points[a]
+        square = max(float(along @ along), 1e-9)
+        for i in set(range(30)) - {a, b}:
+            share = (points[i] - points[a]) @ along / square
+            gap = points[i] - points[a] - share * along
+            distance = np.hypot(*gap)
+            if 0 < share < 1 and distance < radius[i]:
+                step = gap / distance * (radius[i] - distance)
+                push[i] += 0.5 * step
+                push[a] -= 0.25 * (1 - share) * step
+                push[b] -= 0.25 * share * step
+    np.testing.assert_allclose(forces.edge_push(points, radius, edges), push, atol=1e-9)
+    gap = points[:, None] - points[None]
+    distance = np.hypot(gap[..., 0], gap[..., 1]) + 1e9 * np.eye(30)
+    short = np.clip(radius[:, None] + radius - distance, 0, None)
+    expected = (gap / distance[..., None] * short[..., None] / 2).sum(axis=1)
+    np.testing.assert_allclose(forces.node_push(points, radius), expected, atol=1e-9)
+
+
+def test_a_large_component_spreads_by_compiled_forces():
+    import networkx as nx
+
+    graph = nx.DiGraph([(f"T{i % 5}", f"G{i}") for i in range(250)])
+    graph.add_edges_from([("T0", f"T{i}") for i in range(1, 5)])
+    nx.set_node_attributes(graph, {n: n[0] == "T" for n in graph}, "is_tf")
+    place = _layout.positions(graph, "spring", aspect=1.3, random_state=0)
+    at = dict(zip(graph, place, strict=True))
+    # Targets lie closer to their own TF than to the others.
+    nearest = [
+        min(range(5), key=lambda t: np.hypot(*(at[f"T{t}"] - at[f"G{i}"]))) for i in range(250)
+    ]
+    assert np.mean([near == i % 5 for i, near in enumerate(nearest)]) > 0.95

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from scregnet.pl._ablation import ablation
+from scregnet.pl._adjacency import adjacency
 from scregnet.pl._benchmark import benchmark
 from scregnet.pl._calibration import calibration
 from scregnet.pl._evidence import evidence
+from scregnet.pl._gene_embedding import gene_embedding
 from scregnet.pl._grn import grn
 from scregnet.pl._history import history
 from scregnet.pl._metrics import metrics
+from scregnet.pl._regulon import regulon
 from scregnet.pl._robustness import robustness
 from scregnet.pl._validation import validation
 
 __all__ = [
     "ablation",
+    "adjacency",
     "benchmark",
     "calibration",
     "evidence",
+    "gene_embedding",
     "grn",
     "history",
     "metrics",
+    "regulon",
     "robustness",
     "validation",
 ]

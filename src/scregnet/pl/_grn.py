@@ -16,10 +16,10 @@ from scregnet._validate import check_choice, check_random_state
 from scregnet.get._graph import to_graph
 from scregnet.get._names import find_genes, shown_names
 from scregnet.pl._figure import finish, panels
-from scregnet.pl._layout import LAYOUTS
-from scregnet.pl._network import draw_network
+from scregnet.pl._network.draw import draw_network
+from scregnet.pl._network.layout import LAYOUTS
+from scregnet.pl._network.style import Style, network_colours
 from scregnet.pl._selection import choose_links
-from scregnet.pl._style import Style, network_colours
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -82,7 +82,8 @@ def grn(
         ``"spring"``, ``"kamada_kawai"``, ``"circular"``, ``"shell"`` or ``"bipartite"``.
     %(random_state)s
     labels
-        Label all nodes, none, or the genes with these names.
+        Label the nodes, TFs and hubs first, as far as there is room; none; or the genes with
+        these names in any case.
     legend, title
         Whether to explain shapes, colours and widths; title of the axes.
     palette
@@ -155,6 +156,7 @@ def grn(
         layout=layout,
         random_state=random_state,
         named=named,
+        keep_all=wanted is not None,
         legend=chosen.summary if legend else None,
     )
     return finish([one], given=ax is not None, show=show, save=save, return_fig=return_fig)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-# More arrows than this take minutes and cannot be told apart.
+# More arrows than this cannot be told apart.
 MOST_LINKS = 5000
 # With a filter but without top_n: as many as one can read.
 _FIRST = 50

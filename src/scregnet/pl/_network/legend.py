@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet.pl._style import DASHES, WIDTHS, has_scores, link_weight, represses, width, width_ends
+from scregnet.pl._network.style import (
+    DASHES,
+    WIDTHS,
+    has_scores,
+    link_weight,
+    represses,
+    width,
+    width_ends,
+)
 
 if TYPE_CHECKING:
     import networkx as nx
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-    from scregnet.pl._style import Style
+    from scregnet.pl._network.style import Style
 
 
 def draw_legend(ax: Axes, graph: nx.DiGraph, style: Style, title: str) -> None:

@@ -15,6 +15,8 @@ LAYOUTS = ("spring", "kamada_kawai", "circular", "shell", "bipartite")
 # These draw one figure of all nodes. The others are run on each component: together, components
 # would drift apart.
 FIGURES = ("circular", "shell", "bipartite")
+# Above this number of nodes, the forces of the spring layout are computed by compiled loops.
+_COMPILED = 200
 
 
 def positions(
@@ -132,16 +134,22 @@ def _spring(graph: nx.Graph, rng: np.random.Generator) -> np.ndarray:
     nodes = list(graph)
     index = {node: i for i, node in enumerate(nodes)}
     edges = np.array([(index[a], index[b]) for a, b in graph.edges if a != b], dtype=int)
-    # A single start often ends in a tangle. Large graphs are tangles anyway, and take long.
-    n_starts = 12 if len(nodes) <= 80 else 4 if len(nodes) <= 200 else 1
+    # k, the length of an edge at rest, is 2.2 times networkx's default: labels need room.
+    rest = 2.2 / np.sqrt(len(nodes))
+    if len(nodes) > _COMPILED:
+        from scregnet.pl._network.forces import cool
+
+        # A pass over all pairs of nodes takes long in the largest networks.
+        turns = int(np.clip(4e8 / len(nodes) ** 2, 60, 200))
+        return cool(rng.random((len(nodes), 2)), *edges.T.copy(), rest, turns)
+    # A single start often ends in a tangle. Large graphs are tangles anyway.
+    n_starts = 12 if len(nodes) <= 80 else 4
     found: list[tuple[int, np.ndarray]] = []
     for _ in range(n_starts):
         seed = int(rng.integers(2**31))
-        # k, the length of an edge at rest, is 2.2 times networkx's default: labels need room.
-        place = nx.spring_layout(graph, seed=seed, iterations=200, k=2.2 / np.sqrt(len(nodes)))
+        place = nx.spring_layout(graph, seed=seed, iterations=200, k=rest)
         points = np.array([place[node] for node in nodes])
-        crossings = _crossings(points, edges) if n_starts > 1 else 0
-        found.append((crossings, points))
+        found.append((_crossings(points, edges), points))
     return min(found, key=lambda one: one[0])[1]
 
 
@@ -212,60 +220,26 @@ def spread(
 
     All lengths are in points. Borders of nodes stay twice ``apart`` from each other, which leaves
     room for labels, as far as the box allows. ``rounds=None`` takes up to 200 rounds, fewer for
-    large graphs.
+    large graphs; then only nodes that cover each other move.
     """
+    # The only loops here; numba is imported by nobody who draws nothing.
+    from scregnet.pl._network.forces import edge_push, node_push
+
     points = points.copy()
     if rounds is None:
-        # A round takes time in proportion to nodes × edges; crowded pictures gain little from many.
+        # In a crowded picture edges are everywhere: many rounds would push all nodes to the rim.
         rounds = int(np.clip(2_000_000 / max(len(points) * len(edges), 1), 5, 200))
     for _ in range(rounds):
-        push = 0.5 * _off_nodes(points, radius + max(apart, 2)) + _off_edges(
+        push = 0.5 * node_push(points, radius + max(apart, 2)) + edge_push(
             points, radius + 3, edges
         )
         # A twentieth of a point cannot be seen.
         if np.abs(push).max(initial=0) < 0.05:
+            return points
+        points = np.clip(points + push, low, high)
+    for _ in range(50):
+        push = node_push(points, radius + 1)
+        if np.abs(push).max(initial=0) < 0.05:
             break
         points = np.clip(points + push, low, high)
     return points
-
-
-def _off_nodes(points: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Return the push of each node off the nodes that are closer than the sum of their radii."""
-    gap = points[:, None] - points[None]
-    distance = np.sqrt((gap**2).sum(axis=2))
-    np.fill_diagonal(distance, np.inf)
-    short = np.clip(radius[:, None] + radius[None, :] - distance, 0, None)
-    # Nodes on one spot have no direction between them: each pair gets a fixed one. 2.4 radians is
-    # the golden angle, which spreads the directions of many pairs.
-    order = np.arange(len(points))[:, None] - np.arange(len(points))[None]
-    fixed = np.stack([np.cos(2.4 * order), np.sin(2.4 * order)], axis=2) * np.sign(order)[..., None]
-    direction = np.where(
-        distance[..., None] > 1e-6, gap / np.maximum(distance, 1e-6)[..., None], fixed
-    )
-    return (direction * short[..., None] / 2).sum(axis=1)
-
-
-def _off_edges(points: np.ndarray, radius: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Return the push of nodes off edges that run through them, and of the ends of those edges."""
-    push = np.zeros_like(points)
-    if len(edges) == 0:
-        return push
-    start, along = points[edges[:, 0]], points[edges[:, 1]] - points[edges[:, 0]]
-    length = np.maximum((along**2).sum(axis=1), 1e-9)
-    # How far along the edge the closest point to the node lies: 0 at its start, 1 at its end.
-    share = np.einsum("nek,ek->ne", points[:, None] - start[None], along) / length
-    gap = points[:, None] - (start[None] + np.clip(share, 0, 1)[..., None] * along[None])
-    distance = np.sqrt((gap**2).sum(axis=2))
-    short = np.clip(radius[:, None] - distance, 0, None)
-    index = np.arange(len(points))[:, None]
-    short[(index == edges[:, 0]) | (index == edges[:, 1]) | (share <= 0) | (share >= 1)] = 0
-    normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.sqrt(length)[:, None]
-    direction = np.where(
-        distance[..., None] > 1e-6, gap / np.maximum(distance, 1e-6)[..., None], normal[None]
-    )
-    step = direction * short[..., None]
-    push += 0.5 * step.sum(axis=1)
-    # The edge gives way too, the end that is closer to the node more.
-    np.add.at(push, edges[:, 0], -0.25 * (step * (1 - share)[..., None]).sum(axis=0))
-    np.add.at(push, edges[:, 1], -0.25 * (step * share[..., None]).sum(axis=0))
-    return push

@@ -1,0 +1,1 @@
+"""Parts of a drawn network: layout, arrows, labels, legend."""
