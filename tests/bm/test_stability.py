@@ -9,7 +9,8 @@ import pytest
 from scipy.stats import spearmanr
 
 import scregnet as sr
-from scregnet._genes.split import PARTS, labelled_pairs
+from scregnet._genes.frames import PARTS
+from scregnet._genes.split import labelled_pairs
 from scregnet.bm._perturbations import PERTURBATIONS, Given, Perturbed, without_edges
 from scregnet.links import get_method
 from scregnet.links.methods.degree import Degree

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import scregnet as sr
-from scregnet._genes.split import pairs_frame
+from scregnet._genes.frames import pairs_frame
 from scregnet.bm._studies import Study
 from scregnet.links import get_method
 from scregnet.links.methods.joint.method import Joint

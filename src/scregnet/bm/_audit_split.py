@@ -9,8 +9,8 @@ import pandas as pd
 
 from scregnet._anndata.access import check_names, resolve
 from scregnet._docs import doc
+from scregnet._genes.frames import PARTS, parts_and_labels
 from scregnet._genes.network import read_network
-from scregnet._genes.split import PARTS, parts_and_labels
 from scregnet._logging import logger
 from scregnet._validate import check_random_state, listed
 from scregnet.links import LinkTask, Pairs, get_method, hold_out, null_models

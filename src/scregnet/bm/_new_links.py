@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scregnet._genes.split import PARTS
+from scregnet._genes.frames import PARTS
 from scregnet.links.pairs.codes import decode_pairs, find_codes, pair_codes
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from scregnet._genes.split import PARTS, LabelledPairs
+from scregnet._genes.frames import PARTS
 from scregnet._validate import listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from scregnet._genes.split import LabelledPairs
     from scregnet.tl._fit.folds import Folds
 
 PERTURBATIONS = ("seed", "fit", "cell", "cells", "halves", "edges", "donors")

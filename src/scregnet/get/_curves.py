@@ -11,7 +11,7 @@ import pandas as pd
 from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import labelled, nulls, read_groups, stands_for
 from scregnet._docs import doc
-from scregnet._genes.split import PARTS
+from scregnet._genes.frames import PARTS
 from scregnet._validate import check_choice
 from scregnet.metrics import auprc, auroc
 

@@ -19,8 +19,8 @@ from scregnet._anndata.slots import (
     link_values,
     network,
 )
+from scregnet._genes.frames import PARTS
 from scregnet._genes.names import places_of
-from scregnet._genes.split import PARTS
 from scregnet._genes.world import NamedWorld, read_world
 from scregnet.links import null_models
 from scregnet.links.pairs.codes import find_codes, pair_codes

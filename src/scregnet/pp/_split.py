@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._anndata.taken import check_free
 from scregnet._docs import doc
+from scregnet._genes.frames import PARTS
 from scregnet._genes.split import (
     KEY,
     MAX_PAIRS,
-    PARTS,
     SplitOptions,
     is_split,
     pairs_of_prior,

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from scregnet._genes.split import PARTS, LabelledPairs
+from scregnet._genes.frames import PARTS
 from scregnet._logging import logger
 from scregnet.tl._fit.fit import threads
 
 if TYPE_CHECKING:
     from scregnet._anndata.groups import CellGroup
+    from scregnet._genes.split import LabelledPairs
     from scregnet.links import LinkMethod, LinkTask
     from scregnet.tl._fit.shared import SharedCells
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from scregnet._genes.split import PARTS, LabelledPairs
+from scregnet._genes.frames import PARTS
 from scregnet._logging import logger
 from scregnet._progress import stage
 from scregnet._threads import in_threads, one_thread_each
@@ -31,6 +31,7 @@ from scregnet.tl._fit.network import scored
 from scregnet.tl._fit.verdict import LAYER, Verdict, figures_of
 
 if TYPE_CHECKING:
+    from scregnet._genes.split import LabelledPairs
     from scregnet.links import FitResult, LinkMethod
     from scregnet.links.evidence import EvidenceLayer
     from scregnet.tl._fit.fit import Fit

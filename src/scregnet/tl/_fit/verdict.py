@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet._genes.split import PARTS
+from scregnet._genes.frames import PARTS
 from scregnet._logging import logger
 from scregnet._progress import stage
 from scregnet._threads import one_thread_each
@@ -16,6 +16,7 @@ from scregnet.links import LinkTask, PlattCalibration, get_method, null_models
 from scregnet.links.pairs.reciprocity import concatenate
 from scregnet.metrics import evaluate
 from scregnet.metrics._bootstrap import interval, resample
+from scregnet.metrics._evaluate import MANY_PAIRS
 from scregnet.metrics._metrics import LOWER_IS_BETTER, OF_THE_PAIRS
 from scregnet.tl._fit.network import scored
 
@@ -179,13 +180,16 @@ def figures_of(
     # Labels say what is listed. Their probability is that of being listed.
     listed = options.label_frequency * probabilities
     data = (pairs.labels, scores, pairs.sources, listed)
-    figures = evaluate(*data, weights=pairs.weights)
     if not options.n_bootstrap:
+        figures = evaluate(*data, weights=pairs.weights)
         return [Figure(part, metric, value) for metric, value in figures.items()]
     # One seed for all models: they are compared on the same resamples.
     rng = np.random.default_rng(options.random_state)
     with stage(f"bootstrap, {part} pairs"):
         found = resample(*data, n_bootstrap=options.n_bootstrap, rng=rng, weights=pairs.weights)
+    # Of many pairs they are the same, and the pairs need not be sorted again.
+    many = len(pairs) > MANY_PAIRS
+    figures = found.figures if many else evaluate(*data, weights=pairs.weights)
     rows = []
     for metric, value in figures.items():
         replicates = found.replicates[metric]

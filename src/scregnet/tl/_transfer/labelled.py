@@ -11,7 +11,8 @@ import numpy as np
 from scregnet._anndata.access import check_names, resolve
 from scregnet._anndata.evidence import evidence_layers
 from scregnet._anndata.streamed import gene_sums
-from scregnet._genes.split import PARTS, labelled_pairs
+from scregnet._genes.frames import PARTS
+from scregnet._genes.split import labelled_pairs
 from scregnet.links.pairs.reciprocity import concatenate
 from scregnet.links.transfer.columns import TransferColumns
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.slots import check_probabilities, fitted
-from scregnet._genes.split import STANDS_FOR
+from scregnet._genes.frames import STANDS_FOR
 from scregnet._genes.world import WORLD
 from scregnet._logging import logger
 from scregnet._validate import listed
