@@ -1,0 +1,1 @@
+"""The network as a page: template, style, script, and the library that draws."""
