@@ -623,6 +623,11 @@ CALLS = {
             a, **one_of(d, source=["TF001", "absent"], top_n=[1, 0, 99]), **group(d), **SHOWN
         )
     ),
+    "pl.grn_html": of_fitted(
+        lambda a, d: sr.pl.grn_html(
+            a, **filters(d), **one_of(d, layout=["spring", "bipartite"], theme=["dark", "black"])
+        )
+    ),
     "pl.grn": of_fitted(
         lambda a, d: sr.pl.grn(
             a, **filters(d), **one_of(d, layout=["spring", "bipartite", "circular"]), **SHOWN

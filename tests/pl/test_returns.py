@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 import scregnet as sr
 from scregnet.pl import _figure
 
-EVERY = {name: getattr(sr.pl, name) for name in sr.pl.__all__}
+# A page is no figure, and has tests of its own.
+EVERY = {name: getattr(sr.pl, name) for name in sr.pl.__all__ if name != "grn_html"}
 # They draw what a study or sr.get.evidence returns, and have tests of their own.
 FRAMES = {"ablation", "benchmark", "evidence", "robustness", "validation"}
 PLOTS = {name: plot for name, plot in EVERY.items() if name not in FRAMES}

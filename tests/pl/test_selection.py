@@ -150,7 +150,8 @@ def test_a_filter_does_what_it_says(lifted_adata, filters):
 
 def test_top_n_none_draws_every_link(lifted_adata):
     ax = sr.pl.grn(lifted_adata, layout="circular", top_n=None, labels=False, show=False)
-    assert len(ax.patches) == lifted_adata.varp["grn"].nnz
+    (lines,) = (one for one in ax.collections if one.get_gid() == "links")
+    assert len(lines.get_paths()) == lifted_adata.varp["grn"].nnz
 
 
 def test_top_n_is_a_number_auto_or_none(lifted_adata):

@@ -9,6 +9,7 @@ from scregnet.pl._calibration import calibration
 from scregnet.pl._evidence import evidence
 from scregnet.pl._gene_embedding import gene_embedding
 from scregnet.pl._grn import grn
+from scregnet.pl._grn_html import grn_html
 from scregnet.pl._history import history
 from scregnet.pl._metrics import metrics
 from scregnet.pl._regulon import regulon
@@ -23,6 +24,7 @@ __all__ = [
     "evidence",
     "gene_embedding",
     "grn",
+    "grn_html",
     "history",
     "metrics",
     "regulon",

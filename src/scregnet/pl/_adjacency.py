@@ -85,8 +85,8 @@ def adjacency(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
-    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="label_factors")
-    >>> sr.pl.adjacency(adata, by="lift", n_sources=10)
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
+    >>> sr.pl.adjacency(adata, n_sources=10)
     """
     check_choice("by", by, ("probability", "lift"))
     check_integer("n_sources", n_sources, minimum=1)

@@ -94,8 +94,8 @@ def regulon(
     --------
     >>> import scregnet as sr
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
-    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="label_factors")
-    >>> sr.pl.regulon(adata, source="TF001", by="lift")
+    >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
+    >>> sr.pl.regulon(adata, source="TF001")
     """
     check_integer("top_n", top_n, minimum=1)
     colours = network_colours(palette)

@@ -21,12 +21,24 @@ if TYPE_CHECKING:
 
 # More arrows than this cannot be told apart.
 MOST_LINKS = 5000
-# With a filter but without top_n: as many as one can read.
-_FIRST = 50
 # The mixture: at most 6 × (3 + 5) = 48 links, which show several hubs and can be read.
 N_TFS = 6
 N_KNOWN = 3
 N_NEW = 5
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much is drawn: TFs, and known and new links of each; links where a filter is given."""
+
+    tfs: int = N_TFS
+    known: int = N_KNOWN
+    new: int = N_NEW
+    first: int = 50
+
+
+# As many as one can read.
+PICTURE = Amount()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +58,11 @@ class Selection:
 
 
 def choose_links(
-    adata: AnnData, key: str, gene_symbols: str | None, filters: Mapping[str, Any]
+    adata: AnnData,
+    key: str,
+    gene_symbols: str | None,
+    filters: Mapping[str, Any],
+    amount: Amount = PICTURE,
 ) -> Selection:
     """Return the links that pass the filters, or the mixture if no filter is given.
 
@@ -59,9 +75,9 @@ def choose_links(
     }
     automatic = _is_auto("top_n", filters["top_n"])
     if automatic and not given:
-        return mixture(adata, key, gene_symbols)
+        return mixture(adata, key, gene_symbols, amount)
     if automatic:
-        given["top_n"] = _FIRST
+        given["top_n"] = amount.first
     links, n_found = select_links(adata, key, gene_symbols=gene_symbols, **given)
     if len(links) == 0:
         passed = ", ".join(f"{name}={shortened(value)}" for name, value in given.items())
@@ -83,7 +99,9 @@ def _is_auto(name: str, value: object) -> bool:
     return name == "top_n" and isinstance(value, str) and value == "auto"
 
 
-def mixture(adata: AnnData, key: str, gene_symbols: str | None) -> Selection:
+def mixture(
+    adata: AnnData, key: str, gene_symbols: str | None, amount: Amount = PICTURE
+) -> Selection:
     """Return a few known and a few new links of each of several TFs.
 
     New links are chosen by lift, or by probability without a null model. Only links that are about
@@ -99,30 +117,31 @@ def mixture(adata: AnnData, key: str, gene_symbols: str | None) -> Selection:
     shown_by = "score" if network.has_scores else by
     is_known = links.in_prior()
     known, new = links.take(is_known), links.take(~is_known)
-    new = new.take(_probable(new, known))
-    tfs = _hubs(known, new, by)
+    new = new.take(_probable(new, known, amount.first))
+    tfs = _hubs(known, new, by, amount)
     known, new = (part.take(np.isin(part.rows, tfs)) for part in (known, new))
-    known = known.take(first_of_each_source(known, known.weights, N_KNOWN))
-    new = new.take(first_of_each_source(new, new.order_values(by), N_NEW))
+    known = known.take(first_of_each_source(known, known.weights, amount.known))
+    new = new.take(first_of_each_source(new, new.order_values(by), amount.new))
     drawn = links.take(np.flatnonzero(np.isin(links.place, [*known.place, *new.place])))
     n_tfs, n_drawn_tfs = len(np.unique(links.rows)), len(np.unique(drawn.rows))
     how = (
-        f"{n_drawn_tfs} of {n_tfs} TFs, each with up to {N_KNOWN} known links and {N_NEW} new ones "
-        f"by {shown_by}; set top_n=, sources= or another filter to draw others"
+        f"{n_drawn_tfs} of {n_tfs} TFs, each with up to {amount.known} known links and "
+        f"{amount.new} new ones by {shown_by}; set top_n=, sources= or another filter to draw "
+        "others"
     )
     frame = drawn.frame(shown_names(adata, gene_symbols))
     return Selection(frame, len(links), how, f"{n_drawn_tfs} of {n_tfs} TFs")
 
 
-def _probable(new: Links, known: Links) -> np.ndarray:
+def _probable(new: Links, known: Links, first: int) -> np.ndarray:
     """Return the mask of the new links among the most probable links, as many as are known.
 
-    A network of the size of the known one would consist of these links. At least the 50 most
-    probable new links are kept: few known edges must not empty the picture.
+    A network of the size of the known one would consist of these links. At least the ``first``
+    most probable new links are kept: few known edges must not empty the picture.
     """
     weights = new.weights
     both = np.concatenate([weights, known.weights])
-    least = min(_nth_largest(both, len(known)), _nth_largest(weights, _FIRST))
+    least = min(_nth_largest(both, len(known)), _nth_largest(weights, first))
     return weights >= least
 
 
@@ -134,12 +153,12 @@ def _nth_largest(values: np.ndarray, n: int) -> float:
     return float(np.partition(values, place)[place])
 
 
-def _hubs(known: Links, new: Links, by: str) -> np.ndarray:
+def _hubs(known: Links, new: Links, by: str, amount: Amount) -> np.ndarray:
     """Return the TFs with the largest sums over the values of their best new links.
 
     TFs without a known edge come last: nothing in the prior supports their links.
     """
-    best = new.take(first_of_each_source(new, new.order_values(by), N_NEW))
+    best = new.take(first_of_each_source(new, new.order_values(by), amount.new))
     # A negative lift must not set a TF back behind one without any new link.
     gains = np.clip(best.order_values(by), 0, None)
     n = len(known.network.names)
@@ -148,4 +167,4 @@ def _hubs(known: Links, new: Links, by: str) -> np.ndarray:
     candidates = np.flatnonzero((n_known > 0) | (total > 0))
     # lexsort: the last key counts most; ties go to the order of adata.var_names.
     order = np.lexsort((candidates, -total[candidates], n_known[candidates] == 0))
-    return candidates[order[:N_TFS]]
+    return candidates[order[: amount.tfs]]

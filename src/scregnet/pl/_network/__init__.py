@@ -1,1 +1,3 @@
 """Parts of a drawn network: layout, arrows, labels, legend."""
+
+from __future__ import annotations

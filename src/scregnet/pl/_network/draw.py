@@ -109,7 +109,7 @@ def _sizes(ax: Axes, nodes: Nodes, style: Style, named: np.ndarray) -> np.ndarra
     text = Text(fontsize=style.font_size, parse_math=False)
     text.set_figure(figure)
     sizes = np.zeros((len(nodes.names), 2))
-    for i in np.flatnonzero(named):
+    for i in np.flatnonzero(named).tolist():
         text.set_text(nodes.names[i])
         text.set_fontweight(_weight(nodes, i))
         extent = text.get_window_extent()

@@ -142,7 +142,9 @@ def _draw_shapes(ax: Axes, arrows: list[tuple[np.ndarray, np.ndarray, dict[str, 
         gid="links",
     )
     bar_or_head = np.stack([base + side, base - side, end - bars * side, end + bars * side], axis=1)
-    heads = PolyCollection(bar_or_head, facecolors=colours, edgecolors=colours, linewidths=0.3)
+    heads = PolyCollection(
+        list(bar_or_head), facecolors=colours, edgecolors=colours, linewidths=0.3
+    )
     heads.set(zorder=1, gid="heads")
     for shapes in (lines, heads):
         ax.add_collection(shapes, autolim=False)
