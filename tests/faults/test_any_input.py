@@ -546,6 +546,11 @@ CALLS = {
         )
     ),
     "tl.fit_grn": of_cells(fit_of),
+    "tl.network_stats": of_fitted(
+        lambda a, d: sr.tl.network_stats(
+            a, n_random=2, **one_of(d, n_hubs=[0, 1, 99], resolution=[0.01, 1, 99]), **filters(d)
+        )
+    ),
     "tl.tf_activity": of_fitted(
         lambda a, d: sr.tl.tf_activity(
             a, **one_of(d, tmin=[1, 5], method=["ulm", "zscore", "aucell"]), **filters(d)

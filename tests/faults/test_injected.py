@@ -55,6 +55,7 @@ CALLS = {
     "tl.fit_grn": lambda a, to: sr.tl.fit_grn(
         a, a.uns["network"], "label_factors", n_folds=2, **FIT
     ),
+    "tl.network_stats": lambda a, to: sr.tl.network_stats(a, n_random=2, top_n=20),
     "tl.tf_activity": lambda a, to: sr.tl.tf_activity(a, tmin=1),
     "tl.transfer_grn": lambda a, to: sr.tl.transfer_grn(a, evidence="chip", key_added="other"),
     "tl.tune_grn": lambda a, to: sr.tl.tune_grn(a, a.uns["network"], "degree", n_trials=2, **QUIET),

@@ -1,12 +1,21 @@
-"""Analyse: gene embeddings, the fitted network, TF activity."""
+"""Analyse: gene embeddings, the fitted network as it is and as a graph, TF activity."""
 
 from __future__ import annotations
 
 from scregnet.tl._embed import embed
 from scregnet.tl._finetune import finetune
 from scregnet.tl._fit_grn import fit_grn
+from scregnet.tl._network_stats import network_stats
 from scregnet.tl._tf_activity import tf_activity
 from scregnet.tl._transfer_grn import transfer_grn
 from scregnet.tl._tune_grn import tune_grn
 
-__all__ = ["embed", "finetune", "fit_grn", "tf_activity", "transfer_grn", "tune_grn"]
+__all__ = [
+    "embed",
+    "finetune",
+    "fit_grn",
+    "network_stats",
+    "tf_activity",
+    "transfer_grn",
+    "tune_grn",
+]
