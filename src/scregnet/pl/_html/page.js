@@ -50,6 +50,7 @@
         "line-style": "dashed", "line-color": colour("new"), "target-arrow-color": colour("new") } },
       { selector: "edge.represses", style: { "target-arrow-shape": "tee" } },
       { selector: "edge.loop", style: { "curve-style": "bezier" } },
+      { selector: "node.hub", style: { "min-zoomed-font-size": 0, "font-weight": "bold", "z-index": 8 } },
       { selector: ".faded", style: { opacity: 0.08, "text-opacity": 0.1 } },
       { selector: "edge.near", style: { opacity: 1, "z-index": 9 } },
       { selector: "node.near", style: { "min-zoomed-font-size": 0, "z-index": 9 } },
@@ -68,6 +69,25 @@
   let touched = false;
   const fit = () => cy.fit(cy.elements().not(".hidden"), 25);
   const node = (i) => cy.getElementById("n" + i);
+
+  // From afar no label can be read: the hubs that have room get one of the same size on the screen.
+  const byDegree = cy.nodes().toArray().sort((a, b) => b.degree() - a.degree()).slice(0, 60);
+  const nameHubs = () => {
+    const zoom = cy.zoom(), taken = [];
+    cy.batch(() => {
+      for (const one of byDegree) {
+        const at = one.renderedPosition();
+        const free = zoom < 0.55 && taken.length < 15 && !one.hasClass("hidden")
+          && taken.every((other) => Math.abs(at.x - other.x) > 95 || Math.abs(at.y - other.y) > 17);
+        one.toggleClass("hub", free);
+        if (!free) { one.removeStyle("font-size text-margin-x text-margin-y text-outline-width"); continue; }
+        taken.push(at);
+        one.style({ "font-size": 12 / zoom, "text-margin-x": 0, "text-margin-y": -8 - 8 / zoom, "text-outline-width": 2 / zoom });
+      }
+    });
+  };
+  let waiting = 0;
+  cy.on("zoom resize", () => { clearTimeout(waiting); waiting = setTimeout(nameHubs, 60); });
 
   // ---- filters
   const shown = new Array(edges.length).fill(true);
@@ -96,6 +116,7 @@
       cy.edges().forEach((edge) => { edge.toggleClass("hidden", !shown[edge.data("index")]); });
       cy.nodes().forEach((one) => { one.toggleClass("hidden", !used.has(one.data("index"))); });
     });
+    nameHubs();
     byId("count").textContent = count.toLocaleString("en") + " of " + edges.length.toLocaleString("en")
       + " links shown" + (data.note ? "; " + data.note : "");
   };
@@ -249,6 +270,6 @@
   fit();
   // A frame may get its size late: until the reader moves the picture, it fills the page.
   cy.on("dragpan scrollzoom pinchzoom tap grab", () => { touched = true; });
-  new ResizeObserver(() => { cy.resize(); if (!touched) fit(); }).observe(byId("network"));
+  new ResizeObserver(() => { cy.resize(); if (!touched) fit(); nameHubs(); }).observe(byId("network"));
   window.scregnet = { cy, data };
 })();

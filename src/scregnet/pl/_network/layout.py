@@ -1,4 +1,4 @@
-"""Where the nodes of a drawn network lie: networkx layouts of its components, packed into a box."""
+"""Where the nodes of a drawn network lie: layouts of its components, packed into a box."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ LAYOUTS = ("spring", "kamada_kawai", "circular", "shell", "bipartite")
 # These draw one figure of all nodes. The others are run on each component: together, components
 # would drift apart.
 FIGURES = ("circular", "shell", "bipartite")
-# Above this number of nodes, the forces of the spring layout are computed by compiled loops.
-_COMPILED = 200
 
 
 def positions(
@@ -129,27 +127,20 @@ def _component(
 
 def _spring(graph: nx.Graph, rng: np.random.Generator) -> np.ndarray:
     """Return the best of several spring layouts: the one with the fewest crossings of edges."""
-    import networkx as nx
+    from scregnet.pl._network.forces import cool
 
     nodes = list(graph)
     index = {node: i for i, node in enumerate(nodes)}
     edges = np.array([(index[a], index[b]) for a, b in graph.edges if a != b], dtype=int)
-    # k, the length of an edge at rest, is 2.2 times networkx's default: labels need room.
+    # The length of an edge at rest, 2.2 times networkx's default: labels need room.
     rest = 2.2 / np.sqrt(len(nodes))
-    if len(nodes) > _COMPILED:
-        from scregnet.pl._network.forces import cool
-
-        # A pass over all pairs of nodes takes long in the largest networks.
-        turns = int(np.clip(4e8 / len(nodes) ** 2, 60, 200))
-        return cool(rng.random((len(nodes), 2)), *edges.T.copy(), rest, turns)
-    # A single start often ends in a tangle. Large graphs are tangles anyway.
-    n_starts = 12 if len(nodes) <= 80 else 4
+    # A single start often ends in a tangle. Large graphs are tangles anyway, and take long.
+    n_starts = 12 if len(nodes) <= 80 else 4 if len(nodes) <= 200 else 1
+    turns = int(np.clip(4e8 / len(nodes) ** 2, 60, 200))
     found: list[tuple[int, np.ndarray]] = []
     for _ in range(n_starts):
-        seed = int(rng.integers(2**31))
-        place = nx.spring_layout(graph, seed=seed, iterations=200, k=rest)
-        points = np.array([place[node] for node in nodes])
-        found.append((_crossings(points, edges), points))
+        points = cool(rng.random((len(nodes), 2)), *edges.T.copy(), rest, turns)
+        found.append((_crossings(points, edges) if n_starts > 1 else 0, points))
     return min(found, key=lambda one: one[0])[1]
 
 
