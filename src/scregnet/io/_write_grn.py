@@ -73,9 +73,9 @@ def write_grn(
         File to write; one that is there is replaced.
     tool
         Columns of the table: ``"pyscenic"``, its adjacencies (``TF``, ``target``, ``importance``);
-        ``"celloracle"``, its links (``coef_mean`` is probability times sign, ``p`` is ``q``);
-        ``"scenicplus"``, the TF-to-gene columns of its eRegulons. ``None`` writes all that is
-        known.
+        ``"celloracle"``, its links (``coef_mean`` is the probability, negative where the TF
+        represses; ``p`` holds ``q``); ``"scenicplus"``, the TF-to-gene columns of its eRegulons
+        (``regulation`` is 0 where no sign is known). ``None`` writes all that is known.
     %(key)s
     %(groups)s Graphs and gene sets are of one group.
     %(links)s

@@ -52,8 +52,11 @@ def graphml(graph: nx.DiGraph) -> bytes:
     import networkx as nx
 
     check_text(graph, _NOT_IN_XML, "GraphML")
+    kept = _without_gaps(graph)
+    # igraph and Cytoscape call genes by this attribute.
+    nx.set_node_attributes(kept, {gene: gene for gene in kept}, "name")
     buffer = io.BytesIO()
-    nx.write_graphml_xml(_without_gaps(graph), buffer)
+    nx.write_graphml_xml(kept, buffer)
     return buffer.getvalue()
 
 

@@ -66,7 +66,7 @@ def celloracle(frame: pd.DataFrame) -> pd.DataFrame:
 def scenicplus(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the links in the columns of SCENIC+'s table of eRegulons, which has regions too."""
     signs = _signs(frame)
-    mark = np.where(signs < 0, "-", "+")
+    mark = np.array(["?", "+", "-"], dtype=object)[signs]
     links = _ends(frame, "TF", "Gene").assign(
         importance_TF2G=_strength(frame), regulation=signs, is_extended=False
     )
@@ -79,7 +79,11 @@ def gmt(frame: pd.DataFrame) -> bytes:
     """Return sets ``TF(+)`` and ``TF(-)`` as pySCENIC's, ``TF`` of targets of unknown sign."""
     names = [*frame["source"].astype(str), *frame["target"].astype(str)]
     check_text(names, re.compile("[\t\r\n]"), "GMT")
-    kinds = {1: ("(+)", "scregnet regulon"), -1: ("(-)", "scregnet regulon"), 0: ("", UNSIGNED)}
+    kinds: dict[object, tuple[str, str]] = {
+        1: ("(+)", "scregnet regulon"),
+        -1: ("(-)", "scregnet regulon"),
+        0: ("", UNSIGNED),
+    }
     sets = frame["target"].astype(str).groupby([frame["source"].astype(str), _signs(frame)])
     lines = []
     for (tf, sign), genes in sets:
