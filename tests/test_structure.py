@@ -26,6 +26,7 @@ FRAMES = (
     "pl.benchmark",
     "bm.rank_turns",
 )
+OTHER_FIRST = {"bm.run": "data", "io.read_grn": "path"}
 PUBLIC = [f"{module}.{name}" for module in MODULES for name in getattr(sr, module).__all__]
 
 
@@ -55,8 +56,9 @@ def test_parameters_follow_the_customs(path):
         expected = ["model"] if path == "get.models" else []
         assert [parameter.name for parameter in parameters] == expected
         return
-    # The plots of studies draw the frame that the study returned. A benchmark takes several data.
-    first = "data" if path == "bm.run" else "frame" if path in FRAMES else "adata"
+    # The plots of studies draw the frame that the study returned. A benchmark takes several data,
+    # a reader of a file its path.
+    first = OTHER_FIRST.get(path, "frame" if path in FRAMES else "adata")
     assert parameters[0].name == first
     assert parameters[0].default is inspect.Parameter.empty
     positional = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]

@@ -71,10 +71,11 @@ prior
 
     - a frame with columns ``source``, ``target`` and, optional, ``weight`` (decoupler's form) and
       ``sign`` (or ``mode``, ``mor``: numbers or words; a negative weight is a sign as well), or
-      with the columns ``TF``/``target``/``importance``, ``Gene1``/``Gene2``/``EdgeWeight`` or
-      ``regulator``/``target``;
-    - the path of such a table: csv, tsv or txt, plain or gzip. Without a header that it knows, the
-      first two columns are source and target;
+      with the columns of pySCENIC, BEELINE, CellOracle, SCENIC+ or RegNetwork;
+    - the path of such a table: csv, tsv or txt, plain or gzip, or parquet. Without a header that it
+      knows, the first two columns are source and target;
+    - the path of gene sets or a graph: gmt, graphml, gexf, cyjs or sif
+      (:func:`scregnet.io.read_grn`);
     - a list of ``(source, target)`` or ``(source, target, weight)``;
     - a dict ``{TF: [targets]}`` or ``{TF: {target: weight}}``;
     - a directed :class:`networkx.DiGraph` whose edges run from regulator to target;

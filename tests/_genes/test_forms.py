@@ -155,7 +155,7 @@ def test_the_text_of_a_file_is_no_name_of_one(adata):
 
 
 BAD = {
-    "other.parquet": (b"PAR1", "is a file of another kind than csv, tsv or txt, plain or .gz"),
+    "other.parquet": (b"PAR1", "cannot be read as parquet"),
     "net.pkl": (pickle.dumps(NET), "is a file of another kind"),
     "renamed.csv": (b"PK\x03\x04\0\0", "is not a text file"),
     "unpacked.csv.gz": (b"source,target\n", "prior has no edges"),

@@ -376,6 +376,35 @@ def of_library(data, folder):
     return None, sr.datasets.chip_library(path=path)
 
 
+ENDINGS = ("csv", "tsv.gz", "parquet", "graphml", "gexf", "cyjs", "sif", "gmt")
+NETWORK_TEXTS = [
+    *ODD_TEXTS,
+    b"a\tactivates\tb\na\n",
+    b'<graphml><graph edgedefault="directed"><edge source="a"/></graph></graphml>',
+    b'<gexf><graph defaultedgetype="directed"><nodes/></graph></gexf>',
+    b'{"elements": {"nodes": [{"data": {"id": [1]}}], "edges": [{"data": {}}]}}',
+    b'{"elements": {"nodes": [{"data": null}]}}',
+    b"TF(+)\tx\tG1,nan\tG2,inf\n",
+    b"TF\tGene\timportance_TF2G\nA\tB\tx\n",
+    b"source\ttarget\tcoef_mean\nA\tB\t\n",
+    b"regulator_symbol,target_symbol\nA,B\n",
+    b"A\t1\tB\t2\tx\n",
+]
+
+
+def of_network_file(data, folder):
+    path = folder / f"net.{data.draw(st.sampled_from(ENDINGS))}"
+    path.write_bytes(data.draw(st.one_of(st.sampled_from(NETWORK_TEXTS), st.binary(max_size=80))))
+    return None, sr.io.read_grn(path)
+
+
+def written_and_read(adata, data):
+    path = data.folder / f"net.{data.draw(st.sampled_from(ENDINGS))}"
+    tool = data.draw(st.sampled_from([None, None, "pyscenic", "celloracle", "scenicplus"]))
+    sr.io.write_grn(adata, path, tool=tool, **filters(data))
+    return sr.io.read_grn(path)
+
+
 def of_effects(data, folder):
     name = data.draw(st.sampled_from(["mESC_lit.txt", "mESC_logof.txt", "odd.tsv", "absent.txt"]))
     if not name.startswith("absent"):
@@ -692,6 +721,8 @@ CALLS = {
         )
     ),
     "get.methods": lambda d, to: (None, sr.get.methods()),
+    "io.read_grn": of_network_file,
+    "io.write_grn": of_fitted(written_and_read),
     "io.to_beeline": of_fitted(lambda a, d: sr.io.to_beeline(a, **some_links(d))),
     "io.to_generrnib": of_fitted(
         lambda a, d: sr.io.to_generrnib(a, "op", **one_of(d, top_n=[1, 0, 10**6]), **group(d))

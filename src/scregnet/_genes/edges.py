@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scregnet._genes.forms import mapping_edges, pair_edges, read_file
+from scregnet._genes.files.read import READERS, suffix_of
+from scregnet._genes.files.tables import known_table
+from scregnet._genes.forms import READABLE, SUFFIXES, mapping_edges, pair_edges, read_file
 from scregnet._genes.signs import COLUMNS, merge_signs, read_signs
 from scregnet._logging import logger
 from scregnet._validate import listed
@@ -25,8 +27,66 @@ _ALIASES = {
 
 
 def file_edges(path: Path) -> pd.DataFrame:
-    """Return the edges of a csv, tsv or txt file, checked."""
-    return _checked(_frame_edges(read_file(path, _is_header))[0])
+    """Return the edges of a file, checked."""
+    return _checked(_frame_edges(_rows(path, "prior"))[0])
+
+
+def _rows(path: Path, argument: str) -> pd.DataFrame:
+    """Return what a file holds, by its suffix; ``argument`` is what messages call it."""
+    reader = READERS.get(suffix_of(path))
+    if reader is not None:
+        return reader(path, f"{argument}={str(path)!r}")
+    if suffix_of(path) not in SUFFIXES:
+        msg = (
+            f"{argument}={str(path)!r} is a file of another kind than {READABLE}, or "
+            f"{', '.join(ending[1:] for ending in READERS)}. Pass it as a frame."
+        )
+        raise ValueError(msg)
+    return read_file(path, _is_header, argument)
+
+
+def file_links(path: Path) -> pd.DataFrame:
+    """Return source, target and what else a file says of each link, numbers as numbers."""
+    frame = known_table(_rows(path, "path"))
+    columns = {role: _column(frame, role) for role in ("source", "target", "weight", "sign")}
+    if columns["source"] is None or columns["target"] is None:
+        # The message says which columns there are.
+        _frame_edges(frame)
+    ends = (columns["source"], columns["target"])
+    links = pd.DataFrame(
+        {
+            name: column if name in ends else _typed(column)
+            for name, column in frame.items()
+            if isinstance(name, str)
+        }
+    )
+    weight = columns["weight"]
+    if weight is not None and np.isinf(pd.to_numeric(links[weight], errors="coerce")).any():
+        msg = f"path={str(path)!r} has weights that are not finite, in its column {weight!r}."
+        raise ValueError(msg)
+    if columns["sign"] is not None:
+        links[columns["sign"]] = _signs_as_numbers(links[columns["sign"]])
+    links = links.rename(columns={column: role for role, column in columns.items() if column})
+    first = [role for role in ("source", "target", "weight") if role in links]
+    return links[[*first, *(name for name in links if name not in first)]]
+
+
+def _typed(column: pd.Series) -> pd.Series:
+    """Return a column of text as numbers or truth values, if all of it is."""
+    if not pd.api.types.is_object_dtype(column) and not pd.api.types.is_string_dtype(column):
+        return column
+    there = column.dropna()
+    if len(there) and there.isin(["True", "False"]).all() and len(there) == len(column):
+        return column == "True"
+    numbers = pd.to_numeric(column, errors="coerce")
+    return numbers if numbers.notna().sum() == len(there) else column
+
+
+def _signs_as_numbers(column: pd.Series) -> pd.Series:
+    """Return signs as numbers: those of a prediction stay in between; unknown ones are NaN."""
+    if not pd.api.types.is_numeric_dtype(column):
+        column = pd.Series(read_signs(column), column.index, np.float64)
+    return column.astype(np.float64).replace(0.0, np.nan)
 
 
 def object_edges(prior: object) -> tuple[pd.DataFrame, str]:
@@ -56,7 +116,7 @@ def _edges_of_object(prior: object) -> tuple[pd.DataFrame, str]:
 
 def _is_header(names: list[str]) -> bool:
     """Whether names of columns include those of a source and a target."""
-    header = pd.DataFrame(columns=names)
+    header = known_table(pd.DataFrame(columns=names))
     return all(_column(header, role) is not None for role in ("source", "target"))
 
 
@@ -66,7 +126,7 @@ _CELLORACLE = "gene_short_name"
 
 def _frame_edges(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Edges of a long or a wide frame, and which of the two it is."""
-    frame = _with_index(frame)
+    frame = _with_index(known_table(frame))
     columns = {role: _column(frame, role) for role in _ALIASES}
     if columns["source"] is not None and columns["target"] is not None:
         return _long_edges(frame, columns), "frame"

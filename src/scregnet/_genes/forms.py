@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scregnet._genes.files.read import READERS, suffix_of
+from scregnet._genes.signs import ARROWS
 from scregnet._logging import logger
 from scregnet._text import read_text
 from scregnet._validate import listed, shortened
@@ -38,7 +40,7 @@ def path_of(prior: str | PathLike[str], keys: Collection[str]) -> Path | None:
         It is neither.
     """
     path = Path(prior).expanduser()
-    is_file, readable = _is_file(path), _suffix(path) in SUFFIXES
+    is_file, readable = _is_file(path), suffix_of(path) in {*SUFFIXES, *READERS}
     if isinstance(prior, str):
         if prior in keys and not (is_file and readable):
             return None
@@ -73,12 +75,6 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _suffix(path: Path) -> str:
-    """Return the last suffix in lower case, or the one before ``.gz``."""
-    name = path.name.lower()
-    return Path(name.removesuffix(".gz")).suffix
-
-
 def read_file(
     path: Path, is_header: Callable[[list[str]], bool], argument: str = "prior"
 ) -> pd.DataFrame:
@@ -95,7 +91,7 @@ def read_file(
         or has less than two columns.
     """
     name = f"{argument}={str(path)!r}"
-    suffix = _suffix(path)
+    suffix = suffix_of(path)
     if suffix not in SUFFIXES:
         msg = f"{name} is a file of another kind than {READABLE}. Pass it as a frame."
         raise ValueError(msg)
@@ -166,6 +162,8 @@ def _parse(content: str, separator: str, name: str, *, header: int | None) -> pd
 
 def _named(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """Name the columns of a table whose first row does not name a source and a target."""
+    if _has_ids(rows):
+        return _without_ids(rows, name)
     if _mostly(pd.to_numeric(rows[1], errors="coerce").notna()):
         msg = (
             f"{name} has numbers in its second column, such as {rows[1].iloc[-1]!r}, and "
@@ -184,6 +182,26 @@ def _named(rows: pd.DataFrame, name: str) -> pd.DataFrame:
         *(name, ", ".join(columns.values()), start, listed(frame.iloc[0])),
     )
     return frame
+
+
+def _has_ids(rows: pd.DataFrame) -> bool:
+    """Whether a number follows each of two names: RegNetwork's symbol and Entrez id."""
+    if rows.shape[1] < 4:
+        return False
+    are_numbers = [_mostly(pd.to_numeric(rows[at], errors="coerce").notna()) for at in range(4)]
+    return are_numbers == [False, True, False, True]
+
+
+def _without_ids(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the names of such a table, and the arrows of its fifth column."""
+    columns = {0: "source", 2: "target"}
+    if rows.shape[1] > 4 and _mostly(rows[4].str.strip().isin(ARROWS)):
+        columns[4] = "mode"
+    # "#TF ID target ID direction"
+    start = int(pd.isna(pd.to_numeric(rows[1].iloc[:1], errors="coerce")).all() and len(rows) > 1)
+    frame = rows.iloc[start:][list(columns)].rename(columns=columns)
+    logger.info("%s: names and ids as RegNetwork's, read as %s", name, ", ".join(columns.values()))
+    return frame.drop_duplicates()
 
 
 def _third_column(column: pd.Series) -> tuple[str | None, int]:

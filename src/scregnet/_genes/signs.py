@@ -32,7 +32,9 @@ _WORDS = {
     "nan": 0,
     "none": 0,
 }
+# The arrows are RegNetwork's.
 _SYMBOLS = {"+": 1, "-": -1, "?": 0, ".": 0, "": 0}
+ARROWS = {"-->": 1, "->": 1, "--|": -1, "-|": -1, "-p": 0, "---": 0, "--": 0, "-/-": 0}
 
 
 def read_signs(column: pd.Series) -> np.ndarray:
@@ -55,8 +57,8 @@ def read_signs(column: pd.Series) -> np.ndarray:
 
 
 def _meaning(word: str) -> int | None:
-    if word in _SYMBOLS:
-        return _SYMBOLS[word]
+    if word in _SYMBOLS or word in ARROWS:
+        return {**_SYMBOLS, **ARROWS}[word]
     return next((sign for start, sign in _WORDS.items() if word.startswith(start)), None)
 
 
