@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scregnet.tl._compare_grns import compare_grns
 from scregnet.tl._embed import embed
 from scregnet.tl._finetune import finetune
 from scregnet.tl._fit_grn import fit_grn
@@ -9,4 +10,12 @@ from scregnet.tl._tf_activity import tf_activity
 from scregnet.tl._transfer_grn import transfer_grn
 from scregnet.tl._tune_grn import tune_grn
 
-__all__ = ["embed", "finetune", "fit_grn", "tf_activity", "transfer_grn", "tune_grn"]
+__all__ = [
+    "compare_grns",
+    "embed",
+    "finetune",
+    "fit_grn",
+    "tf_activity",
+    "transfer_grn",
+    "tune_grn",
+]
