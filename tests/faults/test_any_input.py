@@ -694,6 +694,9 @@ CALLS = {
             benchmark_of(a, net, d), **one_of(d, split=[None, "pairs"]), **SHOWN
         )
     ),
+    "pl.comparison": of_fitted(
+        lambda a, d: sr.pl.comparison(sr.get.comparison(compared(a, d)), **SHOWN)
+    ),
     "pl.validation": of_fitted(
         lambda a, d: sr.pl.validation(
             sr.bm.validate(a, effects(d), per_tf=True, n_permutations=3, min_affected=1), **SHOWN

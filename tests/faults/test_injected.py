@@ -47,7 +47,7 @@ CALLS = {
     "pp.split": lambda a, to: sr.pp.split(a, a.uns["network"], kind="targets"),
     "pp.tfs": lambda a, to: sr.pp.tfs(a, list(a.var_names[:5])),
     "tl.compare_grns": lambda a, to: sr.tl.compare_grns(
-        a, groupby="part", min_cells=8, min_detection=0, n_permutations=10
+        a, groupby="part", min_cells=8, n_permutations=10, layer="levels"
     ),
     "tl.embed": lambda a, to: sr.tl.embed(
         a, "svd", n_components=3, groupby="cell_type", min_cells=1
@@ -129,6 +129,7 @@ def whole():
     adata = sr.datasets.simulated(n_obs=30, n_vars=24, n_tfs=5, random_state=3)
     adata.layers["counts"] = adata.X.copy()
     adata.obs["part"] = ["a", "b"] * 15
+    adata.layers["levels"] = np.random.default_rng(0).random(adata.shape)
     sr.pp.prior(adata, adata.uns["network"])
     sr.pp.evidence(adata, sets_of(adata), key="chip")
     sr.tl.fit_grn(adata, adata.uns["network"], "degree", n_folds=1, **FIT)

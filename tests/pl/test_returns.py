@@ -16,7 +16,7 @@ from scregnet.pl import _figure
 
 EVERY = {name: getattr(sr.pl, name) for name in sr.pl.__all__}
 # They draw what a study or sr.get.evidence returns, and have tests of their own.
-FRAMES = {"ablation", "benchmark", "evidence", "robustness", "validation"}
+FRAMES = {"ablation", "benchmark", "comparison", "evidence", "robustness", "validation"}
 PLOTS = {name: plot for name, plot in EVERY.items() if name not in FRAMES}
 N_AXES = {"metrics": 2, "history": 2}
 

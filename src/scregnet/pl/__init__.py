@@ -5,6 +5,7 @@ from __future__ import annotations
 from scregnet.pl._ablation import ablation
 from scregnet.pl._benchmark import benchmark
 from scregnet.pl._calibration import calibration
+from scregnet.pl._comparison import comparison
 from scregnet.pl._evidence import evidence
 from scregnet.pl._grn import grn
 from scregnet.pl._history import history
@@ -16,6 +17,7 @@ __all__ = [
     "ablation",
     "benchmark",
     "calibration",
+    "comparison",
     "evidence",
     "grn",
     "history",
