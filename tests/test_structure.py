@@ -20,6 +20,7 @@ FUNCTIONS = [f"{module}.{name}" for module in FACE for name in getattr(sr, modul
 MODULES = (*FACE, "datasets", "metrics")
 FRAMES = (
     "pl.ablation",
+    "pl.comparison",
     "pl.evidence",
     "pl.robustness",
     "pl.validation",

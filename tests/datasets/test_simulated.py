@@ -321,3 +321,27 @@ class TestKnockouts:
     def test_wrong_parameters(self, arguments: dict, error: type[Exception], message: str) -> None:
         with pytest.raises(error, match=message):
             simulated(**{"n_obs": 20, "n_vars": 20, "knockouts": ["TF001"], **arguments})
+
+
+def test_rewired_types_lose_targets_to_other_tfs():
+    plain = simulated(60, 60, n_tfs=8, n_cell_types=2)
+    adata = simulated(60, 60, n_tfs=8, n_cell_types=2, rewired=0.5)
+    frame = adata.uns["rewired"]
+    lost, gained = (frame[frame["change"] == change] for change in ("lost", "gained"))
+    # Every target that one TF loses another one gains, with the same strength.
+    assert sorted(lost["target"]) == sorted(gained["target"])
+    assert lost["source"].nunique() == 2
+    assert not set(lost["source"]) & set(gained["source"])
+    assert not frame["target"].str.startswith("TF").any()
+    edges = set(map(tuple, adata.uns["network"][["source", "target"]].to_numpy()))
+    assert set(map(tuple, lost[["source", "target"]].to_numpy())) <= edges
+    assert not set(map(tuple, gained[["source", "target"]].to_numpy())) & edges
+    most = (
+        adata.uns["network"]
+        .groupby("source")["target"]
+        .apply(lambda own: own.str.startswith("G").sum())
+    )
+    assert set(lost["source"]) <= set(most.nlargest(2, keep="all").index)
+    pd.testing.assert_frame_equal(plain.uns["network"], adata.uns["network"])
+    assert "rewired" not in plain.uns
+    assert adata.uns["simulation"]["rewired"] == 0.5

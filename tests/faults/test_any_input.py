@@ -288,6 +288,19 @@ def group(data):
     return {"group": data.draw(st.sampled_from([None, None, "a", "absent"]))}
 
 
+def compared(adata, data):
+    """A fitted object with a comparison of its groups."""
+    some = one_of(
+        data,
+        groupby=[None, "half", "cell_type", "absent"],
+        donor=[None, "cell_type", "half"],
+        threshold=[None, 0, 0.5, 1],
+        min_detection=[0, 0.1, 1],
+    )
+    few = {"min_cells": 2, "min_donor_cells": 4, "n_permutations": 10}
+    return sr.tl.compare_grns(adata, **some, **few, copy=True, **QUIET)
+
+
 def of_pairs(name, *columns, **keywords):
     """A metric of labelled pairs: arrays of any length, type and value."""
 
@@ -336,6 +349,7 @@ def of_sizes(data, folder):
         "dropout_percentile": [0, 100, 84, -1],
         "depth": [0, 1, 1e-9, 1e9, float("inf")],
         "noise": [0, 2.0, 1e9],
+        "rewired": [0, 0.5, 1, -1],
         "level": [3, 0, 500],
     }
     chosen = {name: data.draw(st.sampled_from(values)) for name, values in sizes.items()}
@@ -585,6 +599,7 @@ CALLS = {
             a, **one_of(d, tmin=[1, 5], method=["ulm", "zscore", "aucell"]), **filters(d)
         )
     ),
+    "tl.compare_grns": of_fitted(compared),
     "tl.transfer_grn": of_cells(transfer_of),
     "tl.tune_grn": of_cells(
         lambda a, net, d: sr.tl.tune_grn(a, net, "degree", n_trials=1, **QUIET)
@@ -592,6 +607,11 @@ CALLS = {
     "get.calibration": of_fitted(
         lambda a, d: sr.get.calibration(
             a, **one_of(d, split=["test", "train", "folds"], n_bins=[1, 10]), **group(d)
+        )
+    ),
+    "get.comparison": of_fitted(
+        lambda a, d: sr.get.comparison(
+            compared(a, d), **one_of(d, what=["tfs", "links"], groups=[None, ("b", "a"), "a"])
         )
     ),
     "get.curves": of_fitted(lambda a, d: sr.get.curves(a, **group(d))),
@@ -732,6 +752,9 @@ CALLS = {
         lambda a, net, d: sr.pl.benchmark(
             benchmark_of(a, net, d), **one_of(d, split=[None, "pairs"]), **SHOWN
         )
+    ),
+    "pl.comparison": of_fitted(
+        lambda a, d: sr.pl.comparison(sr.get.comparison(compared(a, d)), **SHOWN)
     ),
     "pl.validation": of_fitted(
         lambda a, d: sr.pl.validation(

@@ -46,6 +46,9 @@ CALLS = {
     ),
     "pp.split": lambda a, to: sr.pp.split(a, a.uns["network"], kind="targets"),
     "pp.tfs": lambda a, to: sr.pp.tfs(a, list(a.var_names[:5])),
+    "tl.compare_grns": lambda a, to: sr.tl.compare_grns(
+        a, groupby="part", min_cells=8, n_permutations=10, layer="levels"
+    ),
     "tl.embed": lambda a, to: sr.tl.embed(
         a, "svd", n_components=3, groupby="cell_type", min_cells=1
     ),
@@ -126,6 +129,8 @@ def whole():
     """Small data with all that the functions read, and with what they write."""
     adata = sr.datasets.simulated(n_obs=30, n_vars=24, n_tfs=5, random_state=3)
     adata.layers["counts"] = adata.X.copy()
+    adata.obs["part"] = ["a", "b"] * 15
+    adata.layers["levels"] = np.random.default_rng(0).random(adata.shape)
     sr.pp.prior(adata, adata.uns["network"])
     sr.pp.evidence(adata, sets_of(adata), key="chip")
     sr.tl.fit_grn(adata, adata.uns["network"], "degree", n_folds=1, **FIT)

@@ -17,7 +17,7 @@ from scregnet.pl import _figure
 # A page is no figure, and has tests of its own.
 EVERY = {name: getattr(sr.pl, name) for name in sr.pl.__all__ if name != "grn_html"}
 # They draw what a study or sr.get.evidence returns, and have tests of their own.
-FRAMES = {"ablation", "benchmark", "evidence", "robustness", "validation"}
+FRAMES = {"ablation", "benchmark", "comparison", "evidence", "robustness", "validation"}
 PLOTS = {name: plot for name, plot in EVERY.items() if name not in FRAMES}
 N_AXES = {"metrics": 2, "history": 2}
 

@@ -40,6 +40,10 @@ class Kinetics:
         strengths, basal = self.strengths.copy(), self.basal.copy()
         strengths[:, tf] = 0
         basal[:, tf] = 0
+        return self.changed(strengths, basal)
+
+    def changed(self, strengths: np.ndarray, basal: np.ndarray) -> Kinetics:
+        """Return the kinetics with other strengths and rates; promoters respond as before."""
         steady, half_response = steady_state(
             strengths, self.order, basal, self.coefficient, self.half_response
         )

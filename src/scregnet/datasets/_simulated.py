@@ -20,6 +20,7 @@ from scregnet.datasets._knockouts import (
     effects_of,
     knock_out,
 )
+from scregnet.datasets._rewired import rewire_types, rewired_frame
 from scregnet.datasets._sergio import (
     basal_rates,
     draw_network,
@@ -57,6 +58,7 @@ def simulated(
     knockouts: Sequence[str] | None = None,
     n_knockout_obs: int = 100,
     silent_binding: float = 0.5,
+    rewired: float = 0.0,
     mean_regulators: float = 2.5,
     repression: float = 0.25,
     hill_coefficient: float = 2.0,
@@ -93,6 +95,9 @@ def simulated(
     n_knockout_obs, silent_binding
         Read with ``knockouts``: number of cells of each; share of the genes that a TF binds and
         does not regulate.
+    rewired
+        Expected share of the targets, TFs left out, that a quarter of the TFs lose to other TFs in
+        every second cell type. Those with most targets are taken; TFs are made as before.
     mean_regulators, repression
         Expected number of regulators of a regulated gene, not read with ``sister``; share of new
         edges that repress.
@@ -115,6 +120,8 @@ def simulated(
     - ``X``: raw counts, CSR float32; ``obs["cell_type"]``: categorical.
     - ``uns["network"]``: frame ``source``, ``target``, ``weight`` (1 to 5, negative: repression).
     - ``varp["network"]``: the same as CSR float32, row = source; ``uns["simulation"]``: parameters.
+    - ``uns["rewired"]``, with ``rewired`` above 0: frame ``source``, ``target``, ``change``: what
+      is ``"lost"`` and what is ``"gained"`` in ``type_2``, ``type_4``, …
 
     With ``knockouts`` also:
 
@@ -150,6 +157,7 @@ def simulated(
     genes = _names("TF", n_tfs, 3) + _names("G", n_vars - n_tfs, 4)
     check_integer("n_knockout_obs", n_knockout_obs, minimum=1)
     check_interval("silent_binding", silent_binding, 0, 1, closed="left")
+    check_interval("rewired", rewired, 0, 1)
     lost = None if knockouts is None else check_knockouts(knockouts, genes[:n_tfs])
     numbers = {
         "mean_regulators": mean_regulators,
@@ -174,7 +182,12 @@ def simulated(
     kinetics = _kinetics(strengths, order, n_cell_types, numbers, rng)
     cell_type = _cell_types(n_obs, n_cell_types, rng)
     # The experiment: sequencing depth, dropout, counting.
+    changed = None if rewired == 0 else rewire_types(kinetics, rewired, random_state)
     concentration = kinetics.concentrations(cell_type, rng)
+    if changed is not None:
+        # Draws of their own: the other cell types are the same with and without.
+        second = cell_type % 2 == 1
+        concentration[second] = changed.concentrations(cell_type[second], rng)
     expected = scale_cells(concentration, depth * n_vars, depth_spread, rng)
     counts = rng.poisson(expected * keep_mask(expected, dropout_percentile, dropout_shape, rng))
     if lost is None:
@@ -191,12 +204,15 @@ def simulated(
         adata.obs["perturbation"] = pd.Categorical(labels, categories=groups)
         adata.uns["effects"] = effects_of(effects, lost, strengths != 0, genes)
         adata.uns["binding"] = binding(strengths != 0, silent_binding, genes, random_state)
+    if changed is not None:
+        adata.uns["rewired"] = rewired_frame(kinetics, changed, genes)
     adata.uns["simulation"] = to_uns(
         {
             "model": "SERGIO",
             "n_tfs": n_tfs,
             "n_cell_types": n_cell_types,
             **({} if given is None else {"shared": float(shared)}),
+            **({} if changed is None else {"rewired": float(rewired)}),
             **({} if lost is None else {"silent_binding": float(silent_binding)}),
             **{name: float(value) for name, value in numbers.items()},
             "random_state": random_state,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scregnet.get._calibration import calibration
+from scregnet.get._comparison import comparison
 from scregnet.get._curves import curves
 from scregnet.get._evidence import evidence
 from scregnet.get._graph import graph
@@ -18,6 +19,7 @@ from scregnet.get._tuned import tuned
 
 __all__ = [
     "calibration",
+    "comparison",
     "curves",
     "evidence",
     "graph",

@@ -1,7 +1,8 @@
-"""Analyse: gene embeddings, the fitted network as it is and as a graph, TF activity."""
+"""Analyse: gene embeddings, the fitted network, its comparison and graph, TF activity."""
 
 from __future__ import annotations
 
+from scregnet.tl._compare_grns import compare_grns
 from scregnet.tl._embed import embed
 from scregnet.tl._finetune import finetune
 from scregnet.tl._fit_grn import fit_grn
@@ -11,6 +12,7 @@ from scregnet.tl._transfer_grn import transfer_grn
 from scregnet.tl._tune_grn import tune_grn
 
 __all__ = [
+    "compare_grns",
     "embed",
     "finetune",
     "fit_grn",

@@ -1,0 +1,143 @@
+"""Rewired links between groups of simulated cells: how many are found, and how many wrongly.
+
+Prints the tables of ``docs/methods.md``::
+
+    python benchmarks/compare.py --runs 50
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+import scregnet as sr
+
+if TYPE_CHECKING:
+    import anndata as ad
+
+Q = 0.1
+N_GENES = 120
+QUIET = {"n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False}
+
+
+def types(n_cells: int, rewired: float, seed: int, n_types: int = 2) -> ad.AnnData:
+    """Return simulated cell types, every second one rewired, with less dropout than the default."""
+    adata = sr.datasets.simulated(
+        n_cells * n_types,
+        N_GENES,
+        n_cell_types=n_types,
+        rewired=rewired,
+        dropout_percentile=30,
+        random_state=seed,
+    )
+    sr.tl.fit_grn(adata, adata.uns["network"], "degree", **QUIET)
+    return adata
+
+
+def truth(adata: ad.AnnData, links: pd.DataFrame) -> np.ndarray:
+    """Return which links are lost or gained."""
+    if "rewired" not in adata.uns:
+        return np.zeros(len(links), bool)
+    changed = pd.MultiIndex.from_frame(adata.uns["rewired"][["source", "target"]])
+    return pd.MultiIndex.from_arrays(
+        [links["source"].astype(str), links["target"].astype(str)]
+    ).isin(changed)
+
+
+def figures(adata: ad.AnnData, **asked: object) -> dict[str, float]:
+    """Compare, and count what is found of links and TFs."""
+    sr.tl.compare_grns(adata, show_progress_bar=False, **asked)
+    links, tfs = sr.get.comparison(adata), sr.get.comparison(adata, "tfs")
+    pair = sr.get.comparison(adata, "pairs").iloc[0]
+    changed = truth(adata, links)
+    lost, touched = set[str](), set[str]()
+    if "rewired" in adata.uns:
+        frame = adata.uns["rewired"]
+        lost = set(frame[frame["change"] == "lost"]["source"])
+        touched = set(frame["source"])
+    # The others gained a few targets at most.
+    is_lost, is_touched = (
+        tfs["tf"].astype(str).isin(names).to_numpy() for names in (lost, touched)
+    )
+    found, found_tfs = (links["q"] <= Q).to_numpy(), (tfs["q"] <= Q).to_numpy()
+    testable = tfs["p"].notna().to_numpy()
+    return {
+        "links": len(links),
+        "changed": changed.sum(),
+        "found": found.sum(),
+        "true": (found & changed).sum(),
+        "p05": (links["p"] <= 0.05).mean(),
+        "tfs_changed": (is_lost & testable).sum(),
+        "tfs": testable.sum(),
+        "tfs_found": found_tfs.sum(),
+        "tfs_wrong": (found_tfs & ~is_touched).sum(),
+        "tfs_true": (found_tfs & is_lost).sum(),
+        "overall": pair["p"],
+    }
+
+
+def row(name: str, runs: list[dict[str, float]]) -> None:
+    """Print one row of the table."""
+    t = pd.DataFrame(runs)
+    share = lambda a, b: "" if t[b].sum() == 0 else f"{t[a].sum() / t[b].sum():.3f}"
+    wrong = t["found"].sum() - t["true"].sum()
+    print(
+        f"| {name} | {len(t)} | {t['links'].mean():.0f} | {t['changed'].mean():.0f} | "
+        f"{t['found'].sum():.0f} | {wrong:.0f} | {share('true', 'changed')} | "
+        f"{(t['found'] > t['true']).sum()} | {t['tfs'].mean():.1f} | {t['tfs_found'].sum():.0f} | "
+        f"{t['tfs_wrong'].sum():.0f} | {share('tfs_true', 'tfs_changed')} | "
+        f"{(t['tfs_wrong'] > 0).sum()} | "
+        f"{(t['overall'] <= 0.05).sum()} | {t['p05'].mean():.3f} |",
+        flush=True,
+    )
+
+
+def with_donors(n_donors: int, n_cells: int, rewired: float, seed: int) -> ad.AnnData:
+    """Return donors that differ as cell types do, half of them of each condition."""
+    adata = types(n_cells, rewired, seed, n_types=n_donors)
+    number = adata.obs["cell_type"].cat.codes
+    adata.obs["donor"] = adata.obs["cell_type"]
+    adata.obs["condition"] = pd.Categorical(np.where(number % 2, "treated", "control"))
+    return adata
+
+
+def main() -> None:
+    """Run everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--cells", type=int, nargs="*", default=[300, 1000])
+    parser.add_argument("--donors", type=int, nargs="*", default=[6, 10])
+    n = parser.parse_args()
+    print(
+        "| data | runs | links | changed | found | wrong | power | runs with a wrong link "
+        "| TFs | TFs found | wrong | power of TFs | runs with a wrong TF "
+        "| runs with p ≤ .05 of all links | share of p ≤ .05 |\n|" + "---|" * 15
+    )
+    for n_cells in n.cells:
+        for rewired in (0.0, 0.8):
+            name = f"types of {n_cells}, " + (f"{rewired:.0%} rewired" if rewired else "alike")
+            asked = {"groupby": "cell_type", "n_permutations": 100}
+            row(
+                name,
+                [figures(types(n_cells, rewired, s), **asked) for s in range(n.runs)],
+            )
+    for n_donors in n.donors:
+        for rewired in (0.0, 0.8):
+            for donor in ("donor", None):
+                what = f"{rewired:.0%} rewired" if rewired else "alike"
+                by = "donors permuted" if donor else "cells permuted"
+                asked = {"groupby": "condition", "donor": donor, "n_permutations": 100}
+                row(
+                    f"{n_donors} donors of 150, {what}, {by}",
+                    [
+                        figures(with_donors(n_donors, 150, rewired, s), **asked)
+                        for s in range(n.runs)
+                    ],
+                )
+
+
+if __name__ == "__main__":
+    main()
