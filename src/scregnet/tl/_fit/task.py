@@ -75,7 +75,7 @@ class FitOptions:
         if self.max_cells is not None:
             check_integer("max_cells", self.max_cells, minimum=2)
         check_integer("n_models", self.n_models, minimum=1)
-        if self.n_folds != AUTO:
+        if not (isinstance(self.n_folds, str) and self.n_folds == AUTO):
             check_integer("n_folds", self.n_folds, minimum=1)
         check_integer("n_bootstrap", self.n_bootstrap, minimum=0)
         if self.threshold is not None:

@@ -1,0 +1,136 @@
+"""The figures and tables of ``docs/results/benchmark.md``, from the frame of the benchmark.
+
+::
+
+    python -m scregnet.bm run --config benchmarks/benchmark.toml --out benchmark.csv
+    python benchmarks/benchmark_page.py benchmark.csv
+
+Tables stand between two comments of the page and are replaced; so are the pictures and
+``benchmark.csv`` beside it, which has mean, standard deviation and number of seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import pandas as pd
+
+import scregnet as sr
+
+PAGE = Path(__file__).parents[1] / "docs" / "results" / "benchmark.md"
+METRICS = ["auroc", "auprc", "per_tf_auroc", "per_tf_auprc"]
+# AUROC / AUPRC of the papers' tables (scRegNet with Geneformer; scTransNet), pairs at random.
+PUBLISHED = {
+    "hESC": "0.89 / 0.62",
+    "hHEP": "0.90 / 0.84",
+    "mDC": "0.81 / 0.17",
+    "mDC 1000": "0.84 / 0.17",
+    "mESC": "0.93 / 0.86",
+}
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return mean, standard deviation and number of seeds of each cell without its seed."""
+    table = table[table["metric"].isin(METRICS)]
+    by = ["split", "data", "method", "metric"]
+    found = table.groupby(by, sort=False)["value"].agg(["mean", "std", "count"])
+    return found.round(4).reset_index()
+
+
+def markdown(found: pd.DataFrame, split: str, metrics: tuple[str, str]) -> str:
+    """Return two metrics of all methods and data sets, the best method first."""
+    here = found[found["split"] == split]
+    wide = here.pivot_table(index="method", columns=["metric", "data"], values="mean", sort=False)
+    sets = list(here["data"].unique())
+    order = wide[metrics[0]].mean(axis=1).sort_values(ascending=False).index
+    nulls = {"degree", "label_factors"}
+    lines = ["| method | " + " | ".join(sets) + " |", "|---" * (len(sets) + 1) + "|"]
+    for method in order:
+        cells = [
+            " / ".join(
+                "–" if pd.isna(value) else f"{value:.3f}"
+                for value in (wide.loc[method].get((metric, name)) for metric in metrics)
+            )
+            for name in sets
+        ]
+        title = f"*{method}* (null model)" if method in nulls else f"`{method}`"
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    if split == "pairs" and metrics[0] == "auroc":
+        published = " | ".join(PUBLISHED.get(name, "–") for name in sets)
+        lines.append(f"| scRegNet with Geneformer, as published | {published} |")
+    return "\n".join(lines)
+
+
+def costs(table: pd.DataFrame) -> str:
+    """Return the median CPU seconds of each method and data set."""
+    cells = table.drop_duplicates(["data", "method", "split", "seed"])
+    seconds = cells.pivot_table(
+        index="method", columns="data", values="cpu_seconds", aggfunc="median", sort=False
+    )
+    order = seconds.mean(axis=1).sort_values().index
+    lines = [
+        "| method | " + " | ".join(seconds.columns) + " |",
+        "|---" * (len(seconds.columns) + 1) + "|",
+    ]
+    for method in order:
+        values = ["–" if pd.isna(v) else f"{v:.3g}" for v in seconds.loc[method]]
+        lines.append(f"| `{method}` | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+def turns(table: pd.DataFrame, metric: str) -> str:
+    """Return how often neighbours in the order of methods change places."""
+    found = sr.bm.rank_turns(table, metric=metric)
+    first = list(dict.fromkeys(found["first"]))
+    order = [*first, found["second"].iloc[-1]]
+    near = found[
+        [
+            order.index(b) - order.index(a) == 1
+            for a, b in zip(found["first"], found["second"], strict=True)
+        ]
+    ]
+    names = {"turned_seeds": "seeds", "turned_splits": "splits", "turned_data": "data sets"}
+    lines = [
+        "| ahead in the mean | behind it | ahead in | turns between "
+        + " | between ".join(names.values())
+        + " |",
+        "|---" * 6 + "|",
+    ]
+    for row in near.to_dict("records"):
+        shares = ["–" if pd.isna(row[name]) else f"{row[name]:.0%}" for name in names]
+        lines.append(
+            f"| `{row['first']}` | `{row['second']}` | {row['ahead']:.0%} of {row['n']} | "
+            + " | ".join(shares)
+            + " |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write tables, pictures and the summary."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("frames", type=Path, nargs="+", help="csv of python -m scregnet.bm run")
+    paths = parser.parse_args().frames
+    table = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+    table = table.drop_duplicates(["data", "method", "split", "seed", "metric"], keep="last")
+    found = summary(table)
+    found.to_csv(PAGE.with_suffix(".csv"), index=False)
+    text = PAGE.read_text(encoding="utf-8")
+    tables = {"cost": costs(table), "turns": turns(table, "per_tf_auroc")}
+    for split in found["split"].unique():
+        picture = PAGE.with_name(f"benchmark-{split}.png")
+        shown = ("auroc", "per_tf_auroc") if split == "pairs" else ("per_tf_auroc",)
+        sr.pl.benchmark(table, split=split, metrics=shown, save=picture, dpi=110, show=False)
+        tables[split] = markdown(found, split, ("auroc", "auprc"))
+        tables[f"{split} per TF"] = markdown(found, split, ("per_tf_auroc", "per_tf_auprc"))
+    for name, made in tables.items():
+        marks = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        pattern = re.escape(marks[0]) + ".*?" + re.escape(marks[1])
+        text = re.sub(pattern, lambda _, m=marks, t=made: f"{m[0]}\n{t}\n{m[1]}", text, flags=re.S)
+    PAGE.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
