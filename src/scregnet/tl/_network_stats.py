@@ -202,8 +202,9 @@ def _threshold(
     adata: AnnData, key: str, threshold: float | Literal["auto"] | None, *, filtered: bool
 ) -> float | None:
     """Return the lowest probability of a link that ``"auto"`` stands for."""
-    if threshold != "auto":
+    if not isinstance(threshold, str):
         return threshold
+    check_choice("threshold", threshold, ("auto",))
     if filtered:
         return None
     if holds_scores(fitted(adata, key)):
