@@ -83,7 +83,8 @@ def network_stats(
 
     All of it is about the links that pass the filters. ``threshold="auto"`` is 0.5, and nothing
     where ``min_lift``, ``max_q``, ``top_n`` or ``top_n_targets`` is given, as it must be for a
-    network without labels, which holds scores.
+    network without labels, which holds scores. Betweenness takes longest: of 500 TFs and 15,000
+    genes, 15 seconds for 20,000 links and a minute for 94,000, on one CPU.
 
     Parameters
     ----------
