@@ -22,7 +22,7 @@ CALLS = {
     "pp.prior": ("complexes", "key_added", "gene_symbols"),
     "tl.embed": ("model", "layer", "groupby", "gene_ids", "batch_size", "key_added", "precision"),
     "tl.fit_grn": ("method", "layer", "groupby", "threshold", "n_folds", "key_added"),
-    "tl.network_stats": ("modules", "resolution", "n_hubs", "n_random", "by", "key_added"),
+    "tl.network_stats": ("modules", "resolution", "n_hubs", "n_random", "threshold", "key_added"),
     "tl.tf_activity": ("method", "tmin", "layer", "by", "threshold", "key_added"),
     "get.grn": ("by", "threshold", "top_n", "gene_symbols"),
     "pl.grn": ("layout", "top_n", "threshold", "gene_symbols"),

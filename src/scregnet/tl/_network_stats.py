@@ -83,7 +83,8 @@ def network_stats(
 
     All of it is about the links that pass the filters. ``threshold="auto"`` is 0.5, and nothing
     where ``min_lift``, ``max_q``, ``top_n`` or ``top_n_targets`` is given, as it must be for a
-    network without labels, which holds scores.
+    network without labels, which holds scores. Betweenness takes longest: of 500 TFs and 15,000
+    genes, 15 seconds for 20,000 links and a minute for 94,000, on one CPU.
 
     Parameters
     ----------
@@ -202,8 +203,9 @@ def _threshold(
     adata: AnnData, key: str, threshold: float | Literal["auto"] | None, *, filtered: bool
 ) -> float | None:
     """Return the lowest probability of a link that ``"auto"`` stands for."""
-    if threshold != "auto":
+    if not isinstance(threshold, str):
         return threshold
+    check_choice("threshold", threshold, ("auto",))
     if filtered:
         return None
     if holds_scores(fitted(adata, key)):
