@@ -162,6 +162,8 @@ def _draw_tfs(
     ax: Axes, changed: pd.DataFrame, tfs: list[str], two: list[str], names: tuple[str, str]
 ) -> None:
     """Draw bars of what each TF gained, to the right, and lost."""
+    from matplotlib.ticker import MaxNLocator
+
     source = changed["source"].astype(str).to_numpy()
     stronger = _stronger(changed)
     rows = np.arange(len(tfs))
@@ -176,7 +178,7 @@ def _draw_tfs(
     ax.set_ylim(max(len(tfs), 1) - 0.4, -0.6)
     most = max(1, *gained.tolist(), *lost.tolist())
     ax.set_xlim(-1.1 * most, 1.1 * most)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     ax.set_xlabel(f"links: weaker in {names[1]}  |  stronger in {names[1]}")
     ax.set_title("TFs", fontsize="medium")

@@ -70,8 +70,14 @@ def over_cells(
             own, se = difference(*(fisher(part, tfs) for part in parts))
             yield (own / se)[mask]
 
-    found = (np.tanh(a.z), np.tanh(b.z), delta, error, delta / error)
-    return Observed(*(array[mask] for array in found), permuted)
+    return Observed(
+        correlation_a=np.tanh(a.z)[mask],
+        correlation_b=np.tanh(b.z)[mask],
+        difference=delta[mask],
+        se=error[mask],
+        statistic=(delta / error)[mask],
+        permuted=permuted,
+    )
 
 
 def over_donors(
@@ -101,7 +107,7 @@ def over_donors(
             yield own / (se + added)
 
     means = (np.tanh(one.mean(axis=0)), np.tanh(two.mean(axis=0)))
-    return Observed(*means, delta, error, delta / (error + added), permuted)
+    return Observed(means[0], means[1], delta, error, delta / (error + added), permuted)
 
 
 def _paired(differences: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,73 @@
+"""The picture of a comparison: volcano and TFs, or counts of all pairs."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import scregnet as sr
+
+
+@pytest.fixture
+def links():
+    """Links of three pairs of groups; TF0 loses two in the first, TF1 gains one."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for a, b in (("x", "y"), ("x", "z"), ("y", "z")):
+        frame = pd.DataFrame(
+            {
+                "group_a": a,
+                "group_b": b,
+                "source": np.repeat(["TF0", "TF1"], 20),
+                "target": [f"G{i}" for i in range(20)] * 2,
+                "correlation_a": 0.1,
+                "correlation_b": 0.1,
+                "difference": rng.normal(0, 0.1, 40),
+                "p": rng.uniform(0.01, 1, 40),
+                "q": 0.9,
+            }
+        )
+        frames.append(frame)
+    first = frames[0]
+    first.loc[[0, 1], ["correlation_b", "difference", "p", "q"]] = [0.0, -0.8, 1e-4, 0.01]
+    first.loc[20, ["correlation_b", "difference", "p", "q"]] = [-0.9, -1.5, 1e-5, 0.01]
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_volcano_and_bars(links):
+    volcano, bars = sr.pl.comparison(links[links["group_b"] == "y"], show=False)
+    sizes = [len(dots.get_offsets()) for dots in volcano.collections]
+    assert sizes == [37, 2, 1]
+    names = {text.get_text() for text in volcano.texts}
+    assert names == {"TF0→G0", "TF0→G1", "TF1→G0"}
+    assert [text.get_text() for text in bars.get_yticklabels()] == ["TF0", "TF1"]
+    # Gained first, then lost, to the left. A correlation that turned is one that is stronger.
+    assert [bar.get_width() for bar in bars.patches] == [0, 1, -2, 0]
+    plt.close("all")
+
+
+def test_counts_of_all_pairs(links):
+    pairs, tfs = sr.pl.comparison(links, show=False)
+    shown = pairs.images[0].get_array()
+    assert shown[0, 1] == shown[1, 0] == 3
+    assert shown[0, 2] == 0
+    assert np.isnan(np.ma.filled(shown, np.nan)[0, 0])
+    assert tfs.images[0].get_array().tolist() == [[2, 0, 0], [1, 0, 0]]
+    plt.close("all")
+
+
+def test_nothing_found_is_said(links):
+    _, bars = sr.pl.comparison(links.assign(q=0.5), show=False)
+    assert bars.texts[0].get_text() == "no link with q ≤ 0.1"
+    plt.close("all")
+
+
+def test_other_frames(links):
+    with pytest.raises(TypeError, match="got dict"):
+        sr.pl.comparison({})
+    with pytest.raises(ValueError, match="lacks the columns 'q'"):
+        sr.pl.comparison(links.drop(columns="q"))
+    with pytest.raises(ValueError, match="is empty"):
+        sr.pl.comparison(links[:0])
