@@ -114,7 +114,11 @@ if online:
     extensions.append("sphinx.ext.intersphinx")
     intersphinx_mapping = {name: (url, None) for name, url in inventories.items()}
 # The page of the settings describes this class by its fields.
-nitpick_ignore = [("py:class", "scregnet._settings.Settings")]
+nitpick_ignore = [
+    ("py:class", "scregnet._settings.Settings"),
+    ("py:class", "scregnet._sums.Sums"),
+    ("py:class", "scregnet.encoders.pooling.PooledSums"),
+]
 nitpick_ignore_regex = [
     # Parts of a method have no page of their own.
     (r"py:.*", r"scregnet\.links\.(methods|neural)\..*"),

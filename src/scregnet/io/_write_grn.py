@@ -87,8 +87,7 @@ def write_grn(
     KeyError
         There is no such network, group or gene.
     ValueError
-        The ending is unknown, ``tool`` is given for what is no table, no link passes the filters,
-        a group must be named, or the form cannot hold a gene's name.
+        Ending, ``tool``, group or the name of a gene do not fit, or no link passes the filters.
 
     Examples
     --------
