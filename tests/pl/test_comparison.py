@@ -48,6 +48,14 @@ def test_volcano_and_bars(links):
     plt.close("all")
 
 
+def test_nothing_that_differs(links):
+    volcano, bars = sr.pl.comparison(links[links["group_b"] == "y"], max_q=0.001, show=False)
+    assert [bar.get_width() for bar in bars.patches] == []
+    assert bars.get_xlim() == (-1.1, 1.1)
+    assert len(volcano.collections[0].get_offsets()) == 40
+    plt.close("all")
+
+
 def test_counts_of_all_pairs(links):
     pairs, tfs = sr.pl.comparison(links, show=False)
     shown = pairs.images[0].get_array()

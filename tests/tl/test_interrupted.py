@@ -31,8 +31,8 @@ CASES = {
     "tf_activity": lambda a: sr.tl.tf_activity(a, tmin=2),
 }
 # finetune and tune_grn write one entry of uns, at the end of minutes of work; transfer_grn writes
-# as fit_grn does.
-ALIKE = {"finetune", "tune_grn", "transfer_grn"}
+# as fit_grn does. compare_grns and network_stats read a network, and write like the others.
+ALIKE = {"finetune", "tune_grn", "transfer_grn", "compare_grns", "network_stats"}
 
 
 def test_every_function_has_a_case():

@@ -84,8 +84,8 @@ def edge_kinds(
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="pearson", n_folds=2)
     >>> table = sr.bm.edge_kinds(adata, split="folds").set_index(["model", "against"])
-    >>> float(table.loc[("pearson", "reversed"), "auroc"].round(1))
-    0.5
+    >>> bool(table.loc[("pearson", "reversed"), "auroc"] < 0.7)
+    True
     """
     check_choice("split", split, ("test", "folds"))
     data = resolve(adata, mod)

@@ -74,7 +74,7 @@ class SvdEncoder:
             for part in parts
         ]
         # At least one component, of zeros: the caller raises if no cell can be used.
-        most_cells = max(1, *(matrix.shape[0] for matrix in matrices))
+        most_cells = max([1, *(matrix.shape[0] for matrix in matrices)])
         width = min(self.n_components, len(genes), most_cells)
         if width < self.n_components:
             logger.info(

@@ -176,7 +176,7 @@ def _draw_tfs(
     ax.axvline(0, color="0.3", linewidth=0.8)
     ax.set_yticks(rows, tfs)
     ax.set_ylim(max(len(tfs), 1) - 0.4, -0.6)
-    most = max(1, *gained.tolist(), *lost.tolist())
+    most = max([1, *gained.tolist(), *lost.tolist()])
     ax.set_xlim(-1.1 * most, 1.1 * most)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")

@@ -84,7 +84,8 @@ def split(
       ``split`` and, where non-edges were drawn, ``stands_for``, how many pairs each counts for;
       ``left_out``, a frame of the known edges in no part; ``params``; and ``prior``, the report on
       what of the network matched. Of a closed world of more than a million pairs, ``pairs`` has all
-      edges and some non-edges, and ``world`` has all pairs in few bytes (:ref:`how <closed-worlds>`).
+      edges and some non-edges, and ``world`` has all pairs in few bytes (:ref:`how
+      <closed-worlds>`).
 
     Raises
     ------

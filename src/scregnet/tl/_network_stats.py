@@ -142,13 +142,13 @@ def network_stats(
     >>> int(adata.var["grn_out_degree"].sum())
     200
     """
+    check_random_state(random_state)
     data = resolve(adata, mod)
     check_writable(data, copy=copy)
     check_choice("modules", modules, ALGORITHMS)
     check_interval("resolution", resolution, 0, np.inf, closed="neither")
     check_integer("n_hubs", n_hubs, minimum=0)
     check_integer("n_random", n_random, minimum=0)
-    check_random_state(random_state)
     check_name("key_added", key_added)
     check_algorithm(modules)
     options = _Options(modules, float(resolution), n_hubs, n_random, seed_of(random_state))
