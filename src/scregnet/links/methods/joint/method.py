@@ -126,6 +126,14 @@ class Joint(LinkMethod):
     needs_expression: ClassVar[bool] = True
     uses_embedding: ClassVar[bool] = True
     uses_evidence: ClassVar[bool] = True
+    # CollecTRI on simulated cells, the whole call with folds, nulls and intervals.
+    largest_run: ClassVar[Mapping[str, float]] = {
+        "genes": 18_000,
+        "cells": 3_000,
+        "tfs": 1_170,
+        "seconds": 503,
+        "gib": 1.94,
+    }
     # About a factor of ten to either side of the defaults.
     search_space: ClassVar[Mapping[str, Range]] = {
         "n_trees": Range(50, 1000, log=True),
