@@ -15,7 +15,7 @@ from scregnet.get._explained.alike import similar_targets, similar_tfs
 from scregnet.get._explained.card import LinkEvidence
 from scregnet.get._explained.expressed import expression_by_group
 from scregnet.get._names import find_genes, shown_names
-from scregnet.get._score_links import _links
+from scregnet.get._score_links import stored_links
 from scregnet.get._stored import StoredNetwork
 from scregnet.links.calibration import read_calibrations
 from scregnet.links.terms import MEANINGS, terms_of
@@ -152,7 +152,7 @@ class _Model:
         self.data, self.entry = data, fitted(data, key)
         model = stored_model(data, key, "genes", "slope", "intercept")
         self.genes = pd.Index([str(gene) for gene in model["genes"]])
-        self.links = _links(self.entry, self.genes)
+        self.links = stored_links(self.entry, self.genes)
         (self.calibration,) = read_calibrations(model["slope"], model["intercept"])
 
     def places(self, positions: np.ndarray) -> np.ndarray:
@@ -185,7 +185,7 @@ def _one(
     layer: str | None,
     n_similar: int,
 ) -> LinkEvidence:
-    """Return all that is told of one link."""
+    """Gather the card of one link."""
     data, params = model.data, model.entry["params"]
     own = (str(data.var_names[link[0]]), str(data.var_names[link[1]]))
     pairs = model.entry["pairs"]

@@ -103,7 +103,7 @@ def score_links(
     genes = pd.Index([str(gene) for gene in model["genes"]])
     sources, targets = _positions(frame, genes, data, gene_symbols, key)
     known = (sources >= 0) & (targets >= 0)
-    links = _links(entry, genes)
+    links = stored_links(entry, genes)
     scores, deviations = _scores(links, sources[known], targets[known])
     if not np.isfinite(scores).all():
         msg = (
@@ -136,7 +136,9 @@ def _filled(known: np.ndarray, values: np.ndarray) -> np.ndarray:
     return filled
 
 
-def _links(entry: Mapping[str, Any], genes: pd.Index) -> FittedLinks | EnsembleLinks | FoldedLinks:
+def stored_links(
+    entry: Mapping[str, Any], genes: pd.Index
+) -> FittedLinks | EnsembleLinks | FoldedLinks:
     """Make the fitted links again from what ``uns`` keeps of them."""
     model = entry["model"]
     if fold_count(model) == 1:
