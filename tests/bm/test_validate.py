@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import scregnet as sr
+from scregnet._genes import split, world
 from scregnet.bm._effects.permuted import areas, by_permuted_targets, by_permuted_tfs, p_value
 from scregnet.bm._effects.tested import placed_tests
 
@@ -182,3 +183,15 @@ def test_chip_labels_of_mesc_do_not_say_what_changes(shared):
     assert table.loc["known edges", "p_tfs"] > 0.05
     assert table.loc["popularity", "n_tfs"] == 62
     assert table.loc["popularity", "auroc"] > 0.75
+
+
+def test_known_edges_of_a_closed_world_are_all_pairs(adata, effects, monkeypatch):
+    """The frame that is kept of one lacks most non-edges."""
+    expected = sr.bm.validate(adata, effects, per_tf=True).set_index("model").loc["known edges"]
+    monkeypatch.setattr(split, "MANY_PAIRS", 500)
+    monkeypatch.setattr(world, "KEPT_OTHERS", 50)
+    net = adata.uns["network"]
+    sr.tl.fit_grn(adata, net, method="degree", n_folds=1, n_bootstrap=0, key_added="bits")
+    assert "world" in adata.uns["bits"]
+    rows = sr.bm.validate(adata, effects, key="bits", per_tf=True).set_index("model")
+    pd.testing.assert_frame_equal(rows.loc["known edges"], expected)

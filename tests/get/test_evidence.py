@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 import scregnet as sr
+from scregnet._genes import split, world
 
 LINK = ("TF001", "G0003")
 
@@ -158,3 +159,22 @@ def test_what_is_wrong_is_said(data):
         sr.get.evidence(data, links=pd.DataFrame({"source": ["TF001"]}))
     with pytest.raises(KeyError, match="there"):
         sr.get.evidence(data, *LINK, groupby="there")
+
+
+def test_similar_genes_are_found_among_all_pairs_of_a_closed_world(data, monkeypatch):
+    """The frame that is kept of one lacks most non-edges."""
+    given = data.uns["grn"]["pairs"]
+    part = given[["source", "target", "label", "split"]].astype({"source": str, "target": str})
+    few = {"n_trees": 0, "n_bootstrap": 0, "n_folds": 1}
+    plain, bits = data.copy(), data.copy()
+    sr.tl.fit_grn(plain, split=part, **few)
+    monkeypatch.setattr(split, "MANY_PAIRS", 500)
+    monkeypatch.setattr(world, "KEPT_OTHERS", 50)
+    sr.tl.fit_grn(bits, split=part, **few)
+    assert "world" in bits.uns["grn"]
+    assert len(bits.uns["grn"]["pairs"]) < 0.7 * len(part)
+    one, other = (sr.get.evidence(adata, *LINK, n_similar=200) for adata in (plain, bits))
+    for name in ("similar_targets", "similar_tfs"):
+        expected = getattr(one, name)
+        assert not expected["label"].all()
+        pd.testing.assert_frame_equal(getattr(other, name), expected)

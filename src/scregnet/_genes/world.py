@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from scregnet.links.pairs.world import ClosedWorld
+from scregnet._genes.frames import PARTS
+from scregnet.links.pairs.world import NO_PART, ClosedWorld
 from scregnet.links.task import Split
 
 WORLD = "world"
@@ -64,6 +65,36 @@ class NamedWorld(NamedTuple):
         """Return whether links between named genes are edges, and their parts, 3 for none."""
         place = self.genes.get_indexer(names.astype(str))
         return self.world.of_pairs(place[rows], place[columns])
+
+    def pairs_of(self, end: str, gene: str) -> pd.DataFrame:
+        """Return the labelled pairs of one gene as a ``"source"`` or as a ``"target"``."""
+        place = self.genes.get_indexer(pd.Index([gene]))
+        others = np.arange(len(self.genes)) if end == "source" else self.world.tfs
+        ends = (place, others) if end == "source" else (others, place)
+        sources, targets = np.broadcast_arrays(*ends)
+        labels, part = self.world.of_pairs(sources, targets)
+        there = part != NO_PART
+        return pd.DataFrame(
+            {
+                "source": self.genes[sources[there]],
+                "target": self.genes[targets[there]],
+                "label": labels[there],
+                "split": np.array(PARTS)[part[there]],
+            }
+        )
+
+
+def pairs_of(
+    entry: Mapping[str, Any], source: str, target: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return all labelled pairs of a TF, and all of a target.
+
+    The frame of the labelled pairs has some of a closed world's only.
+    """
+    world, pairs = read_world(entry), entry["pairs"]
+    if world is not None:
+        return world.pairs_of("source", source), world.pairs_of("target", target)
+    return pairs[pairs["source"] == source], pairs[pairs["target"] == target]
 
 
 def read_world(entry: Mapping[str, Any]) -> NamedWorld | None:

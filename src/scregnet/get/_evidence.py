@@ -10,6 +10,7 @@ import pandas as pd
 from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import check_probabilities, fitted, key_of_group, stored_model
 from scregnet._docs import doc
+from scregnet._genes.world import pairs_of
 from scregnet._validate import check_integer, listed
 from scregnet.get._explained.alike import similar_targets, similar_tfs
 from scregnet.get._explained.card import LinkEvidence
@@ -188,7 +189,6 @@ def _one(
     """Gather the card of one link."""
     data, params = model.data, model.entry["params"]
     own = (str(data.var_names[link[0]]), str(data.var_names[link[1]]))
-    pairs = model.entry["pairs"]
     named = [str(name) for name in terms.columns]
     parts = pd.DataFrame(
         {
@@ -197,9 +197,10 @@ def _one(
             "meaning": [MEANINGS[name] for name in named],
         }
     )
+    of_tf, of_target = pairs_of(model.entry, *own)
     alike = [
-        find(model.links, pairs, model.genes, own, n_similar)
-        for find in (similar_targets, similar_tfs)
+        similar_targets(model.links, of_tf, model.genes, own, n_similar),
+        similar_tfs(model.links, of_target, model.genes, own, n_similar),
     ]
     # Names as they are shown.
     symbols = {str(name): str(other) for name, other in zip(data.var_names, shown, strict=True)}
@@ -214,7 +215,7 @@ def _one(
     return LinkEvidence(
         str(shown[link[0]]),
         str(shown[link[1]]),
-        _summary(network, pairs, own, link, float(terms.iloc[0].sum())),
+        _summary(network, of_tf, of_target, own, link, float(terms.iloc[0].sum())),
         parts,
         alike[0],
         alike[1],
@@ -224,7 +225,8 @@ def _one(
 
 def _summary(
     network: StoredNetwork,
-    pairs: pd.DataFrame,
+    of_tf: pd.DataFrame,
+    of_target: pd.DataFrame,
     own: tuple[str, str],
     link: tuple[int, int],
     logit: float,
@@ -233,8 +235,7 @@ def _summary(
     from scipy.special import expit
 
     source, target = own
-    here = (pairs["source"] == source, pairs["target"] == target)
-    labelled = pairs[here[0] & here[1]]
+    labelled = of_tf[of_tf["target"] == target]
     known = bool(labelled["label"].any())
     left_out = network.results["left_out"]
     found = {
@@ -253,7 +254,6 @@ def _summary(
             for name in ("null", "lift", "sd", "sign", "stability", "q")
             if name in row
         }
-    edges = pairs["label"].to_numpy(bool)
-    found["n_targets"] = int((edges & here[0]).sum()) - known
-    found["n_regulators"] = int((edges & here[1]).sum()) - known
+    found["n_targets"] = int(of_tf["label"].sum()) - known
+    found["n_regulators"] = int(of_target["label"].sum()) - known
     return pd.Series(found, dtype=object)

@@ -8,13 +8,16 @@ import numpy as np
 
 from scregnet._anndata.features import log_normalised, moments
 from scregnet._anndata.slots import fitted, link_values, network, nulls
+from scregnet._genes.world import read_world
 from scregnet.links.pairs.codes import find_codes, pair_codes
+from scregnet.links.pairs.world import NO_PART
 
 if TYPE_CHECKING:
     import pandas as pd
     import scipy.sparse as sp
     from anndata import AnnData
 
+    from scregnet._genes.world import NamedWorld
     from scregnet.bm._effects.tested import Tested
 
 KNOWN, POPULARITY = "known edges", "popularity"
@@ -36,6 +39,9 @@ def rankings(data: AnnData, key: str, tested: Tested, layer: str | None) -> dict
         for name, values in _of_pairs(data, entry["pairs"], tested).items()
         if name not in found
     }
+    world = read_world(entry)
+    if world is not None:
+        found[KNOWN] = _of_world(data, world, tested)
     found[POPULARITY] = tested.popularity
     cells, _ = log_normalised(data, layer)
     mean, scale, _ = moments(cells)
@@ -86,6 +92,16 @@ def _of_pairs(data: AnnData, pairs: pd.DataFrame, tested: Tested) -> dict[str, n
         values[lacking] = np.nan
         found[name] = values
     return found
+
+
+def _of_world(data: AnnData, world: NamedWorld, tested: Tested) -> np.ndarray:
+    """Return the labels of a closed world, of which the frame of the pairs has some only."""
+    rows, columns = np.nonzero(tested.is_tested)
+    labels, part = world.of_links(tested.tfs[rows], columns, data.var_names)
+    values = np.zeros(tested.affected.shape)
+    values[rows, columns] = labels
+    values[np.unique(rows[part == NO_PART])] = np.nan
+    return values
 
 
 def _columns(pairs: pd.DataFrame) -> dict[str, str]:

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 def similar_targets(
-    links: Any, pairs: pd.DataFrame, genes: pd.Index, link: tuple[str, str], n: int
+    links: Any, labelled: pd.DataFrame, genes: pd.Index, link: tuple[str, str], n: int
 ) -> pd.DataFrame:
-    """Return the labelled genes of the TF that are most similar to the target."""
-    source, target = link
-    labelled = pairs[(pairs["source"] == source) & (pairs["target"] != target)]
+    """Return those of the labelled genes of the TF that are most similar to the target."""
+    target = link[1]
+    labelled = labelled[labelled["target"] != target]
     return _nearest(links, "similar_genes", labelled, "target", genes, target, n).rename(
         columns={"target": "gene"}
     )
 
 
 def similar_tfs(
-    links: Any, pairs: pd.DataFrame, genes: pd.Index, link: tuple[str, str], n: int
+    links: Any, labelled: pd.DataFrame, genes: pd.Index, link: tuple[str, str], n: int
 ) -> pd.DataFrame:
-    """Return the TFs with a label for the target that are most similar to the TF."""
-    source, target = link
-    labelled = pairs[(pairs["target"] == target) & (pairs["source"] != source)]
+    """Return those of the TFs with a label for the target that are most similar to the TF."""
+    source = link[0]
+    labelled = labelled[labelled["source"] != source]
     return _nearest(links, "similar_tfs", labelled, "source", genes, source, n).rename(
         columns={"source": "tf"}
     )
