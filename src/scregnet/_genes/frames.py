@@ -145,7 +145,8 @@ def pairs_frame(split: Split, genes: pd.Index) -> pd.DataFrame:
         columns[STANDS_FOR] = weights.astype(np.float32)
     number = np.repeat(np.arange(3), [len(pairs) for pairs in parts])
     columns["split"] = pd.Categorical(np.array(PARTS)[number], categories=list(PARTS))
-    return pd.DataFrame(columns)
+    # A file spells out even an index that counts, by default in 64 bits.
+    return pd.DataFrame(columns, index=np.arange(len(number), dtype=np.int32))
 
 
 def genes_of(names: pd.Series, role: str, adata: AnnData, gene_symbols: str | None) -> np.ndarray:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from scregnet.links.forms.regulator_scores import RegulatorScores
 
 PAIR = ("source", "target")
+MANY_PAIRS = 100_000
+"""Pairs from which on several fits score at a time."""
 
 
 @doc
@@ -104,7 +106,9 @@ def score_links(
     sources, targets = _positions(frame, genes, data, gene_symbols, key)
     known = (sources >= 0) & (targets >= 0)
     links = stored_links(entry, genes)
-    scores, deviations = _scores(links, sources[known], targets[known])
+    # Folds of a single model differ in their labels; that is no deviation between fits.
+    with_sd = not holds_scores(entry) and model_count(model) > 1
+    scores, deviations = _scores(links, sources[known], targets[known], with_sd=with_sd)
     if not np.isfinite(scores).all():
         msg = (
             f"the network {key!r} gives scores that are not finite: its saved arrays are damaged. "
@@ -118,8 +122,7 @@ def score_links(
         return frame
     (calibration,) = read_calibrations(model["slope"], model["intercept"])
     frame["probability"] = _filled(known, calibration(scores))
-    # Folds of a single model differ in their labels; that is no deviation between fits.
-    if deviations is not None and model_count(model) > 1:
+    if deviations is not None:
         frame["probability_sd"] = _filled(known, deviations)
     if isinstance(links, FoldedLinks):
         # The labelled pairs in uns have a column out_of_fold: probabilities, hence another name.
@@ -147,12 +150,19 @@ def stored_links(
 
 
 def _scores(
-    links: FittedLinks | EnsembleLinks | FoldedLinks, sources: np.ndarray, targets: np.ndarray
+    links: FittedLinks | EnsembleLinks | FoldedLinks,
+    sources: np.ndarray,
+    targets: np.ndarray,
+    *,
+    with_sd: bool,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the scores of pairs, and their deviations where there are several fits."""
-    if isinstance(links, (FoldedLinks, EnsembleLinks)):
-        return links.score_and_sd(sources, targets)
-    return links.score(sources, targets), None
+    """Return the scores of pairs, and their deviations if ``with_sd``."""
+    if not isinstance(links, (FoldedLinks, EnsembleLinks)):
+        return links.score(sources, targets), None
+    parallel = len(sources) >= MANY_PAIRS
+    if with_sd:
+        return links.score_and_sd(sources, targets, parallel=parallel)
+    return links.score(sources, targets, parallel=parallel), None
 
 
 def _folds(entry: Mapping[str, Any], genes: pd.Index) -> FoldTable:

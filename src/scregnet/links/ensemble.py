@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scregnet._threads import in_threads
 from scregnet.links.calibration import PlattCalibration, read_calibrations
 from scregnet.links.forms.saved import read_floats
 from scregnet.links.registry import load_fitted
@@ -30,16 +31,22 @@ class EnsembleLinks:
     members: tuple[FittedLinks, ...]
     calibrations: tuple[PlattCalibration, ...]
 
-    def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    def score(
+        self, sources: np.ndarray, targets: np.ndarray, *, parallel: bool = False
+    ) -> np.ndarray:
         """Return the mean of the members' calibrated logits, float32."""
-        return self.score_and_sd(sources, targets)[0]
+        return self.score_and_sd(sources, targets, parallel=parallel)[0]
 
     def score_and_sd(
-        self, sources: np.ndarray, targets: np.ndarray
+        self, sources: np.ndarray, targets: np.ndarray, *, parallel: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the score, and the standard deviation of the members' probabilities; float32."""
+        """Return the score, and the standard deviation of the members' probabilities; float32.
+
+        ``parallel`` scores by several members at a time.
+        """
         everything = [slice(None)] * len(self.members)
-        return pool(self.members, self.calibrations, everything, sources, targets)
+        scores = member_scores(self.members, everything, sources, targets, parallel=parallel)
+        return pool(scores, self.calibrations, everything, len(sources))
 
     def used(self, sources: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
         """Return which of the pairs each member scores: all of them."""
@@ -68,24 +75,39 @@ class EnsembleLinks:
         return cls(read_members(method, state, len(calibrations), n_genes), tuple(calibrations))
 
 
-def pool(
+def member_scores(
     members: Sequence[FittedLinks],
-    calibrations: Sequence[PlattCalibration],
     uses: Sequence[np.ndarray | slice],
     sources: np.ndarray,
     targets: np.ndarray,
+    *,
+    parallel: bool,
+) -> Iterator[np.ndarray]:
+    """Yield the scores of each member for those of the pairs that it is to score."""
+
+    def scored(job: tuple[FittedLinks, np.ndarray | slice]) -> np.ndarray:
+        member, use = job
+        return member.score(sources[use], targets[use])
+
+    return in_threads(scored, zip(members, uses, strict=True), parallel=parallel)
+
+
+def pool(
+    scores: Iterable[np.ndarray],
+    calibrations: Sequence[PlattCalibration],
+    uses: Sequence[np.ndarray | slice],
+    n: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return mean calibrated logits, and standard deviations of the probabilities; float32.
 
-    ``uses`` says which of the pairs each member scores.
+    ``uses`` says which of the ``n`` pairs the scores of each member are those of.
     """
-    logits, number = np.zeros(len(sources)), np.zeros(len(sources))
+    logits, number = np.zeros(n), np.zeros(n)
     # Welford's update of mean m and sum of squares S: with the k-th probability p_k,
     # m_k = m_(k-1) + (p_k - m_(k-1)) / k and S_k = S_(k-1) + (p_k - m_(k-1)) (p_k - m_k).
     # A difference of sums would leave rounding error where members agree.
-    mean, square = np.zeros(len(sources)), np.zeros(len(sources))
-    for member, calibration, use in zip(members, calibrations, uses, strict=True):
-        score = member.score(sources[use], targets[use])
+    mean, square = np.zeros(n), np.zeros(n)
+    for score, calibration, use in zip(scores, calibrations, uses, strict=True):
         logits[use] += calibration.slope * score.astype(np.float64) + calibration.intercept
         number[use] += 1
         probability = calibration(score).astype(np.float64)
@@ -97,16 +119,14 @@ def pool(
 
 
 def mean_logits(
-    members: Sequence[FittedLinks],
+    scores: Iterable[np.ndarray],
     calibrations: Sequence[PlattCalibration],
     uses: Sequence[np.ndarray | slice],
-    sources: np.ndarray,
-    targets: np.ndarray,
+    n: int,
 ) -> np.ndarray:
     """Return the first result of :func:`pool` alone, which takes half the time."""
-    logits, number = np.zeros(len(sources)), np.zeros(len(sources))
-    for member, calibration, use in zip(members, calibrations, uses, strict=True):
-        score = member.score(sources[use], targets[use])
+    logits, number = np.zeros(n), np.zeros(n)
+    for score, calibration, use in zip(scores, calibrations, uses, strict=True):
         logits[use] += calibration.slope * score.astype(np.float64) + calibration.intercept
         number[use] += 1
     return (logits / np.maximum(number, 1)).astype(np.float32)

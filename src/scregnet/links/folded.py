@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scregnet.links.calibration import PlattCalibration, read_calibrations
-from scregnet.links.ensemble import SHARED, mean_logits, pool, read_members
+from scregnet.links.ensemble import SHARED, mean_logits, member_scores, pool, read_members
 from scregnet.links.forms.saved import read_floats, read_integers, refuse
 from scregnet.links.pairs.fold_table import FoldTable, fold_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from scregnet.links.task import FittedLinks, Pairs
 
@@ -71,26 +71,35 @@ class FoldedLinks:
         """Return the folds of each pair, (n, n_repeats), -1 for a pair without a label."""
         return self.table.folds_of(sources, targets)
 
-    def score(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Mean calibrated logit of each pair, float32."""
+    def score(
+        self, sources: np.ndarray, targets: np.ndarray, *, parallel: bool = False
+    ) -> np.ndarray:
+        """Return the mean calibrated logit of each pair, float32.
+
+        ``parallel`` scores by several members at a time.
+        """
         scores = np.empty(len(sources), np.float32)
         for some in _blocks(len(sources)):
-            ends = sources[some], targets[some]
-            uses = self.used(*ends)
-            scores[some] = mean_logits(self.members, self.calibrations, uses, *ends)
+            found, uses = self._member_scores(sources[some], targets[some], parallel=parallel)
+            scores[some] = mean_logits(found, self.calibrations, uses, len(scores[some]))
         return scores
 
     def score_and_sd(
-        self, sources: np.ndarray, targets: np.ndarray
+        self, sources: np.ndarray, targets: np.ndarray, *, parallel: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the score, and the standard deviation of the members' probabilities, float32."""
         scores, deviations = (np.empty(len(sources), np.float32) for _ in range(2))
         for some in _blocks(len(sources)):
-            ends = sources[some], targets[some]
-            uses = self.used(*ends)
-            found = pool(self.members, self.calibrations, uses, *ends)
-            scores[some], deviations[some] = found
+            found, uses = self._member_scores(sources[some], targets[some], parallel=parallel)
+            scores[some], deviations[some] = pool(found, self.calibrations, uses, len(scores[some]))
         return scores, deviations
+
+    def _member_scores(
+        self, sources: np.ndarray, targets: np.ndarray, *, parallel: bool
+    ) -> tuple[Iterator[np.ndarray], list[np.ndarray]]:
+        """Return the scores of each member, and of which of the pairs they are."""
+        uses = self.used(sources, targets)
+        return member_scores(self.members, uses, sources, targets, parallel=parallel), uses
 
     def used(self, sources: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
         """Return which of the pairs each member scores."""

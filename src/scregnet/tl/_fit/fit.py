@@ -93,7 +93,7 @@ class Fit:
         # Of a large closed world they are with its bits.
         if self.folds is not None and self.labelled.kept is None:
             for number, fold in enumerate(self.folds.T):
-                frame[f"fold_{number + 1}"] = fold
+                frame[f"fold_{number + 1}"] = fold.astype(np.min_scalar_type(-1 - fold.max()))
         for name, found in self.fold_verdicts.items():
             column = "out_of_fold" if name == self.method else f"out_of_fold_{name}"
             frame[column] = found.probabilities

@@ -59,7 +59,7 @@ class JointLinks:
         """Return the logit of each pair, float32."""
         scores = np.empty(len(sources), np.float32)
         n_genes = self.n_genes
-        order = np.argsort(sources, kind="stable")
+        order = _by_source(sources, n_genes)
         each = Cells.chosen(sources[order], targets[order], n_genes)
         counts = np.diff(each.indptr)
         # All genes of a TF at once, even if few are requested: otherwise rounding would make a
@@ -198,6 +198,13 @@ class JointLinks:
             for number in range(n_models)
         )
         return cls(features, forest, trees, float(read_floats(state, "offset", (), np.float64)))
+
+
+def _by_source(sources: np.ndarray, n_genes: int) -> np.ndarray:
+    """Return the order of pairs by source; pairs of one source stay as they are."""
+    # Numbers of 16 bits are sorted in a tenth of the time.
+    small = np.min_scalar_type(max(n_genes - 1, 0))
+    return np.argsort(sources.astype(small), kind="stable")
 
 
 def _cosines(features: np.ndarray, scale: np.ndarray, gene: int, others: np.ndarray) -> np.ndarray:
