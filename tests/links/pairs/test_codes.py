@@ -1,5 +1,6 @@
 import numpy as np
 
+from scregnet.links.pairs import codes
 from scregnet.links.pairs.codes import decode_pairs, find_codes, grouped, pair_codes
 
 
@@ -45,3 +46,20 @@ def test_places_of_each_source():
     assert found == {0: [3], 1: [1, 4], 3: [0, 2, 5]}
     assert list(found) == [0, 1, 3]
     assert list(grouped(sources[:0])) == []
+
+
+def test_places_are_in_order_of_their_groups_however_many(monkeypatch):
+    rng = np.random.default_rng(0)
+    order, group = codes.shuffled(500, rng), rng.integers(0, 9, 500, dtype=np.int32)
+    few = codes.by_group(order, group)
+    assert (np.diff(group[few]) >= 0).all()
+    rank = np.argsort(order)
+    for number in range(9):
+        assert (np.diff(rank[few[group[few] == number]]) > 0).all()
+    monkeypatch.setattr(codes, "MANY_PLACES", 1)
+    many = codes.by_group(order, group)
+    np.testing.assert_array_equal(many, few)
+    assert many.dtype == order.dtype
+    assert len(codes.by_group(order[:0], group[:0])) == 0
+    monkeypatch.setattr(codes, "MANY_PLACES", 70)
+    np.testing.assert_array_equal(codes.counted(group), np.bincount(group))

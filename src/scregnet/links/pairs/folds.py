@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scregnet.links.pairs.codes import narrow, shuffled
+from scregnet.links.pairs.codes import by_group, shuffled
 from scregnet.links.pairs.reciprocity import is_reciprocal, reverses
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def assign_folds(pairs: Pairs, n_folds: int, *, rng: np.random.Generator) -> np.
     reciprocal as a whole?
     """
     order = shuffled(len(pairs), rng)
-    order = order[np.argsort(narrow(pairs.sources)[order], kind="stable")]
+    order = by_group(order, pairs.sources)
     fold = np.empty(len(pairs), np.int16)
     # Dealt out in turn, so the folds of a TF differ by at most one pair.
     turns = np.roll(np.arange(n_folds, dtype=np.int16), -int(rng.integers(n_folds)))

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from scregnet._validate import check_choice
-from scregnet.links.pairs.codes import narrow, shuffled
+from scregnet.links.pairs.codes import by_group, counted, shuffled
 from scregnet.links.pairs.reciprocity import is_reciprocal, reverses, without_reverses
 from scregnet.links.task import Pairs, Split
 
@@ -93,6 +93,7 @@ def split_pairs(
             hold_out_genes, tfs=kind in ("tfs", "both"), targets=kind in ("targets", "both")
         )
     rest, test = divide(pairs, test_fraction, rng=rng, reciprocal=reciprocal)
+    del pairs  # of millions, no third copy
     share = VALIDATION_FRACTIONS[kind] if validation_fraction is None else validation_fraction
     train, validation = divide(rest, share, rng=rng, reciprocal=reciprocal)
     return Split(train, validation, test)
@@ -171,11 +172,11 @@ def held_out(
     """Return the mask of the second half of :func:`hold_out`."""
     order = shuffled(len(pairs), rng)
     # By TF, then by label, each group in random order: the first n of a group are held out.
-    group = narrow(2 * pairs.sources.astype(np.int64) + pairs.labels)
-    sizes = np.bincount(group)
+    group = 2 * pairs.sources + pairs.labels
+    sizes = counted(group)
     sizes = sizes[sizes > 0]
     starts = np.cumsum(sizes) - sizes
-    order = order[np.argsort(group[order], kind="stable")]
+    order = by_group(order, group)
     del group
     held = np.zeros(len(pairs), bool)
     wanted = np.floor(fraction * sizes + rng.random(len(sizes))).astype(int)

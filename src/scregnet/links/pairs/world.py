@@ -80,7 +80,7 @@ class ClosedWorld:
         edges, start = [], 0
         for number, pairs in enumerate(split.all):
             cells = rows[pairs.sources] + pairs.targets
-            if (np.diff(cells) <= 0).any():
+            if (cells[1:] <= cells[:-1]).any():
                 return None
             part[cells] = number
             edges.append(cells[pairs.labels])

@@ -78,38 +78,38 @@ def judge(
 ) -> Verdict:
     """Calibrate on the validation pairs, then score and evaluate validation and test pairs.
 
-    ``kept`` are the positions of the pairs whose probabilities are kept; ``None`` keeps all.
+    ``kept`` are the ascending positions of the pairs whose probabilities are kept; ``None`` keeps
+    all.
     """
-    scores, deviations = {}, []
-    for part in PARTS:
-        pairs = getattr(parts, part)
-        scores[part], deviation = scored(links, pairs.sources, pairs.targets)
-        if deviation is not None:
-            deviations.append(deviation)
     check = parts.validation
+    scores, _ = scored(links, check.sources, check.targets, with_sd=False)
     calibration = PlattCalibration.fit(
-        scores["validation"],
-        check.labels,
-        weights=check.weights,
-        label_frequency=options.label_frequency,
+        scores, check.labels, weights=check.weights, label_frequency=options.label_frequency
     )
     if _tfs_are_unseen(parts):
         level = _prevalence(parts, options)
-        calibration = calibration.at_level(scores["validation"], level, check.weights)
-    probabilities = {part: calibration(scores[part]) for part in PARTS}
-    figures = [
-        row
-        for part in ("validation", "test")
-        for row in figures_of(
-            part, getattr(parts, part), scores[part], probabilities[part], options
-        )
-    ]
-    wanted = slice(None) if kept is None else kept
+        calibration = calibration.at_level(scores, level, check.weights)
+    probabilities, deviations, figures, start = [], [], [], 0
+    for part in PARTS:
+        pairs = getattr(parts, part)
+        # One part at a time, of which only what is kept stays: there may be millions of pairs.
+        scores, deviation = scored(links, pairs.sources, pairs.targets)
+        found = calibration(scores)
+        if part != "train":
+            figures += figures_of(part, pairs, scores, found, options)
+        wanted: Any = slice(None)
+        if kept is not None:
+            ends = np.searchsorted(kept, [start, start + len(pairs)])
+            wanted = kept[slice(*ends)] - start
+        start += len(pairs)
+        probabilities.append(found[wanted])
+        if deviation is not None:
+            deviations.append(deviation[wanted])
     return Verdict(
         links,
         calibration,
-        np.concatenate([probabilities[part] for part in PARTS])[wanted],
-        np.concatenate(deviations)[wanted] if deviations else None,
+        np.concatenate(probabilities),
+        np.concatenate(deviations) if deviations else None,
         figures,
     )
 
