@@ -135,7 +135,9 @@ def test_out_of_fold_and_long():
     wanted = sr.get.metrics(fit, split="folds").query("model == 'joint'").set_index("metric")
     full = table[table["control"] == "full"].set_index("metric")
     columns = ["value", "low", "high"]
-    pd.testing.assert_frame_equal(full[columns], wanted[columns], check_exact=True)
+    pd.testing.assert_frame_equal(
+        full[columns], wanted[columns], check_exact=True, check_index_type=False
+    )
     for metric in set(METRICS) - {"prevalence", "n_tfs_5"}:
         null = wanted.loc[metric, "best_null"]
         row = table[(table["control"] == null) & (table["metric"] == metric)][SHOWN[:3]].iloc[0]

@@ -27,7 +27,8 @@ def adata(_cells):
 def beside_the_truth(adata, found):
     pair = ["source", "target"]
     truth = adata.uns["effects"].astype({"source": str, "target": str}).set_index(pair)
-    return found.astype({"source": str, "target": str}).set_index(pair).join(truth, rsuffix="_true")
+    truth = truth.rename(columns={name: f"{name}_true" for name in set(truth) & set(found)})
+    return found.astype({"source": str, "target": str}).set_index(pair).join(truth)
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,8 @@ def test_figures_are_those_of_fit_grn(adata):
 
 def test_what_is_there_is_not_fitted_again(adata, tmp_path, monkeypatch):
     asked = {"methods": ["pearson"], "splits": ["pairs"], "seeds": 2, "folder": tmp_path}
+    # A layer and vectors of one name are two things.
+    adata.layers["same"], adata.varm["same"] = adata.X.copy(), np.ones((adata.n_vars, 2))
     first = sr.bm.run(adata, **asked)
     files = sorted(tmp_path.iterdir())
     assert len(files) == 6

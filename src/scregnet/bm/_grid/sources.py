@@ -107,7 +107,10 @@ class Source:
         data, found = self.data, hashlib.blake2b(digest_size=16)
         for names in (data.obs_names, data.var_names):
             found.update("\n".join(names.astype(str)).encode())
-        for _, matrix in sorted([("", data.X), *data.layers.items(), *data.varm.items()]):
+        # Newer anndata lists X among the layers, under None. A layer and vectors may share a name.
+        layers = [(name, layer) for name, layer in data.layers.items() if name is not None]
+        named = [("", data.X), *layers, *data.varm.items()]
+        for _, matrix in sorted(named, key=lambda pair: pair[0]):
             for part in _arrays(matrix):
                 found.update(np.ascontiguousarray(part).tobytes())
         known = self.network
