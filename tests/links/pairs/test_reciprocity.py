@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from scregnet.links import Pairs, choose_negatives, split_pairs
+from scregnet.links.pairs import reciprocity
 from scregnet.links.pairs.audit import audit_pairs
 from scregnet.links.pairs.reciprocity import is_reciprocal, reverses, without_reverses
 from scregnet.links.pairs.splits import hold_out, universe
@@ -43,6 +44,23 @@ def test_only_a_network_whose_edges_tell_their_reverse_is_reciprocal(seed):
     # Chance makes many edges mutual where there are many, which tells nothing.
     assert not is_reciprocal(universe(*network(seed, reciprocal=False, density=0.6), N))
     assert not is_reciprocal(universe(np.array([0, 1]), np.array([5, 6]), 9))
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.9, 0.3])
+def test_reverses_are_counted_in_a_table_or_in_a_list(kept, monkeypatch):
+    pairs = universe(*network(4, reciprocal=False, density=0.3), N)
+    chosen = np.random.default_rng(1).random(len(pairs)) < kept
+    pairs = pairs.take(chosen)
+    found = keys(pairs.take(pairs.labels)), keys(pairs.take(~pairs.labels))
+    expected = [
+        sum(pair[::-1] in reverse for pair in some)
+        for some, reverse in ((found[0], found[0]), (found[0], found[1]), (found[1], found[1]))
+    ]
+    assert min(expected) > 0
+    monkeypatch.setattr(reciprocity, "BLOCK", 1_000)
+    assert reciprocity._edges_both_ways(pairs) == tuple(expected)
+    few = pairs.take(pairs.targets < N_TFS)
+    assert reciprocity._edges_both_ways(few) == tuple(expected)
 
 
 def test_both_directions_of_a_pair_are_in_one_part():

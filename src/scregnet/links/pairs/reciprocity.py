@@ -16,6 +16,9 @@ Compared with the reverse of a non-edge, among regulators. It is 0 to 0.05 in BE
 networks and 1 in STRING.
 """
 
+BLOCK = 2**22
+"""Pairs that are looked up at a time, so that memory does not grow with them."""
+
 
 def reverses(pairs: Pairs) -> np.ndarray:
     """Return the position of each pair's reverse among unique pairs, -1 where there is none."""
@@ -25,11 +28,18 @@ def reverses(pairs: Pairs) -> np.ndarray:
     return place
 
 
-def _both_ways(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of the pairs that have a reverse, and those of the reverse."""
+def _ends(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Return which genes are a source, and which a target."""
     n = int(max(pairs.sources.max(initial=-1), pairs.targets.max(initial=-1))) + 1
     is_source, is_target = np.zeros(n, bool), np.zeros(n, bool)
     is_source[pairs.sources] = is_target[pairs.targets] = True
+    return is_source, is_target
+
+
+def _both_ways(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the pairs that have a reverse, and those of the reverse."""
+    is_source, is_target = _ends(pairs)
+    n = len(is_source)
     # Most pairs end at a gene that regulates nothing: they need not be sorted.
     both = np.flatnonzero(is_source[pairs.targets] & is_target[pairs.sources])
     codes = pair_codes(pairs.sources[both], pairs.targets[both], n)
@@ -44,17 +54,54 @@ def is_reciprocal(pairs: Pairs) -> bool:
 
     Far more: by :data:`LEAST_EXCESS`.
     """
-    both, reverse = _both_ways(pairs)
-    labels, of_reverse = pairs.labels[both], pairs.labels[reverse]
+    both, mixed, neither = _edges_both_ways(pairs)
     # Without both kinds of pairs there is nothing to compare.
-    if not 0 < labels.sum() < len(labels):
+    if not both + mixed or not mixed + neither:
         return False
     # Where non-edges were drawn, a reverse that is none stands for those that were not.
-    weights = np.where(of_reverse, 1.0, 1 / pairs.share)
-    of_edges, of_others = (
-        np.average(of_reverse[kind], weights=weights[kind]) for kind in (labels, ~labels)
-    )
+    of_edges = both / (both + mixed / pairs.share)
+    of_others = mixed / (mixed + neither / pairs.share)
     return bool(of_edges - of_others >= LEAST_EXCESS)
+
+
+def _edges_both_ways(pairs: Pairs) -> tuple[int, int, int]:
+    """Count the pairs with a reverse: edges whose reverse is one, whose is none, and non-edges.
+
+    The last are those whose reverse is no edge either.
+    """
+    genes = _regulated_regulators(pairs)
+    if np.count_nonzero(genes >= 0) ** 2 > len(pairs):
+        one, other = _both_ways(pairs)
+        labels, reverse = pairs.labels[one], pairs.labels[other]
+        there = np.ones(len(labels), bool)
+    else:
+        # Most of these pairs are there: a table is smaller than a list, and is not sorted.
+        there, labels = _tables(pairs, genes)
+        there = there & there.T
+        reverse = labels.T
+    counts = (labels & reverse, labels & ~reverse, ~labels & ~reverse)
+    both, mixed, neither = (int(np.count_nonzero(kind & there)) for kind in counts)
+    return both, mixed, neither
+
+
+def _regulated_regulators(pairs: Pairs) -> np.ndarray:
+    """Return the number of each gene among those that are source and target, -1 for others."""
+    is_source, is_target = _ends(pairs)
+    genes = is_source & is_target
+    return np.where(genes, np.cumsum(genes, dtype=np.int32) - 1, np.int32(-1))
+
+
+def _tables(pairs: Pairs, genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which pairs of the numbered genes are there, and which are edges."""
+    n = int(genes.max(initial=-1)) + 1
+    there, edges = np.zeros((n, n), bool), np.zeros((n, n), bool)
+    for start in range(0, len(pairs), BLOCK):
+        some = slice(start, start + BLOCK)
+        rows, columns = genes[pairs.sources[some]], genes[pairs.targets[some]]
+        inside = (rows >= 0) & (columns >= 0)
+        there[rows[inside], columns[inside]] = True
+        edges[rows[inside], columns[inside]] = pairs.labels[some][inside]
+    return there, edges
 
 
 def without_reverses(pairs: Pairs, held_out: Pairs) -> Pairs:
