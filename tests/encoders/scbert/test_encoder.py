@@ -411,7 +411,7 @@ def test_a_wrong_list_of_genes_is_told(folder, encoder, change, message):
         create("scbert", weights=folder)
 
 
-@pytest.mark.parametrize("form", ["now", "named index", "before 0.7"])
+@pytest.mark.parametrize("form", ["now", "named index", "before 0.7", "values and mask"])
 def test_the_order_of_genes_from_an_h5ad_file(folder, encoder, form):
     (folder / "gene_order.txt").unlink()
     path = folder / "Zheng68K.h5ad"
@@ -421,6 +421,10 @@ def test_the_order_of_genes_from_an_h5ad_file(folder, encoder, form):
                 [(name.encode(), 1) for name in encoder.genes],
                 dtype=[("index", "S20"), ("n", "i4")],
             )
+    elif form == "values and mask":
+        with h5py.File(path, "w") as file:
+            file["var/_index/values"] = [name.encode() for name in encoder.genes]
+            file["var/_index/mask"] = np.zeros(43, bool)
     else:
         cells = ad.AnnData(sp.csr_matrix((2, 43), dtype=np.float32))
         cells.var_names = encoder.genes

@@ -255,7 +255,9 @@ def _var_names(path: Path) -> list[str]:
                 # anndata before 0.7 wrote one structured array.
                 names = var["index"] if "index" in (var.dtype.names or ()) else None
             else:
-                names = var[var.attrs.get("_index", "_index")][()]
+                index = var[var.attrs.get("_index", "_index")]
+                # Newer anndata writes texts of pandas 3 as values and a mask.
+                names = (index["values"] if isinstance(index, h5py.Group) else index)[()]
     except (OSError, KeyError) as error:
         raise ValueError(msg) from error
     if names is None or names.dtype.kind not in "OS":
