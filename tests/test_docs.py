@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "api").glob("*.md")]
 )
+
+# Made by the build, or not a page.
+LEFT_OUT = {"_build", "_static", "generated", "tutorials"}
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -81,3 +86,36 @@ def test_every_target_that_the_pages_name_is_in_the_makefile():
     }
     assert named
     assert named <= targets
+
+
+def title(page: Path) -> str:
+    """First heading of a page or of a notebook; pages that include a file have that file's."""
+    text = page.read_text("utf-8")
+    if page.suffix == ".ipynb":
+        text = "".join(json.loads(text)["cells"][0]["source"])
+    found = re.search(r"^# (.+)$", text, re.MULTILINE)
+    if found is None:
+        (included,) = re.findall(r"^```\{include\} (\S+)", text, re.MULTILINE)[:1]
+        return title(page.parent / included)
+    return found[1]
+
+
+def test_no_two_pages_share_a_title():
+    pages = [
+        *(page for page in (ROOT / "docs").rglob("*.md") if not set(page.parts) & LEFT_OUT),
+        *(ROOT / "tutorials").glob("*.ipynb"),
+    ]
+    titles = Counter(map(title, pages))
+    assert len(titles) > 40
+    assert [name for name, times in titles.items() if times > 1] == []
+
+
+def test_formulas_need_no_connection():
+    configuration = (ROOT / "docs" / "conf.py").read_text("utf-8")
+    (start,) = re.findall(r'^mathjax_path = "(.+)"$', configuration, re.MULTILINE)
+    (loaded,) = re.findall(r'"load": \[(.+?)\]', configuration)
+    folder = (ROOT / "docs" / "_static" / start).parent
+    assert (folder / "LICENSE").is_file()
+    assert (ROOT / "docs" / "_static" / start).is_file()
+    for part in re.findall(r'"(.+?)"', loaded):
+        assert (folder / f"{part}.js").is_file()
