@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
+import sys
 import warnings
 from importlib.metadata import metadata
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 here = Path(__file__).parent
+sys.path.insert(0, str(here))
 
 # One extension calls a deprecated function of another; nothing here can change that.
 warnings.filterwarnings("ignore", message="'sphinx_autodoc_typehints.*is deprecated")
@@ -204,7 +206,16 @@ def in_full(app: Sphinx, env: object, node: dict[str, str], contnode: object) ->
     node["reftarget"] = full_names.get(node["reftarget"], node["reftarget"])
 
 
+def write_plain(app: Sphinx, exception: Exception | None) -> None:
+    """Put the interface beside the pages as plain Markdown."""
+    import _plain
+
+    if exception is None and app.builder.format == "html":
+        _plain.write(Path(app.outdir))
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("build-finished", write_plain)
     app.connect("missing-reference", in_full, priority=400)
     # Before sphinx-autodoc-typehints; the first answer counts.
     app.connect("autodoc-process-signature", for_classes, priority=400)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
+
+import scregnet as sr
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -119,3 +123,33 @@ def test_formulas_need_no_connection():
     assert (ROOT / "docs" / "_static" / start).is_file()
     for part in re.findall(r'"(.+?)"', loaded):
         assert (folder / f"{part}.js").is_file()
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """The module of the documentation that writes the interface as text."""
+    spec = importlib.util.spec_from_file_location("_plain", ROOT / "docs" / "_plain.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_public_function_is_in_the_guide_for_assistants(plain):
+    guide = (ROOT / "AGENTS.md").read_text("utf-8")
+    named = set(re.findall(r"sr\.\w+\.\w+", guide))
+    assert set(plain.functions()) - named == set()
+    # And it names nothing that is not there.
+    for path in named:
+        assert attrgetter(path[3:])(sr) is not None, path
+
+
+def test_the_interface_as_text(plain, tmp_path):
+    plain.write(tmp_path)
+    text = (tmp_path / "llms-full.txt").read_text("utf-8")
+    for path in plain.functions():
+        assert f"## {path}\n" in text
+    assert "sr.pp.tfs(\n    adata: AnnData | MuData,\n" in text
+    assert not re.search(r":\w+:`", text)
+    assert "%(" not in text
+    listed = re.findall(r"^- \[(sr\.\S+)\]", (tmp_path / "llms.txt").read_text("utf-8"), re.M)
+    assert listed == list(plain.functions())
