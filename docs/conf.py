@@ -100,13 +100,19 @@ notebooks.mkdir()
 for notebook in (here.parent / "tutorials").glob("*.ipynb"):
     shutil.copy2(notebook, notebooks)
 
-# One notebook needs CollecTRI: from a file, or downloaded where a build is known to be online.
-# Elsewhere, its page shows the code without outputs.
-collectri = here.parents[1] / "shared" / "data" / "priors" / "collectri.csv"
-if collectri.is_file():
-    os.environ.setdefault("SCREGNET_COLLECTRI", str(collectri))
-if not online and not os.environ.get("SCREGNET_COLLECTRI"):
-    nb_execution_excludepatterns = ["tutorials/pbmc.ipynb"]
+# Two notebooks need data: from files, or downloaded where a build is known to be online. Elsewhere,
+# their pages show the code without outputs.
+data = here.parents[1] / "shared" / "data"
+needed = {
+    "pbmc": ("SCREGNET_COLLECTRI", data / "priors" / "collectri.csv"),
+    "beeline": ("SCREGNET_BEELINE", data / "beeline"),
+}
+nb_execution_excludepatterns = []
+for name, (variable, place) in needed.items():
+    if place.exists():
+        os.environ.setdefault(variable, str(place))
+    if not online and not os.environ.get(variable):
+        nb_execution_excludepatterns.append(f"tutorials/{name}.ipynb")
 
 # -- names of other projects ----------------------------------------------------------------------
 # Their inventories are fetched only where a build is known to be online. Elsewhere, references to
