@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from operator import attrgetter
 from pathlib import Path
@@ -153,3 +154,23 @@ def test_the_interface_as_text(plain, tmp_path):
     assert "%(" not in text
     listed = re.findall(r"^- \[(sr\.\S+)\]", (tmp_path / "llms.txt").read_text("utf-8"), re.M)
     assert listed == list(plain.functions())
+
+
+def test_the_source_distribution_has_what_its_pages_and_tests_read():
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    packed = metadata["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert [name for name in packed if not (ROOT / name).exists()] == []
+    # hatchling packs these by itself.
+    packed = {*packed, "README.md", "LICENSE", "pyproject.toml"}
+    for page in (ROOT / "docs").glob("*.md"):
+        included = re.findall(r"\{include\} \.\./(\S+)", page.read_text("utf-8"))
+        assert set(included) <= packed, page.name
+
+
+def test_version_has_its_entry_and_its_date_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    (released,) = re.findall(r'^date-released: "(.+)"$', citation, re.MULTILINE)
+    assert f"\nversion: {version}\n" in citation
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"\n## {version} - {released}\n" in changes
