@@ -174,3 +174,16 @@ def test_version_has_its_entry_and_its_date_everywhere():
     assert f"\nversion: {version}\n" in citation
     changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
     assert f"\n## {version} - {released}\n" in changes
+
+
+RESULTS = sorted(set((ROOT / "docs" / "results").glob("*.md")) - {ROOT / "docs/results/index.md"})
+
+
+@pytest.mark.parametrize("page", RESULTS, ids=lambda page: page.stem)
+def test_results_begin_with_what_to_know_and_a_figure(page):
+    text = page.read_text("utf-8")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings[0] == "What to know"
+    assert re.search(r"^```\{(figure|image)\} \S+\.png$", text, re.MULTILINE)
+    assert ":::{dropdown}" in text
+    assert f"{page.stem}\n" in (page.parent / "index.md").read_text("utf-8")
