@@ -748,6 +748,13 @@ CALLS = {
         lambda a, d: sr.io.to_generrnib(a, "op", **one_of(d, top_n=[1, 0, 10**6]), **group(d))
     ),
     "io.to_gretapy": of_fitted(lambda a, d: sr.io.to_gretapy(a, **some_links(d))),
+    "report": of_fitted(
+        lambda a, d: sr.report(
+            a,
+            **one_of(d, n_links=[1, 0, 10**6], groupby=[None, "half", "absent"], title=[None, 3]),
+            **group(d),
+        )
+    ),
     "pl.benchmark": of_cells(
         lambda a, net, d: sr.pl.benchmark(
             benchmark_of(a, net, d), **one_of(d, split=[None, "pairs"]), **SHOWN
@@ -783,7 +790,7 @@ CALLS = {
     "datasets.simulated": of_sizes,
 }
 # They fit several times.
-SLOW = {"tl.finetune", "bm.controls", "bm.ablation_study", "tl.fit_grn"}
+SLOW = {"tl.finetune", "bm.controls", "bm.ablation_study", "tl.fit_grn", "report"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -796,7 +803,7 @@ def _bases():
 
 def test_every_public_function_has_a_call():
     every = {f"{room}.{name}" for room in ROOMS for name in getattr(sr, room).__all__}
-    assert every == CALLS.keys()
+    assert every | {"report"} == CALLS.keys()
 
 
 # ---- what must hold
