@@ -761,7 +761,11 @@ CALLS = {
         )
     ),
     "pl.comparison": of_fitted(
-        lambda a, d: sr.pl.comparison(sr.get.comparison(compared(a, d)), **SHOWN)
+        lambda a, d: sr.pl.comparison(
+            sr.get.comparison(compared(a, d)),
+            **one_of(d, source=[None, "TF001", "absent"], n_targets=[1, 30, 0]),
+            **SHOWN,
+        )
     ),
     "pl.validation": of_fitted(
         lambda a, d: sr.pl.validation(
