@@ -168,6 +168,7 @@ def of_cells(call):
 @cache
 def fitted_bases():
     base = sr.datasets.simulated(n_obs=40, n_vars=30, n_tfs=6, random_state=3)
+    base.obs["place"] = np.arange(40.0)
     base.obs["half"] = pd.Categorical(np.where(np.arange(40) % 2, "a", "b"))
     net, found = base.uns["network"], {}
     sr.tl.tune_grn(base, net, "degree", n_trials=2, **QUIET)
@@ -294,6 +295,7 @@ def compared(adata, data):
         data,
         groupby=[None, "half", "cell_type", "absent"],
         donor=[None, "cell_type", "half"],
+        along=[None, None, "place", "half", "absent"],
         threshold=[None, 0, 0.5, 1],
         min_detection=[0, 0.1, 1],
     )

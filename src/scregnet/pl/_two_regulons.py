@@ -76,7 +76,7 @@ def kind_of(links: pd.DataFrame, max_q: float) -> np.ndarray:
 def _chosen(links: pd.DataFrame, max_q: float, n_targets: int) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the links to draw: those that changed most clearly, and then the strongest others."""
     kinds = kind_of(links, max_q)
-    size = np.maximum(links["correlation_a"].abs(), links["correlation_b"].abs()).to_numpy()
+    size = links[["correlation_a", "correlation_b"]].abs().max(axis=1).to_numpy(float)
     same = kinds == "no change found"
     clear = np.where(same, -size, links["p"].to_numpy(float))
     order = np.lexsort((links["target"].astype(str), clear, same))[:n_targets]
