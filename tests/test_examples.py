@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+from operator import attrgetter
 
 import pytest
 
@@ -11,6 +12,7 @@ import scregnet as sr
 
 MODULES = ("pp", "tl", "bm", "pl", "get", "datasets", "metrics")
 PUBLIC = [f"{module}.{name}" for module in MODULES for name in getattr(sr, module).__all__]
+PUBLIC.append("report")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -27,8 +29,7 @@ def quiet_and_clean(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", PUBLIC)
 def test_examples_run_as_written(path):
-    module, name = path.split(".")
-    function = getattr(getattr(sr, module), name)
+    function = attrgetter(path)(sr)
     example = doctest.DocTestParser().get_doctest(inspect.getdoc(function), {}, path, None, 0)
     assert example.examples, "no example"
     said: list[str] = []

@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from scregnet import bm, datasets, get, io, metrics, pl, pp, tl
+from scregnet._report import report
 from scregnet._settings import settings
 
-__all__ = ["bm", "datasets", "get", "io", "metrics", "pl", "pp", "settings", "tl"]
+__all__ = ["bm", "datasets", "get", "io", "metrics", "pl", "pp", "report", "settings", "tl"]
 
 __version__ = version("scregnet")
 

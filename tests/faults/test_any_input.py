@@ -168,6 +168,7 @@ def of_cells(call):
 @cache
 def fitted_bases():
     base = sr.datasets.simulated(n_obs=40, n_vars=30, n_tfs=6, random_state=3)
+    base.obs["place"] = np.arange(40.0)
     base.obs["half"] = pd.Categorical(np.where(np.arange(40) % 2, "a", "b"))
     net, found = base.uns["network"], {}
     sr.tl.tune_grn(base, net, "degree", n_trials=2, **QUIET)
@@ -294,6 +295,7 @@ def compared(adata, data):
         data,
         groupby=[None, "half", "cell_type", "absent"],
         donor=[None, "cell_type", "half"],
+        along=[None, None, "place", "half", "absent"],
         threshold=[None, 0, 0.5, 1],
         min_detection=[0, 0.1, 1],
     )
@@ -748,13 +750,24 @@ CALLS = {
         lambda a, d: sr.io.to_generrnib(a, "op", **one_of(d, top_n=[1, 0, 10**6]), **group(d))
     ),
     "io.to_gretapy": of_fitted(lambda a, d: sr.io.to_gretapy(a, **some_links(d))),
+    "report": of_fitted(
+        lambda a, d: sr.report(
+            a,
+            **one_of(d, n_links=[1, 0, 10**6], groupby=[None, "half", "absent"], title=[None, 3]),
+            **group(d),
+        )
+    ),
     "pl.benchmark": of_cells(
         lambda a, net, d: sr.pl.benchmark(
             benchmark_of(a, net, d), **one_of(d, split=[None, "pairs"]), **SHOWN
         )
     ),
     "pl.comparison": of_fitted(
-        lambda a, d: sr.pl.comparison(sr.get.comparison(compared(a, d)), **SHOWN)
+        lambda a, d: sr.pl.comparison(
+            sr.get.comparison(compared(a, d)),
+            **one_of(d, source=[None, "TF001", "absent"], n_targets=[1, 30, 0]),
+            **SHOWN,
+        )
     ),
     "pl.validation": of_fitted(
         lambda a, d: sr.pl.validation(
@@ -783,7 +796,7 @@ CALLS = {
     "datasets.simulated": of_sizes,
 }
 # They fit several times.
-SLOW = {"tl.finetune", "bm.controls", "bm.ablation_study", "tl.fit_grn"}
+SLOW = {"tl.finetune", "bm.controls", "bm.ablation_study", "tl.fit_grn", "report"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -796,7 +809,7 @@ def _bases():
 
 def test_every_public_function_has_a_call():
     every = {f"{room}.{name}" for room in ROOMS for name in getattr(sr, room).__all__}
-    assert every == CALLS.keys()
+    assert every | {"report"} == CALLS.keys()
 
 
 # ---- what must hold

@@ -79,3 +79,32 @@ def test_other_frames(links):
         sr.pl.comparison(links.drop(columns="q"))
     with pytest.raises(ValueError, match="is empty"):
         sr.pl.comparison(links[:0])
+
+
+def test_targets_of_one_tf_side_by_side(links):
+    pair = links[links["group_b"] == "y"]
+    first, second = sr.pl.comparison(pair, source="TF0", n_targets=5, show=False)
+    assert [ax.get_title() for ax in (first, second)] == ["x", "y"]
+    # Those that changed come first, then others by their names where all are alike.
+    assert [text.get_text() for text in first.get_yticklabels()] == [
+        "G0",
+        "G1",
+        "G10",
+        "G11",
+        "G12",
+    ]
+    assert [bar.get_width() for bar in first.patches] == [0.1] * 5
+    assert [bar.get_width() for bar in second.patches] == [0, 0, 0.1, 0.1, 0.1]
+    told = [text.get_text() for text in second.get_legend().get_texts()]
+    assert told == ["lost (2)", "no change found (18)"]
+    first, second = sr.pl.comparison(pair, source="TF1", show=False)
+    assert second.get_legend().get_texts()[0].get_text() == "gained (1)"
+    assert second.patches[0].get_width() == -0.9
+    plt.close("all")
+
+
+def test_side_by_side_needs_one_pair_and_a_tf_that_is_there(links):
+    with pytest.raises(ValueError, match="frame has 3 pairs.*groups= of sr.get.comparison"):
+        sr.pl.comparison(links, source="TF0")
+    with pytest.raises(KeyError, match="its TFs: 'TF0', 'TF1'"):
+        sr.pl.comparison(links[links["group_b"] == "y"], source="GATA1")

@@ -88,6 +88,20 @@ def audit_split(
     """
     check_random_state(random_state)
     data = resolve(adata, mod)
+    report = audited(data, split, prior, null_models=null_models, random_state=random_state)
+    _log(report)
+    return report
+
+
+def audited(
+    data: AnnData,
+    split: pd.DataFrame,
+    prior: Any,
+    *,
+    null_models: bool,
+    random_state: int | None,
+) -> pd.DataFrame:
+    """Return the report of :func:`audit_split`, and log nothing."""
     check_names(data)
     parts, genes = _read(split)
     known = None
@@ -111,7 +125,6 @@ def audit_split(
     )
     report["count"] = report["count"].astype("Int64")
     report["verdict"] = pd.Categorical(report["verdict"], categories=[OK, WARNING, FAIL])
-    _log(report)
     return report
 
 

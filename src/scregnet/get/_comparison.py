@@ -57,6 +57,11 @@ def comparison(
     - ``logit_a``, ``logit_b``, ``logit_difference``: of the probabilities of both networks, NaN
       where both groups have one network; ``logit_sd``, of ensembles. Not tested.
 
+    With ``along``, ``group_a`` and ``group_b`` are the first and the last bin; ``difference`` is
+    the change between them along a straight line through the transforms of all bins. There are also
+    ``correlation_1``, ``correlation_2``, … of the bins, and ``tau``: Kendall's, 1 where the
+    correlation rises in every step.
+
     Of TFs: ``detection_a``, ``detection_b``, share of cells that express it; ``n_links`` compared;
     ``n_gained``, ``n_lost``, links with ``q`` up to ``fdr`` whose absolute correlation is larger in
     ``group_b``, or smaller; ``strength``, mean difference of absolute correlations; ``statistic``,

@@ -12,6 +12,7 @@ import pandas as pd
 from scregnet._docs import doc
 from scregnet._validate import check_integer, check_interval, listed
 from scregnet.pl._figure import colours, finish, panels
+from scregnet.pl._two_regulons import check_pair, draw_two_regulons
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +30,8 @@ def comparison(
     max_q: float = 0.1,
     n_labels: int = 10,
     n_tfs: int = 20,
+    source: str | None = None,
+    n_targets: int = 30,
     palette: Sequence[str] | None = None,
     ax: Sequence[Axes] | None = None,
     figsize: tuple[float, float] | None = None,
@@ -41,7 +44,8 @@ def comparison(
 
     Of two groups: left, each link by the difference of its correlations and by ``p``; right, links
     of each TF with ``q`` up to ``max_q``. Of more: left, how many links differ in each pair of
-    groups; right, how many of each TF.
+    groups; right, how many of each TF. With ``source``, the targets of one TF: correlations in both
+    groups side by side, and what was lost, gained, or is without a change that was found.
 
     Parameters
     ----------
@@ -51,6 +55,10 @@ def comparison(
         Links up to this ``q`` are coloured and counted.
     n_labels, n_tfs
         Links that are named, and TFs that are shown, at most.
+    source
+        TF whose targets are drawn; the frame has one pair of groups.
+    n_targets
+        Targets of ``source`` that are drawn, at most: those that changed come first.
     palette
         Colours of what is weaker and what is stronger in ``group_b``.
     %(two_axes)s
@@ -64,6 +72,8 @@ def comparison(
     ------
     TypeError, ValueError
         ``frame`` is another one, or ``palette`` or ``ax`` does not fit.
+    KeyError
+        ``source`` has no link in ``frame``.
 
     Examples
     --------
@@ -77,7 +87,14 @@ def comparison(
     check_interval("max_q", max_q, 0, 1)
     check_integer("n_labels", n_labels, minimum=0)
     check_integer("n_tfs", n_tfs, minimum=1)
+    check_integer("n_targets", n_targets, minimum=1)
     two = colours(palette, ["weaker", "stronger"], "kinds of links")
+    if source is not None:
+        links = check_pair(frame, source)
+        size = (8.6, max(3.0, 1.2 + 0.2 * min(n_targets, len(links))))
+        axes = panels(ax, 2, figsize=figsize, dpi=dpi, default_size=size, save=save)
+        draw_two_regulons(axes, links, max_q=max_q, n_targets=n_targets, two=two)
+        return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
     changed = frame[frame["q"] <= max_q]
     pairs = frame[["group_a", "group_b"]].astype(str).drop_duplicates()
     counts = changed["source"].astype(str).value_counts()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+    from scregnet.tl._comparison.pair import Options
+
 
 @doc
 def compare_grns(
@@ -37,6 +39,8 @@ def compare_grns(
     groups: Sequence[str] | Literal["all"] = "all",
     *,
     groupby: str | None = None,
+    along: str | None = None,
+    n_bins: int = 5,
     donor: str | None = None,
     key: str = "grn",
     threshold: float | None = None,
@@ -52,12 +56,13 @@ def compare_grns(
     copy: bool = False,
     mod: str = "rna",
 ) -> AnnData | MuData | None:
-    """Test which links differ between two groups of cells: cell types, or conditions.
+    """Test which links differ between groups of cells, or change along pseudotime.
 
     The test is of the correlation of TF and target within each group, over the links of a fitted
     network: ``p`` and ``q`` are about it. The difference of the networks' logits is written next
-    to it, without a test (:ref:`comparison`). Give ``donor`` if you want to speak of conditions:
-    cells of one donor are no replicates.
+    to it, without a test (:ref:`comparison`). With ``along``, cells are not in groups but in an
+    order, and the test is of links that change along it (:ref:`course`). Give ``donor`` if you want
+    to speak of conditions: cells of one donor are no replicates.
 
     Parameters
     ----------
@@ -66,6 +71,11 @@ def compare_grns(
         Two groups; or several, or ``"all"``, for all pairs.
     groupby
         Column of ``adata.obs``. ``None`` takes that of the fit.
+    along
+        In place of groups: a column of ``adata.obs`` with numbers, such as pseudotime, or ordered
+        categories. Tests which links become stronger or weaker along it.
+    n_bins
+        Bins of about equal size along it; of fewer values, each is a bin.
     donor
         Column of ``adata.obs``: whole donors are permuted, not cells. Where donors have cells in
         both groups, they are compared within donors.
@@ -124,39 +134,24 @@ def compare_grns(
     added = "comparison" if key_added is None else key_added
     check_key(added)
     _check_free(data, added)
-    from scregnet.tl._comparison.cells import STREAM, NotComparable, donors_of
-    from scregnet.tl._comparison.networks import Networks, network_keys
-    from scregnet.tl._comparison.pair import Options, Pair
+    check_name("along", along)
+    check_integer("n_bins", n_bins, minimum=3)
+    from scregnet.tl._comparison.cells import donors_of
+    from scregnet.tl._comparison.pair import Options
 
-    column = _groupby(data, key, groupby)
-    names, codes, _ = large_groups(data, column, min_cells)
-    chosen = _chosen(groups, names, column, min_cells)
-    keys = network_keys(data, key, chosen)
-    donors = None if donor is None else donors_of(data, donor)
     options = Options(layer, min_detection, min_donor_cells, n_permutations, fdr)
-    streams = np.random.SeedSequence(random_state, spawn_key=(STREAM,))
-    pairs = list(combinations(chosen, 2))
-    found: list[dict[str, pd.DataFrame]] = []
-    last = NotComparable()
+    codes = None if donor is None else donors_of(data, donor)
+    asked = _Asked(data, key, threshold, min_cells, codes, options, random_state, added)
     with stages(added, show=show_progress_bar):
-        for (a, b), seed in zip(pairs, streams.spawn(len(pairs)), strict=True):
-            with stage(f"{a} and {b}"):
-                rows = [np.flatnonzero(codes == names.index(name)) for name in (a, b)]
-                networks = Networks.of(data, (keys[a], keys[b]), threshold)
-                pair = Pair((a, b), (rows[0], rows[1]), donors)
-                try:
-                    found.append(pair.compare(data, networks, options, np.random.default_rng(seed)))
-                except NotComparable as error:
-                    last = error
-                    logger.info("%s: left out: %s", added, error)
-    if not found:
-        raise last
-    frames = {name: _joined([one[name] for one in found]) for name in ("links", "tfs", "pairs")}
+        if along is None:
+            frames, own = _between_groups(asked, groups, groupby)
+        else:
+            _check_alone(along, groups, groupby)
+            frames, own = _along_cells(asked, along, n_bins)
     frames["pairs"] = _with_floor(frames["pairs"], data, key)
     _log(added, frames["pairs"], donor)
     params = {
-        "groups": chosen,
-        "groupby": column,
+        **own,
         "donor": donor,
         "key": key,
         "threshold": threshold,
@@ -171,6 +166,90 @@ def compare_grns(
     result = adata.copy() if copy else adata
     write(resolve(result, mod), uns={added: {"params": params, **frames}})
     return result if copy else None
+
+
+class _Asked(NamedTuple):
+    """What both ways of a comparison read."""
+
+    data: AnnData
+    key: str
+    threshold: float | None
+    min_cells: int
+    donors: np.ndarray | None
+    options: Options
+    random_state: int | None
+    added: str
+
+
+_Found = tuple[dict[str, "pd.DataFrame"], dict[str, Any]]
+
+
+def _between_groups(
+    asked: _Asked, groups: Sequence[str] | Literal["all"], groupby: str | None
+) -> _Found:
+    """Return the frames of all pairs of groups, and what is kept of the question."""
+    from scregnet.tl._comparison.cells import STREAM, NotComparable
+    from scregnet.tl._comparison.networks import Networks, network_keys
+    from scregnet.tl._comparison.pair import Pair
+
+    data, key = asked.data, asked.key
+    column = _groupby(data, key, groupby)
+    names, codes, _ = large_groups(data, column, asked.min_cells)
+    chosen = _chosen(groups, names, column, asked.min_cells)
+    keys = network_keys(data, key, chosen)
+    streams = np.random.SeedSequence(asked.random_state, spawn_key=(STREAM,))
+    pairs = list(combinations(chosen, 2))
+    found: list[dict[str, pd.DataFrame]] = []
+    last = NotComparable()
+    for (a, b), seed in zip(pairs, streams.spawn(len(pairs)), strict=True):
+        with stage(f"{a} and {b}"):
+            rows = [np.flatnonzero(codes == names.index(name)) for name in (a, b)]
+            networks = Networks.of(data, (keys[a], keys[b]), asked.threshold)
+            pair = Pair((a, b), (rows[0], rows[1]), asked.donors)
+            try:
+                rng = np.random.default_rng(seed)
+                found.append(pair.compare(data, networks, asked.options, rng))
+            except NotComparable as error:
+                last = error
+                logger.info("%s: left out: %s", asked.added, error)
+    if not found:
+        raise last
+    frames = {name: _joined([one[name] for one in found]) for name in ("links", "tfs", "pairs")}
+    return frames, {"groups": chosen, "groupby": column}
+
+
+def _along_cells(asked: _Asked, along: str, n_bins: int) -> _Found:
+    """Return the frames of one course of the cells, and what is kept of the question."""
+    from scregnet.tl._comparison.cells import STREAM
+    from scregnet.tl._comparison.course import Bins, compare_course, one_network
+
+    key = one_network(asked.data, asked.key)
+    bins = Bins.of(asked.data, along, n_bins, asked.min_cells)
+    seed = np.random.SeedSequence(asked.random_state, spawn_key=(STREAM,))
+    with stage(along):
+        found = compare_course(
+            asked.data,
+            bins,
+            key,
+            asked.threshold,
+            asked.donors,
+            asked.options,
+            np.random.default_rng(seed),
+        )
+    frames = {name: _joined([frame]) for name, frame in found.items()}
+    ends = [bins.names[0], bins.names[-1]]
+    sizes = [len(rows) for rows in bins.rows]
+    return frames, {"groups": ends, "along": along, "bins": bins.names, "bin_sizes": sizes}
+
+
+def _check_alone(along: str, groups: object, groupby: str | None) -> None:
+    """Raise ``ValueError`` if groups are asked for besides an order of the cells."""
+    if groupby is not None or not (isinstance(groups, str) and groups == "all"):
+        msg = (
+            f"along={along!r} compares cells along their order, not groups: leave groups and "
+            "groupby out, and pass the cells of one group to look at those."
+        )
+        raise ValueError(msg)
 
 
 def _check_free(data: AnnData, key: str) -> None:
@@ -253,8 +332,8 @@ def _with_floor(pairs: pd.DataFrame, data: AnnData, key: str) -> pd.DataFrame:
 def _log(key: str, pairs: pd.DataFrame, donor: str | None) -> None:
     """Say how many links differ."""
     told = [
-        f"{row.group_a} and {row.group_b}: {row.n_changed:,} of {row.n_links:,} links "
-        f"(all links: p {row.p:.3g})"
+        f"{row.group_a} and {row.group_b}: {row.n_changed:,} of {row.n_links:,} links (all links: "
+        f"p {row.p:.3g})"
         for row in pairs.head(10).itertuples()
     ]
     more = f"; and {len(pairs) - 10} more pairs" if len(pairs) > 10 else ""

@@ -37,14 +37,29 @@ class Cells:
     """Share of the cells that express each gene."""
 
     @classmethod
-    def of(cls, data: AnnData, layer: str | None, rows: np.ndarray) -> Cells:
-        """Read some cells; what the number of detected genes explains is taken away."""
+    def of(
+        cls,
+        data: AnnData,
+        layer: str | None,
+        rows: np.ndarray,
+        order: np.ndarray | None = None,
+    ) -> Cells:
+        """Read some cells; what the number of detected genes explains is taken away.
+
+        So is what the place of a cell explains, where ``order`` has that of each cell: two genes
+        that rise within a bin would be correlated by it.
+        """
         cells, _ = log_normalised(data, layer, rows)
         detected = np.asarray((cells != 0).mean(axis=0)).ravel()
         n_detected = np.diff(cells.indptr).astype(np.float64)
         values = standardised(cells.toarray())
         depth = standardised(np.log1p(n_detected)[:, None])
         values -= depth @ (depth.T @ values / len(rows))
+        if order is not None:
+            place = standardised(order[rows][:, None])
+            # The part of the place that depth does not tell.
+            place = standardised(place - depth * (depth.T @ place / len(rows)))
+            values -= place @ (place.T @ values / len(rows))
         return cls(standardised(values), detected)
 
 

@@ -93,21 +93,37 @@ def over_donors(
     within donors. The standard error has the median one added, as few donors estimate it badly.
     """
     one, two = units
-    n = len(one)
-    both = two - one if paired else np.vstack(units)
-    moments = _paired if paired else _unpaired
-    kept = np.ones(n, bool) if paired else np.arange(len(both)) < n
-    delta, error = moments(both, kept)
+    means = (np.tanh(one.mean(axis=0)), np.tanh(two.mean(axis=0)))
+    if paired:
+        delta, error, statistic, flipped = sign_flips(two - one, n_permutations, rng)
+        return Observed(*means, delta, error, statistic, flipped)
+    both = np.vstack(units)
+    kept = np.arange(len(both)) < len(one)
+    delta, error = _unpaired(both, kept)
     added = np.float32(np.median(error))
 
     def permuted() -> Iterator[np.ndarray]:
-        drawn = _signs(n, n_permutations, rng) if paired else _labels(kept, n_permutations, rng)
-        for which in drawn:
-            own, se = moments(both, which)
+        for which in _labels(kept, n_permutations, rng):
+            own, se = _unpaired(both, which)
             yield own / (se + added)
 
-    means = (np.tanh(one.mean(axis=0)), np.tanh(two.mean(axis=0)))
-    return Observed(means[0], means[1], delta, error, delta / (error + added), permuted)
+    return Observed(*means, delta, error, delta / (error + added), permuted)
+
+
+def sign_flips(
+    changes: np.ndarray, n_permutations: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Callable[[], Iterator[np.ndarray]]]:
+    """Return mean, standard error and statistic of donors' changes, and those of flipped signs."""
+    n = len(changes)
+    delta, error = _paired(changes, np.ones(n, bool))
+    added = np.float32(np.median(error))
+
+    def permuted() -> Iterator[np.ndarray]:
+        for which in _signs(n, n_permutations, rng):
+            own, se = _paired(changes, which)
+            yield own / (se + added)
+
+    return delta, error, delta / (error + added), permuted
 
 
 def _paired(differences: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,38 +54,44 @@ class Pair:
             )
             rows = (np.concatenate(parts[0]), np.concatenate(parts[1]))
         groups = [Cells.of(data, options.layer, own) for own in rows]
+
+        def observe(genes: np.ndarray, tfs: np.ndarray, kept: np.ndarray) -> Observed:
+            if self.donors is None:
+                values = (groups[0].values[:, genes], groups[1].values[:, genes])
+                return over_cells(values, tfs, kept, n_permutations=options.n_permutations, rng=rng)
+            read = lambda own: Cells.of(data, options.layer, own).values[:, genes]
+            made = [np.stack([fisher(read(own), tfs).z[kept] for own in side]) for side in parts]
+            return over_donors(
+                (made[0], made[1]), paired=paired, n_permutations=options.n_permutations, rng=rng
+            )
+
+        n_units = [len(part) for part in (parts if self.donors is not None else rows)]
+        return self.frames(data, networks, options, groups, observe, n_units=n_units, paired=paired)
+
+    def frames(
+        self,
+        data: AnnData,
+        networks: Networks,
+        options: Options,
+        groups: list[Cells],
+        observe: Callable[[np.ndarray, np.ndarray, np.ndarray], Observed],
+        *,
+        n_units: list[int],
+        paired: bool,
+    ) -> dict[str, pd.DataFrame]:
+        """Return the frames of what ``observe`` finds of the genes and TFs it is given."""
         mask = _expressed(networks, groups, options.min_detection)
         if not mask.any():
+            name = f"{self.names[0]!r} and {self.names[1]!r}"
             raise NotComparable(NO_LINK.format(name=name, d=options.min_detection))
         genes = np.union1d(networks.tfs[mask.any(axis=1)], np.flatnonzero(mask.any(axis=0)))
         kept = networks.mask[:, genes] & mask[:, genes]
         own_tfs = np.flatnonzero(kept.any(axis=1))
         tfs, kept = np.searchsorted(genes, networks.tfs[own_tfs]), kept[own_tfs]
-        if self.donors is None:
-            observed = over_cells(
-                (groups[0].values[:, genes], groups[1].values[:, genes]),
-                tfs,
-                kept,
-                n_permutations=options.n_permutations,
-                rng=rng,
-            )
-        else:
-            made = [
-                np.stack(
-                    [
-                        fisher(Cells.of(data, options.layer, own).values[:, genes], tfs).z[kept]
-                        for own in side
-                    ]
-                )
-                for side in parts
-            ]
-            observed = over_donors(
-                (made[0], made[1]), paired=paired, n_permutations=options.n_permutations, rng=rng
-            )
+        observed = observe(genes, tfs, kept)
         tf = np.repeat(own_tfs, kept.sum(axis=1))
         found = permutation_p(observed, tf, len(networks.tfs))
         links = self._links(data, networks, mask, observed, found)
-        n_units = [len(part) for part in (parts if self.donors is not None else rows)]
         return {
             "links": links,
             "tfs": self._tfs(data, networks, links, groups, found, options.fdr),
@@ -136,7 +143,7 @@ class Pair:
         columns = {
             "tf": names,
             "detection_a": groups[0].detected[networks.tfs],
-            "detection_b": groups[1].detected[networks.tfs],
+            "detection_b": groups[-1].detected[networks.tfs],
             "n_links": by_tf(pd.Series(1, links.index)).to_numpy(),
             "n_gained": by_tf((significant & (size > 0)).astype(int)).to_numpy(),
             "n_lost": by_tf((significant & (size <= 0)).astype(int)).to_numpy(),
@@ -183,8 +190,8 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
 
 
 def _expressed(networks: Networks, groups: list[Cells], least: float) -> np.ndarray:
-    """Return the links whose two genes enough cells of both groups express."""
-    seen = np.minimum(groups[0].detected, groups[1].detected) >= least
+    """Return the links whose two genes enough cells of all groups express."""
+    seen = np.min([group.detected for group in groups], axis=0) >= least
     for group in groups:
         # Without variation there is no correlation.
         seen &= group.values.any(axis=0)
