@@ -567,6 +567,7 @@ CALLS = {
             **one_of(
                 d,
                 n_components=[1, 3],
+                of=["genes", "cells", "both"],
                 groupby=[None, "some"],
                 min_cells=[1, 50],
                 max_cells=[None, 2],

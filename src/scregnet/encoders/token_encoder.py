@@ -15,6 +15,7 @@ import torch
 from scregnet._device import autocast, resolve_device, torch_threads
 from scregnet._progress import bars_shown
 from scregnet._validate import check_choice, check_integer
+from scregnet.encoders.cell_rows import Collected
 from scregnet.encoders.memory import Halving
 from scregnet.encoders.partial import PartialSums, Place
 from scregnet.encoders.pooling import PooledSums, StreamingPooler
@@ -46,6 +47,8 @@ class TokenEncoder(ABC):
     """
 
     poolings: tuple[str, ...] = ("mean",)
+    cell_poolings: tuple[str, ...] = ()
+    """Ways to give a cell a vector, the usual one first; :meth:`encode` then heeds them."""
     sums_parts = True
     dimension: int
     """Width of the vectors."""
@@ -73,6 +76,10 @@ class TokenEncoder(ABC):
     @abstractmethod
     def encode(self, batch: TokenBatch) -> Encoded:
         """Run the model on one batch, on the device of the last :meth:`to`."""
+
+    def cell_width(self, cell_pooling: str) -> int:
+        """Return the width of the vectors of cells."""
+        return self.dimension
 
     @abstractmethod
     def to(self, device: torch.device) -> None:
@@ -136,56 +143,65 @@ class TokenEncoder(ABC):
         if options.batch_size is not None:
             check_integer("batch_size", options.batch_size, minimum=1)
         check_choice("pooling", options.pooling, self.poolings)
+        if options.with_cells:
+            cell_pooling = options.cell_pooling or next(iter(self.cell_poolings), "")
+            check_choice("cell_pooling", cell_pooling, self.cell_poolings)
+            options = replace(options, cell_pooling=cell_pooling)
         if cells.engine is not None:
             # Workers may have other devices than this process, and not one file of partial sums.
             precision = "float32" if options.precision == "auto" else options.precision
             options = replace(options, precision=precision, progress=False, partial_sums=None)
         match = self.match(genes)
-        pooled, precisions = cells.summed(_pooled_sums, self, match, options)
-        vectors, seen = pooled.result()
-        groups = tuple(
-            _per_gene(vectors[g], seen[g], match, int(pooled.n_cells[g]))
-            for g in range(cells.n_groups)
-        )
+        *sums, rows, precisions = cells.summed(_gathered, self, match, options)
+        groups = _of_groups(sums[0], match) if sums else ()
         report = {**match.report, "precision": precisions[0]}
-        return Embedding(groups=groups, known=match.known, report=report)
+        found = rows if options.with_cells else None
+        return Embedding(groups=groups, known=match.known, report=report, cells=found)
 
-    def sums(
+    def gathered(
         self, cells: CellStream, match: GeneMatch, options: EmbedOptions
-    ) -> tuple[PooledSums, list[str]]:
-        """Encode cells on a device; return their sums, and the precision that it took."""
+    ) -> tuple[Any, ...]:
+        """Encode cells on a device; return sums and vectors of cells, and the precision in a list.
+
+        Each member adds up with that of other cells. There are no sums if cells alone are wanted.
+        """
         device = resolve_device(options.device)
         automatic = options.precision == "auto" and not self.half_precision
         precision, computing = autocast("float32" if automatic else options.precision, device)
-        pooler = StreamingPooler(
-            cells.n_groups,
-            len(match.tokens),
-            self.dimension,
-            pooling=options.pooling,
-            device=device,
-        )
+        pooler, width = None, 0
+        if options.with_genes:
+            pooler = StreamingPooler(
+                cells.n_groups,
+                len(match.tokens),
+                self.dimension,
+                pooling=options.pooling,
+                device=device,
+            )
+        if options.with_cells:
+            width = self.cell_width(options.cell_pooling or "")
+        kept = Collected(pooler, cells.n_cells, width)
         self.to(device)
         self.max_tokens = _MAX_TOKENS[device.type] if options.batch_size is None else None
         partial = PartialSums(
             options.partial_sums, self._run_key(cells, match, options, precision, device)
         )
         with torch_threads(), torch.inference_mode(), computing():
-            self._pool(cells, match, pooler, partial, options)
+            self._pool(cells, match, kept, partial, options)
         partial.done()
-        return pooler.pooled(), [precision]
+        return *kept.parts(), [precision]
 
     def _pool(
         self,
         cells: CellStream,
         match: GeneMatch,
-        pooler: StreamingPooler,
+        kept: Collected,
         partial: PartialSums,
         options: EmbedOptions,
     ) -> None:
         """Encode all cells, or those that an earlier run has left, and add them to the sums."""
         # Without a number of cells, only max_tokens limits a batch.
         batch_size = self.max_tokens or options.batch_size or 1
-        blocks, place = partial.resume(cells, pooler)
+        blocks, place = partial.resume(cells, kept)
         n_before = place.cells
         encode = Halving(self.encode)
         title = type(self).__name__.removesuffix("Encoder")
@@ -199,10 +215,11 @@ class TokenEncoder(ABC):
                         # In the sums, and in the number of cells, of the earlier run.
                         n_before -= len(batch.cells)
                         continue
-                    for encoded, rows in encode(batch):
-                        pooler.add(encoded, block.groups[rows])
+                    wanted = replace(batch, of=options.of, cell_pooling=options.cell_pooling or "")
+                    for encoded, rows in encode(wanted):
+                        kept.add(encoded, block.groups[rows], n_before + rows)
                     bar.update(len(batch.cells))
-                    partial.save(pooler, Place(number, n_batches, n_before + n_encoded))
+                    partial.save(kept, Place(number, n_batches, n_before + n_encoded))
                 # Cells without tokens are in no batch.
                 bar.update(len(block.groups) - n_encoded)
                 n_before += len(block.groups)
@@ -223,6 +240,8 @@ class TokenEncoder(ABC):
             "model": self._digest(match),
             "cells": [cells.n_cells, cells.n_groups, cells.counts],
             "options": [
+                options.of,
+                options.cell_pooling,
                 options.pooling,
                 options.batch_size,
                 self.max_tokens,
@@ -248,10 +267,10 @@ class TokenEncoder(ABC):
         return digest.hexdigest()
 
 
-def _pooled_sums(
+def _gathered(
     cells: CellStream, encoder: TokenEncoder, match: GeneMatch, options: EmbedOptions
-) -> tuple[PooledSums, list[str]]:
-    return encoder.sums(cells, match, options)
+) -> tuple[Any, ...]:
+    return encoder.gathered(cells, match, options)
 
 
 def _bar(title: str, n_cells: int, n_done: int, options: EmbedOptions) -> Any:
@@ -264,6 +283,12 @@ def _bar(title: str, n_cells: int, n_done: int, options: EmbedOptions) -> Any:
         unit="cell",
         disable=not bars_shown(show=options.progress),
     )
+
+
+def _of_groups(sums: PooledSums, match: GeneMatch) -> tuple[GeneVectors, ...]:
+    """Return the vectors of the genes of the data, group by group."""
+    vectors, seen = sums.result()
+    return tuple(_per_gene(vectors[g], seen[g], match, int(n)) for g, n in enumerate(sums.n_cells))
 
 
 def _per_gene(pooled: np.ndarray, seen: np.ndarray, match: GeneMatch, n_cells: int) -> GeneVectors:

@@ -15,7 +15,8 @@ import torch
 
 from scregnet._device import own_randomness
 from scregnet._validate import check_choice, listed
-from scregnet.encoders.geneformer.tokens import MAX_LENGTH, PAD, GeneformerVocabulary
+from scregnet.encoders.cell_rows import of_cells
+from scregnet.encoders.geneformer.tokens import CLS, MAX_LENGTH, PAD, GeneformerVocabulary
 from scregnet.encoders.layers import packed
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
 from scregnet.encoders.token_encoder import TokenEncoder
@@ -77,6 +78,8 @@ class GeneformerEncoder(TokenEncoder):
         self.vocabulary = vocabulary
         self.hidden_layer = hidden_layer
         self.dimension = int(network.config.hidden_size)
+        # Family V2 was trained with <cls>, and upstream takes it for the vector of a cell.
+        self.cell_poolings = ("cls", "mean") if CLS in vocabulary.tokens else ("mean",)
         self.pad_id = vocabulary.tokens[PAD]
         self.max_length = min(
             MAX_LENGTH[vocabulary.family], int(network.config.max_position_embeddings)
@@ -127,15 +130,19 @@ class GeneformerEncoder(TokenEncoder):
         )
 
     def encode(self, batch: TokenBatch) -> Encoded:
-        """Return the hidden states of the chosen layer."""
+        """Return the hidden states of the chosen layer, and of cells their mean or ``<cls>``."""
+        slots = torch.as_tensor(batch.slots, device=self.network.device)
+        hidden = self._hidden(batch)
+        return Encoded(hidden=hidden, slots=slots, cells=of_cells(batch, hidden, slots))
+
+    def _hidden(self, batch: TokenBatch) -> torch.Tensor:
         device = self.network.device
-        slots = torch.as_tensor(batch.slots, device=device)
         if self.network.config._attn_implementation != packed.NAME:
             mask = torch.as_tensor(batch.mask, dtype=torch.long, device=device)
             hidden = self.network(
                 input_ids=torch.as_tensor(batch.ids, device=device), attention_mask=mask
             )
-            return Encoded(hidden=hidden.last_hidden_state, slots=slots)
+            return hidden.last_hidden_state
         # Cells one after the other, without padding: one sequence to the network, but attention
         # stays within each cell.
         positions = np.broadcast_to(np.arange(batch.mask.shape[1]), batch.mask.shape)
@@ -146,7 +153,7 @@ class GeneformerEncoder(TokenEncoder):
         ).last_hidden_state[0]
         at = torch.as_tensor(np.flatnonzero(batch.mask), device=device)
         hidden = tokens.new_zeros(batch.mask.size, self.dimension).index_copy_(0, at, tokens)
-        return Encoded(hidden=hidden.view(*batch.mask.shape, -1), slots=slots)
+        return hidden.view(*batch.mask.shape, -1)
 
     def to(self, device: torch.device) -> None:
         """Move the network."""
