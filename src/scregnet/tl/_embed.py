@@ -17,9 +17,10 @@ from scregnet._docs import doc
 from scregnet._settings import settings
 from scregnet._validate import check_choice, check_integer, check_random_state, own_arguments
 from scregnet.encoders import CellStream, Embedding, EmbedOptions, GeneEncoder, create
+from scregnet.encoders.aliases import AliasTable
 from scregnet.encoders.registry import check_parameters, find
 from scregnet.tl._encoding.cells import Cells
-from scregnet.tl._encoding.genes import genes_of
+from scregnet.tl._encoding.genes import genes_of, with_aliases
 from scregnet.tl._encoding.result import (
     check_result,
     check_used,
@@ -48,6 +49,7 @@ def embed(
     counts: bool = True,
     gene_ids: str | None = None,
     orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
+    aliases: pd.DataFrame | Mapping[str, Any] | str | Path | None = None,
     groupby: str | None = None,
     min_cells: int = 50,
     max_cells: int | None = None,
@@ -80,6 +82,9 @@ def embed(
     weights
         Folder with the model's files; ``None`` takes the published ones, downloaded on first use.
     %(cells)s
+    aliases
+        Other names of genes that the model does not know: a mapping or a frame, previous symbol to
+        symbol; or HGNC's table (columns ``symbol``, ``prev_symbol``, ``alias_symbol``) or its path.
     groupby
         Column of ``adata.obs``: one embedding per category. Cells without one are left out.
     min_cells
@@ -141,6 +146,7 @@ def embed(
     check_slots(source, key, with_cells=of != "genes")
     check_client(client, source, layer)
     genes, ids = genes_of(source, gene_ids, orthologues)
+    other_names = None if aliases is None else AliasTable.read(aliases)
     groups: list[str] = []
     codes, small = np.zeros(source.n_obs, np.int64), dict[str, int]()
     if groupby is not None:
@@ -151,6 +157,8 @@ def embed(
     next(iter(cells))
 
     encoder = create(model, weights=weights, **_with_usual(entry, of, model_parameters))
+    genes, more = with_aliases(name, encoder, genes, other_names)
+    ids |= more
     if of != "cells":
         _check_pooling(name, encoder, pooling)
     cell_pooling = _cell_pooling(name, encoder, of, cell_pooling, groupby)
