@@ -20,7 +20,8 @@ from scregnet.encoders.geneformer.tokens import CLS, MAX_LENGTH, PAD, Geneformer
 from scregnet.encoders.layers import packed
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
 from scregnet.encoders.token_encoder import TokenEncoder
-from scregnet.encoders.weights.files import Role, Weights, check_state, read_state
+from scregnet.encoders.weights.files import Role, Weights
+from scregnet.encoders.weights.reading import INDEX, check_state, read_state
 from scregnet.encoders.weights.sizes import MOST_LAYERS, MOST_TOKENS, MOST_WIDTH, check_sizes
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 # Parts of published files that gene vectors do not need.
 _HEADS = ("cls.", "classifier.", "pooler.")
+
+
+# In one file, or in several with an index.
+_WEIGHTS = tuple(
+    f"{name}{end}" for end in ("", INDEX) for name in ("model.safetensors", "pytorch_model.bin")
+)
 
 
 def _dictionary(name: str) -> tuple[str, str]:
@@ -59,7 +66,7 @@ class GeneformerEncoder(TokenEncoder):
     half_precision = True
     roles = (
         Role("config", ("config.json",)),
-        Role("weights", ("model.safetensors", "pytorch_model.bin")),
+        Role("weights", _WEIGHTS),
         Role("tokens", _dictionary("token_dictionary")),
         Role("medians", _dictionary("gene_median_dictionary")),
         Role("mapping", _dictionary("ensembl_mapping_dict"), required=False),
@@ -183,7 +190,9 @@ def _read_network(
 ) -> BertModel:
     from transformers import BertConfig, BertModel
 
-    config = BertConfig.from_dict(read_config(config_file, vocabulary))
+    config = BertConfig.from_dict(
+        {"hidden_act": ACTIVATION, **read_config(config_file, vocabulary)}
+    )
     n_layers = config.num_hidden_layers
     if not (isinstance(hidden_layer, int) and -n_layers <= hidden_layer <= 0):
         msg = (
@@ -242,7 +251,35 @@ def read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
             "different models."
         )
         raise ValueError(msg)
+    _check_kind(path, config)
     return config
+
+
+ACTIVATION = "relu"
+"""Between the dense layers; transformers takes another one where a configuration states none."""
+# Number of heads by width and number of layers: no tensor tells it.
+_N_HEADS = {(256, 6): 4, (512, 12): 8, (768, 12): 12, (896, 20): 14, (1152, 18): 18}
+_VOCABULARIES = (25426, 20275)
+
+
+def _check_kind(path: Path, config: dict[str, Any]) -> None:
+    """Raise ``ValueError`` for what Geneformer is not and no tensor tells."""
+    for key, own in (
+        ("hidden_act", ACTIVATION),
+        ("position_embedding_type", "absolute"),
+        ("is_decoder", False),
+    ):
+        if config.get(key, own) != own:
+            msg = f"{path} has {key} {config[key]!r}; Geneformer has {own!r}."
+            raise ValueError(msg)
+    heads = _N_HEADS.get((config["hidden_size"], config["num_hidden_layers"]))
+    found = config["num_attention_heads"]
+    if config["vocab_size"] in _VOCABULARIES and heads is not None and found != heads:
+        msg = (
+            f"{path} has num_attention_heads {found}; the published Geneformer of width "
+            f"{config['hidden_size']} has {heads}, and the weights do not tell."
+        )
+        raise ValueError(msg)
 
 
 _MOST = {

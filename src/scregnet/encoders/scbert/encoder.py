@@ -19,6 +19,7 @@ from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch
 from scregnet.encoders.scbert.network import ScBertNetwork, read_network
 from scregnet.encoders.token_encoder import TokenEncoder
 from scregnet.encoders.weights.files import Role, Weights
+from scregnet.encoders.weights.orders import PublishedOrder, check_order
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 TARGET_SUM = 1e4
 """Total that counts are scaled to per cell, for the published list of genes."""
 
+# From a list that goes around: the publisher gives none but as var_names of data sets.
+_PUBLISHED_GENES = PublishedOrder(
+    16906,
+    "4c09ba1912e184682fe5e7f32e2b443bdfb7883d0d0191551b38c6c2f155600f",
+    "1d297eddeb808488dd29ed50586c934993c3c7b7bb67370130ebaef99b1b60fa",
+)
 # Positions in one pass. One cell of the published model, 16,907, keeps a CPU or GPU busy.
 _POSITIONS = 20_000
 
@@ -123,6 +130,7 @@ class ScBertEncoder(TokenEncoder):
             )
             raise FileNotFoundError(msg)
         genes = read_gene_order(path)
+        check_order(path, genes, _PUBLISHED_GENES, "scBERT")
         target_sum = (
             _target_sum(weights.files["config"]) if "config" in weights.files else TARGET_SUM
         )

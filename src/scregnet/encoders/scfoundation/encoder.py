@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from scregnet._logging import logger
 from scregnet._validate import check_choice
 from scregnet.encoders.cell_rows import mean_of
 from scregnet.encoders.gene_ids import GeneIds
@@ -21,11 +19,15 @@ from scregnet.encoders.scfoundation.network import ScFoundationNetwork, Sizes
 from scregnet.encoders.scfoundation.reading import read_genes, read_network
 from scregnet.encoders.token_encoder import TokenEncoder
 from scregnet.encoders.weights.files import Role, Weights
+from scregnet.encoders.weights.orders import PublishedOrder, check_order, sha256_of
 
 SECTIONS = ("gene", "cell", "rde")
 """The sets of weights in the published file; the first is for gene vectors."""
-# Number and sha256 of the symbols, joined by newlines: the file differs in its line ends.
-_PUBLISHED_GENES = (19264, "6037e1bc9b3b48a5112ffdc29261383f747a3c3f8b568a8899b0c69d13565df8")
+_PUBLISHED_GENES = PublishedOrder(
+    19264,
+    "6037e1bc9b3b48a5112ffdc29261383f747a3c3f8b568a8899b0c69d13565df8",
+    "e5322ead657fa5ac90d431e2d04e94edb56a1ecde3f4f94988404631ab436df1",
+)
 _PUBLISHED_SIZES = {
     "100M": Sizes(
         n_positions=19266,
@@ -126,6 +128,15 @@ class ScFoundationEncoder(TokenEncoder):
                 "its sizes differ. For weights of your own name the model without its variant."
             )
             raise ValueError(msg)
+        for published in _PUBLISHED_SIZES.values():
+            # No tensor tells the number of heads.
+            if replace(network.sizes, n_heads=published.n_heads) == published != network.sizes:
+                msg = (
+                    f"{weights.files['weights']}: the configuration has {network.sizes.n_heads} "
+                    f"heads; the published scFoundation of these sizes has {published.n_heads}, "
+                    "and the weights do not tell."
+                )
+                raise ValueError(msg)
         genes = read_genes(weights.files["genes"])
         if len(genes) != network.sizes.n_positions - 2:
             msg = (
@@ -134,14 +145,8 @@ class ScFoundationEncoder(TokenEncoder):
                 "they belong to different models."
             )
             raise ValueError(msg)
-        digest = hashlib.sha256("\n".join(genes).encode()).hexdigest()
-        if len(genes) == _PUBLISHED_GENES[0] and digest != _PUBLISHED_GENES[1]:
-            logger.warning(
-                "%s is not the published list of scFoundation's genes: "
-                "positions that stand for other genes give vectors without meaning",
-                weights.files["genes"],
-            )
-        record = {**weights.record, "section": found_section, "genes_sha256": digest}
+        check_order(weights.files["genes"], genes, _PUBLISHED_GENES, "scFoundation")
+        record = {**weights.record, "section": found_section, "genes_sha256": sha256_of(genes)}
         return cls(network, genes, target_resolution=target_resolution, record=record)
 
     def match(self, genes: np.ndarray) -> GeneMatch:

@@ -14,7 +14,7 @@ import torch
 from scregnet._text import read_text
 from scregnet._validate import listed
 from scregnet.encoders.scfoundation.network import UNUSED, ScFoundationNetwork, Sizes, published
-from scregnet.encoders.weights.files import check_state, read_checkpoint
+from scregnet.encoders.weights.reading import check_state, read_checkpoint
 
 
 def read_genes(path: Path) -> list[str]:
@@ -69,7 +69,9 @@ def read_network(files: Mapping[str, Path], section: str) -> tuple[ScFoundationN
         {name: value for name, value in state.items() if name not in UNUSED},
         {name: expected[own[name]] for name in own},
     )
-    network.load_state_dict({own[name]: state[name].float() for name in own}, assign=True)
+    # Copied out of the file, which may change or go.
+    kept = {own[name]: state[name].to(torch.float32, copy=True) for name in own}
+    network.load_state_dict(kept, assign=True)
     return network, found_section
 
 
@@ -78,7 +80,8 @@ def _read_section(path: Path, section: str) -> tuple[dict[str, Any], object, str
 
     The file holds sections with a ``state_dict`` each, one ``state_dict``, or tensors alone.
     """
-    content, config = read_checkpoint(path), None
+    # Mapped: of the three sections, one is read.
+    content, config = read_checkpoint(path, mapped=True), None
     if not isinstance(content, dict):
         msg = f"{path} is not a dictionary of tensors."
         raise ValueError(msg)
