@@ -77,6 +77,17 @@ class TokenEncoder(ABC):
     def encode(self, batch: TokenBatch) -> Encoded:
         """Run the model on one batch, on the device of the last :meth:`to`."""
 
+    def device(self) -> torch.device:
+        """Return where the model is."""
+        modules = [value for value in vars(self).values() if isinstance(value, torch.nn.Module)]
+        tensors = (tensor for module in modules for tensor in module.state_dict().values())
+        return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+    def static(self, tokens: np.ndarray) -> torch.Tensor:
+        """Return the vectors of genes as the model reads them, before any cell."""
+        msg = f"{type(self).__name__} has no vectors of genes without a cell."
+        raise ValueError(msg)
+
     def cell_width(self, cell_pooling: str) -> int:
         """Return the width of the vectors of cells."""
         return self.dimension
@@ -111,9 +122,9 @@ class TokenEncoder(ABC):
                 n_cells = min(n_cells, max(self.max_tokens // width, 1))
             cells = order[start : start + n_cells]
             start += n_cells
-            yield self._padded(tokens, cells, match, pooling)
+            yield self.padded(tokens, cells, match, pooling)
 
-    def _padded(
+    def padded(
         self, tokens: CellTokens, cells: np.ndarray, match: GeneMatch, pooling: str
     ) -> TokenBatch:
         """Return some cells, the longest first, as rectangular arrays."""
@@ -237,7 +248,7 @@ class TokenEncoder(ABC):
             return {}
         return {
             "encoder": f"{type(self).__module__}.{type(self).__qualname__}",
-            "model": self._digest(match),
+            "model": self.digest(match),
             "cells": [cells.n_cells, cells.n_groups, cells.counts],
             "options": [
                 options.of,
@@ -251,7 +262,7 @@ class TokenEncoder(ABC):
             "versions": {name: version(name) for name in ("scregnet", "numpy", "torch")},
         }
 
-    def _digest(self, match: GeneMatch) -> str:
+    def digest(self, match: GeneMatch) -> str:
         """Return a hash of the model, its weights included, and of the genes."""
         digest = hashlib.blake2b(repr(sorted(self.describe().items())).encode(), digest_size=16)
         for array in (match.slots, match.tokens):

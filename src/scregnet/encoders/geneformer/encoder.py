@@ -162,6 +162,11 @@ class GeneformerEncoder(TokenEncoder):
         hidden = tokens.new_zeros(batch.mask.size, self.dimension).index_copy_(0, at, tokens)
         return hidden.view(*batch.mask.shape, -1)
 
+    def static(self, tokens: np.ndarray) -> torch.Tensor:
+        """Return the vectors of genes before any cell: the word embeddings."""
+        words = self.network.embeddings.word_embeddings.weight
+        return words.detach()[torch.as_tensor(tokens, device=words.device)]
+
     def to(self, device: torch.device) -> None:
         """Move the network."""
         # A process that was sent the encoder has not read it, and does not know its attention.

@@ -213,6 +213,11 @@ class ScBertEncoder(TokenEncoder):
             taken = torch.ones_like(taken)
         return mean_of(hidden[:, :-1], taken)
 
+    def static(self, tokens: np.ndarray) -> torch.Tensor:
+        """Return the vectors of genes before any cell: gene2vec's in the published model."""
+        positions = self.network.positions
+        return positions.detach()[torch.as_tensor(tokens, device=positions.device)]
+
     def to(self, device: torch.device) -> None:
         """Move the network."""
         self.network.to(device)

@@ -265,6 +265,11 @@ class ScFoundationEncoder(TokenEncoder):
             dim=-1,
         )
 
+    def static(self, tokens: np.ndarray) -> torch.Tensor:
+        """Return the vectors of genes before any cell: the position embeddings."""
+        positions = self.network.positions.weight
+        return positions.detach()[torch.as_tensor(tokens, device=positions.device)]
+
     def to(self, device: torch.device) -> None:
         """Move the network."""
         self.network.to(device)

@@ -222,6 +222,11 @@ class ScGptEncoder(TokenEncoder):
         groups = tuple(GeneVectors(vectors, match.known, int(n)) for n in n_cells)
         return Embedding(groups=groups, known=match.known, report=match.report)
 
+    def static(self, tokens: np.ndarray) -> torch.Tensor:
+        """Return the vectors of genes before any cell: the gene encoder's."""
+        ids = torch.as_tensor(tokens, device=self.network.genes.weight.device)
+        return self.network.gene_vectors(ids).detach()
+
     def to(self, device: torch.device) -> None:
         """Move the network."""
         self.network.to(device)
