@@ -137,7 +137,7 @@ def _scored(cells: CellStream, loadings: np.ndarray) -> CellVectors:
     """Return the scores of the cells of one pass; zeros for those that are empty."""
     parts, covered = [], []
     for block in cells:
-        matrix = _log_normalise(block.matrix) if cells.counts else block.matrix
+        matrix = log_normalise(block.matrix) if cells.counts else block.matrix
         parts.append((matrix @ loadings).astype(np.float32))
         covered.append(np.diff(matrix.indptr) > 0)
     return CellVectors(np.concatenate(parts), np.concatenate(covered))
@@ -154,7 +154,7 @@ def _sketched(cells: CellStream, empty: Sequence[GramSketch]) -> tuple[GramSketc
 def _filled(cells: CellStream) -> Iterator[tuple[int, sp.csr_matrix]]:
     """Yield the log-normalised cells of each group in each block, without empty ones."""
     for block in cells:
-        matrix = _log_normalise(block.matrix) if cells.counts else block.matrix
+        matrix = log_normalise(block.matrix) if cells.counts else block.matrix
         filled = np.diff(matrix.indptr) > 0
         for group in np.unique(block.groups[filled]):
             yield int(group), matrix[filled & (block.groups == group)]
@@ -186,7 +186,8 @@ def _padded(
     return GeneVectors(vectors=vectors, covered=seen, n_cells=n_cells), axes
 
 
-def _log_normalise(counts: sp.csr_matrix) -> sp.csr_matrix:
+def log_normalise(counts: sp.csr_matrix) -> sp.csr_matrix:
+    """Return log(1 + counts per 10,000); empty cells stay empty."""
     totals = np.asarray(counts.sum(axis=1)).ravel()
     # Not divided by zero in empty cells.
     scale = TARGET_SUM / np.where(totals > 0, totals, 1.0)

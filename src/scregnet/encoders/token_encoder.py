@@ -15,10 +15,9 @@ import torch
 from scregnet._device import autocast, resolve_device, torch_threads
 from scregnet._progress import bars_shown
 from scregnet._validate import check_choice, check_integer
-from scregnet.encoders.cell_rows import Collected
 from scregnet.encoders.memory import Halving
 from scregnet.encoders.partial import PartialSums, Place
-from scregnet.encoders.pooling import PooledSums, StreamingPooler
+from scregnet.encoders.pooling import Collected, PooledSums, StreamingPooler
 from scregnet.encoders.protocol import (
     CellBlock,
     CellStream,

@@ -15,9 +15,9 @@ import torch
 
 from scregnet._device import own_randomness
 from scregnet._validate import check_choice, listed
-from scregnet.encoders.cell_rows import of_cells
 from scregnet.encoders.geneformer.tokens import CLS, MAX_LENGTH, PAD, GeneformerVocabulary
 from scregnet.encoders.layers import packed
+from scregnet.encoders.layers.cells import of_cells
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
 from scregnet.encoders.token_encoder import TokenEncoder
 from scregnet.encoders.weights.files import Role, Weights
@@ -33,10 +33,7 @@ if TYPE_CHECKING:
 _HEADS = ("cls.", "classifier.", "pooler.")
 
 
-# In one file, or in several with an index.
-_WEIGHTS = tuple(
-    f"{name}{end}" for end in ("", INDEX) for name in ("model.safetensors", "pytorch_model.bin")
-)
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 def _dictionary(name: str) -> tuple[str, str]:
@@ -66,7 +63,8 @@ class GeneformerEncoder(TokenEncoder):
     half_precision = True
     roles = (
         Role("config", ("config.json",)),
-        Role("weights", _WEIGHTS),
+        # In one file, or in several with an index.
+        Role("weights", _WEIGHTS, also=tuple(f"{name}{INDEX}" for name in _WEIGHTS)),
         Role("tokens", _dictionary("token_dictionary")),
         Role("medians", _dictionary("gene_median_dictionary")),
         Role("mapping", _dictionary("ensembl_mapping_dict"), required=False),

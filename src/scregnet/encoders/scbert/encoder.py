@@ -13,8 +13,8 @@ import torch
 
 from scregnet._text import read_text
 from scregnet._validate import listed
-from scregnet.encoders.cell_rows import mean_of
 from scregnet.encoders.gene_ids import GeneIds
+from scregnet.encoders.layers.cells import mean_of
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
 from scregnet.encoders.scbert.network import ScBertNetwork, read_network
 from scregnet.encoders.token_encoder import TokenEncoder

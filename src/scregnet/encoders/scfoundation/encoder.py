@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from scregnet._validate import check_choice
-from scregnet.encoders.cell_rows import mean_of
 from scregnet.encoders.gene_ids import GeneIds
+from scregnet.encoders.layers.cells import mean_of
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
 from scregnet.encoders.scfoundation.depth import TargetResolution
 from scregnet.encoders.scfoundation.network import ScFoundationNetwork, Sizes

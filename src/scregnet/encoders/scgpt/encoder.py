@@ -12,8 +12,8 @@ import torch
 
 from scregnet._device import plain_torch
 from scregnet._validate import check_choice, check_integer
-from scregnet.encoders.cell_rows import of_cells
 from scregnet.encoders.gene_ids import GeneIds
+from scregnet.encoders.layers.cells import of_cells
 from scregnet.encoders.protocol import (
     CellBlock,
     CellStream,

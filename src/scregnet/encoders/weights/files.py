@@ -23,11 +23,15 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Role:
-    """A file that a model needs, and its possible names in a folder, the preferred one first."""
+    """A file that a model needs, and its possible names in a folder, the preferred one first.
+
+    ``also`` are names that are taken if there is none of the others.
+    """
 
     name: str
     patterns: tuple[str, ...]
     required: bool = True
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,7 @@ def _side_by_side(
     for role in roles:
         if role.name in files:
             continue
-        for pattern in role.patterns:
+        for pattern in (*role.patterns, *role.also):
             found = sorted(path for path in folder.glob(pattern) if path.is_file())
             if len(found) > 1:
                 msg = (
@@ -212,7 +216,7 @@ def _side_by_side(
                 break
         else:
             if role.required:
-                missing.append(" or ".join(role.patterns[:2]))
+                missing.append(" or ".join(role.patterns))
     if missing:
         msg = f"weights={str(folder)!r} lacks {listed(missing)}." + _ways(model, checkpoint)
         raise FileNotFoundError(msg)
