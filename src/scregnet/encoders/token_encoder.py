@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 
 from scregnet._device import autocast, resolve_device, torch_threads
 from scregnet._progress import bars_shown
-from scregnet._validate import check_choice, check_integer
+from scregnet._validate import check_choice, check_integer, listed
 from scregnet.encoders.memory import Halving
 from scregnet.encoders.partial import PartialSums, Place
 from scregnet.encoders.pooling import Collected, PooledSums, StreamingPooler
@@ -167,6 +167,71 @@ class TokenEncoder(ABC):
         report = {**match.report, "precision": precisions[0]}
         found = rows if options.with_cells else None
         return Embedding(groups=groups, known=match.known, report=report, cells=found)
+
+    def vectors(
+        self,
+        cells: CellStream,
+        genes: np.ndarray,
+        wanted: Sequence[str],
+        options: EmbedOptions | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the vectors of some genes in single cells, for a pooling of your own.
+
+        Parameters
+        ----------
+        cells
+            The cells.
+        genes
+            Ids of the columns, as :meth:`embed` has them.
+        wanted
+            Ids of the genes to give, as they are in ``genes``.
+        options
+            As of :meth:`embed`. ``"mean_all"`` also gives genes that a cell does not express.
+
+        Yields
+        ------
+        Positions of some cells in the stream, longest cells of a block first; and their vectors,
+        float32 (n_cells, n_wanted, dimension), NaN where the model gives the gene none. A cell that
+        the model cannot read does not come.
+
+        Raises
+        ------
+        KeyError
+            If a wanted gene is not among ``genes``, or the model does not know it.
+        """
+        options = EmbedOptions() if options is None else options
+        check_choice("pooling", options.pooling, self.poolings)
+        match = self.match(genes)
+        slot_of = dict(zip(genes.tolist(), match.slots.tolist(), strict=True))
+        if missing := [gene for gene in wanted if slot_of.get(gene, -1) < 0]:
+            msg = f"genes that the data lack or the model does not know: {listed(missing)}."
+            raise KeyError(msg)
+        # Two genes of the data may be one of the model.
+        chosen, back = np.unique([slot_of[gene] for gene in wanted], return_inverse=True)
+        column = np.full(len(match.tokens), -1)
+        column[chosen] = np.arange(len(chosen))
+        device = resolve_device(options.device)
+        half = self.half_precision or options.precision != "auto"
+        _, computing = autocast(options.precision if half else "float32", device)
+        self.to(device)
+        self.max_tokens = _MAX_TOKENS[device.type] if options.batch_size is None else None
+        n_most, before = self.max_tokens or options.batch_size or 1, 0
+        encode = Halving(self.encode)
+        for block in cells:
+            for batch in self.batches(block, match, n_most, pooling=options.pooling):
+                # Not across a yield: the caller's torch would be in another mode.
+                with torch_threads(), torch.inference_mode(), computing():
+                    parts = [
+                        (encoded.hidden.float().cpu().numpy(), encoded.slots.cpu().numpy(), rows)
+                        for encoded, rows in encode(batch)
+                    ]
+                for hidden, slots, rows in parts:
+                    at = np.where(slots >= 0, column[slots], -1)
+                    cell, place = np.nonzero(at >= 0)
+                    found = np.full((len(rows), len(chosen), self.dimension), np.nan, np.float32)
+                    found[cell, at[cell, place]] = hidden[cell, place]
+                    yield before + rows, found[:, back]
+            before += block.matrix.shape[0]
 
     def gathered(
         self, cells: CellStream, match: GeneMatch, options: EmbedOptions
