@@ -80,7 +80,7 @@ def test_ensembl_ids_reach_a_vocabulary_of_symbols_through_a_dictionary():
     )
     assert match.tokens.tolist() == [4, 8, 10]
     assert match.slots.tolist() == [0, 2, 2, -1, 1]
-    assert match.report == {"n_by_ensembl": 3, "n_by_symbol": 1}
+    assert match.report == {"n_by_ensembl": 3, "n_by_symbol": 1, "n_by_alias": 0}
 
 
 def test_a_vocabulary_of_ensembl_ids():
@@ -90,6 +90,22 @@ def test_a_vocabulary_of_ensembl_ids():
     aliases = {"ENSG00000000999": "ENSG00000141510", "ENSG00000102145": "ENSG00000102145"}
     ids = GeneIds("M", by_ensembl, kind="ensembl", symbols=SYMBOLS, aliases=aliases)
     assert tokens(ids, ["ENSG00000000999.2", "GATA1", "C1orf7"]) == [1, 0, -1]
+
+
+def test_previous_symbols_in_the_table_of_ids():
+    by_ensembl = {"ENSG00000122545": 5, "ENSG00000102145": 6, "ENSG00000145416": 7}
+    aliases = {gene: gene for gene in by_ensembl} | {
+        "SEPT7": "ENSG00000122545",
+        "C3ORF14": "ENSG00000145416",
+        "GATA1": "ENSG00000122545",
+        "LOST": "ENSG00000999999",
+    }
+    ids = GeneIds("M", by_ensembl, kind="ensembl", symbols=SYMBOLS, aliases=aliases)
+    names = ["SEPT7", "Sept7", "sept7", "C3orf14", "GATA1", "LOST", "other", "ENSG00000122545"]
+    # The dictionary of symbols goes first: GATA1. Mouse case is not taken for human.
+    assert tokens(ids, names) == [5, -1, -1, 7, 6, -1, -1, 5]
+    report = ids.match(np.array(names)).report
+    assert report == {"n_by_ensembl": 1, "n_by_symbol": 1, "n_by_alias": 2}
 
 
 @pytest.mark.parametrize(

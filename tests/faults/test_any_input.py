@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import tempfile
 import time
 import traceback
 import warnings
@@ -191,6 +192,24 @@ def fitted_bases():
         base, net, "label_factors", groupby="half", min_cells=1, n_folds=1, copy=True, **FIT
     )
     return found
+
+
+@cache
+def small_model():
+    """A small Geneformer that knows the plain names of genes."""
+    rng = np.random.default_rng(0)
+    adata = ad.AnnData(rng.poisson(1, (20, 40)).astype(np.float32))
+    adata.var_names = [f"G{i}" for i in range(40)]
+    folder = tempfile.mkdtemp()
+    size = {"n_layers": 1, "hidden_size": 4, "n_heads": 1, "max_epochs": 1, "device": "cpu"}
+    sr.tl.finetune(adata, "geneformer", output=folder, **size, **QUIET)
+    return {"weights": folder, "hidden_layer": 0}
+
+
+def pairs_of(adata, data):
+    """TFs, and values that may be no counts."""
+    some = [None, list(map(str, adata.var_names[:3])), ["absent"]]
+    return {"device": "cpu", "resume": False, **one_of(data, tfs=some, counts=[True, False])}
 
 
 def _changed_matrix(how):
@@ -569,6 +588,7 @@ CALLS = {
             **one_of(
                 d,
                 n_components=[1, 3],
+                of=["genes", "cells", "both"],
                 groupby=[None, "some"],
                 min_cells=[1, 50],
                 max_cells=[None, 2],
@@ -588,6 +608,27 @@ CALLS = {
             max_epochs=1,
             device="cpu",
             **QUIET,
+        )
+    ),
+    "tl.attention_links": of_cells(
+        lambda a, net, d: sr.tl.attention_links(
+            a,
+            **small_model(),
+            **one_of(d, direction=["both", "to_tf"], heads=[None, [0], [3]]),
+            **pairs_of(a, d),
+        )
+    ),
+    "tl.knockout_links": of_cells(
+        lambda a, net, d: sr.tl.knockout_links(
+            a,
+            **small_model(),
+            **one_of(d, mode=["delete", "overexpress"], n_cells=[1, 3]),
+            **pairs_of(a, d),
+        )
+    ),
+    "tl.token_links": of_cells(
+        lambda a, net, d: sr.tl.token_links(
+            a, **small_model(), **one_of(d, tfs=[None, list(map(str, a.var_names[:3]))])
         )
     ),
     "tl.fit_grn": of_cells(fit_of),
@@ -805,6 +846,7 @@ def _bases():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted_bases()
+        small_model()
 
 
 def test_every_public_function_has_a_call():

@@ -104,3 +104,27 @@ def test_wrong_orthologues_leave_the_data_alone(mouse, orthologues, error, messa
         sr.tl.embed(mouse, "sums", orthologues=orthologues)
     assert not mouse.varm
     assert not mouse.uns
+
+
+def test_aliases(mouse, caplog, monkeypatch):
+    mouse.var_names = ["GATA1", "P53", "Twin1", "TWIN", "unknown"]
+
+    class Matching(HumanSums):
+        def match(self, genes):
+            return GeneIds("Matching", HUMAN, kind="symbol").match(genes)
+
+    register("matching", Matching)
+    with caplog.at_level("INFO", logger="scregnet"):
+        sr.tl.embed(mouse, "matching", aliases={"P53": "TP53", "Twin1": "TWIN"})
+    assert mouse.var["matching_covered"].tolist() == [True, True, False, True, False]
+    params = mouse.uns["matching"]["params"]
+    assert params["aliases"] == "table"
+    assert (params["n_renamed"], params["n_alias_taken"]) == (1, 1)
+    assert "1 genes found under another name" in caplog.text
+    assert mouse.var_names[1] == "P53"
+    sr.tl.embed(mouse, "matching")
+    assert mouse.uns["matching"]["params"]["aliases"] is None
+    with pytest.raises(ValueError, match="model='svd' has no vocabulary, so aliases="):
+        sr.tl.embed(mouse, "svd", aliases={"P53": "TP53"})
+    with pytest.raises(TypeError, match="aliases= must be a frame"):
+        sr.tl.embed(mouse, "matching", aliases=3)

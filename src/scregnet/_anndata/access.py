@@ -233,6 +233,7 @@ def only_counts(matrices: Iterable[sp.csr_matrix]) -> bool:
 def write(
     adata: AnnData,
     *,
+    obs: Mapping[str, Any] | None = None,
     obsm: Mapping[str, Any] | None = None,
     var: Mapping[str, Any] | None = None,
     varm: Mapping[str, Any] | None = None,
@@ -250,6 +251,7 @@ def write(
     shaped: list[tuple[str, Any, tuple[int | None, ...]]] = [
         (name, value, (n,)) for name, value in (var or {}).items()
     ]
+    shaped += [(name, value, (adata.n_obs,)) for name, value in (obs or {}).items()]
     shaped += [(name, value, (n, None)) for name, value in (varm or {}).items()]
     shaped += [(name, value, (adata.n_obs, None)) for name, value in (obsm or {}).items()]
     shaped += [(name, value, (n, n)) for name, value in (varp or {}).items()]
@@ -263,7 +265,7 @@ def write(
             msg = f"{name!r} has shape {shape}, which does not fit {adata.n_obs} cells × {n} genes."
             raise ValueError(msg)
     gone = {slot: list(names) for slot, names in (remove or {}).items()}
-    given = {"obsm": obsm, "varm": varm, "varp": varp, "var": var, "uns": kept}
+    given = {"obs": obs, "obsm": obsm, "varm": varm, "varp": varp, "var": var, "uns": kept}
     with undone_on_failure(
         adata, {slot: [*(given[slot] or {}), *gone.get(slot, ())] for slot in given}
     ):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ENSEMBL = re.compile(r"ENS[A-Z]*G[A-Z]?\d{6,}(\.\d+)?", re.IGNORECASE)
+# The only human symbols with lower case: open reading frames.
+_READING_FRAME = re.compile(r"C(\d+|X|Y)orf\w+")
 
 
 def is_ensembl(name: str) -> bool:
@@ -57,7 +59,8 @@ class GeneIds:
     symbols
         Human gene symbols to Ensembl ids, if the model comes with them.
     aliases
-        Ensembl ids to their current form. If given, ids outside it are unknown.
+        Ensembl ids to their current form. If given, ids outside it are unknown. It may map symbols
+        too, as Geneformer's second family does with previous symbols and synonyms.
     """
 
     model: str
@@ -71,8 +74,9 @@ class GeneIds:
 
         A symbol is looked up as it is written. If it is unknown and all upper case, case is
         ignored: data sets with upper-case symbols turn ``C1orf112`` into ``C1ORF112``. Symbols in
-        another case, such as mouse ``Gata1``, are never taken for human ones. Ensembl ids are
-        looked up in upper case and without version.
+        another case, such as mouse ``Gata1``, are never taken for human ones; ``C3orf14`` is
+        human case. Ensembl ids are looked up in upper case and without version. A symbol that is
+        still unknown is looked up among the ``aliases``.
 
         Raises
         ------
@@ -81,6 +85,11 @@ class GeneIds:
         """
         find = self._by_ensembl if self.kind == "ensembl" else self._by_symbol
         found = np.array([find(name) for name in genes], dtype=np.int64)
+        by_alias = 0
+        if self.kind == "ensembl" and self.aliases is not None:
+            for at in np.flatnonzero(found < 0):
+                found[at] = self._by_alias(str(genes[at]))
+                by_alias += int(found[at] >= 0)
         known = found >= 0
         if not known.any():
             raise ValueError(self._no_match(genes))
@@ -90,7 +99,11 @@ class GeneIds:
         return GeneMatch(
             slots=found,
             tokens=tokens,
-            report={"n_by_ensembl": by_ensembl, "n_by_symbol": int(known.sum()) - by_ensembl},
+            report={
+                "n_by_ensembl": by_ensembl,
+                "n_by_symbol": int(known.sum()) - by_ensembl - by_alias,
+                "n_by_alias": by_alias,
+            },
         )
 
     def _by_ensembl(self, name: str) -> int:
@@ -102,6 +115,13 @@ class GeneIds:
         if gene is not None and self.aliases is not None:
             gene = self.aliases.get(gene)
         return self.tokens.get(gene, -1) if gene is not None else -1
+
+    def _by_alias(self, name: str) -> int:
+        # Upstream takes any case, and so mouse symbols for human ones.
+        if is_ensembl(name) or not (name.isupper() or _READING_FRAME.fullmatch(name)):
+            return -1
+        gene = (self.aliases or {}).get(name.upper())
+        return -1 if gene is None else self.tokens.get(gene, -1)
 
     def _by_symbol(self, name: str) -> int:
         if name in self.tokens:

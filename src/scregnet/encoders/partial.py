@@ -7,18 +7,17 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from scregnet._logging import logger
 
 if TYPE_CHECKING:
-    from scregnet.encoders.pooling import StreamingPooler
     from scregnet.encoders.protocol import CellBlock, CellStream
 
 INTERVAL = 60.0
@@ -43,8 +42,20 @@ class Place:
     cells: int = 0
 
 
+class Kept(Protocol):
+    """What is saved: sums of a run, as arrays."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the arrays so far."""
+        ...
+
+    def load_state(self, state: Mapping[str, np.ndarray], /) -> bool:
+        """Continue from them; ``False`` if they are of another run."""
+        ...
+
+
 class PartialSums:
-    """Saves the sums of a pooler now and then, and continues a run that was stopped.
+    """Saves the sums of a run now and then, and continues a run that was stopped.
 
     The file is named after everything that the sums depend on, except the cells. The cells are
     hashed as they are read, values and order. A run that continues reads the cells before its
@@ -65,10 +76,8 @@ class PartialSums:
         self._hash = hashlib.blake2b(digest_size=16)
         self._next = time.monotonic() + INTERVAL
 
-    def resume(
-        self, cells: CellStream, pooler: StreamingPooler
-    ) -> tuple[Iterator[CellBlock], Place]:
-        """Return the blocks to read, and the point where to continue; fill the pooler.
+    def resume(self, cells: CellStream, kept: Kept) -> tuple[Iterator[CellBlock], Place]:
+        """Return the blocks to read, and the point where to continue; fill ``kept``.
 
         The first block is the last one that was begun.
         """
@@ -83,7 +92,7 @@ class PartialSums:
                 if last is None:
                     break
                 self._read(last)
-            if last is not None and self._hash.digest() == digest and pooler.load_state(saved):
+            if last is not None and self._hash.digest() == digest and kept.load_state(saved):
                 logger.info("continuing from cell %d of %d", place.cells, cells.n_cells)
                 return self._again(last, blocks), place
             logger.warning(
@@ -108,7 +117,7 @@ class PartialSums:
         for array in (block.matrix.indptr, block.matrix.indices, block.matrix.data, block.groups):
             self._hash.update(array.tobytes())
 
-    def save(self, pooler: StreamingPooler, place: Place) -> None:
+    def save(self, kept: Kept, place: Place) -> None:
         """Save the sums if it is time to; a disk that cannot be written to gives one warning."""
         if self._path is None or time.monotonic() < self._next:
             return
@@ -116,7 +125,7 @@ class PartialSums:
         arrays = {
             "place": np.array([place.blocks, place.batches, place.cells]),
             "digest": np.frombuffer(self._hash.digest(), dtype=np.uint8),
-            **pooler.state(),
+            **kept.state(),
         }
         # Written under another name first: a run that is killed now leaves the former file whole.
         part = self._path.with_name(f"{self._path.stem}.{os.getpid()}.part")

@@ -1,13 +1,15 @@
-"""Pool a gene's vectors in single cells into one vector, in constant memory."""
+"""Pool a gene's vectors in single cells into one, in constant memory; keep those of cells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+
+from scregnet.encoders.protocol import CellVectors
 
 if TYPE_CHECKING:
     from scregnet.encoders.protocol import Encoded
@@ -150,3 +152,57 @@ class StreamingPooler:
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """Return pooled vectors and numbers of cells, as :meth:`PooledSums.result` does."""
         return self.pooled().result()
+
+
+class Collected:
+    """What a run gathers: sums per gene, vectors of cells, or both.
+
+    It has the members of a :class:`StreamingPooler` that
+    :class:`~scregnet.encoders.partial.PartialSums` needs.
+
+    Parameters
+    ----------
+    pooler
+        Adds up vectors of genes; ``None`` without.
+    n_cells, width
+        Number of cells of the run, and the width of their vectors; 0 without.
+    """
+
+    def __init__(self, pooler: StreamingPooler | None, n_cells: int, width: int) -> None:
+        self.pooler = pooler
+        rows = n_cells if width else 0
+        self._vectors = np.zeros((rows, width), np.float32)
+        self._covered = np.zeros(rows, bool)
+
+    def add(self, encoded: Encoded, groups: np.ndarray, positions: np.ndarray) -> None:
+        """Add a batch: the group of each cell, and its position in the run."""
+        if self.pooler is not None:
+            self.pooler.add(encoded, groups)
+        if len(self._covered):
+            if encoded.cells is None:
+                msg = "vectors of cells were asked for, but the model gave none."
+                raise ValueError(msg)
+            self._vectors[positions] = encoded.cells.float().cpu().numpy()
+            self._covered[positions] = True
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return all so far."""
+        sums = {} if self.pooler is None else self.pooler.state()
+        return {**sums, "cell_vectors": self._vectors, "cells_covered": self._covered}
+
+    def load_state(self, state: Mapping[str, np.ndarray]) -> bool:
+        """Continue from :meth:`state`; ``False``, and no change, if it is that of another run."""
+        sums = dict(state)
+        vectors, covered = (sums.pop(name, None) for name in ("cell_vectors", "cells_covered"))
+        for own, found in ((self._vectors, vectors), (self._covered, covered)):
+            if found is None or (own.shape, own.dtype) != (found.shape, found.dtype):
+                return False
+        if self.pooler is not None and not self.pooler.load_state(sums):
+            return False
+        self._vectors, self._covered = np.array(vectors), np.array(covered)
+        return True
+
+    def parts(self) -> tuple[Any, ...]:
+        """Return the sums, if any, then the vectors of cells; each adds up with other cells'."""
+        sums = () if self.pooler is None else (self.pooler.pooled(),)
+        return (*sums, CellVectors(self._vectors, self._covered))

@@ -61,7 +61,9 @@ class EmbedOptions:
     """How to run: everything that is neither data nor a property of the model.
 
     ``batch_size`` is the most cells that a model reads at once; ``None`` lets the encoder choose.
-    ``partial_sums`` is the folder where a long run saves its sums; ``None`` saves none.
+    ``partial_sums`` is the folder where a long run saves its sums; ``None`` saves none. ``of`` says
+    whose vectors are wanted: ``"genes"``, ``"cells"`` or ``"both"``. ``cell_pooling`` is how a cell
+    gets its vector; ``None`` takes the first of the encoder's ``cell_poolings``.
     """
 
     pooling: str = "mean"
@@ -71,6 +73,18 @@ class EmbedOptions:
     progress: bool = False
     precision: str = "auto"
     partial_sums: Path | None = None
+    of: str = "genes"
+    cell_pooling: str | None = None
+
+    @property
+    def with_genes(self) -> bool:
+        """Whether vectors of genes are wanted."""
+        return self.of != "cells"
+
+    @property
+    def with_cells(self) -> bool:
+        """Whether vectors of cells are wanted."""
+        return self.of != "genes"
 
 
 @dataclass(frozen=True)
@@ -86,16 +100,39 @@ class GeneVectors:
     n_cells: int
 
 
+@dataclass(frozen=True, eq=False)
+class CellVectors:
+    """One vector per cell, in the order of the stream; ``+`` appends those of the next cells.
+
+    ``vectors`` is float32 (n_cells, dimension), zero where ``covered`` (bool, n_cells) is
+    ``False``: the model could not read the cell.
+    """
+
+    FORMS = {"vectors": ("number", ("cells", "width")), "covered": ("flag", ("cells",))}
+
+    vectors: np.ndarray
+    covered: np.ndarray
+
+    def __add__(self, other: CellVectors) -> CellVectors:
+        """Return the vectors of both, one after the other."""
+        return CellVectors(
+            np.concatenate([self.vectors, other.vectors]),
+            np.concatenate([self.covered, other.covered]),
+        )
+
+
 @dataclass(frozen=True)
 class Embedding:
     """What an encoder returns: one :class:`GeneVectors` per group, and the genes that it knows.
 
     ``known`` is bool (n_genes). ``report`` holds plain values (numbers and strings) for the record.
+    ``groups`` is empty if only cells were asked for; ``cells`` is ``None`` if only genes were.
     """
 
     groups: tuple[GeneVectors, ...]
     known: np.ndarray
     report: Mapping[str, Any] = field(default_factory=dict)
+    cells: CellVectors | None = None
 
 
 @runtime_checkable
@@ -122,6 +159,10 @@ class GeneEncoder(Protocol):
 
     One that goes through the cells with :meth:`CellStream.summed` alone says so by a class
     attribute ``sums_parts = True``, and works with ``client=`` of ``sr.tl.embed``.
+
+    One that also gives cells a vector names the ways in a class attribute ``cell_poolings``, the
+    usual one first, and heeds ``of`` and ``cell_pooling`` of the options. ``groups_cells = False``
+    says that vectors of cells of different groups are not comparable.
     """
 
     poolings: tuple[str, ...]
@@ -197,7 +238,8 @@ class TokenBatch:
     ``mask`` is ``True`` at real tokens. ``slots`` is ``-1`` at padding and special tokens.
     ``cells`` are the rows of the cells in their block. ``match`` says what the slots are, for
     models that give a vector to genes that are not expressed. ``pooling`` says which vectors are
-    wanted.
+    wanted; ``of`` and ``cell_pooling``, whether of genes, of cells or of both, and how a cell gets
+    its own.
     """
 
     cells: np.ndarray
@@ -207,6 +249,13 @@ class TokenBatch:
     values: np.ndarray | None = None
     match: GeneMatch | None = None
     pooling: str = "mean"
+    of: str = "genes"
+    cell_pooling: str = ""
+
+    @property
+    def with_cells(self) -> bool:
+        """Whether vectors of cells are wanted."""
+        return self.of != "genes"
 
 
 @dataclass(frozen=True)
@@ -217,9 +266,11 @@ class Encoded:
     for positions that are no gene. ``weights`` is float (cells, positions), where the model gives
     pooling weights. The positions are those that take part in the pooling, and need not be those of
     the tokens: with ``"mean"`` the genes that the cell expresses, with ``"mean_all"`` and
-    ``"attentive"`` every gene that has a slot.
+    ``"attentive"`` every gene that has a slot. ``cells`` is float (cells, width): the vectors of
+    cells, if the batch asks for them.
     """
 
     hidden: torch.Tensor
     slots: torch.Tensor
     weights: torch.Tensor | None = None
+    cells: torch.Tensor | None = None

@@ -14,6 +14,7 @@ from scregnet.encoders.scbert.entry import SCBERT
 from scregnet.encoders.scfoundation.entry import SCFOUNDATION
 from scregnet.encoders.scgpt.entry import SCGPT
 from scregnet.encoders.svd import SVD
+from scregnet.encoders.table import TABLE
 from scregnet.encoders.weights.files import locate
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _MEMBERS = ("poolings", "embed", "describe")
 
 _ENTRIES: dict[str, EncoderEntry] = {
-    entry.name: entry for entry in (GENEFORMER, SCBERT, SCFOUNDATION, SCGPT, SVD)
+    entry.name: entry for entry in (GENEFORMER, SCBERT, SCFOUNDATION, SCGPT, SVD, TABLE)
 }
 
 

@@ -13,7 +13,13 @@ from scregnet._logging import logger
 from scregnet._validate import check_integer
 from scregnet.encoders.entry import EncoderEntry
 from scregnet.encoders.gram_sketch import GramSketch
-from scregnet.encoders.protocol import CellStream, Embedding, EmbedOptions, GeneVectors
+from scregnet.encoders.protocol import (
+    CellStream,
+    CellVectors,
+    Embedding,
+    EmbedOptions,
+    GeneVectors,
+)
 
 # Counts per cell after scaling, as is usual for log-normalised counts.
 TARGET_SUM = 1e4
@@ -34,6 +40,9 @@ class SvdEncoder:
     vectors is close to the mean of their product over cells, whatever the number of cells. Genes
     with low expression have short vectors.
 
+    The vector of a cell is its row of ``U S``: the product of its expression and the loadings, as
+    the scores of a principal component analysis are, here without centring.
+
     The matrix is not centred: it stays sparse, and the first component holds the mean expression.
     The sign of each component makes its largest loading positive. Of more than 20,000 cells, the
     vectors come from several passes over the cells by subspace iteration, in memory that does not
@@ -47,6 +56,9 @@ class SvdEncoder:
     """
 
     poolings: tuple[str, ...] = ()
+    cell_poolings = ("scores",)
+    # Each group has axes of its own.
+    groups_cells = False
     sums_parts = True
 
     def __init__(self, *, n_components: int = 64) -> None:
@@ -83,10 +95,8 @@ class SvdEncoder:
                 self.n_components,
             )
         seed = np.random.default_rng(options.random_state).integers(2**31)
-        groups = tuple(_gene_vectors(matrix, width, int(seed)) for matrix in matrices)
-        return Embedding(
-            groups=groups, known=np.ones(len(genes), dtype=bool), report={"dimension": width}
-        )
+        found = [_gene_vectors(matrix, width, int(seed)) for matrix in matrices]
+        return _embedding(cells, found, options, {"dimension": width})
 
     def _streamed(self, cells: CellStream, n_genes: int, options: EmbedOptions) -> Embedding:
         """Return the loadings from several passes over the cells, which are never all in memory."""
@@ -97,12 +107,40 @@ class SvdEncoder:
             if number:
                 sketches = [sketch.refined() for sketch in sketches]
             sketches = cells.summed(_sketched, sketches)
-        groups = tuple(_vectors_of(sketch, width) for sketch in sketches)
-        return Embedding(
-            groups=groups,
-            known=np.ones(n_genes, dtype=bool),
-            report={"dimension": width, "passes": PASSES},
-        )
+        found = [_vectors_of(sketch, width) for sketch in sketches]
+        return _embedding(cells, found, options, {"dimension": width, "passes": PASSES})
+
+
+def _embedding(
+    cells: CellStream,
+    found: Sequence[tuple[GeneVectors, np.ndarray]],
+    options: EmbedOptions,
+    report: dict[str, int],
+) -> Embedding:
+    """Return what was asked for; the scores of cells take one more pass."""
+    groups = tuple(vectors for vectors, _ in found)
+    scores = None
+    if options.with_cells:
+        if len(found) > 1:
+            msg = "the cells of each group would have axes of their own."
+            raise ValueError(msg)
+        scores = cells.summed(_scored, found[0][1])
+    return Embedding(
+        groups=groups if options.with_genes else (),
+        known=np.ones(len(groups[0].covered), dtype=bool),
+        report=report,
+        cells=scores,
+    )
+
+
+def _scored(cells: CellStream, loadings: np.ndarray) -> CellVectors:
+    """Return the scores of the cells of one pass; zeros for those that are empty."""
+    parts, covered = [], []
+    for block in cells:
+        matrix = log_normalise(block.matrix) if cells.counts else block.matrix
+        parts.append((matrix @ loadings).astype(np.float32))
+        covered.append(np.diff(matrix.indptr) > 0)
+    return CellVectors(np.concatenate(parts), np.concatenate(covered))
 
 
 def _sketched(cells: CellStream, empty: Sequence[GramSketch]) -> tuple[GramSketch, ...]:
@@ -116,30 +154,40 @@ def _sketched(cells: CellStream, empty: Sequence[GramSketch]) -> tuple[GramSketc
 def _filled(cells: CellStream) -> Iterator[tuple[int, sp.csr_matrix]]:
     """Yield the log-normalised cells of each group in each block, without empty ones."""
     for block in cells:
-        matrix = _log_normalise(block.matrix) if cells.counts else block.matrix
+        matrix = log_normalise(block.matrix) if cells.counts else block.matrix
         filled = np.diff(matrix.indptr) > 0
         for group in np.unique(block.groups[filled]):
             yield int(group), matrix[filled & (block.groups == group)]
 
 
-def _vectors_of(sketch: GramSketch, width: int) -> GeneVectors:
+def _vectors_of(sketch: GramSketch, width: int) -> tuple[GeneVectors, np.ndarray]:
     rank = min(width, sketch.n_rows)
-    vectors = np.zeros((len(sketch.basis), width), dtype=np.float32)
+    singular, loadings = np.zeros(0), np.zeros((len(sketch.basis), 0))
     if rank:
         singular, loadings = sketch.loadings(rank)
-        vectors[:, :rank] = _scaled(loadings, singular, sketch.n_rows)
-    vectors[~sketch.seen] = 0
-    return GeneVectors(vectors=vectors, covered=sketch.seen, n_cells=sketch.n_rows)
+    return _padded(loadings, singular, width, sketch.seen, sketch.n_rows)
 
 
-def _scaled(loadings: np.ndarray, singular: np.ndarray, n_cells: int) -> np.ndarray:
-    """Return ``V S / sqrt(n)``, with a positive largest loading in each component."""
+def _padded(
+    loadings: np.ndarray, singular: np.ndarray, width: int, seen: np.ndarray, n_cells: int
+) -> tuple[GeneVectors, np.ndarray]:
+    """Return ``V S / sqrt(n)``, and ``V``, with zeros in components that the cells do not have.
+
+    The largest loading of each component is positive. Genes that were not seen have zeros.
+    """
     # An SVD leaves the sign of a component open.
     largest = loadings[np.abs(loadings).argmax(axis=0), np.arange(len(singular))]
-    return np.asarray(loadings * (np.sign(largest) * singular / np.sqrt(n_cells)))
+    axes = np.zeros((len(seen), width))
+    axes[:, : len(singular)] = loadings * np.sign(largest)
+    # The column of a gene without counts is zero. The solvers leave rounding errors there.
+    axes[~seen] = 0
+    vectors = np.zeros((len(seen), width), dtype=np.float32)
+    vectors[:, : len(singular)] = axes[:, : len(singular)] * (singular / np.sqrt(max(n_cells, 1)))
+    return GeneVectors(vectors=vectors, covered=seen, n_cells=n_cells), axes
 
 
-def _log_normalise(counts: sp.csr_matrix) -> sp.csr_matrix:
+def log_normalise(counts: sp.csr_matrix) -> sp.csr_matrix:
+    """Return log(1 + counts per 10,000); empty cells stay empty."""
     totals = np.asarray(counts.sum(axis=1)).ravel()
     # Not divided by zero in empty cells.
     scale = TARGET_SUM / np.where(totals > 0, totals, 1.0)
@@ -153,21 +201,18 @@ def _log_normalise(counts: sp.csr_matrix) -> sp.csr_matrix:
     )
 
 
-def _gene_vectors(matrix: sp.csr_matrix, width: int, seed: int) -> GeneVectors:
+def _gene_vectors(matrix: sp.csr_matrix, width: int, seed: int) -> tuple[GeneVectors, np.ndarray]:
     from sklearn.utils.extmath import randomized_svd
 
     n_cells, n_genes = matrix.shape
-    vectors = np.zeros((n_genes, width), dtype=np.float32)
     rank = min(width, n_cells)
+    singular, loadings = np.zeros(0), np.zeros((n_genes, 0))
     if rank > 0:
-        _, singular, loadings = randomized_svd(
+        _, singular, rows = randomized_svd(
             matrix, rank, n_iter=_N_ITERATIONS, random_state=seed, flip_sign=False
         )
-        vectors[:, :rank] = _scaled(loadings.T, singular, n_cells)
-    covered = matrix.getnnz(axis=0) > 0
-    # The column of a gene without counts is zero. The solver leaves rounding errors there.
-    vectors[~covered] = 0
-    return GeneVectors(vectors=vectors, covered=covered, n_cells=n_cells)
+        loadings = rows.T
+    return _padded(loadings, singular, width, matrix.getnnz(axis=0) > 0, n_cells)
 
 
 SVD = EncoderEntry(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -14,10 +14,10 @@ import torch
 
 from scregnet._device import autocast, resolve_device, torch_threads
 from scregnet._progress import bars_shown
-from scregnet._validate import check_choice, check_integer
+from scregnet._validate import check_choice, check_integer, listed
 from scregnet.encoders.memory import Halving
 from scregnet.encoders.partial import PartialSums, Place
-from scregnet.encoders.pooling import PooledSums, StreamingPooler
+from scregnet.encoders.pooling import Collected, PooledSums, StreamingPooler
 from scregnet.encoders.protocol import (
     CellBlock,
     CellStream,
@@ -46,6 +46,8 @@ class TokenEncoder(ABC):
     """
 
     poolings: tuple[str, ...] = ("mean",)
+    cell_poolings: tuple[str, ...] = ()
+    """Ways to give a cell a vector, the usual one first; :meth:`encode` then heeds them."""
     sums_parts = True
     dimension: int
     """Width of the vectors."""
@@ -73,6 +75,21 @@ class TokenEncoder(ABC):
     @abstractmethod
     def encode(self, batch: TokenBatch) -> Encoded:
         """Run the model on one batch, on the device of the last :meth:`to`."""
+
+    def device(self) -> torch.device:
+        """Return where the model is."""
+        modules = [value for value in vars(self).values() if isinstance(value, torch.nn.Module)]
+        tensors = (tensor for module in modules for tensor in module.state_dict().values())
+        return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+    def static(self, tokens: np.ndarray) -> torch.Tensor:
+        """Return the vectors of genes as the model reads them, before any cell."""
+        msg = f"{type(self).__name__} has no vectors of genes without a cell."
+        raise ValueError(msg)
+
+    def cell_width(self, cell_pooling: str) -> int:
+        """Return the width of the vectors of cells."""
+        return self.dimension
 
     @abstractmethod
     def to(self, device: torch.device) -> None:
@@ -104,9 +121,9 @@ class TokenEncoder(ABC):
                 n_cells = min(n_cells, max(self.max_tokens // width, 1))
             cells = order[start : start + n_cells]
             start += n_cells
-            yield self._padded(tokens, cells, match, pooling)
+            yield self.padded(tokens, cells, match, pooling)
 
-    def _padded(
+    def padded(
         self, tokens: CellTokens, cells: np.ndarray, match: GeneMatch, pooling: str
     ) -> TokenBatch:
         """Return some cells, the longest first, as rectangular arrays."""
@@ -136,56 +153,130 @@ class TokenEncoder(ABC):
         if options.batch_size is not None:
             check_integer("batch_size", options.batch_size, minimum=1)
         check_choice("pooling", options.pooling, self.poolings)
+        if options.with_cells:
+            cell_pooling = options.cell_pooling or next(iter(self.cell_poolings), "")
+            check_choice("cell_pooling", cell_pooling, self.cell_poolings)
+            options = replace(options, cell_pooling=cell_pooling)
         if cells.engine is not None:
             # Workers may have other devices than this process, and not one file of partial sums.
             precision = "float32" if options.precision == "auto" else options.precision
             options = replace(options, precision=precision, progress=False, partial_sums=None)
         match = self.match(genes)
-        pooled, precisions = cells.summed(_pooled_sums, self, match, options)
-        vectors, seen = pooled.result()
-        groups = tuple(
-            _per_gene(vectors[g], seen[g], match, int(pooled.n_cells[g]))
-            for g in range(cells.n_groups)
-        )
+        *sums, rows, precisions = cells.summed(_gathered, self, match, options)
+        groups = _of_groups(sums[0], match) if sums else ()
         report = {**match.report, "precision": precisions[0]}
-        return Embedding(groups=groups, known=match.known, report=report)
+        found = rows if options.with_cells else None
+        return Embedding(groups=groups, known=match.known, report=report, cells=found)
 
-    def sums(
+    def vectors(
+        self,
+        cells: CellStream,
+        genes: np.ndarray,
+        wanted: Sequence[str],
+        options: EmbedOptions | None = None,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the vectors of some genes in single cells, for a pooling of your own.
+
+        Parameters
+        ----------
+        cells
+            The cells.
+        genes
+            Ids of the columns, as :meth:`embed` has them.
+        wanted
+            Ids of the genes to give, as they are in ``genes``.
+        options
+            As of :meth:`embed`. ``"mean_all"`` also gives genes that a cell does not express.
+
+        Yields
+        ------
+        Positions of some cells in the stream, longest cells of a block first; and their vectors,
+        float32 (n_cells, n_wanted, dimension), NaN where the model gives the gene none. A cell that
+        the model cannot read does not come.
+
+        Raises
+        ------
+        KeyError
+            If a wanted gene is not among ``genes``, or the model does not know it.
+        """
+        options = EmbedOptions() if options is None else options
+        check_choice("pooling", options.pooling, self.poolings)
+        match = self.match(genes)
+        slot_of = dict(zip(genes.tolist(), match.slots.tolist(), strict=True))
+        if missing := [gene for gene in wanted if slot_of.get(gene, -1) < 0]:
+            msg = f"genes that the data lack or the model does not know: {listed(missing)}."
+            raise KeyError(msg)
+        # Two genes of the data may be one of the model.
+        chosen, back = np.unique([slot_of[gene] for gene in wanted], return_inverse=True)
+        column = np.full(len(match.tokens), -1)
+        column[chosen] = np.arange(len(chosen))
+        device = resolve_device(options.device)
+        half = self.half_precision or options.precision != "auto"
+        _, computing = autocast(options.precision if half else "float32", device)
+        self.to(device)
+        self.max_tokens = _MAX_TOKENS[device.type] if options.batch_size is None else None
+        n_most, before = self.max_tokens or options.batch_size or 1, 0
+        encode = Halving(self.encode)
+        for block in cells:
+            for batch in self.batches(block, match, n_most, pooling=options.pooling):
+                # Not across a yield: the caller's torch would be in another mode.
+                with torch_threads(), torch.inference_mode(), computing():
+                    parts = [
+                        (encoded.hidden.float().cpu().numpy(), encoded.slots.cpu().numpy(), rows)
+                        for encoded, rows in encode(batch)
+                    ]
+                for hidden, slots, rows in parts:
+                    at = np.where(slots >= 0, column[slots], -1)
+                    cell, place = np.nonzero(at >= 0)
+                    found = np.full((len(rows), len(chosen), self.dimension), np.nan, np.float32)
+                    found[cell, at[cell, place]] = hidden[cell, place]
+                    yield before + rows, found[:, back]
+            before += block.matrix.shape[0]
+
+    def gathered(
         self, cells: CellStream, match: GeneMatch, options: EmbedOptions
-    ) -> tuple[PooledSums, list[str]]:
-        """Encode cells on a device; return their sums, and the precision that it took."""
+    ) -> tuple[Any, ...]:
+        """Encode cells on a device; return sums and vectors of cells, and the precision in a list.
+
+        Each member adds up with that of other cells. There are no sums if cells alone are wanted.
+        """
         device = resolve_device(options.device)
         automatic = options.precision == "auto" and not self.half_precision
         precision, computing = autocast("float32" if automatic else options.precision, device)
-        pooler = StreamingPooler(
-            cells.n_groups,
-            len(match.tokens),
-            self.dimension,
-            pooling=options.pooling,
-            device=device,
-        )
+        pooler, width = None, 0
+        if options.with_genes:
+            pooler = StreamingPooler(
+                cells.n_groups,
+                len(match.tokens),
+                self.dimension,
+                pooling=options.pooling,
+                device=device,
+            )
+        if options.with_cells:
+            width = self.cell_width(options.cell_pooling or "")
+        kept = Collected(pooler, cells.n_cells, width)
         self.to(device)
         self.max_tokens = _MAX_TOKENS[device.type] if options.batch_size is None else None
         partial = PartialSums(
             options.partial_sums, self._run_key(cells, match, options, precision, device)
         )
         with torch_threads(), torch.inference_mode(), computing():
-            self._pool(cells, match, pooler, partial, options)
+            self._pool(cells, match, kept, partial, options)
         partial.done()
-        return pooler.pooled(), [precision]
+        return *kept.parts(), [precision]
 
     def _pool(
         self,
         cells: CellStream,
         match: GeneMatch,
-        pooler: StreamingPooler,
+        kept: Collected,
         partial: PartialSums,
         options: EmbedOptions,
     ) -> None:
         """Encode all cells, or those that an earlier run has left, and add them to the sums."""
         # Without a number of cells, only max_tokens limits a batch.
         batch_size = self.max_tokens or options.batch_size or 1
-        blocks, place = partial.resume(cells, pooler)
+        blocks, place = partial.resume(cells, kept)
         n_before = place.cells
         encode = Halving(self.encode)
         title = type(self).__name__.removesuffix("Encoder")
@@ -199,10 +290,11 @@ class TokenEncoder(ABC):
                         # In the sums, and in the number of cells, of the earlier run.
                         n_before -= len(batch.cells)
                         continue
-                    for encoded, rows in encode(batch):
-                        pooler.add(encoded, block.groups[rows])
+                    wanted = replace(batch, of=options.of, cell_pooling=options.cell_pooling or "")
+                    for encoded, rows in encode(wanted):
+                        kept.add(encoded, block.groups[rows], n_before + rows)
                     bar.update(len(batch.cells))
-                    partial.save(pooler, Place(number, n_batches, n_before + n_encoded))
+                    partial.save(kept, Place(number, n_batches, n_before + n_encoded))
                 # Cells without tokens are in no batch.
                 bar.update(len(block.groups) - n_encoded)
                 n_before += len(block.groups)
@@ -220,9 +312,11 @@ class TokenEncoder(ABC):
             return {}
         return {
             "encoder": f"{type(self).__module__}.{type(self).__qualname__}",
-            "model": self._digest(match),
+            "model": self.digest(match),
             "cells": [cells.n_cells, cells.n_groups, cells.counts],
             "options": [
+                options.of,
+                options.cell_pooling,
                 options.pooling,
                 options.batch_size,
                 self.max_tokens,
@@ -232,7 +326,7 @@ class TokenEncoder(ABC):
             "versions": {name: version(name) for name in ("scregnet", "numpy", "torch")},
         }
 
-    def _digest(self, match: GeneMatch) -> str:
+    def digest(self, match: GeneMatch) -> str:
         """Return a hash of the model, its weights included, and of the genes."""
         digest = hashlib.blake2b(repr(sorted(self.describe().items())).encode(), digest_size=16)
         for array in (match.slots, match.tokens):
@@ -248,10 +342,10 @@ class TokenEncoder(ABC):
         return digest.hexdigest()
 
 
-def _pooled_sums(
+def _gathered(
     cells: CellStream, encoder: TokenEncoder, match: GeneMatch, options: EmbedOptions
-) -> tuple[PooledSums, list[str]]:
-    return encoder.sums(cells, match, options)
+) -> tuple[Any, ...]:
+    return encoder.gathered(cells, match, options)
 
 
 def _bar(title: str, n_cells: int, n_done: int, options: EmbedOptions) -> Any:
@@ -264,6 +358,12 @@ def _bar(title: str, n_cells: int, n_done: int, options: EmbedOptions) -> Any:
         unit="cell",
         disable=not bars_shown(show=options.progress),
     )
+
+
+def _of_groups(sums: PooledSums, match: GeneMatch) -> tuple[GeneVectors, ...]:
+    """Return the vectors of the genes of the data, group by group."""
+    vectors, seen = sums.result()
+    return tuple(_per_gene(vectors[g], seen[g], match, int(n)) for g, n in enumerate(sums.n_cells))
 
 
 def _per_gene(pooled: np.ndarray, seen: np.ndarray, match: GeneMatch, n_cells: int) -> GeneVectors:

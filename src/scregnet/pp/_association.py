@@ -75,7 +75,7 @@ def association(
     data = resolve(adata, mod)
     check_names(data)
     check_writable(data, copy=copy)
-    where = _positions(data, tfs)
+    where = tf_positions(data, tfs)
     products, sums = _products(data, layer, where)
     is_large = len(where) * data.n_vars > MOST_VALUES
     least = NOISE / np.sqrt(data.n_obs) if is_large else 0.0
@@ -95,7 +95,7 @@ def association(
     return evidence(adata, experiments, key=key, copy=copy, mod=mod)
 
 
-def _positions(data: AnnData, tfs: Sequence[str] | None) -> np.ndarray:
+def tf_positions(data: AnnData, tfs: Sequence[str] | None) -> np.ndarray:
     """Return the positions of the TFs."""
     if tfs is None:
         hint = "Call sr.pp.prior or sr.pp.tfs first, or name the TFs with tfs=."

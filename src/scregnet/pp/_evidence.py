@@ -116,7 +116,7 @@ def evidence(
     source = resolve(adata, mod)
     check_names(source)
     check_writable(source, copy=copy)
-    _check_slots(source, key)
+    check_layer_slots(source, key)
     check_integer("n_components", n_components, minimum=1)
     given = read_experiments(net, context)
     kept, left_out = without(given, exclude)
@@ -152,7 +152,7 @@ def evidence(
     return data if copy else None
 
 
-def _check_slots(adata: AnnData, key: str) -> None:
+def check_layer_slots(adata: AnnData, key: str) -> None:
     """Raise unless ``key`` is free, or holds an evidence layer, which is replaced."""
     check_key(key)
     entry = adata.uns.get(key)

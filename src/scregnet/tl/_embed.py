@@ -1,4 +1,4 @@
-"""Gene embeddings of a foundation model, from the user's cells."""
+"""Embeddings of genes and cells by a foundation model, from the user's cells."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scregnet._anndata.access import check_names, check_writable, resolve, write
-from scregnet._anndata.features import is_embedding
+from scregnet._anndata.access import check_names, check_writable, resolve
 from scregnet._anndata.groups import group_keys, large_groups
 from scregnet._anndata.shards import check_client
 from scregnet._anndata.uns import check_key
@@ -18,15 +17,25 @@ from scregnet._docs import doc
 from scregnet._settings import settings
 from scregnet._validate import check_choice, check_integer, check_random_state, own_arguments
 from scregnet.encoders import CellStream, Embedding, EmbedOptions, GeneEncoder, create
+from scregnet.encoders.aliases import AliasTable
 from scregnet.encoders.registry import check_parameters, find
-from scregnet.tl._cells import Cells
-from scregnet.tl._embed_result import check_result, check_used, coverage
-from scregnet.tl._gene_ids import genes_of
+from scregnet.tl._encoding.cells import Cells
+from scregnet.tl._encoding.genes import genes_of, with_aliases
+from scregnet.tl._encoding.result import (
+    check_result,
+    check_used,
+    coverage,
+    covered_cells,
+    covered_genes,
+)
+from scregnet.tl._encoding.slots import check_slots, write_embedding
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
     from mudata import MuData
+
+    from scregnet.encoders.entry import EncoderEntry
 
 
 @doc
@@ -34,16 +43,19 @@ def embed(
     adata: AnnData | MuData,
     model: str = "geneformer",
     *,
+    of: Literal["genes", "cells", "both"] = "genes",
     weights: str | Path | None = None,
     layer: str | None = None,
     counts: bool = True,
     gene_ids: str | None = None,
     orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
+    aliases: pd.DataFrame | Mapping[str, Any] | str | Path | None = None,
     groupby: str | None = None,
     min_cells: int = 50,
     max_cells: int | None = None,
     batch_size: int | None = None,
     pooling: str = "mean",
+    cell_pooling: str | None = None,
     key_added: str | None = None,
     device: str | None = None,
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
@@ -55,7 +67,7 @@ def embed(
     mod: str = "rna",
     **model_parameters: Any,
 ) -> AnnData | MuData | None:
-    """Embed genes with a single-cell foundation model, or with an SVD that needs no weights.
+    """Embed genes or cells with a single-cell foundation model, or an SVD that needs no weights.
 
     See :doc:`/models`. ``sr.get.models()`` lists the models; ``sr.get.models("geneformer")``
     returns the variants, files and parameters of one.
@@ -65,9 +77,14 @@ def embed(
     %(adata)s
     model
         ``"name"``, or ``"name:variant"`` for another variant than the model's default.
+    of
+        Whose vectors: of ``"genes"``, of ``"cells"``, or of ``"both"`` in one run.
     weights
         Folder with the model's files; ``None`` takes the published ones, downloaded on first use.
     %(cells)s
+    aliases
+        Other names of genes that the model does not know: a mapping or a frame, previous symbol to
+        symbol; or HGNC's table (columns ``symbol``, ``prev_symbol``, ``alias_symbol``) or its path.
     groupby
         Column of ``adata.obs``: one embedding per category. Cells without one are left out.
     min_cells
@@ -79,6 +96,8 @@ def embed(
     pooling
         ``"mean"`` over the cells that express a gene; some models have ``"mean_all"`` (cells) or
         ``"attentive"``.
+    cell_pooling
+        How a cell gets its vector, see :ref:`cell-vectors`; ``None`` takes the model's usual way.
     %(key_added)s Here the name of the model.
     %(precision)s Also ``"float16"`` (CUDA only).
     resume
@@ -91,8 +110,10 @@ def embed(
 
     Returns
     -------
-    ``None``, or a changed copy if ``copy=True``. Sets ``varm[key_added]`` (zeros without a vector),
-    ``var[f"{key_added}_covered"]`` and ``uns[key_added]``, see :ref:`slots`.
+    ``None``, or a changed copy if ``copy=True``. Of genes it sets ``varm[key_added]``, zeros
+    without a vector, and ``var[f"{key_added}_covered"]``; of cells ``obsm[key_added]``, for
+    ``sc.pp.neighbors(adata, use_rep=key_added)``, and ``obs[f"{key_added}_covered"]``; and
+    ``uns[key_added]``, see :ref:`slots`.
 
     Raises
     ------
@@ -116,12 +137,16 @@ def embed(
     check_key(key)
     _check_numbers(batch_size=batch_size, max_cells=max_cells)
     check_choice("precision", precision, ("auto", "float32", "bfloat16", "float16"))
+    check_choice("of", of, ("genes", "cells", "both"))
+    if of == "cells":
+        _check_genes_only(groupby=groupby, pooling=None if pooling == "mean" else pooling)
     source = resolve(adata, mod)
     check_names(source)
     check_writable(source, copy=copy)
-    _check_free(source, key)
+    check_slots(source, key, with_cells=of != "genes")
     check_client(client, source, layer)
     genes, ids = genes_of(source, gene_ids, orthologues)
+    other_names = None if aliases is None else AliasTable.read(aliases)
     groups: list[str] = []
     codes, small = np.zeros(source.n_obs, np.int64), dict[str, int]()
     if groupby is not None:
@@ -131,8 +156,12 @@ def embed(
     # Wrong input should not wait for the weights to be read.
     next(iter(cells))
 
-    encoder = create(model, weights=weights, **model_parameters)
-    _check_pooling(name, encoder, pooling)
+    encoder = create(model, weights=weights, **_with_usual(entry, of, model_parameters))
+    genes, more = with_aliases(name, encoder, genes, other_names)
+    ids |= more
+    if of != "cells":
+        _check_pooling(name, encoder, pooling)
+    cell_pooling = _cell_pooling(name, encoder, of, cell_pooling, groupby)
     engine = None if client is None else _engine(name, encoder, cells, client, len(keys))
     options = EmbedOptions(
         pooling=pooling,
@@ -142,29 +171,77 @@ def embed(
         progress=settings.progress_bar if show_progress_bar is None else show_progress_bar,
         precision=precision,
         partial_sums=settings.cache_dir / "embed" if resume else None,
+        of=of,
+        cell_pooling=cell_pooling,
     )
     stream = CellStream(cells, len(cells.rows), len(keys), counts, engine)
     embedding = encoder.embed(stream, genes, options)
-    check_result(name, embedding, len(keys), len(genes))
+    n_wanted = len(cells.rows) if options.with_cells else None
+    check_result(name, embedding, options.with_genes * len(keys), len(genes), n_wanted)
     cells.finish()
     check_used(name, embedding, cells)
-    asked = {
-        "pooling": pooling if encoder.poolings else "none",
-        "layer": layer,
-        "counts": counts,
-        **ids,
-        "groupby": groupby,
-        "min_cells": min_cells,
-        "groups_left_out": list(small),
-        "max_cells": max_cells,
-        "random_state": random_state,
-    }
-    params = _params(name, encoder, embedding, asked | coverage(name, embedding, cells, groups))
-    record = {"varm_key": key} if groupby is None else {"groups": groups, "varm_keys": keys}
+    shared = {"layer": layer, "counts": counts, **ids, "max_cells": max_cells}
+    shared |= {"random_state": random_state, **coverage(name, embedding, cells)}
+    record: dict[str, Any] = {}
+    if options.with_genes:
+        asked = {"pooling": pooling if encoder.poolings else "none", "groupby": groupby}
+        asked |= {"min_cells": min_cells, "groups_left_out": list(small), **shared}
+        asked |= covered_genes(name, embedding, groups)
+        record = {"varm_key": key} if groupby is None else {"groups": groups, "varm_keys": keys}
+        record["params"] = _params(name, encoder, embedding, asked)
+    if options.with_cells:
+        asked = {"cell_pooling": cell_pooling, **shared}
+        asked |= covered_cells(name, key, embedding, source.n_obs)
+        record |= {"obsm_key": key, "cell_params": _params(name, encoder, embedding, asked)}
 
     changed = adata.copy() if copy else adata
-    _write(resolve(changed, mod), keys, embedding, {key: {**record, "params": params}})
+    write_embedding(resolve(changed, mod), key, keys, embedding, cells.rows, record)
     return changed if copy else None
+
+
+def _check_genes_only(**given: Any) -> None:
+    """Raise for arguments that are about vectors of genes."""
+    for name, value in given.items():
+        if value is not None:
+            msg = (
+                f"{name}={value!r} is about vectors of genes, which of='cells' does not ask for; "
+                "leave it out, or give of='both'."
+            )
+            raise ValueError(msg)
+
+
+def _with_usual(entry: EncoderEntry, of: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the model's parameters: for cells alone, those that its authors use for cells."""
+    usual = getattr(entry.load_class(), "cell_parameters", {}) if of == "cells" else {}
+    return {**usual, **given}
+
+
+def _cell_pooling(
+    name: str, encoder: GeneEncoder, of: str, cell_pooling: str | None, groupby: str | None
+) -> str | None:
+    """Return how cells get their vectors, ``None`` if they are not asked for."""
+    if of == "genes":
+        if cell_pooling is not None:
+            msg = (
+                f"cell_pooling={cell_pooling!r} is about vectors of cells; "
+                "give of='cells' or of='both'."
+            )
+            raise ValueError(msg)
+        return None
+    known = getattr(encoder, "cell_poolings", ())
+    if not known:
+        msg = f"of={of!r}: model={name!r} with these parameters makes vectors of genes alone."
+        raise ValueError(msg)
+    if groupby is not None and not getattr(encoder, "groups_cells", True):
+        msg = (
+            f"of={of!r}: with groupby=, model={name!r} has axes of its own for each category, so "
+            "cells of different categories could not be compared. Leave groupby= out."
+        )
+        raise ValueError(msg)
+    if cell_pooling is None:
+        return str(known[0])
+    check_choice("cell_pooling", cell_pooling, known)
+    return cell_pooling
 
 
 def _check_numbers(**numbers: int | None) -> None:
@@ -210,23 +287,3 @@ def _params(
     described = encoder.describe()
     versions = {"scregnet": version("scregnet"), **described.get("versions", {})}
     return {"model": name, **described, **embedding.report, **more, "versions": versions}
-
-
-def _check_free(adata: AnnData, key: str) -> None:
-    """Raise if ``uns`` holds something else under this name, such as an evidence layer."""
-    if key in adata.uns and not is_embedding(adata.uns[key]):
-        msg = (
-            f"key_added={key!r} is taken: adata.uns[{key!r}] is not an embedding. "
-            "Choose another name, or delete it."
-        )
-        raise ValueError(msg)
-
-
-def _write(adata: AnnData, keys: list[str], embedding: Embedding, uns: dict[str, Any]) -> None:
-    groups = dict(zip(keys, embedding.groups, strict=True))
-    write(
-        adata,
-        varm={key: group.vectors.astype(np.float32, copy=False) for key, group in groups.items()},
-        var={f"{key}_covered": group.covered for key, group in groups.items()},
-        uns=uns,
-    )

@@ -17,8 +17,8 @@ from scregnet._logging import logger
 from scregnet._settings import settings
 from scregnet._validate import check_choice, check_integer, check_interval, check_random_state
 from scregnet.encoders import CellStream
-from scregnet.tl._cells import Cells
-from scregnet.tl._gene_ids import genes_of
+from scregnet.tl._encoding.cells import Cells
+from scregnet.tl._encoding.genes import genes_of
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -244,6 +244,25 @@ def test_golden_gene_embeddings(golden, hidden_layer, name, batch_size):
     assert set(index) - set(current) == {gene for gene in index if gene.startswith("<")}
 
 
+@pytest.mark.shared
+@pytest.mark.parametrize(("hidden_layer", "name"), [(-1, "second_to_last"), (0, "last")])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_golden_vectors_of_cells(golden, hidden_layer, name, batch_size):
+    folder, known, expected, counts = golden
+    genes = np.array(known["column_ensembl_ids"])
+    encoder = create("geneformer", weights=folder, hidden_layer=hidden_layer)
+    stream = CellStream([CellBlock(counts, np.zeros(7, int))], 7)
+    kinds = {"mean": "cell"} | ({"cls": "cls"} if f"cls_embedding_{name}" in expected else {})
+    assert set(encoder.cell_poolings) == set(kinds)
+    for pooling, kind in kinds.items():
+        options = EmbedOptions(
+            device="cpu", batch_size=batch_size, of="cells", cell_pooling=pooling
+        )
+        found = encoder.embed(stream, genes, options).cells.vectors
+        wanted = expected[f"{kind}_embedding_{name}"]
+        np.testing.assert_allclose(found, wanted, atol=2e-5, rtol=1e-4)
+
+
 def test_progress_counts_every_cell(folders, genes, counts, capsys):
     encoder = create("geneformer", weights=folders["V1"])
     stream = CellStream([CellBlock(counts, np.zeros(30, dtype=int))], 30)

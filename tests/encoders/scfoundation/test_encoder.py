@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import scregnet as sr
 from scregnet.encoders import CellBlock, CellStream, EmbedOptions, create, registry
-from scregnet.encoders.scfoundation.encoder import TargetResolution
+from scregnet.encoders.scfoundation.depth import TargetResolution
 from scregnet.encoders.scfoundation.network import Sizes
 from scregnet.encoders.weights.files import verify
 
@@ -168,6 +168,21 @@ def test_golden_steps_of_one_cell(golden, cell):
         ("decoder_output", decoded),
     ):
         np.testing.assert_allclose(got, expected[f"cell{cell}_{step}"], **TOLERANCE, err_msg=step)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("batch_size", [1, 4])
+@pytest.mark.parametrize("of", ["cells", "both"])
+def test_golden_vectors_of_cells(golden, of, batch_size):
+    stream = CellStream([golden.aligned], 6)
+    encoder = golden.encoder("t4")
+    for pool in ("all", "max"):
+        options = EmbedOptions(device="cpu", batch_size=batch_size, of=of, cell_pooling=pool)
+        found = encoder.embed(stream, golden.order, options)
+        assert found.cells.covered.all()
+        assert len(found.groups) == (of == "both")
+        wanted = golden.expected[f"cell_t4_{pool}"]
+        np.testing.assert_allclose(found.cells.vectors, wanted, **TOLERANCE)
 
 
 @pytest.mark.shared

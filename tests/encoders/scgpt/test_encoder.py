@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -512,6 +513,18 @@ def test_golden_hidden_states(golden, cells):
     np.testing.assert_allclose(
         encoded[:, 0], expected["cell_embedding_cls"][cells], atol=2e-5, rtol=1e-4
     )
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("cells", [range(6), [5, 1]])
+def test_golden_vectors_of_cells(golden, cells):
+    encoder, _, inputs, expected = golden
+    batch = golden_batch(encoder, inputs, np.array(cells))
+    for pooling in ("cls", "cls_unit"):
+        with torch.inference_mode():
+            found = encoder.encode(replace(batch, of="cells", cell_pooling=pooling)).cells
+        wanted = expected["cell_embedding_" + pooling][list(cells)]
+        np.testing.assert_allclose(found.numpy(), wanted, atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.shared

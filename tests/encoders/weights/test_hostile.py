@@ -19,8 +19,8 @@ import torch
 
 from scregnet.encoders import create
 from scregnet.encoders.geneformer.tokens import GeneformerVocabulary
-from scregnet.encoders.weights.files import read_checkpoint
 from scregnet.encoders.weights.nested import check_nesting
+from scregnet.encoders.weights.reading import read_checkpoint
 
 N_FILES = int(os.environ.get("SCREGNET_DAMAGED", "20"))
 MODELS = ("geneformer", "scbert", "scfoundation", "scgpt")

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from scregnet.encoders.scbert.encoder import _target_sum
-from scregnet.encoders.scfoundation.encoder import _read_config
+from scregnet.encoders.scfoundation.reading import _read_config
 from scregnet.encoders.scgpt.network import read_sizes
 
 

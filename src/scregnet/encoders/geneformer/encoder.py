@@ -15,11 +15,13 @@ import torch
 
 from scregnet._device import own_randomness
 from scregnet._validate import check_choice, listed
-from scregnet.encoders.geneformer.tokens import MAX_LENGTH, PAD, GeneformerVocabulary
+from scregnet.encoders.geneformer.tokens import CLS, MAX_LENGTH, PAD, GeneformerVocabulary
 from scregnet.encoders.layers import packed
+from scregnet.encoders.layers.cells import of_cells
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
 from scregnet.encoders.token_encoder import TokenEncoder
-from scregnet.encoders.weights.files import Role, Weights, check_state, read_state
+from scregnet.encoders.weights.files import Role, Weights
+from scregnet.encoders.weights.reading import INDEX, check_state, read_state
 from scregnet.encoders.weights.sizes import MOST_LAYERS, MOST_TOKENS, MOST_WIDTH, check_sizes
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 # Parts of published files that gene vectors do not need.
 _HEADS = ("cls.", "classifier.", "pooler.")
+
+
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 def _dictionary(name: str) -> tuple[str, str]:
@@ -58,7 +63,8 @@ class GeneformerEncoder(TokenEncoder):
     half_precision = True
     roles = (
         Role("config", ("config.json",)),
-        Role("weights", ("model.safetensors", "pytorch_model.bin")),
+        # In one file, or in several with an index.
+        Role("weights", _WEIGHTS, also=tuple(f"{name}{INDEX}" for name in _WEIGHTS)),
         Role("tokens", _dictionary("token_dictionary")),
         Role("medians", _dictionary("gene_median_dictionary")),
         Role("mapping", _dictionary("ensembl_mapping_dict"), required=False),
@@ -77,6 +83,8 @@ class GeneformerEncoder(TokenEncoder):
         self.vocabulary = vocabulary
         self.hidden_layer = hidden_layer
         self.dimension = int(network.config.hidden_size)
+        # Family V2 was trained with <cls>, and upstream takes it for the vector of a cell.
+        self.cell_poolings = ("cls", "mean") if CLS in vocabulary.tokens else ("mean",)
         self.pad_id = vocabulary.tokens[PAD]
         self.max_length = min(
             MAX_LENGTH[vocabulary.family], int(network.config.max_position_embeddings)
@@ -127,15 +135,19 @@ class GeneformerEncoder(TokenEncoder):
         )
 
     def encode(self, batch: TokenBatch) -> Encoded:
-        """Return the hidden states of the chosen layer."""
+        """Return the hidden states of the chosen layer, and of cells their mean or ``<cls>``."""
+        slots = torch.as_tensor(batch.slots, device=self.network.device)
+        hidden = self._hidden(batch)
+        return Encoded(hidden=hidden, slots=slots, cells=of_cells(batch, hidden, slots))
+
+    def _hidden(self, batch: TokenBatch) -> torch.Tensor:
         device = self.network.device
-        slots = torch.as_tensor(batch.slots, device=device)
         if self.network.config._attn_implementation != packed.NAME:
             mask = torch.as_tensor(batch.mask, dtype=torch.long, device=device)
             hidden = self.network(
                 input_ids=torch.as_tensor(batch.ids, device=device), attention_mask=mask
             )
-            return Encoded(hidden=hidden.last_hidden_state, slots=slots)
+            return hidden.last_hidden_state
         # Cells one after the other, without padding: one sequence to the network, but attention
         # stays within each cell.
         positions = np.broadcast_to(np.arange(batch.mask.shape[1]), batch.mask.shape)
@@ -146,7 +158,12 @@ class GeneformerEncoder(TokenEncoder):
         ).last_hidden_state[0]
         at = torch.as_tensor(np.flatnonzero(batch.mask), device=device)
         hidden = tokens.new_zeros(batch.mask.size, self.dimension).index_copy_(0, at, tokens)
-        return Encoded(hidden=hidden.view(*batch.mask.shape, -1), slots=slots)
+        return hidden.view(*batch.mask.shape, -1)
+
+    def static(self, tokens: np.ndarray) -> torch.Tensor:
+        """Return the vectors of genes before any cell: the word embeddings."""
+        words = self.network.embeddings.word_embeddings.weight
+        return words.detach()[torch.as_tensor(tokens, device=words.device)]
 
     def to(self, device: torch.device) -> None:
         """Move the network."""
@@ -176,7 +193,9 @@ def _read_network(
 ) -> BertModel:
     from transformers import BertConfig, BertModel
 
-    config = BertConfig.from_dict(read_config(config_file, vocabulary))
+    config = BertConfig.from_dict(
+        {"hidden_act": ACTIVATION, **read_config(config_file, vocabulary)}
+    )
     n_layers = config.num_hidden_layers
     if not (isinstance(hidden_layer, int) and -n_layers <= hidden_layer <= 0):
         msg = (
@@ -235,7 +254,35 @@ def read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
             "different models."
         )
         raise ValueError(msg)
+    _check_kind(path, config)
     return config
+
+
+ACTIVATION = "relu"
+"""Between the dense layers; transformers takes another one where a configuration states none."""
+# Number of heads by width and number of layers: no tensor tells it.
+_N_HEADS = {(256, 6): 4, (512, 12): 8, (768, 12): 12, (896, 20): 14, (1152, 18): 18}
+_VOCABULARIES = (25426, 20275)
+
+
+def _check_kind(path: Path, config: dict[str, Any]) -> None:
+    """Raise ``ValueError`` for what Geneformer is not and no tensor tells."""
+    for key, own in (
+        ("hidden_act", ACTIVATION),
+        ("position_embedding_type", "absolute"),
+        ("is_decoder", False),
+    ):
+        if config.get(key, own) != own:
+            msg = f"{path} has {key} {config[key]!r}; Geneformer has {own!r}."
+            raise ValueError(msg)
+    heads = _N_HEADS.get((config["hidden_size"], config["num_hidden_layers"]))
+    found = config["num_attention_heads"]
+    if config["vocab_size"] in _VOCABULARIES and heads is not None and found != heads:
+        msg = (
+            f"{path} has num_attention_heads {found}; the published Geneformer of width "
+            f"{config['hidden_size']} has {heads}, and the weights do not tell."
+        )
+        raise ValueError(msg)
 
 
 _MOST = {

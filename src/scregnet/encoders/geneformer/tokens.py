@@ -13,6 +13,7 @@ import numpy as np
 from scregnet._validate import listed
 from scregnet.encoders.gene_ids import GeneIds
 from scregnet.encoders.protocol import CellTokens, GeneMatch
+from scregnet.encoders.weights.orders import PublishedOrder, check_order
 from scregnet.encoders.weights.pickles import read_dictionary
 from scregnet.encoders.weights.sizes import MOST_TOKENS
 
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
     import scipy.sparse as sp
 
 PAD, CLS, EOS = "<pad>", "<cls>", "<eos>"
+_PUBLISHED = (
+    PublishedOrder(
+        25426,
+        "f5170dbe675da42c05a8cff520db6e29d3f8f6f059ed409ba464a92c910ffa87",
+        "70f670e98b7aa229cef985f329242b537adbec1d8f0642b5ec87b1d8c8e0026e",
+    ),
+    PublishedOrder(
+        20275,
+        "d51cb0ff2b42693be7962eb479167f5f59d2724813a82bc7811a43361de915da",
+        "aa942dc4d688ce0c518efd2468f662c3e9c750b264099a5f5ef866f0f45bc185",
+    ),
+)
 MAX_LENGTH = {"V1": 2048, "V2": 4096}
 
 
@@ -76,6 +89,9 @@ class GeneformerVocabulary:
                     f"{content[bad[0]]!r} ({len(bad):,} such entries)."
                 )
                 raise ValueError(msg)
+        by_token = sorted(tokens, key=lambda gene: tokens[gene])
+        for known in _PUBLISHED:
+            check_order(files["tokens"], by_token, known, "Geneformer")
         return cls(tokens, medians, mapping, symbols)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +13,18 @@ import torch
 
 from scregnet._device import own_randomness
 from scregnet.encoders.gene_ids import is_ensembl, unversioned
-from scregnet.encoders.geneformer.encoder import GeneformerEncoder, read_config
+from scregnet.encoders.geneformer.encoder import ACTIVATION, GeneformerEncoder, read_config
+from scregnet.encoders.geneformer.medians import medians as medians_of
 from scregnet.encoders.geneformer.tokens import MAX_LENGTH, PAD, GeneformerVocabulary
 from scregnet.encoders.protocol import CellStream, GeneMatch
 from scregnet.encoders.training.protocol import IGNORED, MaskedBatch, MaskedModel
 from scregnet.encoders.training.run import write_json, write_tensors
-from scregnet.encoders.weights.files import Weights, check_state, read_state
+from scregnet.encoders.weights.reading import check_state, read_state
 
 if TYPE_CHECKING:
     from transformers import BertForMaskedLM
+
+    from scregnet.encoders.weights.files import Weights
 
 MASK = "<mask>"
 # BERT's rule (Devlin et al. 2019), which Geneformer follows: of 15 % of the tokens, 80 % become
@@ -82,7 +85,7 @@ class GeneformerTraining(MaskedModel):
             num_attention_heads=n_heads,
             intermediate_size=2 * hidden_size,
             max_position_embeddings=min(MAX_LENGTH["V1"], len(vocabulary.tokens)),
-            hidden_act="relu",
+            hidden_act=ACTIVATION,
             hidden_dropout_prob=0.02,
             attention_probs_dropout_prob=0.02,
             pad_token_id=vocabulary.tokens[PAD],
@@ -110,7 +113,9 @@ class GeneformerTraining(MaskedModel):
                 "masked genes."
             )
             raise ValueError(msg)
-        config = BertConfig.from_dict(read_config(weights.files["config"], vocabulary))
+        config = BertConfig.from_dict(
+            {"hidden_act": ACTIVATION, **read_config(weights.files["config"], vocabulary)}
+        )
         state = {}
         for key, value in read_state(weights.files["weights"]).items():
             name = key.removeprefix("module.")
@@ -251,23 +256,15 @@ def vocabulary_of(cells: CellStream, genes: np.ndarray) -> GeneformerVocabulary:
     # A gene without an id has empty text.
     names, slots[ids != ""] = np.unique(ids[ids != ""], return_inverse=True)
     match = GeneMatch(slots=slots, tokens=np.arange(len(names)))
-    found: list[tuple[np.ndarray, np.ndarray]] = []
-    for block in cells:
-        totals = np.asarray(block.matrix.sum(axis=1)).ravel()
-        values = match.collapse(block.matrix)
-        found.append(
-            (values.indices, values.data / np.repeat(totals, np.diff(values.indptr)) * 1e4)
-        )
-    # All values of a gene one after the other, for the median.
-    columns = np.concatenate([indices for indices, _ in found])
-    order = np.argsort(columns, kind="stable")
-    ends = np.cumsum(np.bincount(columns, minlength=len(names)))[:-1]
-    per_gene = np.split(np.concatenate([values for _, values in found])[order], ends)
-    medians = {
-        str(name): float(np.median(values))
-        for name, values in zip(names, per_gene, strict=True)
-        if len(values)
-    }
+
+    def scaled() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for block in cells:
+            totals = np.asarray(block.matrix.sum(axis=1)).ravel()
+            values = match.collapse(block.matrix)
+            yield values.indices, values.data / np.repeat(totals, np.diff(values.indptr)) * 1e4
+
+    found = zip(names, medians_of(scaled, len(names)), strict=True)
+    medians = {str(name): float(median) for name, median in found if not np.isnan(median)}
     if not medians:
         msg = f"none of the {cells.n_cells} cells has a value above zero."
         raise ValueError(msg)

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from scregnet.encoders.layers.watching import show
+
 NAME = "scregnet_packed"
 
 
@@ -58,6 +60,7 @@ def packed_attention(
     -------
     (1, tokens, heads, width), and ``None`` instead of attention weights.
     """
+    show(query, key, scaling=scaling)
     if lengths is None:
         out = scaled_dot_product_attention(
             query, key, value, attn_mask=attention_mask, dropout_p=dropout, scale=scaling

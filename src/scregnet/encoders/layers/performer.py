@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from scregnet.encoders.layers.watching import show
+
 EPSILON = 1e-4
 """Added to every feature after the exponential."""
 CPU_POSITIONS, DEVICE_POSITIONS = 256, 16_384
@@ -122,6 +124,7 @@ class FavorAttention(nn.Module):
         queries, keys, values = (
             self._heads(part(x)) for part in (self.query, self.key, self.value)
         )
+        show(queries, keys, features=self.features)
         # Half precision has neither the range of the exponentials nor the digits of the constant.
         with torch.autocast(x.device.type, enabled=False):
             attended, columns = _attend(

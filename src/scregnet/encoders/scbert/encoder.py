@@ -14,10 +14,12 @@ import torch
 from scregnet._text import read_text
 from scregnet._validate import listed
 from scregnet.encoders.gene_ids import GeneIds
+from scregnet.encoders.layers.cells import mean_of
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
 from scregnet.encoders.scbert.network import ScBertNetwork, read_network
 from scregnet.encoders.token_encoder import TokenEncoder
 from scregnet.encoders.weights.files import Role, Weights
+from scregnet.encoders.weights.orders import PublishedOrder, check_order
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 TARGET_SUM = 1e4
 """Total that counts are scaled to per cell, for the published list of genes."""
 
+# From a list that goes around: the publisher gives none but as var_names of data sets.
+_PUBLISHED_GENES = PublishedOrder(
+    16906,
+    "4c09ba1912e184682fe5e7f32e2b443bdfb7883d0d0191551b38c6c2f155600f",
+    "1d297eddeb808488dd29ed50586c934993c3c7b7bb67370130ebaef99b1b60fa",
+)
 # Positions in one pass. One cell of the published model, 16,907, keeps a CPU or GPU busy.
 _POSITIONS = 20_000
 
@@ -60,6 +68,7 @@ class ScBertEncoder(TokenEncoder):
         Role("config", ("scbert_config.json",), required=False),
     )
     poolings = ("mean", "mean_all", "attentive")
+    cell_poolings = ("mean", "mean_all")
 
     def __init__(
         self,
@@ -121,6 +130,7 @@ class ScBertEncoder(TokenEncoder):
             )
             raise FileNotFoundError(msg)
         genes = read_gene_order(path)
+        check_order(path, genes, _PUBLISHED_GENES, "scBERT")
         target_sum = (
             _target_sum(weights.files["config"]) if "config" in weights.files else TARGET_SUM
         )
@@ -163,7 +173,7 @@ class ScBertEncoder(TokenEncoder):
         """Run the model on all positions; return the vectors of the genes that are pooled."""
         device = self.network.positions.device
         ids = torch.as_tensor(batch.ids, device=device)
-        slots = torch.as_tensor(batch.slots, device=device)
+        slots = slots_of_tokens = torch.as_tensor(batch.slots, device=device)
         wanted = ids
         if batch.pooling != "mean":
             # Pool every gene of the data in every cell, not only the expressed ones.
@@ -173,16 +183,40 @@ class ScBertEncoder(TokenEncoder):
         # All positions, bin 0 for genes that are not among the tokens.
         bins = torch.zeros(len(ids), len(self.genes) + 1, dtype=torch.int64, device=device)
         bins.scatter_(1, ids, torch.as_tensor(batch.values, device=device).long())
-        parts, weights = [], []
+        # Not the bins above zero: a lowly expressed gene has bin 0 too.
+        expressed = torch.zeros_like(bins, dtype=torch.bool).scatter_(1, ids, slots_of_tokens >= 0)
+        parts, weights, cells = [], [], []
         size = max(1, _POSITIONS // bins.shape[1])
-        for some, at in zip(bins.split(size), wanted.split(size), strict=True):
+        for some, at, own in zip(
+            bins.split(size), wanted.split(size), expressed.split(size), strict=True
+        ):
             hidden, shares = self.network(some, received=batch.pooling == "attentive")
+            if batch.with_cells:
+                cells.append(self._of_cells(hidden, own, batch.cell_pooling))
             parts.append(hidden.gather(1, at[..., None].expand(-1, -1, self.dimension)))
             if shares is not None:
                 weights.append(shares.gather(1, at))
         return Encoded(
-            hidden=torch.cat(parts), slots=slots, weights=torch.cat(weights) if weights else None
+            hidden=torch.cat(parts),
+            slots=slots,
+            weights=torch.cat(weights) if weights else None,
+            cells=torch.cat(cells) if cells else None,
         )
+
+    def _of_cells(
+        self, hidden: torch.Tensor, expressed: torch.Tensor, cell_pooling: str
+    ) -> torch.Tensor:
+        """Return the mean over the genes that a cell expresses, or over all genes of the model."""
+        # Without the extra position.
+        taken = expressed[:, :-1]
+        if cell_pooling == "mean_all":
+            taken = torch.ones_like(taken)
+        return mean_of(hidden[:, :-1], taken)
+
+    def static(self, tokens: np.ndarray) -> torch.Tensor:
+        """Return the vectors of genes before any cell: gene2vec's in the published model."""
+        positions = self.network.positions
+        return positions.detach()[torch.as_tensor(tokens, device=positions.device)]
 
     def to(self, device: torch.device) -> None:
         """Move the network."""

@@ -17,7 +17,7 @@ from scregnet.encoders.layers.performer import (
     draw_features,
     published_name,
 )
-from scregnet.encoders.weights.files import check_state, read_state
+from scregnet.encoders.weights.reading import check_state, read_state
 from scregnet.encoders.weights.sizes import MOST_LAYERS
 
 # Published names of the parts, and of the tensors that tell the sizes.
@@ -139,7 +139,7 @@ def read_network(path: Path) -> ScBertNetwork:
     # calls_since_last_redraw counts steps of pre-training; it is no weight.
     state = {
         name: value
-        for key, value in read_state(path, container="model_state_dict").items()
+        for key, value in read_state(path, containers=("model_state_dict",)).items()
         if not (name := key.removeprefix("module.")).endswith("calls_since_last_redraw")
     }
     sizes = _sizes(path, state)

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from scregnet._logging import logger
-from scregnet._text import read_text
-from scregnet._validate import check_choice, listed
+from scregnet._validate import check_choice
 from scregnet.encoders.gene_ids import GeneIds
+from scregnet.encoders.layers.cells import mean_of
 from scregnet.encoders.protocol import CellBlock, CellTokens, Encoded, GeneMatch, TokenBatch
-from scregnet.encoders.scfoundation.network import UNUSED, ScFoundationNetwork, Sizes, published
+from scregnet.encoders.scfoundation.depth import TargetResolution
+from scregnet.encoders.scfoundation.network import ScFoundationNetwork, Sizes
+from scregnet.encoders.scfoundation.reading import read_genes, read_network
 from scregnet.encoders.token_encoder import TokenEncoder
-from scregnet.encoders.weights.files import Role, Weights, check_state, read_checkpoint
+from scregnet.encoders.weights.files import Role, Weights
+from scregnet.encoders.weights.orders import PublishedOrder, check_order, sha256_of
 
 SECTIONS = ("gene", "cell", "rde")
 """The sets of weights in the published file; the first is for gene vectors."""
-# Number and sha256 of the symbols, joined by newlines: the file differs in its line ends.
-_PUBLISHED_GENES = (19264, "6037e1bc9b3b48a5112ffdc29261383f747a3c3f8b568a8899b0c69d13565df8")
-_RESOLUTION = re.compile(r"([fta])([+-]?\d+(?:\.\d+)?)")
+_PUBLISHED_GENES = PublishedOrder(
+    19264,
+    "6037e1bc9b3b48a5112ffdc29261383f747a3c3f8b568a8899b0c69d13565df8",
+    "e5322ead657fa5ac90d431e2d04e94edb56a1ecde3f4f94988404631ab436df1",
+)
 _PUBLISHED_SIZES = {
     "100M": Sizes(
         n_positions=19266,
@@ -44,60 +42,8 @@ _PUBLISHED_SIZES = {
         decoder_head_dim=64,
     )
 }
-# log10 of counts. A larger number is likely a count instead of its logarithm.
-_MAX_DEPTH = 10.0
 # Cells per batch with vectors of all genes.
 _DENSE_CELLS = 2
-
-
-@dataclass(frozen=True)
-class TargetResolution:
-    """The depth T, in log10 of counts, that the model is asked to read a cell at.
-
-    Modes: ``f``, a multiple of the cell's own depth; ``a``, the log10 of its own depth plus a
-    number; ``t``, a number for all cells.
-    """
-
-    mode: str
-    number: float
-
-    @classmethod
-    def read(cls, text: str) -> TargetResolution:
-        """Read ``"f1"``, ``"t4"``, ``"a0.5"`` and the like."""
-        found = _RESOLUTION.fullmatch(text) if isinstance(text, str) else None
-        start = f"target_resolution={text!r} is not a depth"
-        if found is None:
-            msg = (
-                f"{start}: give 'f' and a factor of the cell's own depth ('f1'), 't' and the log10 "
-                "of a depth ('t4'), or 'a' and a number added to the log10 of the cell's own depth "
-                "('a1')."
-            )
-            raise ValueError(msg)
-        mode, number = found[1], float(found[2])
-        if mode == "f" and number <= 0:
-            msg = f"{start}: the factor must be above 0."
-            raise ValueError(msg)
-        if mode == "t" and not 0 < number <= _MAX_DEPTH:
-            msg = (
-                f"{start}: 't' is followed by the log10 of a number of counts, above 0 and at most "
-                f"{_MAX_DEPTH:.0f} ('t4' for 10,000 counts)."
-            )
-            raise ValueError(msg)
-        if mode == "a" and abs(number) > _MAX_DEPTH:
-            msg = (
-                f"{start}: 'a' is followed by a difference of log10, "
-                f"from -{_MAX_DEPTH:.0f} to {_MAX_DEPTH:.0f}."
-            )
-            raise ValueError(msg)
-        return cls(mode, number)
-
-    def of(self, totals: np.ndarray) -> np.ndarray:
-        """Return T for cells with these total counts."""
-        if self.mode == "f":
-            return np.log10(totals * self.number)
-        if self.mode == "a":
-            return np.log10(totals) + self.number
-        return np.full(len(totals), self.number)
 
 
 class ScFoundationEncoder(TokenEncoder):
@@ -107,6 +53,9 @@ class ScFoundationEncoder(TokenEncoder):
     for, and S, the depth of the cell. The decoder gives every gene of the vocabulary a vector. It
     runs one cell at a time: 19,266 positions keep a device busy, and memory stays bounded.
 
+    A cell's own vector comes from the encoder alone: of S, of T, and the maximum and the mean over
+    the genes, one after the other (``"all"``); or the maximum over all tokens (``"max"``).
+
     Parameters
     ----------
     network
@@ -114,7 +63,7 @@ class ScFoundationEncoder(TokenEncoder):
     genes
         The symbols of its positions, in order.
     target_resolution
-        The depth T, see :class:`TargetResolution`.
+        The depth T, see :class:`~scregnet.encoders.scfoundation.depth.TargetResolution`.
     record
         Where the weights came from.
     """
@@ -125,6 +74,9 @@ class ScFoundationEncoder(TokenEncoder):
         Role("config", ("config.json",), required=False),
     )
     poolings = ("mean", "mean_all")
+    cell_poolings = ("all", "max")
+    # What the published command line takes for cells.
+    cell_parameters = {"section": "cell", "target_resolution": "t4"}
 
     def __init__(
         self,
@@ -167,7 +119,7 @@ class ScFoundationEncoder(TokenEncoder):
         """
         check_choice("section", section, SECTIONS)
         TargetResolution.read(target_resolution)
-        network, found_section = _read_network(weights.files, section)
+        network, found_section = read_network(weights.files, section)
         variant = weights.record.get("variant")
         # No hash of the weights is published, so only their sizes can be checked.
         if network.sizes != _PUBLISHED_SIZES.get(str(variant), network.sizes):
@@ -176,7 +128,16 @@ class ScFoundationEncoder(TokenEncoder):
                 "its sizes differ. For weights of your own name the model without its variant."
             )
             raise ValueError(msg)
-        genes = _read_genes(weights.files["genes"])
+        for published in _PUBLISHED_SIZES.values():
+            # No tensor tells the number of heads.
+            if replace(network.sizes, n_heads=published.n_heads) == published != network.sizes:
+                msg = (
+                    f"{weights.files['weights']}: the configuration has {network.sizes.n_heads} "
+                    f"heads; the published scFoundation of these sizes has {published.n_heads}, "
+                    "and the weights do not tell."
+                )
+                raise ValueError(msg)
+        genes = read_genes(weights.files["genes"])
         if len(genes) != network.sizes.n_positions - 2:
             msg = (
                 f"{weights.files['genes']} lists {len(genes)} genes, but the model in "
@@ -184,14 +145,8 @@ class ScFoundationEncoder(TokenEncoder):
                 "they belong to different models."
             )
             raise ValueError(msg)
-        digest = hashlib.sha256("\n".join(genes).encode()).hexdigest()
-        if len(genes) == _PUBLISHED_GENES[0] and digest != _PUBLISHED_GENES[1]:
-            logger.warning(
-                "%s is not the published list of scFoundation's genes: "
-                "positions that stand for other genes give vectors without meaning",
-                weights.files["genes"],
-            )
-        record = {**weights.record, "section": found_section, "genes_sha256": digest}
+        check_order(weights.files["genes"], genes, _PUBLISHED_GENES, "scFoundation")
+        record = {**weights.record, "section": found_section, "genes_sha256": sha256_of(genes)}
         return cls(network, genes, target_resolution=target_resolution, record=record)
 
     def match(self, genes: np.ndarray) -> GeneMatch:
@@ -258,6 +213,11 @@ class ScFoundationEncoder(TokenEncoder):
         encoded = self.network.encode(
             torch.as_tensor(batch.values, dtype=like.dtype, device=device), ids, mask
         )
+        cells = self._of_cells(encoded, mask, batch.cell_pooling) if batch.with_cells else None
+        if batch.of == "cells":
+            # Cells need the encoder alone.
+            none = encoded.new_zeros(len(ids), 0, self.dimension)
+            return Encoded(hidden=none, slots=slots[:, :0], cells=cells)
         if batch.pooling == "mean_all":
             if batch.match is None:
                 msg = (
@@ -275,7 +235,40 @@ class ScFoundationEncoder(TokenEncoder):
         for cell, real in enumerate(mask):
             x = self.network.decoder_input(encoded[cell, real], ids[cell, real], unexpressed)
             hidden[cell] = self.network.decode(x)[wanted[cell]]
-        return Encoded(hidden=hidden, slots=slots)
+        return Encoded(hidden=hidden, slots=slots, cells=cells)
+
+    def cell_width(self, cell_pooling: str) -> int:
+        """Return the width of the vectors of cells: of ``"all"`` four parts."""
+        return self.network.sizes.width * (4 if cell_pooling == "all" else 1)
+
+    def _of_cells(
+        self, encoded: torch.Tensor, mask: torch.Tensor, cell_pooling: str
+    ) -> torch.Tensor:
+        """Return S, T, maximum and mean over the genes; or the maximum over all tokens.
+
+        ``encoded`` has the vectors of the tokens.
+        """
+        if cell_pooling == "max":
+            return encoded.masked_fill(~mask[..., None], -torch.inf).amax(1)
+        # T and S are the last two tokens of each cell.
+        last = mask.sum(1) - 1
+        cell = torch.arange(len(mask), device=mask.device)
+        genes = mask.clone()
+        genes[cell, last] = genes[cell, last - 1] = False
+        return torch.cat(
+            [
+                encoded[cell, last],
+                encoded[cell, last - 1],
+                encoded.masked_fill(~genes[..., None], -torch.inf).amax(1),
+                mean_of(encoded, genes).to(encoded.dtype),
+            ],
+            dim=-1,
+        )
+
+    def static(self, tokens: np.ndarray) -> torch.Tensor:
+        """Return the vectors of genes before any cell: the position embeddings."""
+        positions = self.network.positions.weight
+        return positions.detach()[torch.as_tensor(tokens, device=positions.device)]
 
     def to(self, device: torch.device) -> None:
         """Move the network."""
@@ -288,104 +281,3 @@ class ScFoundationEncoder(TokenEncoder):
             "dimension": self.dimension,
             "versions": {"torch": version("torch")},
         }
-
-
-def _read_genes(path: Path) -> list[str]:
-    """Return the ``gene_name`` column of a table, in the order of its ``index`` column."""
-    try:
-        text = io.StringIO(read_text(path, str(path)), newline="")
-        rows = list(csv.DictReader(text, delimiter="\t"))
-        found = {int(row["index"]): row["gene_name"].strip() for row in rows}
-    # A line with too few fields gives None.
-    except (KeyError, ValueError, AttributeError, TypeError, csv.Error) as error:
-        msg = (
-            f"{path} was not read: it must be scFoundation's table of genes, tab-separated, with "
-            f"the columns gene_name and index ({error})."
-        )
-        raise ValueError(msg) from error
-    genes = [found.get(i, "") for i in range(len(rows))]
-    if not genes or not all(genes) or len(set(genes)) < len(genes):
-        msg = (
-            f"{path} must give every gene one line, and indices from 0 to one less than their "
-            "number."
-        )
-        raise ValueError(msg)
-    return genes
-
-
-def _read_network(files: Mapping[str, Path], section: str) -> tuple[ScFoundationNetwork, str]:
-    """Return the model, and the section of the file that it came from (empty without sections)."""
-    path = files["weights"]
-    content, config, found_section = _read_section(path, section)
-    where = str(path)
-    if config is None:
-        if "config" not in files:
-            msg = (
-                f"{path} holds tensors without a configuration, which says how they fit together: "
-                "put it into the same folder as config.json (the 'config' of the published file)."
-            )
-            raise ValueError(msg)
-        where = str(files["config"])
-        config = _read_config(files["config"])
-    state = {_bare(name): value for name, value in content.items()}
-    if wrong := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
-        msg = f"{path} holds something else than tensors under {listed(wrong)}."
-        raise ValueError(msg)
-    sizes = Sizes.read(config, where)
-    # The meta device has no storage: no initial values are drawn from the user's generator.
-    with torch.device("meta"):
-        network = ScFoundationNetwork(sizes)
-    own = {published(name): name for name in network.state_dict()}
-    expected = network.state_dict()
-    check_state(
-        path,
-        {name: value for name, value in state.items() if name not in UNUSED},
-        {name: expected[own[name]] for name in own},
-    )
-    network.load_state_dict({own[name]: state[name].float() for name in own}, assign=True)
-    return network, found_section
-
-
-def _read_section(path: Path, section: str) -> tuple[dict[str, Any], object, str]:
-    """Return tensors, configuration (``None`` without one) and the section they are in.
-
-    The file holds sections with a ``state_dict`` each, one ``state_dict``, or tensors alone.
-    """
-    content, config = read_checkpoint(path), None
-    if not isinstance(content, dict):
-        msg = f"{path} is not a dictionary of tensors."
-        raise ValueError(msg)
-    sections = [
-        name for name, part in content.items() if isinstance(part, dict) and "state_dict" in part
-    ]
-    if sections:
-        if section not in sections:
-            msg = (
-                f"{path} has no section {section!r}; it has {listed(sections)}. "
-                "Choose one with section=."
-            )
-            raise ValueError(msg)
-        content = content[section]
-    if isinstance(content.get("state_dict"), dict):
-        config, content = content.get("config"), content["state_dict"]
-    return content, config, section if sections else ""
-
-
-def _read_config(path: Path) -> object:
-    """Return the configuration in a JSON file, which may have it under ``config``."""
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"{path} is not JSON: {error}."
-        raise ValueError(msg) from error
-    return (
-        config["config"]
-        if isinstance(config, dict) and isinstance(config.get("config"), dict)
-        else config
-    )
-
-
-def _bare(name: str) -> str:
-    """Return a tensor's name without prefixes of wrappers, which end at the first ``model.``."""
-    _, found, rest = name.partition("model.")
-    return rest if found else name.removeprefix("module.")

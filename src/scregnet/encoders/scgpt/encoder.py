@@ -13,6 +13,7 @@ import torch
 from scregnet._device import plain_torch
 from scregnet._validate import check_choice, check_integer
 from scregnet.encoders.gene_ids import GeneIds
+from scregnet.encoders.layers.cells import of_cells
 from scregnet.encoders.protocol import (
     CellBlock,
     CellStream,
@@ -97,6 +98,7 @@ class ScGptEncoder(TokenEncoder):
         self.pad_id, self.cls_id = (tokens[name] for name in SPECIAL[:2])
         self.dimension = sizes.width
         self.poolings = ("mean",) if gene_vectors == "contextual" else ()
+        self.cell_poolings = ("cls", "cls_unit", "mean") if gene_vectors == "contextual" else ()
         # Static vectors are in the weights: there is nothing to add up.
         self.sums_parts = gene_vectors == "contextual"
         self.seed = _seed(0)
@@ -179,7 +181,7 @@ class ScGptEncoder(TokenEncoder):
         return CellTokens(indptr=indptr, ids=ids, slots=slots, values=values)
 
     def encode(self, batch: TokenBatch) -> Encoded:
-        """Return the last layer's vectors; zeros at padding."""
+        """Return the last layer's vectors, zeros at padding; of cells ``<cls>`` or the mean."""
         if batch.values is None:
             msg = "a batch for scGPT needs values."
             raise ValueError(msg)
@@ -189,9 +191,10 @@ class ScGptEncoder(TokenEncoder):
         values = torch.as_tensor(batch.values[batch.mask], dtype=like.dtype, device=like.device)
         tokens = self.network(ids, values, tuple(batch.mask.sum(axis=1).tolist()))
         at = torch.as_tensor(np.flatnonzero(batch.mask), device=like.device)
-        hidden = tokens.new_zeros(batch.mask.size, self.dimension).index_copy_(0, at, tokens)
+        padded = tokens.new_zeros(batch.mask.size, self.dimension).index_copy_(0, at, tokens)
+        hidden = padded.view(*batch.mask.shape, -1)
         slots = torch.as_tensor(batch.slots, device=like.device)
-        return Encoded(hidden=hidden.view(*batch.mask.shape, -1), slots=slots)
+        return Encoded(hidden=hidden, slots=slots, cells=of_cells(batch, hidden, slots))
 
     def embed(self, cells: CellStream, genes: np.ndarray, options: EmbedOptions) -> Embedding:
         """Return contextual vectors, or static ones.
@@ -218,6 +221,11 @@ class ScGptEncoder(TokenEncoder):
         vectors[match.known] = rows[match.slots[match.known]]
         groups = tuple(GeneVectors(vectors, match.known, int(n)) for n in n_cells)
         return Embedding(groups=groups, known=match.known, report=match.report)
+
+    def static(self, tokens: np.ndarray) -> torch.Tensor:
+        """Return the vectors of genes before any cell: the gene encoder's."""
+        ids = torch.as_tensor(tokens, device=self.network.genes.weight.device)
+        return self.network.gene_vectors(ids).detach()
 
     def to(self, device: torch.device) -> None:
         """Move the network."""

@@ -14,7 +14,7 @@ from torch.nn.functional import relu
 
 from scregnet._validate import listed
 from scregnet.encoders.layers.post_norm import PostNormLayer, published_layer_name
-from scregnet.encoders.weights.files import check_state, read_state
+from scregnet.encoders.weights.reading import check_state, read_state
 from scregnet.encoders.weights.sizes import MOST_LAYERS, MOST_WIDTH, check_sizes
 
 # The published code clamps values at this too.
@@ -27,6 +27,8 @@ _MOST = {
     # A cell's values are sorted into them.
     "n_bins": 10_000,
 }
+# Width, inner width and number of layers of all released models.
+_PUBLISHED_SHAPE, _PUBLISHED_HEADS = (512, 512, 12), 8
 # Parts of the published model that are needed: its heads are not.
 _STACKS = ("encoder.", "value_encoder.", "transformer_encoder.")
 _PUBLISHED = {
@@ -154,6 +156,19 @@ def read_sizes(path: Path) -> Sizes:
                 f"only {known!r}, which all released models have, is implemented."
             )
             raise ValueError(msg)
+    if args.get("pre_norm"):
+        msg = (
+            f"{path} has pre_norm {args['pre_norm']!r}; only models with LayerNorm after each "
+            "part, which all released ones are, are implemented."
+        )
+        raise ValueError(msg)
+    # No tensor tells the number of heads.
+    if (width, inner, n_layers) == _PUBLISHED_SHAPE and n_heads != _PUBLISHED_HEADS:
+        msg = (
+            f"{path} has nheads {n_heads}; the published scGPT of these sizes has "
+            f"{_PUBLISHED_HEADS}, and the weights do not tell."
+        )
+        raise ValueError(msg)
     return Sizes(width, n_heads, inner, n_layers, n_bins, float(pad_value))
 
 
@@ -161,7 +176,7 @@ def read_network(
     files: Mapping[str, Path], sizes: Sizes, tokens: Mapping[str, int]
 ) -> ScGptNetwork:
     """Return the model with the weights of a file."""
-    state = plain_names(read_state(files["weights"]))
+    state = plain_names(read_state(files["weights"], containers=("model_state_dict", "state_dict")))
     n_tokens = max(tokens.values()) + 1
     table = state.get("encoder.embedding.weight")
     if table is not None and len(table) != n_tokens:

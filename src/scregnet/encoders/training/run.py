@@ -198,7 +198,7 @@ class RunFolder:
         return record
 
     def _tensors(self, name: str) -> dict[str, torch.Tensor]:
-        from scregnet.encoders.weights.files import read_state
+        from scregnet.encoders.weights.reading import read_state
 
         path = self.folder / CHECKPOINT / f"{name}.safetensors"
         if not path.is_file():

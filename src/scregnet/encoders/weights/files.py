@@ -13,26 +13,25 @@ from typing import TYPE_CHECKING, Any
 from scregnet._logging import logger
 from scregnet._settings import check_cache, settings, unwritable
 from scregnet._validate import listed
-from scregnet.encoders.weights.nested import check_nesting
+from scregnet.encoders.weights.reading import INDEX, shards_of
 
 if TYPE_CHECKING:
-    import torch
-
     from scregnet.encoders.weights.checkpoints import Checkpoint, WeightFile
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Pickles at the start of a torch file of the older form: a number, a version, the system, the
-# tensors, the names of their numbers.
-_PICKLES = 5
 
 
 @dataclass(frozen=True)
 class Role:
-    """A file that a model needs, and its possible names in a folder, the preferred one first."""
+    """A file that a model needs, and its possible names in a folder, the preferred one first.
+
+    ``also`` are names that are taken if there is none of the others.
+    """
 
     name: str
     patterns: tuple[str, ...]
     required: bool = True
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,12 +122,29 @@ def _recognised_record(
     files: Mapping[str, Path], checkpoints: Mapping[str, Checkpoint]
 ) -> dict[str, Any]:
     """Return the record of the variant that has these weights, or that of the user's own."""
-    digest = sha256(files["weights"])
+    path = files["weights"]
+    digest = sha256(path)
     record = {"variant": "custom", "weights_sha256": digest}
+    if path.name.endswith(INDEX):
+        # The index names the parts alone.
+        record["parts_sha256"] = " ".join(sha256(part) for part in shards_of(path))
     for variant, known in checkpoints.items():
         if digest in {file.sha256 for file in known.files}:
             record = _hub_record(variant, known)
+            _check_beside(files, known)
     return record
+
+
+def _check_beside(files: Mapping[str, Path], checkpoint: Checkpoint) -> None:
+    """Raise unless published weights have the published files beside them, in the same format.
+
+    Not the configuration, which programs write anew; its content is checked where it is read.
+    """
+    for wanted in checkpoint.files:
+        found = files.get(wanted.role)
+        same = found is not None and found.suffix == Path(wanted.path).suffix
+        if found is not None and same and wanted.role not in ("config", "weights"):
+            verify(found, wanted)
 
 
 def sha256(path: Path) -> str:
@@ -150,123 +166,6 @@ def verify(path: Path, wanted: WeightFile) -> None:
             "variant."
         )
         raise ValueError(msg)
-
-
-def read_checkpoint(path: Path) -> Any:
-    """Read a ``.safetensors`` file, or any other with torch's reader that runs no code."""
-    import pickle
-    import zipfile
-
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        _check_pickles(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except PermissionError:
-        raise
-    # For a cut-off archive torch raises any of these, even OSError.
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        AttributeError,
-        IndexError,
-        KeyError,
-        RuntimeError,
-        TypeError,
-        EOFError,
-        OSError,
-        ValueError,
-    ) as error:
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-        msg = (
-            f"{path} was not read: {cause}. It is truncated, damaged, or carries more than tensors."
-        )
-        raise ValueError(msg) from error
-
-
-def _check_pickles(path: Path) -> None:
-    """Raise for a torch file that could end the process, or take more memory than it has bytes."""
-    import zipfile
-
-    if not zipfile.is_zipfile(path):
-        with path.open("rb") as file:
-            # The older form: some pickles, then the numbers.
-            for _ in range(_PICKLES):
-                check_nesting(file)
-        return
-    with zipfile.ZipFile(path) as archive:
-        # torch packs nothing.
-        unpacked = sum(entry.file_size for entry in archive.infolist())
-        if unpacked > path.stat().st_size:
-            msg = f"it unpacks to {unpacked:,} bytes, more than the file has"
-            raise ValueError(msg)
-        for name in archive.namelist():
-            if name.endswith(".pkl"):
-                check_nesting(archive.read(name))
-
-
-def read_state(path: Path, *, container: str | None = None) -> dict[str, torch.Tensor]:
-    """Read the tensors of a file.
-
-    ``container`` is the key under which a training checkpoint has them, if the file is one.
-    """
-    import torch
-
-    state = read_checkpoint(path)
-    if container is not None and isinstance(state, dict) and isinstance(state.get(container), dict):
-        state = state[container]
-    if not isinstance(state, dict) or not all(
-        isinstance(value, torch.Tensor) for value in state.values()
-    ):
-        msg = f"{path} is not a dictionary of tensors."
-        raise ValueError(msg)
-    return state
-
-
-def check_state(
-    path: Path, state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
-) -> None:
-    """Raise ``ValueError`` unless a file has exactly the tensors of the model, in their shapes.
-
-    Call it before anything is made of the tensors: ``expected`` may lie on the meta device.
-    """
-    faults = []
-    if missing := [key for key in expected if key not in state]:
-        faults.append(f"missing: {listed(missing)}")
-    if unexpected := [key for key in state if key not in expected]:
-        faults.append(f"unexpected: {listed(unexpected)}")
-    shapes = [
-        f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
-        for key in expected
-        if key in state and state[key].shape != expected[key].shape
-    ]
-    if shapes:
-        faults.append(f"of another shape: {listed(shapes)}")
-    elif wrong := [key for key in expected if key in state and not _holds_numbers(state[key])]:
-        faults.append(f"without a finite real number in every place: {listed(wrong)}")
-    if faults:
-        msg = f"the tensors of {path} do not fit its configuration; {'; '.join(faults)}."
-        raise ValueError(msg)
-
-
-def _holds_numbers(tensor: torch.Tensor) -> bool:
-    """Whether a tensor has a finite number of its own in every place.
-
-    A few bytes can be shown as a tensor of any size, which memory is taken for once it is copied.
-    """
-    import torch
-
-    if tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized:
-        return False
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        return False
-    # As the network has it: a float64 may be too large for a float32.
-    return bool(torch.isfinite(tensor.float()).all())
 
 
 def _hub_record(variant: str, checkpoint: Checkpoint) -> dict[str, Any]:
@@ -304,7 +203,7 @@ def _side_by_side(
     for role in roles:
         if role.name in files:
             continue
-        for pattern in role.patterns:
+        for pattern in (*role.patterns, *role.also):
             found = sorted(path for path in folder.glob(pattern) if path.is_file())
             if len(found) > 1:
                 msg = (

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
 import pickle
 import pickletools
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from scregnet._settings import settings
 
 # numpy 2 renamed its modules; files have either name.
 _SCALAR = {
@@ -35,6 +40,8 @@ _TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
 _CONTAINERS = {"EMPTY_DICT", "DICT", "EMPTY_LIST", "LIST", "EMPTY_TUPLE"}
 # A flat dictionary is one container. A few more are read, to be refused for what they are.
 _MOST_CONTAINERS = 16
+# Smaller pickles are read as fast as the cache, in bytes.
+_WORTH_KEEPING = 100_000
 # No gene's number has more.
 _MOST_DIGITS = 40
 
@@ -44,7 +51,7 @@ class _Dtype:
 
     def __init__(self, code: str, *_: bool) -> None:
         self.dtype = np.dtype(code)
-        if self.dtype.kind not in "iuf":
+        if self.dtype.kind not in "iufb":
             msg = f"a number of type {code!r}"
             raise pickle.UnpicklingError(msg)
 
@@ -54,6 +61,13 @@ class _Dtype:
 
 def _number(dtype: _Dtype, data: bytes) -> int | float:
     return np.frombuffer(data, dtype=dtype.dtype, count=1)[0].item()
+
+
+NUMBERS = (
+    *((_number, ".".join(name)) for name in sorted(_SCALAR)),
+    *((_Dtype, ".".join(name)) for name in sorted(_DTYPE)),
+)
+"""What reads single numbers of NumPy, and the names that files have for it."""
 
 
 class _Restricted(pickle.Unpickler):
@@ -100,10 +114,55 @@ def _scan(content: bytes) -> None:
             raise pickle.UnpicklingError(found)
 
 
+def _unpickled(raw: bytes) -> Any:
+    """Return what a pickle holds; of a large flat dictionary from the cache, if it is there."""
+    kept = settings.cache_dir / "dictionaries" / f"{hashlib.sha256(raw).hexdigest()}.json"
+    if len(raw) >= _WORTH_KEEPING and (content := _read_kept(kept)) is not None:
+        return content
+    _scan(raw)
+    content = _Restricted(io.BytesIO(raw)).load()
+    if len(raw) >= _WORTH_KEEPING and _is_flat(content):
+        _keep(kept, content)
+    return content
+
+
+def _read_kept(path: Path) -> dict[str, Any] | None:
+    """Return a dictionary that was kept; ``None`` if there is none, or the file is damaged."""
+    try:
+        digest, _, text = path.read_bytes().partition(b"\n")
+        if hashlib.sha256(text).hexdigest().encode() != digest:
+            return None
+        content = json.loads(text)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if _is_flat(content) else None
+
+
+def _keep(path: Path, content: dict[str, Any]) -> None:
+    """Write a dictionary with its sha256; a folder that cannot be written to changes nothing."""
+    text = json.dumps(content).encode()
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _is_flat(content: object) -> bool:
+    return type(content) is dict and all(
+        type(key) is str and type(value) in (str, int, float) for key, value in content.items()
+    )
+
+
 def read_dictionary(path: Path) -> dict[str, Any]:
     """Return a dictionary of gene ids from a pickle or JSON file.
 
-    Only a flat dictionary from strings to strings or numbers is read. A pickle may use two names of
+    Only a flat dictionary from strings to strings or numbers is read. A large pickle is kept in
+    ``sr.settings.cache_dir`` as JSON, under the hash of its bytes: the next reading takes
+    milliseconds. A pickle may use two names of
     Python, those of numpy's scalars and their type: Geneformer's first dictionaries hold their
     numbers so. Any other name could run code, so the file is refused before it is used.
 
@@ -121,9 +180,7 @@ def read_dictionary(path: Path) -> dict[str, Any]:
         if path.suffix == ".json":
             content = json.loads(path.read_text(encoding="utf-8"))
         else:
-            raw = path.read_bytes()
-            _scan(raw)
-            content = _Restricted(io.BytesIO(raw)).load()
+            content = _unpickled(path.read_bytes())
     except (
         pickle.UnpicklingError,
         json.JSONDecodeError,
@@ -144,9 +201,7 @@ def read_dictionary(path: Path) -> dict[str, Any]:
             "is damaged. Get it again from its source."
         )
         raise ValueError(msg) from error
-    if type(content) is not dict or not all(
-        type(key) is str and type(value) in (str, int, float) for key, value in content.items()
-    ):
+    if not _is_flat(content):
         msg = f"{path} is not a flat dictionary from gene ids to ids or numbers."
         raise ValueError(msg)
     return content

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scregnet._logging import logger
 from scregnet._validate import check_name, listed, shortened
+from scregnet.encoders.aliases import renamed
 from scregnet.encoders.gene_ids import to_human
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from anndata import AnnData
+
+    from scregnet.encoders import GeneEncoder
+    from scregnet.encoders.aliases import AliasTable
 
 
 def genes_of(
@@ -53,3 +57,22 @@ def genes_of(
             *(record["n_orthologues"], len(genes), record["n_ambiguous"]),
         )
     return human, {"gene_ids": gene_ids, **record}
+
+
+def with_aliases(
+    name: str, encoder: GeneEncoder, genes: np.ndarray, table: AliasTable | None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return ids with unknown ones under a name that the model knows, and the record."""
+    if table is None:
+        return genes, {"aliases": None}
+    match = getattr(encoder, "match", None)
+    if match is None:
+        msg = f"model={name!r} has no vocabulary, so aliases= has no meaning; leave it out."
+        raise ValueError(msg)
+    genes, record = renamed(match, genes, table)
+    logger.info(
+        "aliases: %d genes found under another name; %d left out because several genes would do, "
+        "%d because the data have that gene under its own name",
+        *(record[f"n_{what}"] for what in ("renamed", "alias_ambiguous", "alias_taken")),
+    )
+    return genes, {"aliases": "table", **record}

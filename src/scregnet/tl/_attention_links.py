@@ -1,0 +1,135 @@
+"""Attention of a foundation model between TFs and genes, as an evidence layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from scregnet._docs import doc
+from scregnet._validate import check_choice
+from scregnet.tl._encoding.pairs import Asked, check_keys, computing, folder, prepared, write_layers
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+    from mudata import MuData
+
+
+@doc
+def attention_links(
+    adata: AnnData | MuData,
+    model: str = "geneformer",
+    tfs: Sequence[str] | None = None,
+    *,
+    weights: str | Path | None = None,
+    layers: Sequence[int] | None = None,
+    heads: Sequence[int] | None = None,
+    direction: Literal["both", "to_tf", "from_tf"] = "both",
+    layer: str | None = None,
+    counts: bool = True,
+    gene_ids: str | None = None,
+    orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
+    max_cells: int | None = None,
+    key_added: str | None = None,
+    device: str | None = None,
+    resume: bool = True,
+    random_state: int | None = 0,
+    copy: bool = False,
+    mod: str = "rna",
+    **model_parameters: Any,
+) -> AnnData | MuData | None:
+    """Write how much TFs and genes attend to each other in a foundation model.
+
+    In a cell that expresses both it is the mean over layers and heads; it is added up over cells,
+    in memory of TFs × genes. For ``fit_grn(evidence=...)``; :doc:`/results/pairs` says what it is
+    worth.
+
+    Parameters
+    ----------
+    %(adata)s
+    model
+        ``"name"`` or ``"name:variant"``, as in :func:`scregnet.tl.embed`.
+    tfs
+        Names of the TFs; ``None`` takes ``adata.var["is_tf"]``.
+    weights
+        Folder with the model's files; ``None`` takes the published ones.
+    layers, heads
+        Layers and heads to use, counted from 0, negative from the last; ``None`` uses all. Of
+        scFoundation the layers of the decoder follow those of the encoder.
+    direction
+        ``"to_tf"``: what the gene gives to the TF. ``"from_tf"``: what the TF gives to the gene.
+        ``"both"``: their sum.
+    %(cells)s
+    max_cells
+        Most cells to use, drawn at random.
+    %(key_added)s Here ``f"{model}_attention"``.
+    %(device)s
+    resume
+        Save sums of a long run in ``sr.settings.cache_dir``, and continue a run that was stopped.
+    %(random_state)s
+    %(copy)s
+    %(mod)s
+    **model_parameters
+        The model's own parameters.
+
+    Returns
+    -------
+    ``None`` if ``copy=False``, else the changed copy. Writes three evidence layers, with the slots
+    of :func:`scregnet.pp.evidence`: ``key_added``, the sum over what the totals of the TF and of
+    the gene would give; ``f"{key_added}_raw"``, the sum over the number of all cells; and
+    ``f"{key_added}_mean"``, the sum over the number of cells that express both, which does not
+    count how often that is. How they were made is in ``uns[key_added]["made_by"]``.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        If cells, genes, TFs or files do not fit, there is no such layer or head, or a key holds
+        something else.
+
+    Examples
+    --------
+    >>> import scregnet as sr
+    >>> adata = sr.datasets.simulated(n_obs=60, n_vars=50, n_tfs=5)
+    >>> small = {"n_layers": 1, "hidden_size": 8, "n_heads": 2, "max_epochs": 1}
+    >>> sr.tl.finetune(adata, "geneformer", output="small", **small, show_progress_bar=False)
+    >>> tfs = adata.uns["network"]["source"].unique()
+    >>> sr.tl.attention_links(adata, tfs=tfs, weights="small", hidden_layer=0)
+    >>> adata.varp["geneformer_attention"].shape
+    (50, 50)
+    """
+    check_choice("direction", direction, ("both", "to_tf", "from_tf"))
+    key = f"{model.partition(':')[0]}_attention" if key_added is None else key_added
+    keys = (key, f"{key}_raw", f"{key}_mean")
+    data = check_keys(adata, keys, mod, copy=copy)
+    asked = Asked(layer, counts, gene_ids, orthologues, max_cells, random_state)
+    pairs = prepared(data, model, tfs, asked, weights, model_parameters, attention_links)
+    # Imports torch.
+    from scregnet.encoders.pairs.attention import attention_sums, over_expected
+
+    with computing(pairs.encoder, device):
+        found = attention_sums(
+            pairs.encoder,
+            pairs.stream,
+            pairs.match,
+            pairs.tf_slots,
+            layers=layers,
+            heads=heads,
+            direction=direction,
+            folder=folder(resume=resume),
+        )
+    record = {
+        "function": "attention_links",
+        "model": model,
+        "direction": direction,
+        "layers": None if layers is None else list(layers),
+        "heads": None if heads is None else list(heads),
+        "n_layers": found.n_layers,
+        "n_cells_used": found.n_cells,
+    }
+    per_cell = found.sums / max(found.n_cells, 1), found.sums / np.maximum(found.n_both, 1)
+    every = (over_expected(found.sums), *per_cell)
+    values = dict(zip(keys, map(pairs.per_gene, every), strict=True))
+    return write_layers(adata, pairs, values, record, mod, copy=copy)

@@ -1,0 +1,3 @@
+"""The steps of functions that run a foundation model."""
+
+from __future__ import annotations

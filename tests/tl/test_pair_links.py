@@ -1,0 +1,118 @@
+"""``tl.attention_links``, ``tl.knockout_links``, ``tl.token_links``: layers that a fit takes."""
+
+from __future__ import annotations
+
+import anndata as ad
+import numpy as np
+import pytest
+
+import scregnet as sr
+from scregnet._anndata.evidence import evidence_layers
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Simulated cells, and a small Geneformer trained on them for an epoch."""
+    adata = sr.datasets.simulated(n_obs=80, n_vars=40, n_tfs=6, random_state=2)
+    folder = tmp_path_factory.mktemp("small") / "weights"
+    size = {"n_layers": 2, "hidden_size": 8, "n_heads": 2, "max_epochs": 1}
+    sr.tl.finetune(adata, "geneformer", output=folder, **size, show_progress_bar=False)
+    adata.var["is_tf"] = adata.var_names.isin(adata.uns["network"]["source"])
+    return adata, {"weights": folder, "hidden_layer": 0}
+
+
+@pytest.fixture
+def adata(trained):
+    return trained[0].copy()
+
+
+CALLS = {
+    "attention": (sr.tl.attention_links, {}, True),
+    "knockout": (sr.tl.knockout_links, {"n_cells": 5}, True),
+    "overexpress": (sr.tl.knockout_links, {"n_cells": 5, "mode": "overexpress"}, True),
+    "token": (sr.tl.token_links, {}, False),
+}
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_a_layer_that_a_fit_takes(what, adata, trained, tmp_path):
+    function, more, has_raw = CALLS[what]
+    device = {"device": "cpu"} if has_raw else {}
+    assert function(adata, **trained[1], **more, **device) is None
+    key = f"geneformer_{what}"
+    keys = {key, f"{key}_raw"} if has_raw else {key}
+    if what == "attention":
+        keys.add(f"{key}_mean")
+    assert set(adata.varp) - {"network"} == keys
+    made = adata.uns[key]["made_by"]
+    assert made["model"] == "geneformer"
+    assert made["function"] == function.__name__
+    is_tf = adata.var["is_tf"].to_numpy()
+    for name in keys:
+        values = adata.varp[name].toarray()
+        assert np.isfinite(values).all()
+        assert values.min() == 0 < values.max()
+        assert not values[~is_tf].any()
+        assert not values.diagonal().any()
+        assert (adata.var[f"{name}_n_experiments"] > 0).to_numpy()[is_tf].any()
+    if what in ("knockout", "overexpress", "token"):
+        assert adata.varp[key].max() <= 1
+    (read,) = evidence_layers(adata, key)[0]
+    assert read.has_track.sum() == (adata.var[f"{key}_n_experiments"] > 0).sum() > 2
+    if what == "attention":
+        told = {"n_folds": 1, "n_trees": 5, "n_bootstrap": 2, "show_progress_bar": False}
+        sr.tl.fit_grn(adata, adata.uns["network"], "joint", evidence=key, **told)
+        assert f"evidence:{key}" in set(sr.get.metrics(adata)["model"])
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    again = ad.read_h5ad(tmp_path / "a.h5ad")
+    np.testing.assert_array_equal(again.varp[key].toarray(), adata.varp[key].toarray())
+    # The same call gives the same numbers, and replaces its own layers.
+    before = adata.varp[key].toarray()
+    function(adata, **trained[1], **more, **device)
+    np.testing.assert_allclose(adata.varp[key].toarray(), before, rtol=1e-5)
+
+
+def test_normalised_attention_is_over_what_the_totals_give(adata, trained):
+    sr.tl.attention_links(adata, **trained[1], device="cpu")
+    raw = adata.varp["geneformer_attention_raw"].toarray().astype(float)
+    expected = raw.sum(1, keepdims=True) * raw.sum(0, keepdims=True) / raw.sum()
+    wanted = np.divide(raw, expected, out=np.zeros_like(raw), where=expected > 0)
+    np.testing.assert_allclose(adata.varp["geneformer_attention"].toarray(), wanted, rtol=1e-4)
+    seen = (adata.X > 0).toarray() if hasattr(adata.X, "toarray") else adata.X > 0
+    both = seen.T.astype(float) @ seen
+    mean = np.divide(raw * adata.n_obs, both, out=np.zeros_like(raw), where=both > 0)
+    np.testing.assert_allclose(adata.varp["geneformer_attention_mean"].toarray(), mean, rtol=1e-4)
+
+
+def test_directions_add_up(adata, trained):
+    for direction in ("both", "to_tf", "from_tf"):
+        sr.tl.attention_links(
+            adata, **trained[1], direction=direction, key_added=direction, layers=[0], device="cpu"
+        )
+    both, to, back = (adata.varp[f"{d}_raw"].toarray() for d in ("both", "to_tf", "from_tf"))
+    np.testing.assert_allclose(both, to + back, rtol=1e-4)
+    assert np.abs(to - back).max() > 1e-5
+    assert adata.uns["both"]["made_by"]["n_layers"] == 1
+
+
+def test_what_is_refused_leaves_the_data_as_they_were(adata, trained):
+    told = trained[1]
+    adata.varp["geneformer_knockout_raw"] = adata.varp["network"]
+    before = (set(adata.varp), set(adata.uns), set(adata.var), set(adata.varm))
+    for function, more, error, words in (
+        (sr.tl.attention_links, {"layers": [2]}, ValueError, "the model has 2, numbered from 0"),
+        (sr.tl.attention_links, {"heads": [-3]}, ValueError, r"heads=\[-3\]: the model has 2"),
+        (sr.tl.attention_links, {"direction": "up"}, ValueError, "direction='up' is not known"),
+        (sr.tl.attention_links, {"tfs": ["absent"]}, ValueError, "missing: 'absent'"),
+        (sr.tl.attention_links, {"max_cells": 0}, ValueError, "max_cells"),
+        (sr.tl.knockout_links, {}, ValueError, "geneformer_knockout_raw'] is not an evidence"),
+        (sr.tl.knockout_links, {"n_cells": 0}, ValueError, "n_cells"),
+        (sr.tl.knockout_links, {"mode": "knock"}, ValueError, "mode='knock' is not known"),
+        (sr.tl.token_links, {"key_added": "network"}, ValueError, "is not an evidence layer"),
+        (sr.tl.token_links, {"n_cells": 3}, TypeError, "takes no parameter 'n_cells'"),
+    ):
+        with pytest.raises(error, match=words):
+            function(adata, **told, **more)
+    with pytest.raises(ValueError, match="model='svd' reads no tokens of genes"):
+        sr.tl.attention_links(adata, model="svd")
+    assert (set(adata.varp), set(adata.uns), set(adata.var), set(adata.varm)) == before
