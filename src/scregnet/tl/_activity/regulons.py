@@ -94,7 +94,8 @@ def known_links(adata: AnnData, key: str, gene_symbols: str | None = None) -> pd
     entry = fitted(adata, key)
     pairs, left_out = entry["pairs"], entry["left_out"]
     # astype: columns may be categories, which concat would not join.
-    edges = pd.concat([frame[["source", "target"]].astype(str) for frame in (pairs, left_out)])
+    ends = [frame[["source", "target"]].astype(str) for frame in (pairs, left_out)]
+    edges = pd.concat(ends, ignore_index=True)
     is_edge = np.append(pairs["label"].to_numpy() == 1, np.ones(len(left_out), bool))
     edges = edges[is_edge].drop_duplicates()
     sign = _known_signs(entry).reindex(pd.MultiIndex.from_frame(edges)).fillna(1.0).to_numpy()

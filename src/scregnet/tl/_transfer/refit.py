@@ -91,7 +91,7 @@ def _left_out(entry: Mapping[str, Any], data: AnnData) -> pd.DataFrame:
     """Return all known edges of the new cells' genes; those in no part stay known."""
     pairs = entry["pairs"]
     frames = (pairs.loc[pairs["label"] == 1, PAIR], entry["left_out"][PAIR])
-    known = pd.concat([frame.astype(str) for frame in frames])
+    known = pd.concat([frame.astype(str) for frame in frames], ignore_index=True)
     there = known["source"].isin(data.var_names) & known["target"].isin(data.var_names)
     return known[there].reset_index(drop=True)
 
