@@ -184,7 +184,10 @@ def embed(
     shared |= {"random_state": random_state, **coverage(name, embedding, cells)}
     record: dict[str, Any] = {}
     if options.with_genes:
-        asked = {"pooling": pooling if encoder.poolings else "none", "groupby": groupby}
+        asked: dict[str, Any] = {
+            "pooling": pooling if encoder.poolings else "none",
+            "groupby": groupby,
+        }
         asked |= {"min_cells": min_cells, "groups_left_out": list(small), **shared}
         asked |= covered_genes(name, embedding, groups)
         record = {"varm_key": key} if groupby is None else {"groups": groups, "varm_keys": keys}

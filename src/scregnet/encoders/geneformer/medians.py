@@ -34,8 +34,7 @@ def medians(
     counts = np.zeros(n_genes * n_bins, np.uint32)
     for genes, values in blocks():
         np.add.at(counts, genes.astype(np.int64) * n_bins + _bins(values), np.uint32(1))
-    counts = counts.reshape(n_genes, n_bins)
-    total, first, last, before = _middle(counts)
+    total, first, last, before = _middle(counts.reshape(n_genes, n_bins))
     del counts
 
     kept_genes, kept_values = [np.zeros(0, np.int32)], [np.zeros(0)]

@@ -142,7 +142,7 @@ def _of_cell(
         )
         taken = {"both": shares, "to_tf": shares[:1], "from_tf": shares[1:]}[direction]
         # Heads are averaged.
-        found.append(sum(share.double().mean(0) for share in taken).cpu().numpy())
+        found.append(torch.stack([share.double().mean(0) for share in taken]).sum(0).cpu().numpy())
 
     with watching(watch):
         encoder.encode(batch)
@@ -204,7 +204,7 @@ def _performer(
         squares = half * rows.square().sum(-1, keepdim=True)
         return (projected - squares - projected.amax(-1, keepdim=True)).exp() + EPSILON
 
-    total = sum(of_keys(part).sum(1) for part in k.split(_QUERIES, 1))
+    total = torch.stack([of_keys(part).sum(1) for part in k.split(_QUERIES, 1)]).sum(0)
     asking, asked = of_queries(q[:, at]), of_queries(q[:, some])
     given = asking @ of_keys(k[:, some]).transpose(1, 2) / (asking @ total[..., None])
     back = asked @ of_keys(k[:, at]).transpose(1, 2) / (asked @ total[..., None])

@@ -63,7 +63,7 @@ def _number(dtype: _Dtype, data: bytes) -> int | float:
     return np.frombuffer(data, dtype=dtype.dtype, count=1)[0].item()
 
 
-NUMBERS = (
+NUMBERS: tuple[tuple[Callable[..., Any], str], ...] = (
     *((_number, ".".join(name)) for name in sorted(_SCALAR)),
     *((_Dtype, ".".join(name)) for name in sorted(_DTYPE)),
 )
