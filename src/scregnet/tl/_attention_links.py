@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scregnet._docs import doc
-from scregnet._validate import check_choice
+from scregnet._validate import check_choice, check_random_state
 from scregnet.tl._encoding.pairs import Asked, check_keys, computing, folder, prepared, write_layers
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def attention_links(
     >>> adata.varp["geneformer_attention"].shape
     (50, 50)
     """
+    check_random_state(random_state)
     check_choice("direction", direction, ("both", "to_tf", "from_tf"))
     key = f"{model.partition(':')[0]}_attention" if key_added is None else key_added
     keys = (key, f"{key}_raw", f"{key}_mean")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scregnet._docs import doc
-from scregnet._validate import check_choice, check_integer
+from scregnet._validate import check_choice, check_integer, check_random_state
 from scregnet.tl._encoding.pairs import Asked, check_keys, computing, folder, prepared, write_layers
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def knockout_links(
     >>> adata.varp["geneformer_knockout"].shape
     (50, 50)
     """
+    check_random_state(random_state)
     check_choice("mode", mode, ("delete", "overexpress"))
     check_integer("n_cells", n_cells, minimum=1)
     what = "knockout" if mode == "delete" else mode

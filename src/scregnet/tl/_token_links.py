@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scregnet._docs import doc
+from scregnet._validate import check_random_state
 from scregnet.tl._encoding.pairs import Asked, check_keys, computing, prepared, write_layers
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def token_links(
     >>> adata.varp["geneformer_token"].shape
     (50, 50)
     """
+    check_random_state(random_state)
     key = f"{model.partition(':')[0]}_token" if key_added is None else key_added
     data = check_keys(adata, (key,), mod, copy=copy)
     # No cell is read, whatever their values are.
