@@ -31,7 +31,7 @@ def functions() -> dict[str, object]:
     for module in MODULES:
         package = importlib.import_module(f"scregnet.{module}")
         found |= {f"sr.{module}.{name}": getattr(package, name) for name in package.__all__}
-    return found
+    return found | {"sr.report": importlib.import_module("scregnet").report}
 
 
 def argument(parameter: inspect.Parameter) -> str:
@@ -77,7 +77,8 @@ def index() -> str:
     ]
     for path, function in functions().items():
         summary = plain((inspect.getdoc(function) or "").split("\n")[0])
-        lines.append(f"- [{path}](api/generated/scregnet.{path[3:]}.html): {summary}")
+        page = f"generated/scregnet.{path[3:]}" if path.count(".") == 2 else path[3:]
+        lines.append(f"- [{path}](api/{page}.html): {summary}")
     return "\n".join(lines) + "\n"
 
 
