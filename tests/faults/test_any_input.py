@@ -693,7 +693,14 @@ CALLS = {
     ),
     "pl.grn": of_fitted(
         lambda a, d: sr.pl.grn(
-            a, **filters(d), **one_of(d, layout=["spring", "bipartite", "circular"]), **SHOWN
+            a,
+            **filters(d),
+            **one_of(
+                d,
+                layout=["spring", "bipartite", "circular"],
+                color=[None, None, "is_tf", "absent", 3],
+            ),
+            **SHOWN,
         )
     ),
     "pl.history": of_fitted(lambda a, d: sr.pl.history(a, **group(d), **SHOWN)),
