@@ -678,6 +678,13 @@ CALLS = {
         None,
         sr.get.models(d.draw(st.sampled_from([None, "svd", "geneformer", "absent", "", 3]))),
     ),
+    "get.network_difference": of_fitted(
+        lambda a, d: sr.get.network_difference(
+            a,
+            *(d.draw(st.sampled_from(["grn", "grn_a", "grn_b", "absent"])) for _ in "ab"),
+            **one_of(d, what=["links", "tfs", "odd"], gene_symbols=[None, "absent"]),
+        )
+    ),
     "get.regulons": of_fitted(lambda a, d: sr.get.regulons(a, **filters(d))),
     "get.score_links": of_fitted(
         lambda a, d: sr.get.score_links(
@@ -727,7 +734,14 @@ CALLS = {
     ),
     "pl.grn": of_fitted(
         lambda a, d: sr.pl.grn(
-            a, **filters(d), **one_of(d, layout=["spring", "bipartite", "circular"]), **SHOWN
+            a,
+            **filters(d),
+            **one_of(
+                d,
+                layout=["spring", "bipartite", "circular"],
+                color=[None, None, "is_tf", "absent", 3],
+            ),
+            **SHOWN,
         )
     ),
     "pl.history": of_fitted(lambda a, d: sr.pl.history(a, **group(d), **SHOWN)),

@@ -6,6 +6,7 @@ import logging
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import FancyArrowPatch
@@ -441,3 +442,52 @@ def test_a_large_component_spreads_by_compiled_forces():
         min(range(5), key=lambda t: np.hypot(*(at[f"T{t}"] - at[f"G{i}"]))) for i in range(250)
     ]
     assert np.mean([near == i % 5 for i, near in enumerate(nearest)]) > 0.95
+
+
+def _filled(ax):
+    """Return the colour of each node, targets and then TFs, and the legend."""
+    from matplotlib.colors import to_hex
+
+    nodes = [dots for dots in ax.collections if dots.get_label() in ("TF", "target")]
+    colours = [to_hex(colour) for dots in nodes for colour in dots.get_facecolors()]
+    return colours, [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_nodes_by_module(lifted_adata):
+    genes = lifted_adata.var_names
+    lifted_adata.var["grn_module"] = pd.Categorical(["0", "1"] * 29 + [None, None])
+    ax = sr.pl.grn(lifted_adata, color="module", show=False, sources="GATA1", top_n=None)
+    colours, told = _filled(ax)
+    assert told[:5] == ["TF", "target", "module: 0", "module: 1", "module: none"]
+    names = sr.get.graph(lifted_adata, sources="GATA1").nodes
+    modules = [str(lifted_adata.var["grn_module"].iloc[genes.get_loc(name)]) for name in names]
+    expected = {"0": "#0072b2", "1": "#009e73", "nan": "#d9d9d9"}
+    assert sorted(colours) == sorted(expected[module] for module in modules)
+
+
+def test_nodes_by_a_series(lifted_adata):
+    activity = pd.Series({"GATA1": -1.0, "SPI1": 2.0, "MYB": 0.0, "absent": 9.0}, name="$activity$")
+    ax = sr.pl.grn(lifted_adata, sources=["GATA1", "SPI1", "MYB"], color=activity, show=False)
+    colours, told = _filled(ax)
+    # Around 0, which is white; what is not in the data does not stretch the scale.
+    assert told[2:6] == [rf"\$activity\$: {v}" for v in ("2", "0", "-2", "none")]
+    assert "#67001f" in colours
+    assert colours.count("#d9d9d9") == len(colours) - 3
+
+
+def test_many_groups_share_a_grey(lifted_adata):
+    lifted_adata.var["family"] = [f"f{i % 10}" for i in range(lifted_adata.n_vars)]
+    _, told = _filled(sr.pl.grn(lifted_adata, top_n=200, color="family", show=False))
+    assert sum(text.startswith("family: f") for text in told) == 7
+    assert "family: 3 others" in told
+
+
+def test_wrong_colours(lifted_adata):
+    with pytest.raises(KeyError, match=r"nor is 'grn_module'.*Call sr\.tl\.network_stats first"):
+        sr.pl.grn(lifted_adata, color="module")
+    with pytest.raises(TypeError, match="a column of adata.var or a series"):
+        sr.pl.grn(lifted_adata, color=3)
+    with pytest.raises(ValueError, match="has a gene twice"):
+        sr.pl.grn(lifted_adata, color=pd.Series([1, 2], index=["GATA1", "GATA1"]))
+    with pytest.raises(ValueError, match="no gene that is drawn"):
+        sr.pl.grn(lifted_adata, color=pd.Series([1.0], index=["absent"]))

@@ -13,6 +13,7 @@ from scregnet.get._history import history
 from scregnet.get._methods import methods
 from scregnet.get._metrics import metrics
 from scregnet.get._models import models
+from scregnet.get._network_difference import network_difference
 from scregnet.get._regulons import regulons
 from scregnet.get._score_links import score_links
 from scregnet.get._tuned import tuned
@@ -29,6 +30,7 @@ __all__ = [
     "methods",
     "metrics",
     "models",
+    "network_difference",
     "regulons",
     "score_links",
     "tuned",

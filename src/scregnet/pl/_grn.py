@@ -17,11 +17,13 @@ from scregnet.get._graph import to_graph
 from scregnet.get._names import find_genes, shown_names
 from scregnet.pl._figure import finish, panels
 from scregnet.pl._network.draw import draw_network
+from scregnet.pl._network.fill import fill_of
 from scregnet.pl._network.layout import LAYOUTS
 from scregnet.pl._network.style import Style, network_colours
 from scregnet.pl._selection import choose_links
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -47,6 +49,7 @@ def grn(
     mod: str = "rna",
     layout: str = "spring",
     random_state: int | None = 0,
+    color: str | pd.Series | None = None,
     labels: bool | Sequence[str] = True,
     legend: bool = True,
     title: str | None = None,
@@ -81,6 +84,10 @@ def grn(
     layout
         ``"spring"``, ``"kamada_kawai"``, ``"circular"``, ``"shell"`` or ``"bipartite"``.
     %(random_state)s
+    color
+        What colours the nodes, in place of TF and target: a column of ``adata.var``, or
+        ``"module"`` for what :func:`scregnet.tl.network_stats` wrote of this network; or a series
+        by gene, such as mean activities of TFs. Numbers of both signs are coloured around 0.
     labels
         Label the nodes, TFs and hubs first, as far as there is room; none; or the genes with
         these names in any case.
@@ -101,10 +108,10 @@ def grn(
     Raises
     ------
     KeyError
-        ``key``, ``group`` or a gene is unknown, that of a label too, or several genes have the name
-        that is given.
+        ``key``, ``group``, ``color`` or a gene is unknown, that of a label too, or several genes
+        have the name that is given.
     TypeError
-        ``save`` is no path.
+        ``save`` is no path, or ``color`` neither a name nor a series.
     ValueError
         The genes have other names than at the fit, no link passes the filters, more than 5,000 do,
         an argument is missing or out of range, or there is no null model for ``by="lift"`` or
@@ -144,6 +151,9 @@ def grn(
         "drew %d of %d links; %d hidden (%s)", n_drawn, chosen.n_found, n_hidden, chosen.how
     )
     graph = to_graph(adata, key, chosen.links, gene_symbols)
+    fill = None
+    if color is not None:
+        fill = fill_of(adata, key, color, shown_names(adata, gene_symbols), list(graph))
     named = np.array([wanted is None or node in wanted for node in graph], dtype=bool)
     (one,) = panels(ax, 1, figsize=figsize, dpi=dpi, default_size=(7.6, 5.6), save=save)
     one.set_axis_off()
@@ -158,6 +168,7 @@ def grn(
         named=named,
         keep_all=wanted is not None,
         legend=chosen.summary if legend else None,
+        fill=fill,
     )
     return finish([one], given=ax is not None, show=show, save=save, return_fig=return_fig)
 

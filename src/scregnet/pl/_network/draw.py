@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import networkx as nx
     from matplotlib.axes import Axes
 
+    from scregnet.pl._network.fill import Fill
     from scregnet.pl._network.style import Style
 
 
@@ -29,16 +30,17 @@ def draw_network(
     named: np.ndarray,
     keep_all: bool,
     legend: str | None,
+    fill: Fill | None = None,
 ) -> None:
     """Draw ``graph`` as :func:`scregnet.get.graph` returns it, and label the nodes of a mask.
 
     ``keep_all`` draws the labels that cover others too. ``legend`` is the title of the legend;
-    ``None`` draws none.
+    ``None`` draws none. ``fill`` has colours of nodes in place of those of TFs and targets.
     """
     nodes = Nodes.of(graph, style)
     ax.set_axis_off()
     if legend is not None:
-        draw_legend(ax, graph, style, legend)
+        draw_legend(ax, graph, style, legend, fill)
     # A new figure makes room for legend and title only when it is drawn.
     ax.figure.canvas.figure.draw_without_rendering()
     sizes = _sizes(ax, nodes, style, named)
@@ -48,7 +50,7 @@ def draw_network(
     ax.set(xlim=(0, box[0]), ylim=(0, box[1]))
     points = _places(graph, nodes, layout, random_state, sizes, box)
     draw_edges(ax, graph, nodes, points, style, layout)
-    _draw_nodes(ax, nodes, points, style)
+    _draw_nodes(ax, nodes, points, style, fill)
     # Where there is no room for all labels: TFs first, then hubs.
     degree = np.bincount(nodes.edges.ravel(), minlength=len(graph))
     rank = np.full(len(graph), -1) if keep_all else -degree + 2 * degree.max() * ~nodes.is_tf
@@ -145,7 +147,9 @@ def _places(
     return spread(points, nodes.radius, nodes.edges, apart=apart, low=margin, high=box - margin)
 
 
-def _draw_nodes(ax: Axes, nodes: Nodes, points: np.ndarray, style: Style) -> None:
+def _draw_nodes(
+    ax: Axes, nodes: Nodes, points: np.ndarray, style: Style, fill: Fill | None
+) -> None:
     is_tf = nodes.is_tf
     kinds = (("target", ~is_tf, "o", style.node_size), ("TF", is_tf, "s", style.tf_size))
     for label, mask, marker, size in kinds:
@@ -154,7 +158,7 @@ def _draw_nodes(ax: Axes, nodes: Nodes, points: np.ndarray, style: Style) -> Non
                 points[mask, 0],
                 points[mask, 1],
                 s=size**2,
-                c=style.colours[label],
+                c=style.colours[label] if fill is None else np.array(fill.colours)[mask],
                 marker=marker,
                 edgecolors="white",
                 linewidths=0.8,

@@ -21,17 +21,20 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
+    from scregnet.pl._network.fill import Fill
     from scregnet.pl._network.style import Style
 
 
-def draw_legend(ax: Axes, graph: nx.DiGraph, style: Style, title: str) -> None:
+def draw_legend(
+    ax: Axes, graph: nx.DiGraph, style: Style, title: str, fill: Fill | None = None
+) -> None:
     """Explain the shapes, colours and widths that occur in the picture, to its right."""
     ax.legend(
         title=title,
         title_fontsize="small",
         alignment="left",
         handles=[
-            *_node_handles(graph, style),
+            *_node_handles(graph, style, fill),
             *_link_handles(graph, style),
             *_sign_handles(graph),
             *_width_handles(graph),
@@ -44,14 +47,26 @@ def draw_legend(ax: Axes, graph: nx.DiGraph, style: Style, title: str) -> None:
     )
 
 
-def _node_handles(graph: nx.DiGraph, style: Style) -> list[Artist]:
+def _node_handles(graph: nx.DiGraph, style: Style, fill: Fill | None) -> list[Artist]:
     kinds = {is_tf for _, is_tf in graph.nodes(data="is_tf")}
     handles = []
     if True in kinds:
-        handles.append(_node_handle("TF", "s", style.tf_size, style))
+        handles.append(_node_handle("TF", "s", style.tf_size, _colour("TF", style, fill)))
     if False in kinds:
-        handles.append(_node_handle("target", "o", style.node_size, style))
+        colour = _colour("target", style, fill)
+        handles.append(_node_handle("target", "o", style.node_size, colour))
+    if fill is not None:
+        # A gene name is no formula, and neither is the name of a group.
+        handles += [
+            _node_handle(f"{fill.title}: {name}".replace("$", r"\$"), "o", style.node_size, colour)
+            for name, colour in fill.legend
+        ]
     return handles
+
+
+def _colour(kind: str, style: Style, fill: Fill | None) -> str:
+    """Return the colour of a shape in the legend: none of its own where nodes are filled."""
+    return style.colours[kind] if fill is None else "#777777"
 
 
 def _link_handles(graph: nx.DiGraph, style: Style) -> list[Artist]:
@@ -94,7 +109,7 @@ def _width_handles(graph: nx.DiGraph) -> list[Artist]:
     ]
 
 
-def _node_handle(label: str, marker: str, size: float, style: Style) -> Artist:
+def _node_handle(label: str, marker: str, size: float, colour: str) -> Artist:
     from matplotlib.lines import Line2D
 
     return Line2D(
@@ -103,7 +118,7 @@ def _node_handle(label: str, marker: str, size: float, style: Style) -> Artist:
         linestyle="none",
         marker=marker,
         markersize=size,
-        color=style.colours[label],
+        color=colour,
         markeredgecolor="white",
         markeredgewidth=0.8,
         label=label,
