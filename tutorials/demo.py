@@ -20,7 +20,7 @@ def main() -> None:
     folder = Path("demo_output")
     folder.mkdir(exist_ok=True)
 
-    adata = sr.datasets.simulated()
+    adata = sr.datasets.simulated(500, 250)
     network = adata.uns["network"]
     print(f"Simulated: {adata.n_obs} cells x {adata.n_vars} genes.")
     print(f"Known network: {len(network)} edges of {network['source'].nunique()} TFs.")
