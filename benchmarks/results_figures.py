@@ -134,10 +134,31 @@ def finetune() -> None:
     figure.savefig(PAGES / "finetune.png", dpi=130)
 
 
+def pairs() -> None:
+    """How often true targets are ranked above other genes, and above each other kind of pair."""
+    frame = table("pairs", "| score | true / all other |")[::-1]
+    figure, axes = plt.subplots(1, 3, figsize=(9, 4.6), sharey=True, layout="constrained")
+    for ax, kind in zip(axes, frame.columns[1:], strict=True):
+        seeds = frame[kind].map(lambda cell: [float(part) for part in cell.split()])
+        for score, values in zip(frame["score"], seeds, strict=True):
+            # A trained model stands out from the untrained one and from what needs no model.
+            colour = BLUE if score.startswith(("attention", "knock", "TF put", "tokens")) else GREY
+            colour = ORANGE if score.endswith("untrained") else colour
+            ax.plot(values, [score] * len(values), "o", color=colour, markersize=4, alpha=0.5)
+            ax.plot(sum(values) / len(values), score, "|", color=colour, markersize=13, mew=2.5)
+        ax.axvline(0.5, color="0.6", linewidth=1, zorder=0)
+        ax.grid(axis="y", color="0.93")
+        ax.set(title=kind.replace("true / ", "above "), xlim=(0.3, 0.75))
+        clean(ax)
+    axes[1].set_xlabel("true targets ranked above, within a TF (0.5: chance)")
+    figure.savefig(PAGES / "pairs.png", dpi=130)
+
+
 def main() -> None:
     """Draw all."""
     mpl.use("Agg")
     edge_kinds()
+    pairs()
     evidence()
     delivered()
     finetune()
