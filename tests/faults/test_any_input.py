@@ -722,6 +722,7 @@ CALLS = {
             **SHOWN,
         )
     ),
+    "pl.coverage": of_fitted(lambda a, d: sr.pl.coverage(a, **SHOWN)),
     "pl.regulon": of_fitted(
         lambda a, d: sr.pl.regulon(
             a, **one_of(d, source=["TF001", "absent"], top_n=[1, 0, 99]), **group(d), **SHOWN

@@ -7,6 +7,7 @@ from scregnet.pl._adjacency import adjacency
 from scregnet.pl._benchmark import benchmark
 from scregnet.pl._calibration import calibration
 from scregnet.pl._comparison import comparison
+from scregnet.pl._coverage import coverage
 from scregnet.pl._evidence import evidence
 from scregnet.pl._gene_embedding import gene_embedding
 from scregnet.pl._grn import grn
@@ -23,6 +24,7 @@ __all__ = [
     "benchmark",
     "calibration",
     "comparison",
+    "coverage",
     "evidence",
     "gene_embedding",
     "grn",
