@@ -121,6 +121,7 @@ def compare_grns(
     >>> tfs = sr.get.comparison(adata, "tfs")
     """
     check_random_state(random_state)
+    check_integer("min_cells", min_cells, minimum=1)
     check_integer("min_donor_cells", min_donor_cells, minimum=4)
     check_integer("n_permutations", n_permutations, minimum=10)
     check_interval("min_detection", min_detection, 0, 1)
