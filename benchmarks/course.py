@@ -31,6 +31,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "level": 3.0,
     },
     "three counts a gene, eight links rise, levels move": {"moving": 0.7, "level": 3.0},
+    "1,000 cells, 30 links rise, a tenth of the genes": {"n_planted": 30},
 }
 
 
@@ -39,11 +40,12 @@ def cells(
     n: int = 1000,
     *,
     planted: bool = True,
+    n_planted: int = N_PLANTED,
     hump: bool = False,
     moving: float = 0.0,
     level: float = 20.0,
 ) -> ad.AnnData:
-    """Return cells of uniform pseudotime; each gene follows one TF, eight of them more and more.
+    """Return cells of uniform pseudotime; each gene follows one TF, some of them more and more.
 
     ``moving`` is the standard deviation of the change of the log levels of all genes.
     """
@@ -53,7 +55,7 @@ def cells(
     regulator = np.arange(N_GENES) % N_TFS
     targets = tfs[:, regulator]
     if planted:
-        own = np.flatnonzero(regulator == 0)[:N_PLANTED]
+        own = np.flatnonzero(regulator == 0)[:n_planted]
         strength = 1.6 * (1 - np.abs(2 * time - 1) if hump else time)
         targets[:, own] = tfs[:, [0]] * strength[:, None]
     targets += 0.8 * rng.standard_normal(targets.shape)
@@ -70,11 +72,11 @@ def cells(
     return adata
 
 
-def figures(adata: ad.AnnData, *, planted: bool) -> dict[str, float]:
+def figures(adata: ad.AnnData, *, planted: bool, n_planted: int) -> dict[str, float]:
     """Compare along the time, and count what is found of links and TFs."""
     sr.tl.compare_grns(adata, along="time", n_permutations=50, show_progress_bar=False)
     links, tfs = sr.get.comparison(adata), sr.get.comparison(adata, "tfs")
-    names = [f"G{i}" for i in range(0, N_TFS * N_PLANTED, N_TFS)]
+    names = [f"G{i}" for i in range(0, N_TFS * n_planted, N_TFS)]
     true = (links["source"] == "TF0") & links["target"].isin(names) & planted
     found, found_tfs = links["q"] <= Q, tfs["q"] <= Q
     return {
@@ -99,8 +101,13 @@ def main() -> None:
         "wrong TFs | share of p ≤ .05 of the others |\n|" + "---|" * 8
     )
     for name, asked in ROWS.items():
-        planted = asked.get("planted", True)
-        t = pd.DataFrame([figures(cells(seed, **asked), planted=planted) for seed in range(runs)])
+        planted, n_planted = asked.get("planted", True), asked.get("n_planted", N_PLANTED)
+        t = pd.DataFrame(
+            [
+                figures(cells(seed, **asked), planted=planted, n_planted=n_planted)
+                for seed in range(runs)
+            ]
+        )
         total = t.sum()
         power = f"{total['true']:.0f} of {total['planted']:.0f}" if planted else ""
         print(

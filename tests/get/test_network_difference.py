@@ -83,6 +83,29 @@ def test_tfs(two):
     assert tfs["shared"].between(0.9, 1).all()
 
 
+def test_shared_first_targets_of_a_tf_with_few_links(two):
+    first, second = two
+    network = second.varp["grn"]
+    tf = list(second.var_names).index("GATA1")
+    own = slice(network.indptr[tf], network.indptr[tf + 1])
+    # All in the other order: the first half of one is the second half of the other.
+    ranks = np.argsort(np.argsort(first.varp["grn"].data[own], kind="stable"))
+    n = len(ranks)
+    for data, values in ((first, 0.1 + ranks / 2 / n), (second, 0.6 - ranks / 2 / n)):
+        data.varp["grn"].data[own] = values
+    tfs = sr.get.network_difference(first, "grn", "grn", other=second, what="tfs").set_index("tf")
+    assert tfs.loc["GATA1", "n_links"] == n < 100
+    assert tfs.loc["GATA1", "shared"] == 0
+    # Where one network tells its links not apart, its first ones are not those that differ most.
+    first.varp["grn"].data[own] = 0.3
+    second.varp["grn"].data[own] = 0.3
+    raised = sorted(first.var_names[network.indices[own]])[-1]
+    at = own.start + list(first.var_names[network.indices[own]]).index(raised)
+    second.varp["grn"].data[at] = 0.6
+    tfs = sr.get.network_difference(first, "grn", "grn", other=second, what="tfs").set_index("tf")
+    assert tfs.loc["GATA1", "shared"] == pytest.approx((n // 2 - 1) / (n // 2))
+
+
 def test_networks_of_groups_without_deviations(grouped_adata, caplog):
     with caplog.at_level(logging.INFO, logger="scregnet"):
         frame = sr.get.network_difference(grouped_adata, "grn_B", "grn_CD4+_T")
@@ -97,7 +120,7 @@ def test_networks_of_groups_without_deviations(grouped_adata, caplog):
 def test_errors(lifted_adata, grouped_adata):
     with pytest.raises(KeyError, match="call sr.tl.fit_grn"):
         sr.get.network_difference(lifted_adata, "grn", "other")
-    with pytest.raises(ValueError, match="one network per group"):
+    with pytest.raises(ValueError, match="one network per group: name one as key_a .* 'grn_B'"):
         sr.get.network_difference(grouped_adata, "grn", "grn_B")
     with pytest.raises(ValueError, match="threshold"):
         sr.get.network_difference(lifted_adata, "grn", "grn", threshold=2)

@@ -108,3 +108,14 @@ def test_side_by_side_needs_one_pair_and_a_tf_that_is_there(links):
         sr.pl.comparison(links, source="TF0")
     with pytest.raises(KeyError, match="its TFs: 'TF0', 'TF1'"):
         sr.pl.comparison(links[links["group_b"] == "y"], source="GATA1")
+
+
+def test_names_with_dollar_signs_are_no_formulas(links):
+    links["group_a"] = links["group_a"].replace("x", "$_{")
+    links["group_b"] = links["group_b"].replace("y", "up$ to$^")
+    for source in (None, "TF0"):
+        first = links[links["group_b"] == "up$ to$^"]
+        figure = sr.pl.comparison(first, source=source, return_fig=True)
+        figure.canvas.draw()
+    assert figure.axes[0].get_title() == r"\$_{"
+    sr.pl.comparison(links, return_fig=True).canvas.draw()

@@ -400,6 +400,14 @@ def test_says_nothing_twice(lifted_adata, caplog):
     assert "audit_split" not in caplog.text
 
 
+@pytest.mark.usefixtures("no_drawing")
+def test_a_model_that_was_asked_about_pairs_is_cited(lifted_adata):
+    assert "Transfer learning enables" not in section(sr.report(lifted_adata), "citing")
+    lifted_adata.uns["grn"]["params"]["evidence"] = ["attention"]
+    lifted_adata.uns["attention"] = {"made_by": {"model": "geneformer:V1-10M"}}
+    assert "Transfer learning enables" in section(sr.report(lifted_adata), "citing")
+
+
 def test_papers_are_those_of_the_documentation():
     bib = (ROOT / "docs" / "references.bib").read_text(encoding="utf-8")
     entries = dict(re.findall(r"@\w+\{(.*?),\n(.*?)\n\}", bib, re.DOTALL))

@@ -11,7 +11,7 @@ from scipy.stats import kendalltau, linregress
 
 import scregnet as sr
 from scregnet.tl._comparison.cells import Cells
-from scregnet.tl._comparison.course import change, contrast, over_donor_courses, tau
+from scregnet.tl._comparison.course import Bins, change, contrast, over_donor_courses, tau
 from scregnet.tl._comparison.statistic import Fisher
 
 N_TFS, N_GENES = 5, 60
@@ -137,6 +137,15 @@ def test_few_values_and_ordered_categories_are_bins(rising):
     assert set(frame.query("q <= 0.1 and source == 'TF0'")["target"]) >= PLANTED
 
 
+@pytest.mark.parametrize("n_distinct", [600, 5])
+def test_bins_have_names_that_differ(rising, n_distinct):
+    data = rising.copy()
+    data.obs["seconds"] = 1.6e9 + np.floor(data.obs["time"] * n_distinct)
+    bins = Bins.of(data, "seconds", 5, 50)
+    assert len(set(bins.names)) == 5
+    assert Bins.of(data, "time", 5, 50).names[0].count(".") == 2
+
+
 def test_of_two_bins_it_is_their_difference():
     one, two = (Fisher(np.array([z]), np.array([v])) for z, v in ((0.1, 0.01), (0.5, 0.03)))
     delta, error = change([one, two])
@@ -179,6 +188,7 @@ def test_flips_of_donors():
         ({"along": "text"}, TypeError, "numbers or ordered categories"),
         ({"along": "two"}, ValueError, "2 different values"),
         ({"along": "time", "n_bins": 2}, ValueError, "n_bins"),
+        ({"along": "time", "min_cells": "50"}, TypeError, "min_cells must be an integer"),
         ({"along": "time", "n_bins": 20}, ValueError, "fewer than min_cells=50"),
         ({"along": "time", "groupby": "donor"}, ValueError, "leave groups and groupby out"),
         ({"along": "time", "groups": ("a", "b")}, ValueError, "leave groups and groupby out"),

@@ -135,6 +135,18 @@ def test_p_of_links_is_their_rank_among_all_permuted_ones():
     assert np.isnan(found.tf_p[1])
 
 
+def test_a_tf_whose_only_link_cannot_differ_is_not_found():
+    """A gene and its copy have the correlation 1, cut to the same value, in every permutation."""
+    rng = np.random.default_rng(0)
+    null = [np.append(rng.normal(size=9), 0) for _ in range(19)]
+    zero = np.zeros(10)
+    observed = Observed(zero, zero, zero, zero, np.append(np.full(9, 4.0), 0), lambda: iter(null))
+    found = permutation_p(observed, np.repeat([0, 1], [9, 1]), 2)
+    assert found.tf_p[0] < 0.06
+    assert found.tf_p[1] > 0.4
+    assert found.p[9] == 1
+
+
 def test_variance_of_a_correlation_of_normal_values_is_one_over_n():
     values = np.random.default_rng(0).standard_normal((2000, 30)).astype(np.float32)
     values[:, 1] += 2 * values[:, 0]

@@ -108,6 +108,22 @@ def test_what_is_no_embedding_is_not_overwritten(adata):
         sr.tl.embed(adata, model="svd", n_components=2, key_added="chip")
     np.testing.assert_array_equal(adata.varm["chip"], profile)
 
+    mine = np.ones((adata.n_vars, 2))
+    adata.varm["svd"] = mine
+    for of in ("genes", "both"):
+        with pytest.raises(ValueError, match=r"adata.varm\['svd'\] is there and is not an embed"):
+            sr.tl.embed(adata, model="svd", of=of, n_components=4)
+    # Vectors of cells are elsewhere, and make it no embedding of genes.
+    sr.tl.embed(adata, model="svd", of="cells", n_components=4)
+    with pytest.raises(ValueError, match=r"adata.varm\['svd'\] is there"):
+        sr.tl.embed(adata, model="svd", n_components=4)
+    np.testing.assert_array_equal(adata.varm["svd"], mine)
+    # What a call wrote, the next one replaces.
+    del adata.varm["svd"]
+    for n_components in (4, 5):
+        sr.tl.embed(adata, model="svd", n_components=n_components)
+    assert adata.varm["svd"].shape[1] == 5
+
 
 def test_what_the_encoder_is_given(adata, spy):
     with sr.settings.override(progress_bar=False):

@@ -102,6 +102,11 @@ def test_what_is_refused_leaves_the_data_as_they_were(adata, trained):
     for function, more, error, words in (
         (sr.tl.attention_links, {"layers": [2]}, ValueError, "the model has 2, numbered from 0"),
         (sr.tl.attention_links, {"heads": [-3]}, ValueError, r"heads=\[-3\]: the model has 2"),
+        (sr.tl.attention_links, {"layers": []}, ValueError, r"layers=\[\] leaves nothing"),
+        (sr.tl.attention_links, {"heads": []}, ValueError, r"heads=\[\] leaves nothing"),
+        (sr.tl.attention_links, {"layers": 0}, TypeError, "layers must be a sequence of integers"),
+        (sr.tl.attention_links, {"heads": [0.5]}, TypeError, "heads must be a sequence"),
+        (sr.tl.attention_links, {"hidden_layer": -2}, ValueError, "runs no layer with attention"),
         (sr.tl.attention_links, {"direction": "up"}, ValueError, "direction='up' is not known"),
         (sr.tl.attention_links, {"tfs": ["absent"]}, ValueError, "missing: 'absent'"),
         (sr.tl.attention_links, {"max_cells": 0}, ValueError, "max_cells"),
@@ -112,7 +117,21 @@ def test_what_is_refused_leaves_the_data_as_they_were(adata, trained):
         (sr.tl.token_links, {"n_cells": 3}, TypeError, "takes no parameter 'n_cells'"),
     ):
         with pytest.raises(error, match=words):
-            function(adata, **told, **more)
+            function(adata, **{**told, **more})
     with pytest.raises(ValueError, match="model='svd' reads no tokens of genes"):
         sr.tl.attention_links(adata, model="svd")
     assert (set(adata.varp), set(adata.uns), set(adata.var), set(adata.varm)) == before
+
+
+def test_vectors_before_any_cell_need_no_cells(adata, trained):
+    """Of scaled data too, and of those without X."""
+    sr.tl.token_links(adata, **trained[1])
+    expected = adata.varp["geneformer_token"].toarray()
+    assert not {"layer", "counts", "max_cells"} & set(adata.uns["geneformer_token"]["made_by"])
+    scaled = adata.copy()
+    scaled.X = np.asarray(scaled.X - np.ones(scaled.shape))
+    without = adata.copy()
+    without.X = None
+    for data in (scaled, without):
+        sr.tl.token_links(data, **trained[1])
+        np.testing.assert_array_equal(data.varp["geneformer_token"].toarray(), expected)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import resolve
-from scregnet._anndata.slots import check_probabilities, key_of_group
+from scregnet._anndata.slots import check_probabilities, is_grouped
 from scregnet._docs import doc
 from scregnet._logging import logger
-from scregnet._validate import check_choice, check_interval
+from scregnet._validate import check_choice, check_interval, listed
 from scregnet.get._select import select_links
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def network_difference(
       alone, the labels differ, and the probabilities follow them.
 
     Of TFs, those that differ most first: ``tf``; ``n_links``; ``rank_correlation``, Spearman's, of
-    its links in both; ``shared``, share of its first 50 targets, or of fewer, that are first in
-    both; ``spread``, root mean square of ``centred``.
+    its links in both; ``shared``, share of its first 50 targets that are first in both, with fewer
+    than 100 links of its first half; ``spread``, root mean square of ``centred``.
 
     Raises
     ------
@@ -120,7 +120,13 @@ def network_difference(
 def _links(data: AnnData | MuData, key: str, gene_symbols: str | None, mod: str) -> pd.DataFrame:
     """Return the links of one network, with logits and their standard deviation."""
     found = resolve(data, mod)
-    key = key_of_group(found, key)
+    entry: Any = found.uns.get(key)
+    if is_grouped(entry):
+        msg = (
+            f"adata.uns[{key!r}] stands for one network per group: name one as key_a or key_b, of "
+            f"{listed(entry['keys'], 30)}."
+        )
+        raise ValueError(msg)
     check_probabilities(found, key, "sr.get.network_difference")
     frame, _ = select_links(found, key, gene_symbols=gene_symbols)
     p = frame["weight"].to_numpy(np.float64).clip(_LEAST, 1 - _LEAST)
@@ -163,17 +169,19 @@ def _by_tf(table: pd.DataFrame) -> pd.DataFrame:
     from scipy.stats import spearmanr
 
     rows = []
-    for tf, own in table.groupby("source", sort=True):
+    # By name: in the order of the table, links of equal probability that differ most were first.
+    for tf, own in table.sort_values(["source", "target"]).groupby("source"):
         a, b = own["logit_a"].to_numpy(), own["logit_b"].to_numpy()
         told = len(own) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0
-        n = min(_FIRST, len(own))
+        # The first of all its links would be the same in both.
+        n = min(_FIRST, len(own) // 2)
         first = [set(np.argsort(-values, kind="stable")[:n]) for values in (a, b)]
         rows.append(
             {
                 "tf": tf,
                 "n_links": len(own),
                 "rank_correlation": float(spearmanr(a, b).statistic) if told else np.nan,
-                "shared": len(first[0] & first[1]) / n,
+                "shared": len(first[0] & first[1]) / n if n else np.nan,
                 "spread": float(np.sqrt(np.square(own["centred"]).mean())),
             }
         )

@@ -90,11 +90,12 @@ def comparison(
     check_integer("n_targets", n_targets, minimum=1)
     two = colours(palette, ["weaker", "stronger"], "kinds of links")
     if source is not None:
-        links = check_pair(frame, source)
+        links = _without_formulas(check_pair(frame, source))
         size = (8.6, max(3.0, 1.2 + 0.2 * min(n_targets, len(links))))
         axes = panels(ax, 2, figsize=figsize, dpi=dpi, default_size=size, save=save)
         draw_two_regulons(axes, links, max_q=max_q, n_targets=n_targets, two=two)
         return finish(axes, given=ax is not None, show=show, save=save, return_fig=return_fig)
+    frame = _without_formulas(frame)
     changed = frame[frame["q"] <= max_q]
     pairs = frame[["group_a", "group_b"]].astype(str).drop_duplicates()
     counts = changed["source"].astype(str).value_counts()
@@ -126,6 +127,18 @@ def _check(frame: object) -> None:
         said = f"lacks the columns {listed(missing)}" if missing else "is empty"
         msg = f"frame {said}; it must be {what}."
         raise ValueError(msg)
+
+
+def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with names as text: a dollar sign would start a formula."""
+    texts = {name: frame[name].astype(str) for name in ("group_a", "group_b", "source", "target")}
+    return frame.assign(
+        **{
+            name: values.str.replace("$", r"\$", regex=False)
+            for name, values in texts.items()
+            if values.str.contains("$", regex=False).any()
+        }
+    )
 
 
 def _stronger(frame: pd.DataFrame) -> np.ndarray:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from scregnet._docs import doc
-from scregnet._validate import check_choice, check_random_state
-from scregnet.tl._encoding.pairs import Asked, check_keys, computing, folder, prepared, write_layers
+from scregnet._validate import check_choice, check_random_state, shortened
+from scregnet.tl._encoding.pairs import (
+    Asked,
+    CellsAsked,
+    check_keys,
+    computing,
+    folder,
+    prepared,
+    write_layers,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +67,8 @@ def attention_links(
         Folder with the model's files; ``None`` takes the published ones.
     layers, heads
         Layers and heads to use, counted from 0, negative from the last; ``None`` uses all. Of
-        scFoundation the layers of the decoder follow those of the encoder.
+        scFoundation the layers of the decoder follow those of the encoder. Geneformer runs no layer
+        after ``hidden_layer``, by default the second to last.
     direction
         ``"to_tf"``: what the gene gives to the TF. ``"from_tf"``: what the TF gives to the gene.
         ``"both"``: their sum.
@@ -102,10 +112,11 @@ def attention_links(
     """
     check_random_state(random_state)
     check_choice("direction", direction, ("both", "to_tf", "from_tf"))
+    layers, heads = _numbers("layers", layers), _numbers("heads", heads)
     key = f"{model.partition(':')[0]}_attention" if key_added is None else key_added
     keys = (key, f"{key}_raw", f"{key}_mean")
     data = check_keys(adata, keys, mod, copy=copy)
-    asked = Asked(layer, counts, gene_ids, orthologues, max_cells, random_state)
+    asked = Asked(gene_ids, orthologues, random_state, CellsAsked(layer, counts, max_cells))
     pairs = prepared(data, model, tfs, asked, weights, model_parameters, attention_links)
     # Imports torch.
     from scregnet.encoders.pairs.attention import attention_sums, over_expected
@@ -125,8 +136,8 @@ def attention_links(
         "function": "attention_links",
         "model": model,
         "direction": direction,
-        "layers": None if layers is None else list(layers),
-        "heads": None if heads is None else list(heads),
+        "layers": layers,
+        "heads": heads,
         "n_layers": found.n_layers,
         "n_cells_used": found.n_cells,
     }
@@ -134,3 +145,17 @@ def attention_links(
     every = (over_expected(found.sums), *per_cell)
     values = dict(zip(keys, map(pairs.per_gene, every), strict=True))
     return write_layers(adata, pairs, values, record, mod, copy=copy)
+
+
+def _numbers(argument: str, given: object) -> list[int] | None:
+    """Return the numbers of layers or heads; raise before any work unless they are integers."""
+    if given is None:
+        return None
+    found = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else None
+    if found is None or any(not isinstance(x, Integral) or isinstance(x, bool) for x in found):
+        msg = f"{argument} must be a sequence of integers or None, got {shortened(given)}."
+        raise TypeError(msg)
+    if not found:
+        msg = f"{argument}=[] leaves nothing to average; give numbers from 0, or None for all."
+        raise ValueError(msg)
+    return [int(number) for number in found]

@@ -75,7 +75,7 @@ def compare_grns(
         In place of groups: a column of ``adata.obs`` with numbers, such as pseudotime, or ordered
         categories. Tests which links become stronger or weaker along it.
     n_bins
-        Bins of about equal size along it; of fewer values, each is a bin.
+        Bins of about equal size along it. If it has no more values than that, each is a bin.
     donor
         Column of ``adata.obs``: whole donors are permuted, not cells. Where donors have cells in
         both groups, they are compared within donors.
@@ -86,10 +86,11 @@ def compare_grns(
         Compare links whose mean probability in both networks is at least this; ``None`` compares
         all that are stored.
     min_cells, min_donor_cells
-        Smaller groups are left out; with ``donor``, smaller parts of donors.
+        Smaller groups are left out; with ``donor``, smaller parts of donors. With ``along``, every
+        bin needs ``min_cells``.
     min_detection
-        Both genes of a link are expressed in at least this share of the cells of both groups. A TF
-        that one group does not express cannot be compared by correlation.
+        Both genes of a link are expressed in at least this share of the cells of both groups, or of
+        every bin. A TF that one group does not express cannot be compared by correlation.
     n_permutations
         Random permutations; of donors fewer where there are no more.
     fdr
@@ -121,6 +122,7 @@ def compare_grns(
     >>> tfs = sr.get.comparison(adata, "tfs")
     """
     check_random_state(random_state)
+    check_integer("min_cells", min_cells, minimum=1)
     check_integer("min_donor_cells", min_donor_cells, minimum=4)
     check_integer("n_permutations", n_permutations, minimum=10)
     check_interval("min_detection", min_detection, 0, 1)

@@ -143,7 +143,6 @@ def embed(
     source = resolve(adata, mod)
     check_names(source)
     check_writable(source, copy=copy)
-    check_slots(source, key, with_cells=of != "genes")
     check_client(client, source, layer)
     genes, ids = genes_of(source, gene_ids, orthologues)
     other_names = None if aliases is None else AliasTable.read(aliases)
@@ -152,6 +151,7 @@ def embed(
     if groupby is not None:
         groups, codes, small = large_groups(source, groupby, min_cells)
     keys = [key] if groupby is None else group_keys(key, groups)
+    check_slots(source, key, keys, with_genes=of != "cells", with_cells=of != "genes")
     cells = Cells(source, layer, counts, _draw(codes, max_cells, random_state), codes)
     # Wrong input should not wait for the weights to be read.
     next(iter(cells))

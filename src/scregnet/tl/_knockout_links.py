@@ -10,7 +10,15 @@ import numpy as np
 
 from scregnet._docs import doc
 from scregnet._validate import check_choice, check_integer, check_random_state
-from scregnet.tl._encoding.pairs import Asked, check_keys, computing, folder, prepared, write_layers
+from scregnet.tl._encoding.pairs import (
+    Asked,
+    CellsAsked,
+    check_keys,
+    computing,
+    folder,
+    prepared,
+    write_layers,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +61,8 @@ def knockout_links(
     tfs
         Names of the TFs; ``None`` takes ``adata.var["is_tf"]``.
     n_cells
-        Most cells of each TF, drawn from those that express it. Each is encoded twice.
+        Most cells of each TF, drawn from those that express it. For each TF of a cell two changed
+        cells are encoded: that of the TF and that of its control.
     mode
         ``"delete"`` takes the TF out. ``"overexpress"`` puts it first, or gives it the highest
         value of the cell where the model reads values.
@@ -99,7 +108,7 @@ def knockout_links(
     what = "knockout" if mode == "delete" else mode
     key = f"{model.partition(':')[0]}_{what}" if key_added is None else key_added
     data = check_keys(adata, (key, f"{key}_raw"), mod, copy=copy)
-    asked = Asked(layer, counts, gene_ids, orthologues, None, random_state)
+    asked = Asked(gene_ids, orthologues, random_state, CellsAsked(layer, counts, None))
     pairs = prepared(data, model, tfs, asked, weights, model_parameters, knockout_links)
     # Imports torch.
     from scregnet.encoders.pairs.knockout import knockout_shifts, over_control
@@ -120,7 +129,7 @@ def knockout_links(
         "model": model,
         "mode": mode,
         "n_cells": n_cells,
-        "n_changed": int(found.n_cells.sum()),
+        "n_changed": int(found.n_changed.sum()),
     }
     values = {key: pairs.per_gene(over_control(found)), f"{key}_raw": pairs.per_gene(found.of_tf)}
     return write_layers(adata, pairs, values, record, mod, copy=copy)

@@ -79,8 +79,7 @@ def token_links(
     check_random_state(random_state)
     key = f"{model.partition(':')[0]}_token" if key_added is None else key_added
     data = check_keys(adata, (key,), mod, copy=copy)
-    # No cell is read, whatever their values are.
-    asked = Asked(None, False, gene_ids, orthologues, None, random_state)
+    asked = Asked(gene_ids, orthologues, random_state)
     pairs = prepared(data, model, tfs, asked, weights, model_parameters, token_links)
     # Imports torch.
     from scregnet.encoders.pairs.knockout import cosines

@@ -196,6 +196,29 @@ def test_shifts_are_those_of_single_cells(model, mode, write_small, genes, count
     assert share.max() < 1
 
 
+def test_cells_are_drawn_evenly_and_counted_where_the_tf_was_read(write_small, genes, counts):
+    encoder = encoder_of("geneformer V2", write_small)
+    match = encoder.match(genes)
+    tfs = np.array([2, 5, 9])
+    seen = (match.collapse(counts) > 0).toarray()
+    for size in (30, 7):
+        chosen = knockout._chosen_cells(stream_of(counts, size), match, tfs, 4, 3)
+        for row, tf in enumerate(tfs):
+            rng = np.random.default_rng([3, int(match.tokens[tf])])
+            own = {cell for cell, found in chosen.items() if row in found}
+            assert own == set(rng.permutation(np.flatnonzero(seen[:, tf]))[:4].tolist())
+    # A TF that lies beyond what the model reads of a cell is not changed there.
+    encoder.max_length = 6
+    with torch.inference_mode():
+        found = knockout_shifts(encoder, stream_of(counts), match, tfs, n_cells=99)
+    first = encoder.tokenise(CellBlock(counts, np.zeros(30, int)), match)
+    cell = np.repeat(np.arange(30), np.diff(first.indptr))
+    several = np.bincount(cell[first.slots >= 0], minlength=30) > 1
+    n_changed = np.array([((first.slots == tf) & several[cell]).sum() for tf in tfs])
+    assert (n_changed < seen[:, tfs].sum(axis=0)).any()
+    np.testing.assert_array_equal(found.n_changed, n_changed)
+
+
 def test_few_cells_are_drawn_and_a_stopped_run_continues(
     write_small, genes, counts, tmp_path, monkeypatch
 ):
@@ -236,7 +259,7 @@ def test_few_cells_are_drawn_and_a_stopped_run_continues(
             np.testing.assert_array_equal(getattr(again, name), value)
         assert not list(tmp_path.iterdir())
         if isinstance(whole, knockout.Shifts):
-            assert whole.n_cells.tolist() == [4, 4, 4]
+            assert whole.n_changed.tolist() == [4, 4, 4]
 
 
 def test_likeness_of_tokens(write_small, genes):

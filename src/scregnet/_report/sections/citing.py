@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scregnet._report.html import Html, join, paragraph, tag
 from scregnet._report.page import Section
 from scregnet._report.papers import PAPERS, Paper
+from scregnet._report.sections.data import evidence_of
 from scregnet.links import LINK_METHODS, method_class
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def _keys(subject: Subject) -> list[str]:
     method = subject.first.method
     own = method_class(method).citation if method in LINK_METHODS else ""
     keys = [own] if own in PAPERS else []
-    model = _model(subject)
-    keys += [key for name, key in _ENCODERS.items() if model == name]
+    models = _models(subject)
+    keys += [key for name, key in _ENCODERS.items() if name in models]
     if float(subject.params.get("label_frequency", 1.0)) < 1:
         keys.append("elkan2008")
     if any(
@@ -61,11 +62,18 @@ _ENCODERS = {
 }
 
 
-def _model(subject: Subject) -> str:
-    """Return the foundation model whose embedding was used, empty if there was none."""
-    entry = subject.adata.uns.get(str(subject.params.get("embedding")))
-    params = entry.get("params", {}) if isinstance(entry, Mapping) else {}
-    return str(params.get("model", "")).partition(":")[0]
+def _models(subject: Subject) -> set[str]:
+    """Return the foundation models whose embedding, or evidence about pairs, was used."""
+    names = [subject.params.get("embedding"), *evidence_of(subject)]
+    entries = [subject.adata.uns.get(str(name)) for name in names]
+    records = [
+        entry.get(record, {})
+        for entry in entries
+        if isinstance(entry, Mapping)
+        for record in ("params", "made_by")
+    ]
+    told = [one.get("model", "") for one in records if isinstance(one, Mapping)]
+    return {str(name).partition(":")[0] for name in told} - {""}
 
 
 def _item(paper: Paper) -> Html:

@@ -51,10 +51,8 @@ def _embedding(subject: Subject) -> object:
 
 def _evidence(subject: Subject) -> Html | None:
     """Return the layers of evidence, and how many genes each covers."""
-    given = subject.params.get("evidence")
-    if given is None:
+    if not (names := evidence_of(subject)):
         return None
-    names = [given] if isinstance(given, str) else [str(name) for name in np.atleast_1d(given)]
     rows = []
     for name in names:
         entry = subject.adata.uns.get(name)
@@ -95,6 +93,12 @@ def _groups(subject: Subject) -> Html | None:
     if unnamed:
         cells.append(("no group", number(unnamed)))
     return join(tag("h3", f"Cells of each {subject.groupby}"), facts(cells), note)
+
+
+def evidence_of(subject: Subject) -> list[str]:
+    """Return the names of the layers of evidence that the fit was given."""
+    given = subject.params.get("evidence")
+    return [] if given is None else [str(name) for name in np.atleast_1d(given)]
 
 
 def stability_of(entry: Mapping[str, object]) -> pd.DataFrame | None:

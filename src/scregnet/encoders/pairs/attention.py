@@ -73,7 +73,7 @@ def attention_sums(
     Raises
     ------
     ValueError
-        If there is no such layer or head.
+        If there is no such layer or head, or no layer at all.
     """
     n_slots = len(match.tokens)
     row_of = np.full(n_slots, -1)
@@ -146,6 +146,12 @@ def _of_cell(
 
     with watching(watch):
         encoder.encode(batch)
+    if not found:
+        msg = (
+            "the model runs no layer with attention: of Geneformer, hidden_layer= leaves out those "
+            "after it."
+        )
+        raise ValueError(msg)
     chosen = _indices("layers", layers, len(found))
     return np.mean([found[number] for number in chosen], axis=0), len(chosen)
 

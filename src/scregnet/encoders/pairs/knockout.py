@@ -25,12 +25,16 @@ _MAX_TOKENS = 16_384
 
 @dataclass(frozen=True, eq=False)
 class Shifts:
-    """Mean shifts, float64 of TFs × slots, of the TF and of its controls; 0 where never seen."""
+    """Mean shifts, float64 of TFs × slots, of the TF and of its controls; 0 where never seen.
+
+    ``n_changed`` is the number of cells in which each TF was changed: fewer than were drawn where
+    it lies beyond what the model reads of a long cell.
+    """
 
     of_tf: np.ndarray
     of_control: np.ndarray
     n_both: np.ndarray
-    n_cells: np.ndarray
+    n_changed: np.ndarray
 
 
 def knockout_shifts(
@@ -55,7 +59,7 @@ def knockout_shifts(
     encoder
         The model, on its device.
     cells
-        The cells; gone through twice.
+        The cells; gone through three times.
     match
         The genes of the data in its vocabulary.
     tf_slots
@@ -77,6 +81,7 @@ def knockout_shifts(
         of_control=np.zeros(shape),
         n_both=np.zeros(shape, np.int64),
         n_control=np.zeros(shape, np.int64),
+        n_changed=np.zeros(len(tf_slots), np.int64),
     )
     key: dict[str, Any] = {}
     if folder is not None:
@@ -86,35 +91,41 @@ def knockout_shifts(
         tfs = chosen.get(number)
         if tfs is not None:
             _add_cell(encoder, match, block, row, tf_slots, tfs, sums, mode, (seed, number))
-    per_tf = np.bincount(
-        np.concatenate([*chosen.values(), np.zeros(0, np.int64)]).astype(np.int64),
-        minlength=len(tf_slots),
-    )
     means = [
         np.divide(sums[name], sums[n], out=np.zeros(shape), where=sums[n] > 0)
         for name, n in (("of_tf", "n_both"), ("of_control", "n_control"))
     ]
-    return Shifts(means[0], means[1], sums["n_both"], per_tf)
+    return Shifts(means[0], means[1], sums["n_both"], sums["n_changed"])
 
 
 def _chosen_cells(
     cells: CellStream, match: GeneMatch, tf_slots: np.ndarray, n_cells: int, seed: int
 ) -> dict[int, np.ndarray]:
-    """Return the TFs of each cell that is to be changed, by the number of the cell."""
-    seen: list[list[np.ndarray]] = [[] for _ in tf_slots]
+    """Return the TFs of each cell that is to be changed, by the number of the cell.
+
+    The cells of a TF are counted first and found then: a list of all of them would grow with cells
+    × TFs.
+    """
+    expressed = lambda block: match.collapse(block.matrix).tocsc()[:, tf_slots]
+    n = np.zeros(len(tf_slots), np.int64)
+    for block in cells:
+        n += np.diff(expressed(block).indptr)
+    drawn = []
+    for tf, slot in enumerate(tf_slots):
+        rng = np.random.default_rng([seed, int(match.tokens[slot])])
+        drawn.append(np.sort(rng.permutation(int(n[tf]))[:n_cells]))
+    wanted: dict[int, list[int]] = {}
+    passed = np.zeros(len(tf_slots), np.int64)
     before = 0
     for block in cells:
-        columns = match.collapse(block.matrix).tocsc()[:, tf_slots]
-        for tf in range(len(tf_slots)):
-            rows = columns.indices[columns.indptr[tf] : columns.indptr[tf + 1]]
-            seen[tf].append(np.sort(rows) + before)
+        columns = expressed(block)
+        for tf, numbers in enumerate(drawn):
+            rows = np.sort(columns.indices[columns.indptr[tf] : columns.indptr[tf + 1]])
+            first, end = np.searchsorted(numbers, [passed[tf], passed[tf] + len(rows)])
+            for row in rows[numbers[first:end] - passed[tf]]:
+                wanted.setdefault(int(row) + before, []).append(tf)
+            passed[tf] += len(rows)
         before += block.matrix.shape[0]
-    wanted: dict[int, list[int]] = {}
-    for tf, parts in enumerate(seen):
-        every = np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64)
-        rng = np.random.default_rng([seed, int(match.tokens[tf_slots[tf]])])
-        for cell in np.sort(rng.permutation(every)[:n_cells]):
-            wanted.setdefault(int(cell), []).append(tf)
     return {cell: np.array(tfs) for cell, tfs in wanted.items()}
 
 
@@ -138,6 +149,7 @@ def _add_cell(
     found = [int(tf) for tf in tfs if int(tf_slots[tf]) in place_of]
     if len(ranked) < 2 or not found:
         return
+    sums["n_changed"][found] += 1
     places = [place_of[int(tf_slots[tf])] for tf in found]
     rng = np.random.default_rng(seeds)
     places += [_control(ranked, place, rng) for place in places]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,10 +51,7 @@ class Bins:
             codes = np.searchsorted(edges, values[there], side="left")
             present = np.unique(codes)
             codes = np.searchsorted(present, codes)
-            names = [
-                f"{along} {own.min():.3g} to {own.max():.3g}"
-                for own in (values[there][codes == k] for k in range(len(present)))
-            ]
+            names = _ranges(along, [values[there][codes == k] for k in range(len(present))])
         rows = [there[codes == k] for k in range(len(names))]
         small = [
             f"{name} ({len(own)})"
@@ -105,7 +102,21 @@ def _labels(data: AnnData, along: str, distinct: np.ndarray) -> list[str]:
     column = data.obs[along]
     if isinstance(column.dtype, pd.CategoricalDtype):
         return [str(column.cat.categories[int(code)]) for code in distinct]
-    return [f"{along} {value:g}" for value in distinct]
+    return _told_apart(lambda digits: [f"{along} {value:.{digits}g}" for value in distinct])
+
+
+def _ranges(along: str, bins: list[np.ndarray]) -> list[str]:
+    """Return a name for each bin."""
+    ends = [(own.min(), own.max()) for own in bins]
+    return _told_apart(
+        lambda digits: [f"{along} {low:.{digits}g} to {high:.{digits}g}" for low, high in ends]
+    )
+
+
+def _told_apart(named: Callable[[int], list[str]]) -> list[str]:
+    """Return names with the fewest digits that tell them apart, such as those of dates."""
+    found = [named(digits) for digits in (3, 6, 9, 17)]
+    return next((names for names in found if len(set(names)) == len(names)), found[-1])
 
 
 def one_network(data: AnnData, key: str) -> str:

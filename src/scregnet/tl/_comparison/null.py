@@ -192,7 +192,8 @@ def permutation_p(observed: Observed, tf: np.ndarray, n_tfs: int) -> Tested:
     with np.errstate(invalid="ignore", divide="ignore"):
         own = mean_square(observed.statistic)
         # With the observed one among them: under the null it is one like the others.
-        logs = np.log(np.vstack([own, *squares]))
+        # Above 0: links whose correlations cannot differ, of a gene with its copy, have a 0 always.
+        logs = np.log(np.maximum(np.vstack([own, *squares]), 1e-12))
         scaled = (logs - logs.mean(axis=0)) / np.maximum(logs.std(axis=0), 1e-6)
         value, null = scaled[0], scaled[1:]
     pooled = np.sort(null[np.isfinite(null)])

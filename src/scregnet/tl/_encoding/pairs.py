@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,15 +33,22 @@ COLUMNS = ("covered", "popularity", "n_experiments")
 
 
 @dataclass(frozen=True)
-class Asked:
+class CellsAsked:
     """How the cells are read, as the caller gave it."""
 
     layer: str | None
     counts: bool
+    max_cells: int | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How genes and cells are read, as the caller gave it; ``cells`` is ``None`` if none are."""
+
     gene_ids: str | None
     orthologues: Any
-    max_cells: int | None
     random_state: int | None
+    cells: CellsAsked | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Pairs:
     """A model with the genes and TFs of the data that it knows."""
 
     encoder: TokenEncoder
-    cells: Cells
+    cells: Cells | None
     match: GeneMatch
     tfs: np.ndarray
     """Positions of the TFs among the genes of the data."""
@@ -59,6 +66,9 @@ class Pairs:
     @property
     def stream(self) -> CellStream:
         """The cells as the model reads them."""
+        if self.cells is None:
+            msg = "no cells were asked for"
+            raise TypeError(msg)
         return CellStream(self.cells, len(self.cells.rows), 1, self.cells.counts)
 
     @property
@@ -98,16 +108,11 @@ def prepared(
     entry = find(model).entry
     if parameters:
         check_parameters(entry, parameters, own_arguments(function))
-    if asked.max_cells is not None:
-        check_integer("max_cells", asked.max_cells, minimum=1)
+    if asked.cells is not None and asked.cells.max_cells is not None:
+        check_integer("max_cells", asked.cells.max_cells, minimum=1)
     where = tf_positions(data, tfs)
     genes, ids = genes_of(data, asked.gene_ids, asked.orthologues)
-    rows = np.arange(data.n_obs)
-    if asked.max_cells is not None:
-        drawn = np.random.default_rng(asked.random_state).permutation(rows)
-        rows = np.sort(drawn[: asked.max_cells])
-    cells = Cells(data, asked.layer, asked.counts, rows, np.zeros(data.n_obs, np.int64))
-    next(iter(cells))
+    cells = None if asked.cells is None else _cells(data, asked.cells, asked.random_state)
 
     encoder: Any = create(model, weights=weights, **parameters)
     if not callable(getattr(encoder, "static", None)):
@@ -124,13 +129,22 @@ def prepared(
         **encoder.describe(),
         **match.report,
         **ids,
-        "layer": asked.layer,
-        "counts": asked.counts,
-        "max_cells": asked.max_cells,
+        **({} if asked.cells is None else asdict(asked.cells)),
         "random_state": asked.random_state,
         "n_tfs_known": len(known),
     }
     return Pairs(encoder, cells, match, known, record)
+
+
+def _cells(data: AnnData, asked: CellsAsked, random_state: int | None) -> Cells:
+    """Return the cells to use; raise if the first of them cannot be."""
+    rows = np.arange(data.n_obs)
+    if asked.max_cells is not None:
+        drawn = np.random.default_rng(random_state).permutation(rows)
+        rows = np.sort(drawn[: asked.max_cells])
+    cells = Cells(data, asked.layer, asked.counts, rows, np.zeros(data.n_obs, np.int64))
+    next(iter(cells))
+    return cells
 
 
 @contextmanager

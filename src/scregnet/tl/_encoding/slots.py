@@ -21,11 +21,18 @@ _OF_GENES = ("varm_key", "varm_keys", "groups", "params")
 _OF_CELLS = ("obsm_key", "cell_params")
 
 
-def check_slots(adata: AnnData, key: str, *, with_cells: bool) -> None:
-    """Raise ``ValueError`` if something else is under the names that an embedding would have."""
+def check_slots(
+    adata: AnnData, key: str, keys: list[str], *, with_genes: bool, with_cells: bool
+) -> None:
+    """Raise ``ValueError`` if something else is under the names that an embedding would have.
+
+    ``keys`` are the names of the groups' slots.
+    """
     entry = adata.uns.get(key)
     of_cells = isinstance(entry, Mapping) and "obsm_key" in entry
     slots = [] if of_cells or is_embedding(entry) else [("uns", key)]
+    if with_genes and not is_embedding(entry):
+        slots += [slot for name in keys for slot in (("varm", name), ("var", f"{name}_covered"))]
     if with_cells and not of_cells:
         slots += [("obsm", key), ("obs", f"{key}_covered")]
     check_free(adata, "key_added", key, slots, "an embedding of sr.tl.embed")
