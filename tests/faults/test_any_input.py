@@ -522,6 +522,23 @@ def transfer_of(adata, net, data):
     return sr.tl.transfer_grn(adata, evidence="chip", n_bootstrap=2, **QUIET)
 
 
+def chromatin_of(adata, net, data):
+    """Odd frames of peaks for the genes of an object, and its cells as those of peaks."""
+    genes = [*adata.var_names, None]
+    peaks = data.draw(st.sampled_from([[f"chr1:{i}-9" for i in range(9)], list(adata.var_names)]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    n = data.draw(st.sampled_from([0, 1, 50]))
+    links = pd.DataFrame({"peak": rng.choice(peaks, n), "gene": rng.choice(genes, n)})
+    hits = pd.DataFrame({"tf": rng.choice(genes[:4], n), "peak": rng.choice(peaks, n)})
+    values = data.draw(st.sampled_from([None, [1.0, 2.0], [0.0], [np.nan], [1e300], [-1.0], ["a"]]))
+    if values is not None:
+        links["weight"] = rng.choice(values, n)
+        hits["score"] = rng.choice(values, n)
+    how = one_of(data, min_open=[0, 0.1, 1], groupby=[None, "some"], orthologues=[None, "upper"])
+    hits = data.draw(st.sampled_from([hits, pd.crosstab(hits["peak"], hits["tf"]), net]))
+    return sr.pp.chromatin(adata, links, hits, atac=adata, **how)
+
+
 def audit_of(adata, net, data):
     sr.pp.split(adata, net)
     return sr.bm.audit_split(adata, adata.uns["split"]["pairs"], net)
@@ -551,6 +568,7 @@ CALLS = {
             a, **one_of(d, tfs=[None, list(a.var_names[:2]), ["absent"]])
         )
     ),
+    "pp.chromatin": of_cells(chromatin_of),
     "pp.evidence": of_cells(
         lambda a, net, d: sr.pp.evidence(
             a,

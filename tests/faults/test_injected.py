@@ -36,9 +36,25 @@ def sets_of(adata):
     return {f"{genes[i]}_a": list(genes[i + 3 : i + 12]) for i in range(4)}
 
 
+def peaks_of(adata):
+    peaks, genes = [f"chr1:{i}-9" for i in range(9)], adata.var_names
+    return pd.DataFrame({"peak": peaks, "gene": genes[3:12]}), pd.DataFrame(
+        {"tf": genes[:9], "peak": peaks}
+    )
+
+
+def cells_of_peaks(adata):
+    atac = adata[:, :9].copy()
+    atac.var_names = [f"chr1:{i}-9" for i in range(9)]
+    return atac
+
+
 # How each function is called: the object, and a new folder. What is there already is replaced.
 CALLS = {
     "pp.association": lambda a, to: sr.pp.association(a, list(a.var_names[:3])),
+    "pp.chromatin": lambda a, to: sr.pp.chromatin(
+        a, *peaks_of(a), min_open=0.1, atac=cells_of_peaks(a), groupby="cell_type"
+    ),
     "pp.evidence": lambda a, to: sr.pp.evidence(a, sets_of(a), key="chip", n_components=2),
     "pp.prior": lambda a, to: sr.pp.prior(a, a.uns["network"][::2]),
     "pp.select_genes": lambda a, to: sr.pp.select_genes(

@@ -19,8 +19,16 @@ def _sets(adata):
     return {f"set{i}": list(genes[i * 10 : i * 10 + 10]) for i in range(3)}
 
 
+def _peaks(adata):
+    """A peak for each of some genes, each with the motif of one TF."""
+    peaks, genes = [f"chr1:{i}-9" for i in range(9)], adata.var_names
+    links = pd.DataFrame({"peak": peaks, "gene": genes[20:29]})
+    return links, pd.DataFrame({"tf": genes[:9], "peak": peaks})
+
+
 CASES = {
     "association": lambda a: sr.pp.association(a, a.uns["network"]["source"].unique()),
+    "chromatin": lambda a: sr.pp.chromatin(a, *_peaks(a), n_components=2),
     "evidence": lambda a: sr.pp.evidence(a, _sets(a), key="sets", n_components=2),
     "prior": lambda a: sr.pp.prior(a, a.uns["network"]),
     "select_genes": lambda a: sr.pp.select_genes(a, n_top=10, tfs=None, alpha=None, subset=True),

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from scregnet._anndata.access import flags, unmasked
+from scregnet._anndata.uns import check_key
 from scregnet._validate import listed
 from scregnet.links.evidence import EvidenceLayer
 
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
 def is_layer(entry: object) -> bool:
     """Return whether an entry of ``uns`` is the report of an evidence layer."""
     return isinstance(entry, Mapping) and entry.get("kind") == "evidence"
+
+
+def check_layer_slots(adata: AnnData, key: str, argument: str = "key") -> None:
+    """Raise unless ``key`` is free, or holds an evidence layer, which is replaced."""
+    check_key(key)
+    entry = adata.uns.get(key)
+    if is_layer(entry):
+        return
+    taken = [slot for slot in ("uns", "varm", "varp") if key in getattr(adata, slot)]
+    if taken:
+        msg = (
+            f"{argument}={key!r} is taken: adata.{taken[0]}[{key!r}] is not an evidence layer. "
+            "Choose another key, or delete it."
+        )
+        raise ValueError(msg)
 
 
 def check_no_layer(adata: AnnData, key: str) -> None:

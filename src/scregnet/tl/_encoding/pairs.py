@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import check_names, check_writable, resolve, undone_on_failure, write
+from scregnet._anndata.evidence import check_layer_slots
 from scregnet._logging import logger
 from scregnet._settings import settings
 from scregnet._validate import check_integer, check_random_state, own_arguments
 from scregnet.encoders import CellStream, GeneMatch, create
 from scregnet.encoders.registry import check_parameters, find
 from scregnet.pp._association import tf_positions
-from scregnet.pp._evidence import check_layer_slots, evidence
+from scregnet.pp._evidence import evidence
 from scregnet.tl._encoding.cells import Cells
 from scregnet.tl._encoding.genes import genes_of
 
