@@ -15,7 +15,11 @@ FUNCTIONS = {
     for name in getattr(sr, room).__all__
     if "copy" in inspect.signature(function := getattr(getattr(sr, room), name)).parameters
 }
-OTHERS = {"evidence": {"net": {}, "key": "chip"}, "finetune": {"output": "never"}}
+OTHERS = {
+    "chromatin": {"peak_to_gene": {}, "tf_to_peak": {}},
+    "evidence": {"net": {}, "key": "chip"},
+    "finetune": {"output": "never"},
+}
 
 
 @pytest.fixture

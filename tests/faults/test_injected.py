@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +51,20 @@ def cells_of_peaks(adata):
     return atac
 
 
+@cache
+def small_model():
+    """A small Geneformer that knows the genes."""
+    adata = sr.datasets.simulated(n_obs=30, n_vars=24, n_tfs=5, random_state=3)
+    size = {"n_layers": 1, "hidden_size": 4, "n_heads": 1, "max_epochs": 1, "device": "cpu"}
+    folder = tempfile.mkdtemp()
+    sr.tl.finetune(adata, "geneformer", output=folder, **size, **QUIET)
+    return {"weights": folder, "hidden_layer": 0}
+
+
+def pairs_of(adata):
+    return {"tfs": list(adata.var_names[:3]), **small_model()}
+
+
 # How each function is called: the object, and a new folder. What is there already is replaced.
 CALLS = {
     "pp.association": lambda a, to: sr.pp.association(a, list(a.var_names[:3])),
@@ -62,6 +78,7 @@ CALLS = {
     ),
     "pp.split": lambda a, to: sr.pp.split(a, a.uns["network"], kind="targets"),
     "pp.tfs": lambda a, to: sr.pp.tfs(a, list(a.var_names[:5])),
+    "tl.attention_links": lambda a, to: sr.tl.attention_links(a, **pairs_of(a), device="cpu"),
     "tl.compare_grns": lambda a, to: sr.tl.compare_grns(
         a, groupby="part", min_cells=8, n_permutations=10, layer="levels"
     ),
@@ -74,8 +91,12 @@ CALLS = {
     "tl.fit_grn": lambda a, to: sr.tl.fit_grn(
         a, a.uns["network"], "label_factors", n_folds=2, **FIT
     ),
+    "tl.knockout_links": lambda a, to: sr.tl.knockout_links(
+        a, **pairs_of(a), n_cells=1, device="cpu"
+    ),
     "tl.network_stats": lambda a, to: sr.tl.network_stats(a, n_random=2, top_n=20),
     "tl.tf_activity": lambda a, to: sr.tl.tf_activity(a, tmin=1),
+    "tl.token_links": lambda a, to: sr.tl.token_links(a, **pairs_of(a)),
     "tl.transfer_grn": lambda a, to: sr.tl.transfer_grn(a, evidence="chip", key_added="other"),
     "tl.tune_grn": lambda a, to: sr.tl.tune_grn(a, a.uns["network"], "degree", n_trials=2, **QUIET),
 }
@@ -144,6 +165,7 @@ class Faults:
 def whole():
     """Small data with all that the functions read, and with what they write."""
     adata = sr.datasets.simulated(n_obs=30, n_vars=24, n_tfs=5, random_state=3)
+    small_model()
     adata.layers["counts"] = adata.X.copy()
     adata.obs["part"] = ["a", "b"] * 15
     adata.layers["levels"] = np.random.default_rng(0).random(adata.shape)

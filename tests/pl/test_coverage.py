@@ -64,3 +64,15 @@ def test_what_is_not_there_is_said(made):
         sr.pl.coverage(made[0], keys="mine")
     with pytest.raises(ValueError, match="palette has 1 colours, but there are 3"):
         sr.pl.coverage(made[0], palette=["red"])
+
+
+def test_a_known_network_of_another_name(made):
+    adata = made[0].copy()
+    edges = made[0].uns["network"][["source", "target"]].astype(str).iloc[:9]
+    sr.pp.prior(adata, edges, key_added="mine")
+    known, vectors = sr.pl.coverage(adata, prior="mine", show=False)
+    assert _written(known)["edges"] == "9 of 9"
+    n_targets = edges["target"].nunique()
+    assert _written(vectors)["svd: known targets"].endswith(f"of {n_targets}")
+    with pytest.raises(KeyError, match=r"prior='svd': adata.uns\['svd'\] is no known network"):
+        sr.pl.coverage(adata, prior="svd")

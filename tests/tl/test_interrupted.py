@@ -40,7 +40,9 @@ CASES = {
 }
 # finetune and tune_grn write one entry of uns, at the end of minutes of work; transfer_grn writes
 # as fit_grn does. compare_grns and network_stats read a network, and write like the others.
+# Functions that ask a model about pairs write several layers at once: see test_pair_links.py.
 ALIKE = {"finetune", "tune_grn", "transfer_grn", "compare_grns", "network_stats"}
+ALIKE |= {"attention_links", "knockout_links", "token_links"}
 
 
 def test_every_function_has_a_case():

@@ -8,6 +8,7 @@ import pytest
 
 import scregnet as sr
 from scregnet._anndata.evidence import evidence_layers
+from scregnet.tl._encoding import pairs
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +122,34 @@ def test_what_is_refused_leaves_the_data_as_they_were(adata, trained):
     with pytest.raises(ValueError, match="model='svd' reads no tokens of genes"):
         sr.tl.attention_links(adata, model="svd")
     assert (set(adata.varp), set(adata.uns), set(adata.var), set(adata.varm)) == before
+
+
+@pytest.mark.filterwarnings("ignore:Setting element:anndata.ImplicitModificationWarning")
+@pytest.mark.parametrize("of_view", [False, True])
+@pytest.mark.parametrize("name", ["evidence", "write"])
+def test_layers_are_written_together_or_not_at_all(name, of_view, adata, trained, monkeypatch):
+    sr.tl.attention_links(adata, **trained[1], direction="to_tf", device="cpu")
+    data = adata[:60] if of_view else adata
+    slots = ("varm", "varp", "uns", "var")
+    kept = {slot: dict(getattr(data, slot)) for slot in slots}
+    values = data.varp["geneformer_attention_mean"].toarray()
+    original, calls = getattr(pairs, name), []
+
+    def fails_at_the_last(*args, **more):
+        calls.append(0)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(*args, **more)
+
+    monkeypatch.setattr(pairs, name, fails_at_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        sr.tl.attention_links(data, **trained[1], device="cpu")
+    assert len(calls) == 3
+    assert data.is_view == of_view
+    for slot in slots:
+        assert list(getattr(data, slot)) == list(kept[slot])
+    np.testing.assert_array_equal(data.varp["geneformer_attention_mean"].toarray(), values)
+    assert data.uns["geneformer_attention"]["made_by"]["direction"] == "to_tf"
 
 
 def test_vectors_before_any_cell_need_no_cells(adata, trained):

@@ -29,6 +29,7 @@ def coverage(
     adata: AnnData | MuData,
     *,
     keys: str | Sequence[str] | None = None,
+    prior: str = "prior",
     palette: Sequence[str] | None = None,
     mod: str = "rna",
     ax: Sequence[Axes] | None = None,
@@ -49,6 +50,8 @@ def coverage(
     %(adata)s
     keys
         Embeddings and evidence layers to draw; ``None`` draws all.
+    prior
+        Name of the known network: the ``key_added`` of :func:`scregnet.pp.prior`.
     palette
         Three colours: of edges or all genes, of TFs and of targets.
     %(mod)s
@@ -62,7 +65,8 @@ def coverage(
     Raises
     ------
     KeyError
-        One of ``keys`` has no column ``f"{key}_covered"`` in ``adata.var``.
+        One of ``keys`` has no column ``f"{key}_covered"`` in ``adata.var``, or there is no known
+        network of another name than ``"prior"``.
     ValueError
         ``palette`` or ``ax`` does not fit.
 
@@ -76,16 +80,17 @@ def coverage(
     """
     data = resolve(adata, mod)
     names = _names(data, keys)
+    known = _matched(data, prior)
     kinds = ("genes", "TFs", "known targets")
     colour = dict(zip(kinds, colours(palette, kinds, "kinds of genes"), strict=True))
     # Edges have the colour of all genes, found targets that of targets.
     colour |= {"edges": colour["genes"], "targets": colour["known targets"]}
-    shares = {name: _covered(data, name) for name in names}
+    shares = {name: _covered(data, name, prior) for name in names}
     n_bars = max(3, sum(map(len, shares.values())))
     axes = panels(
         ax, 2, figsize=figsize, dpi=dpi, default_size=(8.4, 1.2 + 0.3 * n_bars), save=save
     )
-    _bars(axes[0], {"": _matched(data)}, colour, "call sr.pp.prior first")
+    _bars(axes[0], {"": known}, colour, "call sr.pp.prior first")
     _bars(axes[1], shares, colour, "call sr.tl.embed or sr.pp.evidence first")
     axes[0].set(title="Known network", xlabel="found among these genes (%)")
     axes[1].set(title="Vectors and evidence", xlabel="covered (%)")
@@ -112,26 +117,29 @@ def _names(data: AnnData, keys: str | Sequence[str] | None) -> list[str]:
     return asked
 
 
-def _matched(data: AnnData) -> dict[str, tuple[int, int]]:
+def _matched(data: AnnData, key: str) -> dict[str, tuple[int, int]]:
     """Return how many edges, TFs and targets of the known network were found, and given."""
-    report = data.uns.get("prior")
-    if not isinstance(report, Mapping):
-        return {}
-    return {
+    report = data.uns.get(key)
+    report = report if isinstance(report, Mapping) else {}
+    found = {
         name: (int(report[f"{part}_matched"]), int(report[f"{part}_given"]))
         for name, part in _PARTS.items()
         if f"{part}_matched" in report and f"{part}_given" in report
     }
+    if not found and key != "prior":
+        msg = f"prior={key!r}: adata.uns[{key!r}] is no known network of sr.pp.prior."
+        raise KeyError(msg)
+    return found
 
 
-def _covered(data: AnnData, name: str) -> dict[str, tuple[int, int]]:
+def _covered(data: AnnData, name: str, prior: str) -> dict[str, tuple[int, int]]:
     """Return how many genes of each kind are covered, and how many there are."""
     covered = flags(data, f"{name}{_ENDING}", "")
     kinds = {"genes": np.ones(data.n_vars, bool)}
     if "is_tf" in data.var:
         kinds["TFs"] = flags(data, "is_tf", "")
-    if "prior" in data.varp:
-        edges = data.varp["prior"].tocoo()
+    if prior in data.varp:
+        edges = data.varp[prior].tocoo()
         kinds["known targets"] = np.zeros(data.n_vars, bool)
         kinds["known targets"][edges.col[edges.data != 0]] = True
     return {
