@@ -11,10 +11,10 @@ Ends = tuple[np.ndarray, np.ndarray]
 """Positions of sources and of targets."""
 
 
-def joined(one: Ends | None, other: Ends | None) -> Ends | None:
+def joined(one: Ends, other: Ends | None) -> Ends:
     """Return the edges of both."""
-    if one is None or other is None:
-        return other if one is None else one
+    if other is None:
+        return one
     return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])
 
 

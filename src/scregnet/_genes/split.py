@@ -224,7 +224,7 @@ def labelled_pairs(
     # The edges of a prior that is named as well count as known, though they are in no part.
     network = read_network(prior, data, gene_symbols=gene_symbols)
     known = joined((network.sources, network.targets), network.set_aside)
-    rest = _unlabelled(given.parts, *known, data.n_vars)  # type: ignore[misc]
+    rest = _unlabelled(given.parts, *known, data.n_vars)
     return replace(given, left_out=rest, report=network.report, signs=network.signs)
 
 
@@ -287,7 +287,7 @@ def draw_pairs(
             *(100 * parts.train.share, 1 / parts.train.share),
         )
     known = joined((sources, targets), set_aside)
-    rest = _unlabelled(parts, *known, n_genes)  # type: ignore[misc]
+    rest = _unlabelled(parts, *known, n_genes)
     return LabelledPairs(parts, rest, options, report, set_aside=set_aside)
 
 

@@ -80,6 +80,6 @@ def with_support(
         return network, report
     aside = network.set_aside
     if unsupported == "set_aside":
-        aside = joined(aside, (sources[without], targets[without]))
+        aside = joined((sources[without], targets[without]), aside)
     kept = {name: getattr(network, name)[~without] for name in ("sources", "targets", "weights")}
     return replace(network, **kept, set_aside=aside), report

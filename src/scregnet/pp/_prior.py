@@ -112,7 +112,7 @@ def prior(
     regulators = np.zeros(source.n_vars, dtype=bool)
     regulators[network.sources] = True
     candidates = _candidates(source, key)
-    kept = {}
+    kept: dict[str, Any] = {}
     if support is not None:
         network, kept = with_support(network, source, support, unsupported)
     report = {

@@ -79,10 +79,10 @@ def read_genes_of_peaks(frame: Any) -> PeakTable:
         "n_zero_weights": int(((genes >= 0) & (values == 0)).sum()),
     }
     triples = (genes[kept], peaks[kept], values[kept])
-    found = _table(*triples, gene_names, peak_names, counts)
-    linked = np.asarray(found.table.getnnz(axis=0)) > 0
-    table = sp.csr_matrix(found.table[:, linked])
-    return replace(found, table=table, peaks=found.peaks[linked])
+    read = _table(*triples, gene_names, peak_names, counts)
+    linked = np.asarray(read.table.getnnz(axis=0)) > 0
+    table = sp.csr_matrix(read.table[:, linked])
+    return replace(read, table=table, peaks=read.peaks[linked])
 
 
 def read_tfs_of_peaks(frame: Any) -> PeakTable:
@@ -142,7 +142,7 @@ def _stored(
     for start in range(0, wide.shape[1], _BLOCK):
         some = wide.iloc[:, start : start + _BLOCK]
         if all(isinstance(kind, pd.SparseDtype) for kind in some.dtypes):
-            found = sp.coo_matrix(some.sparse.to_coo())
+            found = sp.coo_matrix(some.sparse.to_coo())  # type: ignore[attr-defined]
         else:
             found = sp.coo_matrix(some.to_numpy(dtype=np.float32, na_value=np.nan))
         values = _finite(name, found.data)

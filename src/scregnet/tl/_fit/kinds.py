@@ -157,7 +157,7 @@ def _of_kind(
     aside = network.set_aside
     return LabelledPairs(
         split,
-        left_out,  # type: ignore[arg-type]
+        left_out,
         how,
         network.report,
         signs=network.signs,
