@@ -316,3 +316,36 @@ def test_peaks_of_another_set_are_told(adata, caplog):
     with caplog.at_level(logging.WARNING):
         sr.pp.chromatin(adata, LINKS, HITS[:2])
     assert "only 1 of 4 peaks with a gene are in tf_to_peak" in caplog.text
+
+
+def sites_of(data, rng, *, true):
+    """Three peaks a gene; a hit for 60 % of the edges, or a random one, and 3 random ones."""
+    genes = data.var_names.to_numpy(str)
+    net = data.uns["network"].astype({"source": str, "target": str})
+    peaks = np.array([f"chr1:{i}-{i + 9}" for i in range(3 * len(genes))])
+    links = pd.DataFrame({"gene": np.repeat(genes, 3), "peak": peaks})
+    some = net.sample(frac=0.6, random_state=0)
+    place = 3 * data.var_names.get_indexer(some["target"]) + rng.integers(0, 3, len(some))
+    n = 3 * len(some)
+    hit = peaks[place] if true else rng.choice(peaks, len(some))
+    tfs = np.concatenate([some["source"], rng.choice(some["source"], n)])
+    return links, pd.DataFrame({"tf": tfs, "peak": np.concatenate([hit, rng.choice(peaks, n)])})
+
+
+def test_true_sites_among_noise_help_unseen_targets_and_random_ones_do_not():
+    data = sr.datasets.simulated(n_obs=100, n_vars=150, random_state=1)
+    sr.pp.split(data, data.uns["network"], kind="targets")
+    rng = np.random.default_rng(0)
+    sr.pp.chromatin(data, *sites_of(data, rng, true=True), key_added="true")
+    sr.pp.chromatin(data, *sites_of(data, rng, true=False), key_added="random")
+    quick = {"n_trees": 10, "n_bags": 1, "n_forest_trees": 10, "n_folds": 1, "n_bootstrap": 0}
+    found = {}
+    for layer in (None, "true", "random"):
+        sr.tl.fit_grn(data, split="split", evidence=layer, show_progress_bar=False, **quick)
+        table = sr.get.metrics(data, split="test", wide=True)["per_tf_auroc"]
+        found[layer] = table["joint"]
+        if layer is not None:
+            found[layer, "alone"] = table[f"evidence:{layer}"]
+    assert found["true"] > found[None] + 0.08
+    assert found["random"] < found[None] + 0.04
+    assert found["true", "alone"] > 0.7 > 0.6 > found["random", "alone"]

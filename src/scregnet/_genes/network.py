@@ -22,6 +22,7 @@ from scregnet._genes.names import (
     warn_if_ambiguous,
     warn_if_poor,
 )
+from scregnet._genes.set_aside import set_aside_from_uns
 from scregnet._genes.signs import known_signs, outside_counts, signs_of_matrix
 from scregnet._logging import logger
 
@@ -52,6 +53,9 @@ class Network:
 
     signs: KnownSigns | None = None
     """Which edges activate and which repress; ``None`` for a network without repression."""
+
+    set_aside: tuple[np.ndarray, np.ndarray] | None = None
+    """Sources and targets of pairs that are neither edges nor non-edges; ``None`` for none."""
 
     def matrix(self, n: int) -> sp.csr_matrix:
         """Return the edges as float32 CSR of shape (n, n), row = regulator, column = target."""
@@ -228,7 +232,8 @@ def _from_matrix(values: Any, adata: AnnData, form: str, report: object = None) 
     signs = signs_of_matrix(
         sources[no_loop], targets[no_loop], weights[no_loop], report, adata.var_names
     )
-    return replace(_aligned(sources, targets, weights, given), signs=signs)
+    aside = set_aside_from_uns(report, adata.var_names)
+    return replace(_aligned(sources, targets, weights, given), signs=signs, set_aside=aside)
 
 
 def _aligned(

@@ -18,6 +18,7 @@ from scregnet._genes.frames import (
     read_split,
 )
 from scregnet._genes.network import read_network
+from scregnet._genes.set_aside import joined, pairs_named, set_aside_from_uns, set_aside_to_uns
 from scregnet._genes.signs import signs_from_uns, signs_to_uns, stored_signs
 from scregnet._genes.world import (
     MANY_PAIRS,
@@ -98,6 +99,9 @@ class LabelledPairs:
     signs: KnownSigns | None = None
     """Which known edges activate and which repress. No method is given them."""
 
+    set_aside: tuple[np.ndarray, np.ndarray] | None = None
+    """Those of :attr:`left_out` that no other draw may take as edges or non-edges."""
+
     layers: tuple[EvidenceLayer, ...] = ()
     """What labels of other kinds say of the pairs, made of training pairs alone."""
 
@@ -124,10 +128,16 @@ class LabelledPairs:
         if self.options is None:
             return self
         source, target = (ends.astype(np.int32) for ends in self.edges())
+        if self.set_aside is not None:
+            aside = pair_codes(*self.set_aside, n_genes)
+            kept = ~np.isin(pair_codes(source, target, n_genes), aside)
+            source, target = source[kept], target[kept]
         # A network is sorted; in another order a seed would draw other pairs.
         order = np.lexsort((target, source))
         options = replace(self.options, random_state=random_state)
-        drawn = draw_pairs(source[order], target[order], n_genes, options, self.report)
+        drawn = draw_pairs(
+            source[order], target[order], n_genes, options, self.report, self.set_aside
+        )
         return replace(drawn, signs=self.signs)
 
     def params(self) -> dict[str, Any]:
@@ -164,9 +174,7 @@ class LabelledPairs:
 
     def left_out_frame(self, genes: pd.Index) -> pd.DataFrame:
         """Return :attr:`left_out` as a frame with columns source and target."""
-        names = genes.to_numpy(str).astype(object)
-        sources, targets = self.left_out
-        return pd.DataFrame({"source": names[sources], "target": names[targets]}, dtype=object)
+        return pairs_named(self.left_out, genes)
 
     def to_uns(self, genes: pd.Index) -> dict[str, Any]:
         """Return what :func:`scregnet.pp.split` writes and :func:`labelled_pairs` reads."""
@@ -174,6 +182,7 @@ class LabelledPairs:
             "pairs": self.frame(genes),
             **self.world_to_uns(genes),
             "left_out": self.left_out_frame(genes),
+            **set_aside_to_uns(self.set_aside, genes),
             "params": {k: v for k, v in self.params().items() if k != "key"},
             "prior": self.report,
         }
@@ -214,7 +223,8 @@ def labelled_pairs(
         return given
     # The edges of a prior that is named as well count as known, though they are in no part.
     network = read_network(prior, data, gene_symbols=gene_symbols)
-    rest = _unlabelled(given.parts, network.sources, network.targets, data.n_vars)
+    known = joined((network.sources, network.targets), network.set_aside)
+    rest = _unlabelled(given.parts, *known, data.n_vars)
     return replace(given, left_out=rest, report=network.report, signs=network.signs)
 
 
@@ -229,7 +239,8 @@ def pairs_of_prior(
         )
         raise KeyError(msg)
     network = read_network("prior" if prior is None else prior, data, gene_symbols=gene_symbols)
-    drawn = draw_pairs(network.sources, network.targets, data.n_vars, options, network.report)
+    ends = network.sources, network.targets
+    drawn = draw_pairs(*ends, data.n_vars, options, network.report, network.set_aside)
     return replace(drawn, signs=network.signs)
 
 
@@ -239,8 +250,12 @@ def draw_pairs(
     n_genes: int,
     options: SplitOptions,
     report: dict[str, Any],
+    set_aside: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> LabelledPairs:
-    """Divide the pairs of a network, given by its edges, and choose the negatives."""
+    """Divide the pairs of a network, given by its edges, and choose the negatives.
+
+    Pairs that are ``set_aside`` are in no part, and known.
+    """
     rng = np.random.default_rng(options.random_state)
     parts = split_pairs(
         sources,
@@ -252,6 +267,7 @@ def draw_pairs(
         validation_fraction=options.validation_fraction,
         # Other negatives are chosen among all of them.
         max_pairs=options.max_pairs if options.negatives == "all" else None,
+        set_aside=set_aside,
     )
     if options.negatives != "all":
         parts = choose_negatives(
@@ -270,7 +286,9 @@ def draw_pairs(
             f"{round(n_others / parts.train.share):,}",
             *(100 * parts.train.share, 1 / parts.train.share),
         )
-    return LabelledPairs(parts, _unlabelled(parts, sources, targets, n_genes), options, report)
+    known = joined((sources, targets), set_aside)
+    rest = _unlabelled(parts, *known, n_genes)
+    return LabelledPairs(parts, rest, options, report, set_aside=set_aside)
 
 
 def check_split(split: Split, name: str) -> None:
@@ -348,7 +366,8 @@ def _from_uns(data: AnnData, key: str) -> LabelledPairs:
     stored = {name: _plain(value) for name, value in entry["params"].items() if name in known}
     report = {str(name): value for name, value in entry.get("prior", {}).items()}
     signs = signs_from_uns(entry.get("signs"), data.var_names)
-    return LabelledPairs(parts, left_out, SplitOptions(**stored), report, key, signs)  # type: ignore[arg-type]
+    aside = set_aside_from_uns(entry, data.var_names)
+    return LabelledPairs(parts, left_out, SplitOptions(**stored), report, key, signs, aside)  # type: ignore[arg-type]
 
 
 def _placed(named: NamedWorld, data: AnnData, key: str) -> ClosedWorld:

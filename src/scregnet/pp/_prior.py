@@ -12,7 +12,9 @@ from scregnet._anndata.taken import check_free
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._genes.network import read_network
+from scregnet._genes.set_aside import set_aside_to_uns
 from scregnet._genes.signs import signs_to_uns
+from scregnet._genes.support import check_support, with_support
 from scregnet._validate import check_choice
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ def prior(
     key_added: str | None = None,
     gene_symbols: str | None = None,
     complexes: Literal["drop", "expand"] = "drop",
+    support: str | None = None,
+    unsupported: Literal["set_aside", "drop", "mark"] = "set_aside",
     copy: bool = False,
     mod: str = "rna",
 ) -> AnnData | MuData | None:
@@ -48,6 +52,12 @@ def prior(
         What becomes of complexes, which are not genes: CollecTRI's ``AP1`` and ``NFKB``, OmniPath's
         ``COMPLEX:JUN_FOS``. ``"expand"`` gives their edges to their members, unless the network has
         the member's own edge. Ignored for a matrix.
+    support
+        Key of an evidence layer, such as that of :func:`scregnet.pp.chromatin`. An edge whose TF
+        and target it knows and whose value is 0 has no support.
+    unsupported
+        What becomes of edges without support: ``"set_aside"``, neither edges nor non-edges;
+        ``"drop"``, non-edges as all other pairs; ``"mark"``, edges still, and listed.
     %(copy)s
     %(mod)s
 
@@ -61,7 +71,8 @@ def prior(
       earlier call with the same key are removed.
     - ``.uns["prior"]`` (or ``key_added``): counts of edges, TFs and targets, given and matched;
       ``complexes``, if there are any, with their members and their number of edges; ``signs``, if
-      some edges repress: which edges have a known sign.
+      some edges repress: which edges have a known sign; ``support``, with ``support=``: counts, and
+      the frame ``without_support``; ``set_aside``, the pairs that are no edges and no non-edges.
 
     Raises
     ------
@@ -93,6 +104,7 @@ def prior(
     names = [(slot, key) for slot in slots]
     check_free(source, "key_added", key, names, "a prior of sr.pp.prior")
     check_choice("complexes", complexes, ("drop", "expand"))
+    check_support(source, support, unsupported)
     network = read_network(
         prior, source, gene_symbols=gene_symbols, expand_complexes=complexes == "expand"
     )
@@ -100,9 +112,14 @@ def prior(
     regulators = np.zeros(source.n_vars, dtype=bool)
     regulators[network.sources] = True
     candidates = _candidates(source, key)
+    kept: dict[str, Any] = {}
+    if support is not None:
+        network, kept = with_support(network, source, support, unsupported)
     report = {
         "varp_key": key,
         **network.report,
+        **kept,
+        **set_aside_to_uns(network.set_aside, source.var_names),
         "tfs_added": source.var_names[regulators & ~candidates].to_numpy(dtype=object),
     }
     if network.signs is not None:

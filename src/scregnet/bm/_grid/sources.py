@@ -68,7 +68,8 @@ class Source:
         how = {"kind": split} if isinstance(split, str) else dict(split)
         network = read_network(self.network, data)
         options = SplitOptions(**how, random_state=seed)
-        return draw_pairs(network.sources, network.targets, data.n_vars, options, network.report)
+        ends = network.sources, network.targets
+        return draw_pairs(*ends, data.n_vars, options, network.report, network.set_aside)
 
     @property
     def network(self) -> Any:

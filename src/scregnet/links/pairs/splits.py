@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from scregnet._validate import check_choice
-from scregnet.links.pairs.codes import by_group, counted, shuffled
+from scregnet.links.pairs.codes import by_group, counted, pair_codes, shuffled
 from scregnet.links.pairs.reciprocity import is_reciprocal, reverses, without_reverses
 from scregnet.links.task import Pairs, Split
 
@@ -39,6 +40,7 @@ def split_pairs(
     test_fraction: float = 0.33,
     validation_fraction: float | None = None,
     max_pairs: int | None = None,
+    set_aside: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Split:
     """Divide the :func:`universe` of a network in three parts.
 
@@ -60,6 +62,8 @@ def split_pairs(
         Source of randomness.
     max_pairs
         Pairs to draw of a larger universe (:func:`sampled_universe`); ``None`` takes all.
+    set_aside
+        Sources and targets of pairs that are no edges and must not be non-edges: in no part.
     kind
         ``"pairs"``: divide the edges and the non-edges of each TF in the same proportions, as
         scRegNet and GENELink do (:func:`hold_out`). ``"targets"``, ``"tfs"``, ``"both"``: hold
@@ -85,6 +89,8 @@ def split_pairs(
         pairs = universe(sources, targets, n_genes)
     else:
         pairs = sampled_universe(sources, targets, n_genes, max_pairs, rng)
+    if set_aside is not None:
+        pairs = _without(pairs, *set_aside, n_genes)
     # Asked once, of all pairs: the answer for a part of them could differ.
     reciprocal = is_reciprocal(pairs)
     divide: Callable[..., tuple[Pairs, Pairs]] = hold_out
@@ -114,6 +120,19 @@ def universe(sources: np.ndarray, targets: np.ndarray, n_genes: int) -> Pairs:
     genes = np.arange(n_genes - 1, dtype=np.int32)
     target = genes + (genes >= tfs[:, None])
     return Pairs(np.repeat(tfs, n_genes - 1), target.ravel(), labels[other])
+
+
+def _without(pairs: Pairs, sources: np.ndarray, targets: np.ndarray, n_genes: int) -> Pairs:
+    """Return the pairs without some non-edges; the others stand for as many fewer."""
+    aside = np.unique(pair_codes(sources, targets, n_genes))
+    tfs = np.unique(pairs.sources)
+    n_aside = int(np.isin(aside // n_genes, tfs).sum())
+    kept = pairs.labels | ~np.isin(pair_codes(pairs.sources, pairs.targets, n_genes), aside)
+    left = pairs.take(kept)
+    if pairs.share == 1:
+        return left
+    n_others = len(tfs) * (n_genes - 1) - pairs.n_positive - n_aside
+    return replace(left, share=(len(left) - left.n_positive) / n_others)
 
 
 def sampled_universe(

@@ -14,6 +14,7 @@ from scregnet._anndata.groups import check_network_key
 from scregnet._anndata.uns import check_key
 from scregnet._genes.evidence.reduce import profiles
 from scregnet._genes.network import Network, read_network
+from scregnet._genes.set_aside import joined
 from scregnet._genes.split import PARTS, LabelledPairs, SplitOptions, check_split, labelled_pairs
 from scregnet._logging import logger
 from scregnet._validate import listed
@@ -144,13 +145,24 @@ def _of_kind(
         pairs: Pairs = getattr(parts, part)
         pairs = pairs.take(np.isin(pairs.sources, network.sources))
         codes = pair_codes(pairs.sources, pairs.targets, n_genes)
+        if network.set_aside is not None:
+            kept = ~np.isin(codes, pair_codes(*network.set_aside, n_genes))
+            pairs, codes = pairs.take(kept), codes[kept]
         seen.append(codes)
         own.append(replace(pairs, labels=np.isin(codes, edges)))
     split = Split(*own)
     check_split(split, f"priors[{name!r}]")
     rest = ~np.isin(edges, np.concatenate(seen))
-    left_out = network.sources[rest], network.targets[rest]
-    return LabelledPairs(split, left_out, how, network.report, signs=network.signs)
+    left_out = joined((network.sources[rest], network.targets[rest]), network.set_aside)
+    aside = network.set_aside
+    return LabelledPairs(
+        split,
+        left_out,
+        how,
+        network.report,
+        signs=network.signs,
+        set_aside=aside,
+    )
 
 
 def _informed(layers: Iterable[EvidenceLayer], validation: Pairs) -> tuple[EvidenceLayer, ...]:
