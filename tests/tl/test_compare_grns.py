@@ -202,7 +202,8 @@ def test_read_back_and_same_seed(rewired, tmp_path):
     for what in ("links", "tfs", "pairs"):
         frame = sr.get.comparison(rewired, what)
         pd.testing.assert_frame_equal(frame, sr.get.comparison(again, what))
-        pd.testing.assert_frame_equal(frame, sr.get.comparison(back, what))
+        # pandas 3 reads texts from a file as such.
+        pd.testing.assert_frame_equal(frame, sr.get.comparison(back, what), check_dtype=False)
 
 
 @pytest.mark.parametrize(

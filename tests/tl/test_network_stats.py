@@ -189,9 +189,15 @@ def test_each_group_has_its_own(grouped_adata, tmp_path):
     assert one.uns["x_stats"]["params"]["key"] == grouped_adata.uns["grn"]["keys"][0]
     one.write_h5ad(tmp_path / "one.h5ad")
     back = ad.read_h5ad(tmp_path / "one.h5ad")
-    pd.testing.assert_series_equal(back.var["x_module"], one.var["x_module"])
+    # pandas 3 reads texts from a file as such.
+    pd.testing.assert_series_equal(
+        back.var["x_module"].astype(object), one.var["x_module"].astype(object)
+    )
     pd.testing.assert_frame_equal(
-        back.uns["x_stats"]["modules"], one.uns["x_stats"]["modules"], check_index_type=False
+        back.uns["x_stats"]["modules"],
+        one.uns["x_stats"]["modules"],
+        check_index_type=False,
+        check_dtype=False,
     )
 
 

@@ -144,7 +144,8 @@ def _new_links(
         links = links.assign(weight=links["score"] / best)
     if not new.filters:
         # No TF gets more new links than it has known ones. Others get what the median TF has.
-        limit = links["source"].map(n_known).fillna(n_known.median())
+        # Not by map: of no links, pandas 3 returns texts.
+        limit = n_known.reindex(links["source"]).fillna(n_known.median()).to_numpy(np.float64)
         links = links[links.groupby("source").cumcount() < limit]
     return links if new.other_tfs else links[links["source"].isin(n_known.index)]
 
@@ -167,7 +168,7 @@ def _signed(links: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     ``s`` is the predicted sign. Where it cannot be told, it is the mean of the TF's known signs.
     """
     usual = known.groupby("source")["weight"].mean()
-    sign = links["source"].map(usual).fillna(1.0).to_numpy(np.float64)
+    sign = usual.reindex(links["source"]).fillna(1.0).to_numpy(np.float64)
     if "sign" in links:
         told = links["sign"].to_numpy(np.float64)
         sign = np.where(np.isnan(told), sign, told)
