@@ -9,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
 
 import scregnet as sr
@@ -35,6 +36,23 @@ QUICK = {
     "show_progress_bar": False,
     "device": "cpu",
 }
+
+
+def _with_objects(frame: pd.DataFrame) -> pd.DataFrame:
+    texts = [name for name in frame if isinstance(frame[name].dtype, pd.StringDtype)]
+    frame = frame.astype(dict.fromkeys(texts, object))
+    is_text = isinstance(frame.index.dtype, pd.StringDtype)
+    return frame.set_axis(frame.index.astype(object)) if is_text else frame
+
+
+@pytest.fixture
+def same_frames() -> Callable[..., None]:
+    """Compare frames; texts may be objects or, as pandas 3 reads them from a file, texts."""
+
+    def compare(one: pd.DataFrame, other: pd.DataFrame, **how: bool) -> None:
+        pd.testing.assert_frame_equal(_with_objects(one), _with_objects(other), **how)
+
+    return compare
 
 
 @pytest.fixture(scope="session")

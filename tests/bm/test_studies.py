@@ -75,7 +75,7 @@ class TestAblation:
             ("random embedding", {"random_embedding": True}),
         ],
     )
-    def test_every_figure_is_that_of_the_fit(self, study, variant, keywords):
+    def test_every_figure_is_that_of_the_fit(self, study, variant, keywords, same_frames):
         data, table = study
         fit = sr.tl.fit_grn(
             data,
@@ -88,11 +88,10 @@ class TestAblation:
         )
         wanted = sr.get.metrics(fit)
         here = table[(table["variant"] == variant) & (table["seed"] == 6)]
-        pd.testing.assert_frame_equal(
+        same_frames(
             here[["model", "split", "metric", "value"]].reset_index(drop=True),
             wanted[["model", "split", "metric", "value"]],
             check_exact=True,
-            check_dtype=False,  # of texts
         )
 
     def test_versions_of_a_seed_have_the_same_pairs_and_seeds_have_others(self, study):
@@ -260,16 +259,14 @@ class TestRobustness:
         auroc = table[(table["model"] == "degree") & (table["metric"] == "auroc")]
         assert auroc["value"].nunique() == 5
 
-    def test_without_noise_it_is_the_fit(self, embedded, net):
+    def test_without_noise_it_is_the_fit(self, embedded, net, same_frames):
         table = self.study(embedded, net, noise=(0.0,), **QUICK)
         sr.tl.fit_grn(embedded, net, n_bootstrap=0, **QUICK)
         wanted = sr.get.metrics(embedded)
         wanted = wanted[wanted["split"] == "test"][["model", "metric", "value"]].reset_index(
             drop=True
         )
-        pd.testing.assert_frame_equal(
-            table[["model", "metric", "value"]], wanted, check_exact=True, check_dtype=False
-        )
+        same_frames(table[["model", "metric", "value"]], wanted, check_exact=True)
 
     @pytest.mark.parametrize("flip_validation", [True, False])
     @pytest.mark.parametrize("flip", ["pairs", "edges"])

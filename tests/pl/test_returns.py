@@ -141,9 +141,9 @@ def test_show_asked_for(name, fitted_adata, shown):
     assert len(shown) == 1
 
 
+# A picture of the coverage needs no network.
+@pytest.mark.parametrize("name", sorted(set(PLOTS) - {"coverage"}))
 def test_missing_results_name_the_call(name, fitted_adata):
-    if name == "coverage":  # needs no network
-        return
     with pytest.raises(KeyError, match=r"call sr.tl.fit_grn\(adata, prior\) first"):
         PLOTS[name](ad.AnnData(np.ones((2, 2))))
     with pytest.raises(KeyError, match="key_added='other'.* 'grn'"):

@@ -175,16 +175,13 @@ def test_only_links_that_are_written_have_a_sign(cells):
     assert np.diff(data.varp["grn_sign"].indptr).max() == 5
 
 
-def test_groups_have_signs_of_their_own_and_files_keep_them(cells, tmp_path):
+def test_groups_have_signs_of_their_own_and_files_keep_them(cells, tmp_path, same_frames):
     data = cells[cells.obs["cell_type"].isin(["type_1", "type_2"])].copy()
     sr.tl.fit_grn(data, data.uns["network"], "joint", groupby="cell_type", **JOINT)
     data.write_h5ad(tmp_path / "cells.h5ad")
     read = ad.read_h5ad(tmp_path / "cells.h5ad")
     one, two = (read.uns[f"grn_{kind}"]["signs"] for kind in ("type_1", "type_2"))
-    # pandas 3 reads texts from a file as such.
-    pd.testing.assert_frame_equal(
-        one["metrics"], data.uns["grn_type_1"]["signs"]["metrics"], check_dtype=False
-    )
+    same_frames(one["metrics"], data.uns["grn_type_1"]["signs"]["metrics"])
     # The same edges and folds; the cells are those of the group. Both types have one network, so
     # that their features are nearly those of all cells.
     np.testing.assert_array_equal(one["pairs"]["labels"], two["pairs"]["labels"])

@@ -101,7 +101,7 @@ class Member:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What all sections read; nothing of it is changed."""
+    """What all sections read, and none of them changes."""
 
     adata: AnnData
     key: str

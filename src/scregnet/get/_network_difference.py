@@ -152,7 +152,7 @@ def _compared(both: pd.DataFrame) -> pd.DataFrame:
         difference=difference,
         centred=centred,
         sd=sd,
-        # Members that agree wholly say nothing of how sure they are.
+        # Without any deviation between the members, there is nothing to divide by.
         deviations=(centred / sd.where(sd > 0)),
         in_prior_a=both["in_prior_a"],
         in_prior_b=both["in_prior_b"],

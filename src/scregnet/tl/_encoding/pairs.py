@@ -117,7 +117,10 @@ def prepared(
 
     encoder: Any = create(model, weights=weights, **parameters)
     if not callable(getattr(encoder, "static", None)):
-        msg = f"model={model!r} reads no tokens of genes: it says nothing of pairs in this way."
+        msg = (
+            f"model={model!r} reads no tokens of genes, which this score of pairs needs: choose a "
+            "foundation model; sr.get.models() lists them."
+        )
         raise ValueError(msg)
     match = encoder.match(genes)
     known = where[match.known[where]]
