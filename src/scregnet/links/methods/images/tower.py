@@ -10,6 +10,7 @@ from torch import nn
 
 from scregnet.links.methods.images.histograms import images
 from scregnet.links.methods.images.sides import last_side
+from scregnet.links.neural.dropout import Dropout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,9 +44,12 @@ class ImageTower(nn.Module):
         self.conv_dims = tuple(conv_dims)
         layers: list[nn.Module] = []
         for a, b in zip((1, *conv_dims), conv_dims, strict=False):
-            layers += [nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), nn.Conv2d(b, b, 3), nn.ReLU()]
-            layers += [nn.MaxPool2d(2), nn.Dropout(conv_dropout)]
+            layers += [nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), nn.Conv2d(b, b, 3)]
+            # ReLU after the pooling gives the same as before it, from a quarter of the pixels.
+            layers += [nn.MaxPool2d(2), nn.ReLU(), Dropout(conv_dropout)]
         self.blocks = nn.Sequential(*layers)
+        # On a CPU, convolutions take three quarters of the time with channels last in memory.
+        self.blocks.to(memory_format=torch.channels_last)
         self.dense = nn.Linear(conv_dims[-1] * last_side(side, len(conv_dims)) ** 2, dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
