@@ -35,3 +35,31 @@ def test_blocks_of_rows_give_what_all_rows_give():
 
     assert torch.equal(in_blocks(add, rows, other, block=3), rows * 3)
     assert seen == [3, 3, 1]
+
+
+def test_the_tower_is_a_plain_stack_of_layers():
+    torch.manual_seed(0)
+    tower = ImageTower(16, (4, 8), 5, conv_dropout=0.0).eval()
+    x = torch.rand(3, 16, 16)
+    convs = [layer for layer in tower.blocks if isinstance(layer, torch.nn.Conv2d)]
+    found = x[:, None]
+    for wide, narrow in zip(convs[::2], convs[1::2], strict=True):
+        found = torch.relu(narrow(torch.relu(wide(found))))
+        found = torch.nn.functional.max_pool2d(found, 2)
+    found = torch.relu(tower.dense(found.flatten(1)))
+    torch.testing.assert_close(tower(x), found)
+
+
+def test_bfloat16_is_for_training_alone():
+    torch.manual_seed(0)
+    half = ImageTower(16, (4, 8), 5, conv_dropout=0.0, precision="bfloat16")
+    whole = ImageTower(16, (4, 8), 5, conv_dropout=0.0)
+    whole.load_state_dict(half.state_dict())
+    x = torch.rand(3, 16, 16)
+    trained = half(x)
+    assert trained.dtype == torch.float32
+    assert not torch.equal(trained, whole(x))
+    torch.testing.assert_close(trained, whole(x), atol=0.02, rtol=0.02)
+    trained.sum().backward()
+    assert all(p.grad.dtype == torch.float32 for p in half.parameters())
+    assert torch.equal(half.eval()(x), whole.eval()(x))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scregnet._validate import check_integer, check_interval
+from scregnet._validate import check_choice, check_integer, check_interval
 from scregnet.links.methods.cnnc.links import CnncLinks
 from scregnet.links.methods.images.sides import check_sides
 from scregnet.links.neural.options import Training, check_expression, check_layers
@@ -59,6 +59,9 @@ class Cnnc(LinkMethod):
         Pairs a step.
     max_epochs, patience
         Stop after ``max_epochs``, or ``patience`` epochs without a better one on validation pairs.
+    precision
+        ``"bfloat16"`` trains the convolutions in it: half the time where the processor has it.
+        Scores are computed in float32.
     """
 
     n_bins: int = 32
@@ -72,6 +75,7 @@ class Cnnc(LinkMethod):
     batch_size: int | None = 1024
     max_epochs: int = 200
     patience: int = 20
+    precision: str = "float32"
 
     summary: ClassVar[str] = (
         "convolutions over the joint histogram of two genes (Yuan and Bar-Joseph 2019)"
@@ -101,6 +105,7 @@ class Cnnc(LinkMethod):
         check_integer("dense_dim", self.dense_dim, minimum=1)
         check_interval("conv_dropout", self.conv_dropout, 0, 1, closed="left")
         check_interval("dropout", self.dropout, 0, 1, closed="left")
+        check_choice("precision", self.precision, ("float32", "bfloat16"))
         Training.of(self).check()
 
     def module(self, task: LinkTask) -> CnncModule:
@@ -116,6 +121,7 @@ class Cnnc(LinkMethod):
             dense_dim=self.dense_dim,
             conv_dropout=self.conv_dropout,
             dropout=self.dropout,
+            precision=self.precision,
         )
 
     def fit(

@@ -32,6 +32,8 @@ class CnncModule(nn.Module):
         Width of the dense layer.
     conv_dropout, dropout
         Dropout after each block, and after the dense layer.
+    precision
+        Of the tower while training, as in :class:`ImageTower`.
     """
 
     def __init__(
@@ -43,10 +45,13 @@ class CnncModule(nn.Module):
         dense_dim: int,
         conv_dropout: float = 0.0,
         dropout: float = 0.0,
+        precision: str = "float32",
     ) -> None:
         super().__init__()
         self.bins, self.n_bins = bins, n_bins
-        self.tower = ImageTower(n_bins, conv_dims, dense_dim, conv_dropout=conv_dropout)
+        self.tower = ImageTower(
+            n_bins, conv_dims, dense_dim, conv_dropout=conv_dropout, precision=precision
+        )
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(dense_dim, 1))
 
     @property

@@ -32,6 +32,8 @@ class Scored(nn.Module):
         Width of the dense layers.
     conv_dropout, dropout
         Dropout after each block, and after the joined layer.
+    precision
+        Of the tower while training, as in :class:`ImageTower`.
     """
 
     def __init__(
@@ -43,10 +45,13 @@ class Scored(nn.Module):
         dense_dim: int,
         conv_dropout: float = 0.0,
         dropout: float = 0.0,
+        precision: str = "float32",
     ) -> None:
         super().__init__()
         self.bins, self.n_bins = bins, n_bins
-        self.tower = ImageTower(n_bins, conv_dims, dense_dim, conv_dropout=conv_dropout)
+        self.tower = ImageTower(
+            n_bins, conv_dims, dense_dim, conv_dropout=conv_dropout, precision=precision
+        )
         self.joined = nn.Linear(dense_dim, dense_dim)
         self.head = nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(dense_dim, 1))
         # Known when training is over.
@@ -103,7 +108,13 @@ class DeepDrimModule(nn.Module):
         self.register_buffer("neighbours", torch.from_numpy(neighbours), persistent=False)
         tower = scored.tower
         dim = tower.dense.out_features
-        self.tower = ImageTower(scored.n_bins, tower.conv_dims, dim, conv_dropout=conv_dropout)
+        self.tower = ImageTower(
+            scored.n_bins,
+            tower.conv_dims,
+            dim,
+            conv_dropout=conv_dropout,
+            precision=tower.precision,
+        )
         n_images = 1 + neighbours.shape[1]
         # Without a constant: the joined layer has one.
         self.as_source, self.as_target = (

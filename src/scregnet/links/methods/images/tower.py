@@ -35,13 +35,22 @@ class ImageTower(nn.Module):
         Width of the dense layer.
     conv_dropout
         Dropout after each block.
+    precision
+        ``"bfloat16"`` computes in it while training. Scores are always computed in float32, so a
+        saved network need not know.
     """
 
     def __init__(
-        self, side: int, conv_dims: Sequence[int], dim: int, *, conv_dropout: float
+        self,
+        side: int,
+        conv_dims: Sequence[int],
+        dim: int,
+        *,
+        conv_dropout: float,
+        precision: str = "float32",
     ) -> None:
         super().__init__()
-        self.conv_dims = tuple(conv_dims)
+        self.conv_dims, self.precision = tuple(conv_dims), precision
         layers: list[nn.Module] = []
         for a, b in zip((1, *conv_dims), conv_dims, strict=False):
             layers += [nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), nn.Conv2d(b, b, 3)]
@@ -54,7 +63,10 @@ class ImageTower(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the features of each image, not negative."""
-        return torch.relu(self.dense(self.blocks(x[:, None]).flatten(1)))
+        half = self.training and self.precision == "bfloat16"
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+            found = torch.relu(self.dense(self.blocks(x[:, None]).flatten(1)))
+        return found.float()
 
 
 def read_images(
