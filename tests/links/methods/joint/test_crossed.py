@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from scregnet._settings import settings
 from scregnet.links import Pairs, PlattCalibration
-from scregnet.links.methods.joint import crossed
+from scregnet.links.methods.joint import crossed, described
 from scregnet.links.methods.joint import method as joint
 from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.method import Joint
@@ -167,7 +167,7 @@ def test_the_forest_is_coarse_where_it_calibrates_alone(monkeypatch):
         trees.append(n_trees)
         return forest_logits(columns, known, n_trees, rng)
 
-    monkeypatch.setattr(joint, "forest_logits", counted)
+    monkeypatch.setattr(described, "forest_logits", counted)
     monkeypatch.setattr(joint, "COARSE_FOREST", 5)
     out_of_fold(replace(task, train=pairs), folds)
     # Once for folds 0 and 1 together, and once for each fold.

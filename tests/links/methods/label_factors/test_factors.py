@@ -6,12 +6,11 @@ from scipy.special import expit
 from scregnet.links import Pairs
 from scregnet.links.methods.label_factors.compiled import ridge_regressions
 from scregnet.links.methods.label_factors.factors import (
-    SPARSE_COST,
     TF_BIAS_PRECISION,
     FactorPrior,
-    LabelMatrix,
     factorise,
 )
+from scregnet.links.methods.label_factors.label_matrix import SPARSE_COST, LabelMatrix
 
 
 def make_pairs(seed=0, n_tfs=12, n_targets=150, strength=2.0, share=0.7):

@@ -12,7 +12,8 @@ from scregnet.links import (
     load_fitted,
     split_pairs,
 )
-from scregnet.links.methods.label_factors.factors import LabelMatrix, factorise
+from scregnet.links.methods.label_factors.factors import factorise
+from scregnet.links.methods.label_factors.label_matrix import LabelMatrix
 from scregnet.links.methods.label_factors.method import (
     MEAN_RANK,
     best_prior,

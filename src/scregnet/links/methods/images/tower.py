@@ -58,7 +58,7 @@ class ImageTower(nn.Module):
             layers += [nn.MaxPool2d(2), nn.ReLU(), Dropout(conv_dropout)]
         self.blocks = nn.Sequential(*layers)
         # On a CPU, convolutions take three quarters of the time with channels last in memory.
-        self.blocks.to(memory_format=torch.channels_last)
+        self.blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dense = nn.Linear(conv_dims[-1] * last_side(side, len(conv_dims)) ** 2, dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from scregnet.links.forms.compact import halved
 from scregnet.links.forms.saved import State, read_floats, read_integers
 from scregnet.links.methods.joint.process import PairProcess, has_many
-from scregnet.links.methods.label_factors.factors import FactorPrior, LabelMatrix, factorise
+from scregnet.links.methods.label_factors.factors import FactorPrior, factorise
+from scregnet.links.methods.label_factors.label_matrix import LabelMatrix
 from scregnet.links.task import Pairs
 
 if TYPE_CHECKING:

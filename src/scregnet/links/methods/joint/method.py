@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from scregnet._progress import stage
 from scregnet._threads import in_threads
 from scregnet._validate import check_integer, check_interval
-from scregnet.links.forms.compact import halved
 from scregnet.links.methods.joint.cells import Cells
 from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.crossed import CrossedFolds, Steps, worth_threads
-from scregnet.links.methods.joint.features import N_COLUMNS, GeneTable, PairFeatures
-from scregnet.links.methods.joint.forest import forest_logits
-from scregnet.links.methods.joint.kernel import gene_features
-from scregnet.links.methods.joint.layers import Layers
+from scregnet.links.methods.joint.described import DescribedGenes
 from scregnet.links.methods.joint.links import JointLinks
 from scregnet.links.methods.joint.pairs import (
     DENSE_CELLS,
     KnownPairs,
-    is_large,
     known_pairs,
     sample_others,
 )
-from scregnet.links.methods.joint.process import MANY_PAIRS, PairProcess, has_many
+from scregnet.links.methods.joint.process import has_many
 from scregnet.links.methods.joint.trees import Trees
 from scregnet.links.search.spaces import Range
 from scregnet.links.task import FitResult, FoldFit, LinkMethod, LinkTask, Pairs, Progress
+
+if TYPE_CHECKING:
+    from scregnet.links.methods.joint.features import PairFeatures
 
 # Training pairs that the boosted trees are grown from at most: bounds the memory of their table.
 TREE_PAIRS = 1_000_000
@@ -189,7 +187,7 @@ class Joint(LinkMethod):
             task.train, task.n_genes, self.max_pairs, rng, dense_cells=self.dense_cells
         )
         tfs, pairs = known_pairs(train, task.n_genes, dense_cells=self.dense_cells)
-        genes = self._described_genes(task, tfs, rng)
+        genes = DescribedGenes.of(self, task, tfs, rng)
         with stage("process and factors"):
             features = genes.describe(pairs)
         with stage("forest"):
@@ -213,7 +211,7 @@ class Joint(LinkMethod):
         first = folds[:, 0] == folds[0, 0]
         # Positions alone are read: pairs of one fold, and whether the others know TF and target.
         seen = replace(task, train=pairs.take(~first), validation=pairs.take(first))
-        genes = self._described_genes(seen, np.unique(pairs.sources), rng)
+        genes = DescribedGenes.of(self, seen, np.unique(pairs.sources), rng)
 
         def forest(n_trees: int, features: PairFeatures, own: np.random.Generator) -> np.ndarray:
             return genes.forest(features, n_trees, own)
@@ -238,41 +236,9 @@ class Joint(LinkMethod):
         # mESC with 500 genes: 26 s; 48,000 sampled pairs of 20,000 genes: 95 s.
         return 4e-4 * min(n_pairs, max(self.max_pairs, self.dense_cells)) + 3.5e-3 * n_targets
 
-    def _described_genes(self, task: LinkTask, tfs: np.ndarray, rng: np.random.Generator) -> _Genes:
-        """Compute everything that does not depend on labels."""
-        if task.expression is None or task.summary is None:
-            msg = (
-                "method='joint' needs expression of the genes and its summary (mean, standard "
-                "deviation, detection rate); the task has none."
-            )
-            raise ValueError(msg)
-        kernel = gene_features(
-            task.expression,
-            task.summary,
-            task.embedding,
-            task.families,
-            family=self.family,
-            first=tfs,
-            rng=rng,
-        )
-        layers = None
-        if task.evidence:
-            # A stream of their own: what else is drawn is the same with and without them.
-            layers = Layers.of(task.evidence, tfs, rng.spawn(1)[0])
-        table = GeneTable.of(
-            task.expression,
-            task.summary,
-            task.embedding,
-            rng,
-            more=layers.of_genes if layers else (),
-        )
-        large = is_large(task.train, task.n_genes, self.dense_cells)
-        if large and len(task.train) > MANY_PAIRS:
-            # A file then takes half the bytes; all of the fit goes by the rounded numbers.
-            kernel, table = halved(kernel), table.halved()
-        return _Genes(tfs, kernel, table, self, layers, factors=_mostly_labelled(task))
-
-    def _boosted(self, genes: _Genes, pairs: KnownPairs, rng: np.random.Generator) -> list[Trees]:
+    def _boosted(
+        self, genes: DescribedGenes, pairs: KnownPairs, rng: np.random.Generator
+    ) -> list[Trees]:
         """Grow each boosted model from the training pairs, described without their own labels."""
         # Many pairs are described once: another division into folds would tell the trees little.
         n_divisions = 1 if has_many(pairs) else self.n_bags
@@ -287,7 +253,7 @@ class Joint(LinkMethod):
 
     def _described(
         self,
-        genes: _Genes,
+        genes: DescribedGenes,
         pairs: KnownPairs,
         rng: np.random.Generator,
         tick: Callable[[], None],
@@ -353,58 +319,6 @@ class Joint(LinkMethod):
             # Threads are spent on folds: those of OpenMP wait in a loop for each other.
             "num_threads": 1,
         }
-
-
-@dataclass(frozen=True, eq=False)
-class _Genes:
-    """What a fit knows before any label, and how pairs are described from labels."""
-
-    tfs: np.ndarray
-    """Positions of the labelled TFs."""
-
-    kernel: np.ndarray
-    """Features of the kernel of genes."""
-
-    table: GeneTable
-    method: Joint
-    layers: Layers | None
-    factors: bool
-    """Whether factors and boosted trees are fitted."""
-
-    def describe(self, pairs: KnownPairs) -> PairFeatures:
-        """Fit the process, and the factors if there are any, to the given pairs."""
-        own = self.method
-        variances = Variances(**{f.name: getattr(own, f.name) for f in fields(Variances)})
-        process = PairProcess.fit(
-            self.kernel, self.tfs, pairs, variances, layers=self.layers, most=own.profile
-        )
-        return PairFeatures.fit(self.table, process, factors=self.factors)
-
-    def forest(self, features: PairFeatures, n_trees: int, rng: np.random.Generator) -> np.ndarray:
-        """Return the forest's logits by the labels that ``features`` are made of."""
-        columns = [self.table.columns, self.kernel[:, :N_COLUMNS]]
-        if self.layers is not None:
-            # A layer without weight would only add noise to the cuts.
-            widths = [of_genes.shape[1] for of_genes in self.layers.of_genes]
-            weights = features.process.scale[self.kernel.shape[1] :]
-            used = [(weights[self.layers.component == i] > 0).any() for i in range(len(widths))]
-            first = self.table.columns.shape[1] - sum(widths)
-            kept = np.append(np.ones(first, bool), np.repeat(used, widths))
-            columns[0] = self.table.columns[:, kept]
-        pairs = features.process.pairs
-        logits = forest_logits(np.concatenate(columns, axis=1), pairs, n_trees, rng)
-        return halved(logits) if has_many(pairs) else logits
-
-
-def _mostly_labelled(task: LinkTask) -> bool:
-    """Return whether TF and target of most validation pairs have training pairs.
-
-    For others, factors say nothing, and boosted trees memorise the few dozen TFs.
-    """
-    seen = np.isin(task.validation.sources, task.train.sources) & np.isin(
-        task.validation.targets, task.train.targets
-    )
-    return bool(seen.mean() > 0.5)
 
 
 def _folds(pairs: KnownPairs, n: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

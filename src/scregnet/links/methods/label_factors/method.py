@@ -15,9 +15,9 @@ from scregnet.links.forms.saved import read_floats, read_integers
 from scregnet.links.methods.label_factors.factors import (
     FactorPrior,
     Factors,
-    LabelMatrix,
     factorise,
 )
+from scregnet.links.methods.label_factors.label_matrix import LabelMatrix
 from scregnet.links.search.spaces import Range
 from scregnet.links.task import FitResult, LinkMethod, LinkTask, Pairs, Progress
 
