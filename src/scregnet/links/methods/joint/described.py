@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scregnet.links.forms.compact import halved
-from scregnet.links.methods.joint.covariance import Variances
 from scregnet.links.methods.joint.features import N_COLUMNS, GeneTable, PairFeatures
 from scregnet.links.methods.joint.forest import forest_logits
 from scregnet.links.methods.joint.kernel import gene_features
@@ -17,7 +16,7 @@ from scregnet.links.methods.joint.pairs import is_large
 from scregnet.links.methods.joint.process import MANY_PAIRS, PairProcess, has_many
 
 if TYPE_CHECKING:
-    from scregnet.links.methods.joint.method import Joint
+    from scregnet.links.methods.joint.covariance import Variances
     from scregnet.links.methods.joint.pairs import KnownPairs
     from scregnet.links.task import LinkTask
 
@@ -33,16 +32,27 @@ class DescribedGenes:
     """Features of the kernel of genes."""
 
     table: GeneTable
-    method: Joint
     layers: Layers | None
+    variances: Variances
+    profile: float
+    """Largest weight of the profile of a layer in the similarity of genes."""
+
     factors: bool
     """Whether factors and boosted trees are fitted."""
 
     @classmethod
     def of(
-        cls, method: Joint, task: LinkTask, tfs: np.ndarray, rng: np.random.Generator
+        cls,
+        task: LinkTask,
+        tfs: np.ndarray,
+        rng: np.random.Generator,
+        *,
+        variances: Variances,
+        family: float,
+        profile: float,
+        dense_cells: int,
     ) -> DescribedGenes:
-        """Compute everything that does not depend on labels."""
+        """Compute everything that does not depend on labels; numbers as in ``Joint``."""
         if task.expression is None or task.summary is None:
             msg = (
                 "method='joint' needs expression of the genes and its summary (mean, standard "
@@ -54,7 +64,7 @@ class DescribedGenes:
             task.summary,
             task.embedding,
             task.families,
-            family=method.family,
+            family=family,
             first=tfs,
             rng=rng,
         )
@@ -69,18 +79,17 @@ class DescribedGenes:
             rng,
             more=layers.of_genes if layers else (),
         )
-        large = is_large(task.train, task.n_genes, method.dense_cells)
+        large = is_large(task.train, task.n_genes, dense_cells)
         if large and len(task.train) > MANY_PAIRS:
             # A file then takes half the bytes; all of the fit goes by the rounded numbers.
             kernel, table = halved(kernel), table.halved()
-        return cls(tfs, kernel, table, method, layers, factors=mostly_labelled(task))
+        factors = mostly_labelled(task)
+        return cls(tfs, kernel, table, layers, variances, profile, factors)
 
     def describe(self, pairs: KnownPairs) -> PairFeatures:
         """Fit the process, and the factors if there are any, to the given pairs."""
-        own = self.method
-        variances = Variances(**{f.name: getattr(own, f.name) for f in fields(Variances)})
         process = PairProcess.fit(
-            self.kernel, self.tfs, pairs, variances, layers=self.layers, most=own.profile
+            self.kernel, self.tfs, pairs, self.variances, layers=self.layers, most=self.profile
         )
         return PairFeatures.fit(self.table, process, factors=self.factors)
 

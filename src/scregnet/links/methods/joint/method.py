@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -187,7 +187,7 @@ class Joint(LinkMethod):
             task.train, task.n_genes, self.max_pairs, rng, dense_cells=self.dense_cells
         )
         tfs, pairs = known_pairs(train, task.n_genes, dense_cells=self.dense_cells)
-        genes = DescribedGenes.of(self, task, tfs, rng)
+        genes = self._described_genes(task, tfs, rng)
         with stage("process and factors"):
             features = genes.describe(pairs)
         with stage("forest"):
@@ -211,7 +211,7 @@ class Joint(LinkMethod):
         first = folds[:, 0] == folds[0, 0]
         # Positions alone are read: pairs of one fold, and whether the others know TF and target.
         seen = replace(task, train=pairs.take(~first), validation=pairs.take(first))
-        genes = DescribedGenes.of(self, seen, np.unique(pairs.sources), rng)
+        genes = self._described_genes(seen, np.unique(pairs.sources), rng)
 
         def forest(n_trees: int, features: PairFeatures, own: np.random.Generator) -> np.ndarray:
             return genes.forest(features, n_trees, own)
@@ -235,6 +235,19 @@ class Joint(LinkMethod):
         """Return about how long a fit takes on one CPU core."""
         # mESC with 500 genes: 26 s; 48,000 sampled pairs of 20,000 genes: 95 s.
         return 4e-4 * min(n_pairs, max(self.max_pairs, self.dense_cells)) + 3.5e-3 * n_targets
+
+    def _described_genes(
+        self, task: LinkTask, tfs: np.ndarray, rng: np.random.Generator
+    ) -> DescribedGenes:
+        return DescribedGenes.of(
+            task,
+            tfs,
+            rng,
+            variances=Variances(**{f.name: getattr(self, f.name) for f in fields(Variances)}),
+            family=self.family,
+            profile=self.profile,
+            dense_cells=self.dense_cells,
+        )
 
     def _boosted(
         self, genes: DescribedGenes, pairs: KnownPairs, rng: np.random.Generator
