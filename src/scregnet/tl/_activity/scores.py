@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,8 @@ def scores(
     numbers = pd.Index(filled.astype(str))
     part = AnnData(cells[filled], obs=pd.DataFrame(index=numbers), var=pd.DataFrame(index=genes))
     # tmin was applied before, to the effective number of targets.
-    getattr(dc.mt, method)(part, links[["source", "target", "weight"]], tmin=1)
+    more: dict[str, Any] = {"flavor": _centring_flavor()} if method == "zscore" else {}
+    getattr(dc.mt, method)(part, links[["source", "target", "weight"]], tmin=1, **more)
 
     def all_cells(frame: pd.DataFrame) -> pd.DataFrame:
         values = np.full((len(obs_names), frame.shape[1]), np.nan)
@@ -48,3 +50,18 @@ def scores(
     padj = part.obsm.get(f"padj_{method}")
     activity = all_cells(part.obsm[f"score_{method}"])
     return activity, None if padj is None else all_cells(padj)
+
+
+@cache
+def _centring_flavor() -> str:
+    """Return which flavour of decoupler's z-score subtracts the mean of the cell.
+
+    It is KSEA's by name. Up to decoupler 2.2 the two names were exchanged, so a cell is asked: its
+    first two genes are below its mean.
+    """
+    import decoupler as dc
+
+    cell = pd.DataFrame([[1.0, 1.0, 1.0, 2.0]], index=["cell"], columns=list("abcd"))
+    net = pd.DataFrame({"source": "set", "target": ["a", "b"], "weight": 1.0})
+    found, _ = dc.mt.zscore(cell, net, tmin=1, flavor="KSEA")
+    return "KSEA" if found.loc["cell", "set"] < 0 else "RoKAI"
