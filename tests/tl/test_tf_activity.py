@@ -119,6 +119,24 @@ def test_z_scores_subtract_the_mean_of_the_cell(by_hand):
     np.testing.assert_allclose(scores["ACT"], expected, rtol=1e-4)
 
 
+def test_over_representation_is_among_the_highest_genes(by_hand):
+    # decoupler 2.2 takes all genes but the lowest for the highest.
+    store(by_hand, [])
+    scores, regulons = activity(by_hand, method="ora", tmin=1)
+    targets = set(by_hand.var_names.get_indexer(list(regulons.loc["ACT"].index)))
+    n = by_hand.n_vars
+    for cell in (0, 7, 30):
+        order = np.argsort(np.asarray(by_hand.X[cell].todense())[0], kind="stable")
+        high = set(order[-max(int(np.ceil(0.05 * n)), 2) :])
+        both, others = len(high & targets), len(high - targets)
+        missed = len(targets - high)
+        # decoupler takes all genes of a genome as background.
+        rest = 20_000 - both - others - missed
+        table = np.array([both, others, missed, rest]) + 0.5
+        expected = np.log(table[0] * table[3] / (table[1] * table[2]))
+        assert scores["ACT"].iloc[cell] == pytest.approx(expected, rel=1e-4)
+
+
 def test_known_links_are_all_there_whatever_was_stored(by_hand):
     store(by_hand, [])
     by_hand.varp["grn"] = by_hand.varp["grn"] * 0

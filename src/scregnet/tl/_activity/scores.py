@@ -19,6 +19,9 @@ UNSIGNED_METHODS = (*SET_METHODS, "zscore")
 """These get no repressed targets. ``zscore`` subtracts the mean of the cell from the weighted mean
 of the targets, which is wrong for negative weights."""
 
+TOP_SHARE = 0.05
+"""Share of the genes of a cell that ``ora`` takes as high."""
+
 PADJ_METHODS = tuple(method for method in METHODS if method != "aucell")
 """These have p-values."""
 
@@ -39,8 +42,8 @@ def scores(
     numbers = pd.Index(filled.astype(str))
     part = AnnData(cells[filled], obs=pd.DataFrame(index=numbers), var=pd.DataFrame(index=genes))
     # tmin was applied before, to the effective number of targets.
-    more: dict[str, Any] = {"flavor": _centring_flavor()} if method == "zscore" else {}
-    getattr(dc.mt, method)(part, links[["source", "target", "weight"]], tmin=1, **more)
+    frame = links[["source", "target", "weight"]]
+    getattr(dc.mt, method)(part, frame, tmin=1, **_options(method, part.X))
 
     def all_cells(frame: pd.DataFrame) -> pd.DataFrame:
         values = np.full((len(obs_names), frame.shape[1]), np.nan)
@@ -52,16 +55,40 @@ def scores(
     return activity, None if padj is None else all_cells(padj)
 
 
-@cache
-def _centring_flavor() -> str:
-    """Return which flavour of decoupler's z-score subtracts the mean of the cell.
+def _options(method: str, cells: sp.csr_matrix) -> dict[str, Any]:
+    """Return options with which every release of decoupler gives what its documentation says.
 
-    It is KSEA's by name. Up to decoupler 2.2 the two names were exchanged, so a cell is asked: its
-    first two genes are below its mean.
+    Two functions differ between decoupler 2.2 and 2.3, so each is asked about one small cell.
     """
+    if method == "zscore":
+        return {"flavor": "KSEA" if _ksea_subtracts_the_mean() else "RoKAI"}
+    if method == "ora":
+        # decoupler drops genes that no cell expresses.
+        n_genes = len(np.unique(cells.indices))
+        top = max(int(np.ceil(TOP_SHARE * n_genes)), 2)
+        return {"n_up": top if _ora_counts_from_the_top() else max(n_genes - top, 1)}
+    return {}
+
+
+@cache
+def _ksea_subtracts_the_mean() -> bool:
+    """Return whether the flavour of this name does; up to 2.2 the other one did."""
+    return _score_of_one_cell("zscore", [1, 1, 1, 2], [0, 1], flavor="KSEA") < 0
+
+
+@cache
+def _ora_counts_from_the_top() -> bool:
+    """Return whether ``n_up`` genes are selected; up to 2.2 it was all but ``n_up``."""
+    # The genes asked for are in the middle, so they are no more than expected among the highest 4.
+    return _score_of_one_cell("ora", list(range(1, 21)), [8, 9, 10, 11], n_up=4, n_bg=20) < 0
+
+
+def _score_of_one_cell(method: str, values: list[int], genes: list[int], **options: Any) -> float:
+    """Return decoupler's score of a set of genes in one cell."""
     import decoupler as dc
 
-    cell = pd.DataFrame([[1.0, 1.0, 1.0, 2.0]], index=["cell"], columns=list("abcd"))
-    net = pd.DataFrame({"source": "set", "target": ["a", "b"], "weight": 1.0})
-    found, _ = dc.mt.zscore(cell, net, tmin=1, flavor="KSEA")
-    return "KSEA" if found.loc["cell", "set"] < 0 else "RoKAI"
+    names = [f"gene{number}" for number in range(len(values))]
+    cell = pd.DataFrame([values], index=["cell"], columns=names, dtype=float)
+    net = pd.DataFrame({"source": "set", "target": [names[gene] for gene in genes], "weight": 1.0})
+    found, _ = getattr(dc.mt, method)(cell, net, tmin=1, **options)
+    return float(found.loc["cell", "set"])
