@@ -38,7 +38,7 @@ MAX_LENGTH = {"V1": 2048, "V2": 4096}
 
 @dataclass(frozen=True)
 class GeneformerVocabulary:
-    """Token of every gene (human Ensembl id), and its median over the training corpus.
+    """Token of every gene (Ensembl id, human or not), and its median over the training corpus.
 
     ``mapping`` maps Ensembl ids to their current form. If given, ids outside it are unknown, as
     upstream has it. ``symbols`` maps gene symbols to Ensembl ids. Both may be ``None``.
