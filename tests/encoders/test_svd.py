@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 import scregnet as sr
 from scregnet.encoders import CellBlock, CellStream, EmbedOptions, svd
-from scregnet.encoders.svd import SvdEncoder
+from scregnet.encoders.svd.encoder import SvdEncoder
 
 
 def run(counts, n_components=5, *, groups=None, n_groups=1, block=None, raw=True, seed=0):

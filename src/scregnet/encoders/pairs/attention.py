@@ -148,8 +148,8 @@ def _of_cell(
         encoder.encode(batch)
     if not found:
         msg = (
-            "the model runs no layer with attention: of Geneformer, hidden_layer= leaves out those "
-            "after it."
+            "the model runs no layer with attention that can be seen: hidden_layer= leaves out "
+            "those after it, and networks that attend within windows (ModernBERT) show none."
         )
         raise ValueError(msg)
     chosen = _indices("layers", layers, len(found))
