@@ -5,7 +5,8 @@ import pytest
 import scipy.sparse as sp
 
 import scregnet as sr
-from scregnet.encoders import CellBlock, CellStream, EmbedOptions, svd
+from scregnet.encoders import CellBlock, CellStream, EmbedOptions
+from scregnet.encoders.svd import encoder as svd
 from scregnet.encoders.svd.encoder import SvdEncoder
 
 
