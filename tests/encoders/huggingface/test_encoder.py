@@ -105,7 +105,7 @@ def test_attention_is_that_of_transformers(write, genes, counts):
     tfs = np.array([2, 7])
     stream = CellStream([CellBlock(counts, np.zeros(30, int))], 30)
     with torch.inference_mode():
-        found = attention_sums(encoder, stream, match, tfs, direction="to_tf")
+        (found,) = attention_sums(encoder, stream, match, tfs, direction="to_tf")
     model = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
     expected = np.zeros_like(found.sums)
     for batch in encoder.batches(CellBlock(counts, np.zeros(30, int)), match, 1):
