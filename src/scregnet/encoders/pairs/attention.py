@@ -93,9 +93,8 @@ def attention_sums(
     sums[itself], n_both[itself] = 0, 0
     # Where no cell has a TF, the number of layers is not known.
     n_layers = int(n[:, 1].sum() // max(n[:, 2].sum(), 1))
-    return tuple(
-        PairSums(*own, int(k), n_layers) for *own, k in zip(sums, n_both, n[:, 0], strict=True)
-    )
+    every = zip(sums, n_both, n[:, 0].tolist(), strict=True)
+    return tuple(PairSums(own, both, n_cells, n_layers) for own, both, n_cells in every)
 
 
 def _of_cells(

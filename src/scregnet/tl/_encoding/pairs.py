@@ -230,13 +230,12 @@ def write_layers(
         raise ValueError(msg)
     if silent := [name for name, says in zip(keys.names, said, strict=False) if not says]:
         logger.warning("no TF is expressed with another gene in the cells of %s", listed(silent))
-    written = [
-        name for group, says in zip(keys.groups, said, strict=True) if says for name in group
-    ]
+    places = [place for place, says in enumerate(said) if says]
+    written = [name for place in places for name in keys.groups[place]]
     names = {"varm": written, "varp": written, "uns": written}
     names["var"] = [f"{key}_{column}" for key in written for column in COLUMNS]
     with undone_on_failure(data, names):
-        for place in np.flatnonzero(said):
+        for place in places:
             made = {**pairs.record, **records[place]}
             if keys.names:
                 made |= {"group": keys.names[place], "groups_left_out": list(keys.left_out)}
