@@ -98,8 +98,9 @@ def test_order_length_and_special_tokens(write, genes, counts):
     assert (described["order"], described["cls_token"], described["medians"]) == ("rank", 0, True)
 
 
-def test_attention_is_that_of_transformers(write, genes, counts):
-    folder = write("roberta")
+@pytest.mark.parametrize("kind", [kind for kind, of in ARCHITECTURES.items() if of.watched])
+def test_attention_is_that_of_transformers(kind, write, genes, counts):
+    folder = write(kind)
     encoder = create("huggingface", weights=folder)
     match = encoder.match(genes)
     tfs = np.array([2, 7])
@@ -118,7 +119,13 @@ def test_attention_is_that_of_transformers(write, genes, counts):
                 expected[row, batch.slots[0, places]] += mean[places, at]
         expected[[0, 1], tfs] = 0
     np.testing.assert_allclose(found.sums, expected, atol=1e-5)
+    assert found.n_layers == 3
+
+
+def test_windows_of_attention_are_not_taken_for_whole_cells(write, genes, counts):
     windows = create("huggingface", weights=write("modernbert"))
+    stream = CellStream([CellBlock(counts, np.zeros(30, int))], 30)
+    tfs = np.array([2, 7])
     with torch.inference_mode(), pytest.raises(ValueError, match="no layer with attention"):
         attention_sums(windows, stream, windows.match(genes), tfs)
 
