@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 import scregnet as sr
 from scregnet._anndata.streamed import GeneSums
 from scregnet._sums import load_sums, save_sums
-from scregnet.encoders.gram_sketch import GramSketch
 from scregnet.encoders.pooling import PooledSums, StreamingPooler
 from scregnet.encoders.protocol import Encoded
+from scregnet.encoders.svd.gram_sketch import GramSketch
 from scregnet.pp._moments import MomentSums, moment_sums
 
 N_GENES = 12

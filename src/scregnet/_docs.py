@@ -28,7 +28,8 @@ gene_ids
     ``adata.var_names``.
 orthologues
     Human genes for those of another organism: a frame with the columns ``mouse`` and ``human``, a
-    mapping, or ``"upper"`` for upper-cased symbols. ``None`` changes no id."""
+    mapping, or ``"upper"`` for upper-cased symbols. ``None`` changes no id: a model of that
+    organism needs none."""
 _precision = """\
 precision
     Number format of the model: ``"float32"``, ``"bfloat16"`` (CUDA only), or ``"auto"``: bfloat16

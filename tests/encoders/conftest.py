@@ -69,6 +69,12 @@ def write_small(tmp_path_factory) -> Callable[..., Path | None]:
     return write
 
 
+@pytest.fixture(scope="session")
+def write_network() -> Callable[..., Path]:
+    """Write a small network of Hugging Face of some architecture."""
+    return small("huggingface").write_kind
+
+
 @pytest.fixture(scope="session", params=["V1", "V2"])
 def family(request) -> str:
     return request.param

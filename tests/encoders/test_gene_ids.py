@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scregnet.encoders.gene_ids import GeneIds, to_human, unversioned
+from scregnet.encoders.gene_ids import GeneIds, organism_of, to_human, unversioned
 
 SYMBOLS = {
     "GATA1": "ENSG00000102145",
@@ -121,16 +121,67 @@ def test_previous_symbols_in_the_table_of_ids():
         ("symbol", None, ["Gata1"], "mouse symbols.*orthologues='upper'"),
         ("symbol", None, ["AT1G01010"], "gene_ids="),
         ("ensembl", SYMBOLS, ["Gata1"], "mouse symbols.*orthologues='upper'"),
+        ("old", SYMBOLS, ["Sept7"], "mouse symbols.*orthologues='upper'"),
         ("ensembl", None, ["GATA1"], r"gene_name_id_dict\*\.pkl"),
     ],
 )
 def test_no_match_names_the_likely_cause(kind, symbols, names, message):
     known = {"GATA1": 0} if kind == "symbol" else {"ENSG00000102145": 0}
+    aliases = {"SEPT7": "ENSG00000102145"} if kind == "old" else None
+    kind = "symbol" if kind == "symbol" else "ensembl"
     with pytest.raises(
         ValueError,
         match=rf"none of the {len(names)} genes .* in Mine's vocabulary of human .*{message}",
     ):
-        GeneIds("Mine", known, kind=kind, symbols=symbols).match(np.array(names))
+        GeneIds("Mine", known, kind=kind, symbols=symbols, aliases=aliases).match(np.array(names))
+
+
+MOUSE_SYMBOLS = {"Gata1": "ENSMUSG00000031162", "Trp53": "ENSMUSG00000059552"}
+
+
+@pytest.mark.parametrize(
+    ("ids", "symbols", "organism"),
+    [
+        (SYMBOLS.values(), (), "human"),
+        ([*MOUSE_SYMBOLS.values(), "Gata1"], (), "mouse"),
+        ([*SYMBOLS.values(), *MOUSE_SYMBOLS.values()], (), "human and mouse"),
+        ([*SYMBOLS.values()] * 20 + [*MOUSE_SYMBOLS.values()], (), "human"),
+        (["ENSDARG00000013477"], (), "zebrafish"),
+        (["ENSGALG00000013477.2"], (), "ENSGALG"),
+        ((), ["Gata1", "Trp53", "Sox2", "1700001L05Rik", "H19"], "mouse"),
+        ((), ["GATA1", "C1orf7", "Gata1"], "human"),
+        ((), (), "human"),
+    ],
+)
+def test_ids_say_whose_genes_they_are(ids, symbols, organism):
+    assert organism_of(ids, symbols) == organism
+
+
+def test_a_mouse_vocabulary_takes_no_human_symbol_for_a_mouse_one():
+    by_ensembl = {"ENSMUSG00000031162": 3, "ENSMUSG00000059552": 4}
+    ids = GeneIds("M", by_ensembl, kind="ensembl", symbols=MOUSE_SYMBOLS)
+    names = ["Gata1", "GATA1", "Trp53", "ENSMUSG00000031162.7", "ENSG00000102145"]
+    assert tokens(ids, names) == [3, -1, 4, 3, -1]
+    aliases = {gene: gene for gene in by_ensembl} | {"p53": "ENSMUSG00000059552"}
+    ids = GeneIds("M", by_ensembl, kind="ensembl", symbols=MOUSE_SYMBOLS, aliases=aliases)
+    assert tokens(ids, ["p53", "P53", "Gata1"]) == [4, -1, 3]
+    ids = GeneIds("M", {"Gata1": 1, "Trp53": 2}, kind="symbol")
+    assert tokens(ids, ["Gata1", "GATA1"]) == [1, -1]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "names", "message"),
+    [
+        (MOUSE_SYMBOLS, ["ENSG00000102145"], "Ensembl ids of human: this model reads mouse genes"),
+        (MOUSE_SYMBOLS, ["GATA1"], "look like human symbols.*Leave orthologues= out"),
+        (MOUSE_SYMBOLS, ["x"], "holds mouse gene symbols or Ensembl ids with gene_ids="),
+        (None, ["Gata1"], r"gene_name_id_dict.*mouse symbols to Ensembl ids"),
+    ],
+)
+def test_a_mouse_vocabulary_without_a_match_says_so(symbols, names, message):
+    ids = GeneIds("Mine", {"ENSMUSG00000031162": 0}, kind="ensembl", symbols=symbols)
+    with pytest.raises(ValueError, match=rf"vocabulary of mouse Ensembl ids.*{message}"):
+        ids.match(np.array(names))
 
 
 TABLE = pd.DataFrame(

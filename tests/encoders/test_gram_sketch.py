@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from scregnet.encoders.gram_sketch import GramSketch
+from scregnet.encoders.svd.gram_sketch import GramSketch
 
 
 @pytest.fixture(scope="module")

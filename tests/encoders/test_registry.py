@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scregnet.encoders import Embedding, GeneEncoder, GeneVectors, create, names, register, registry
-from scregnet.encoders.svd import SvdEncoder
+from scregnet.encoders.svd.encoder import SvdEncoder
 
 
 class Constant:

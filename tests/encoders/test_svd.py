@@ -5,8 +5,9 @@ import pytest
 import scipy.sparse as sp
 
 import scregnet as sr
-from scregnet.encoders import CellBlock, CellStream, EmbedOptions, svd
-from scregnet.encoders.svd import SvdEncoder
+from scregnet.encoders import CellBlock, CellStream, EmbedOptions
+from scregnet.encoders.svd import encoder as svd
+from scregnet.encoders.svd.encoder import SvdEncoder
 
 
 def run(counts, n_components=5, *, groups=None, n_groups=1, block=None, raw=True, seed=0):

@@ -209,7 +209,8 @@ def small_model():
 def pairs_of(adata, data):
     """TFs, and values that may be no counts."""
     some = [None, list(map(str, adata.var_names[:3])), ["absent"]]
-    return {"device": "cpu", "resume": False, **one_of(data, tfs=some, counts=[True, False])}
+    chosen = one_of(data, tfs=some, counts=[True, False], groupby=[None, "some"])
+    return {"device": "cpu", "resume": False, "min_cells": 1, **QUIET, **chosen}
 
 
 def _changed_matrix(how):

@@ -137,7 +137,7 @@ def test_a_page_reads_well():
     for line in (
         "geneformer: BERT over genes ranked by scaled expression",
         "Theodoris et al. 2023, doi:10.1038/s41586-023-06139-9",
-        "gene ids   human Ensembl ids or symbols",
+        "gene ids   human Ensembl ids or symbols; of descendants those of their dictionaries",
         "pooling    mean",
         "trainable  yes, with sr.tl.finetune",
         "code       Apache-2.0",

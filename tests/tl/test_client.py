@@ -15,7 +15,8 @@ import torch
 
 import scregnet as sr
 from scregnet._anndata import shards
-from scregnet.encoders import CellTokens, Encoded, GeneMatch, register, registry, svd
+from scregnet.encoders import CellTokens, Encoded, GeneMatch, register, registry
+from scregnet.encoders.svd import encoder as svd
 from scregnet.encoders.token_encoder import TokenEncoder
 
 N_CELLS, N_GENES = 1500, 120

@@ -19,7 +19,7 @@ import torch
 import scregnet as sr
 from scregnet._anndata import shards
 from scregnet.encoders import CellBlock, create, partial, register, registry
-from scregnet.encoders import svd as svd_module
+from scregnet.encoders.svd import encoder as svd_module
 
 GENES = [f"ENSG{number:011d}" for number in range(100, 140)]
 QUIET = {"device": "cpu", "show_progress_bar": False}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import anndata as ad
 import numpy as np
 import pytest
 
 import scregnet as sr
+from scregnet._anndata import shards
 from scregnet._anndata.evidence import evidence_layers
 from scregnet.tl._encoding import pairs
 
@@ -71,6 +74,89 @@ def test_a_layer_that_a_fit_takes(what, adata, trained, tmp_path):
     before = adata.varp[key].toarray()
     function(adata, **trained[1], **more, **device)
     np.testing.assert_allclose(adata.varp[key].toarray(), before, rtol=1e-5)
+
+
+IN_CELLS = {
+    "attention": (sr.tl.attention_links, ("", "_raw", "_mean"), {}),
+    # All cells that express a TF; controls are drawn by the number of the cell in the run.
+    "knockout": (sr.tl.knockout_links, ("_raw",), {"n_cells": 99}),
+}
+
+
+@pytest.mark.parametrize("what", IN_CELLS)
+def test_a_group_has_the_layers_of_its_cells_alone(what, adata, trained, caplog):
+    function, endings, more = IN_CELLS[what]
+    adata.obs["type"] = np.where(
+        np.arange(80) % 3 == 0, "B/T", np.where(np.arange(80) < 6, "x", "T")
+    )
+    told = {**trained[1], **more, "device": "cpu"}
+    function(adata, **told, groupby="type", min_cells=10)
+    groups = {"B/T": f"geneformer_{what}_B_T", "T": f"geneformer_{what}_T"}
+    assert f"geneformer_{what}" not in adata.varp
+    for name, key in groups.items():
+        alone = adata[adata.obs["type"] == name].copy()
+        function(alone, **told)
+        for ending in endings:
+            np.testing.assert_allclose(
+                adata.varp[key + ending].toarray(),
+                alone.varp[f"geneformer_{what}{ending}"].toarray(),
+                rtol=1e-4,
+                atol=1e-7,
+            )
+        made = adata.uns[key]["made_by"]
+        assert (made["group"], list(made["groups_left_out"])) == (name, ["x"])
+        (read,) = evidence_layers(adata, key)[0]
+        assert read.has_track.any()
+    adata.obs["type"] = np.where(np.arange(80) < 40, "a", "a_raw")
+    with pytest.raises(ValueError, match=rf"one name: 'geneformer_{what}_a_raw'"):
+        function(adata, **told, groupby="type", min_cells=10)
+    # A group without a TF has no layer.
+    adata.X = adata.X.toarray()
+    adata.X[np.ix_(np.arange(40), np.flatnonzero(adata.var["is_tf"]))] = 0
+    adata.obs["type"] = np.where(np.arange(80) < 40, "none", "some")
+    function(adata, **told, groupby="type", min_cells=10)
+    assert f"geneformer_{what}_none" not in adata.varp
+    assert f"geneformer_{what}_some" in adata.varp
+    assert "no TF is expressed with another gene in the cells of 'none'" in caplog.text
+
+
+@pytest.mark.parametrize("what", IN_CELLS)
+def test_parts_that_others_read_add_up(what, adata, trained, tmp_path, monkeypatch):
+    function, endings, _ = IN_CELLS[what]
+    adata.obs["type"] = np.where(np.arange(80) % 3 == 0, "a", "b")
+    told = {**trained[1], "device": "cpu", "groupby": "type", "min_cells": 1}
+    if what == "knockout":
+        told["n_cells"] = 7
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    function(adata, **told)
+    monkeypatch.setattr(shards, "SHARD", 30)
+    backed = ad.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    with ThreadPoolExecutor(2) as client:
+        function(backed, **told, client=client)
+    for group in ("a", "b"):
+        for ending in (*endings, ""):
+            key = f"geneformer_{what}_{group}{ending}"
+            np.testing.assert_allclose(
+                backed.varp[key].toarray(), adata.varp[key].toarray(), rtol=1e-5
+            )
+        record = adata.uns[f"geneformer_{what}_{group}"]["made_by"]
+        again = backed.uns[f"geneformer_{what}_{group}"]["made_by"]
+        for name in ("n_layers", "n_cells_used", "n_changed"):
+            assert again.get(name) == record.get(name)
+    backed.file.close()
+    with pytest.raises(ValueError, match="client= needs cells in a file"):
+        function(adata, **told, client=client)
+
+
+@pytest.mark.parametrize("what", IN_CELLS)
+def test_a_bar_is_shown_on_request(what, adata, trained, capsys):
+    function, _, _ = IN_CELLS[what]
+    told = {**trained[1], "device": "cpu"}
+    function(adata[:9].copy(), **told, show_progress_bar=True)
+    title = {"attention": "Attention", "knockout": "Knock-out"}[what]
+    assert f"{title}: 100%" in capsys.readouterr().err
+    function(adata[:9].copy(), **told, show_progress_bar=False)
+    assert title not in capsys.readouterr().err
 
 
 def test_normalised_attention_is_over_what_the_totals_give(adata, trained):

@@ -6,7 +6,6 @@ Part of the core: knows no AnnData, and imports a model only when it is used.
 from __future__ import annotations
 
 from scregnet._sums import load_sums, save_sums
-from scregnet.encoders.gram_sketch import GramSketch
 from scregnet.encoders.protocol import (
     CellBlock,
     CellStream,
@@ -21,6 +20,7 @@ from scregnet.encoders.protocol import (
     TokenBatch,
 )
 from scregnet.encoders.registry import create, names, register
+from scregnet.encoders.svd.gram_sketch import GramSketch
 
 __all__ = [
     "CellBlock",

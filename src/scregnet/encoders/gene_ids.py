@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,10 @@ from scregnet.encoders.protocol import GeneMatch
 if TYPE_CHECKING:
     import pandas as pd
 
-_ENSEMBL = re.compile(r"ENS[A-Z]*G[A-Z]?\d{6,}(\.\d+)?", re.IGNORECASE)
+_ENSEMBL = re.compile(r"ENS([A-Z]*?)G[A-Z]?\d{6,}(\.\d+)?", re.IGNORECASE)
+_ORGANISMS = {"": "human", "MUS": "mouse", "RNO": "rat", "DAR": "zebrafish", "SSC": "pig"}
+# A share of the genes below which another organism's are a few strays.
+_STRAYS = 0.05
 # The only human symbols with lower case: open reading frames.
 _READING_FRAME = re.compile(r"C(\d+|X|Y)orf\w+")
 
@@ -32,6 +36,24 @@ def unversioned(name: str) -> str:
     return name.upper().partition(".")[0] if is_ensembl(name) else name
 
 
+def organism_of(ids: Iterable[str], symbols: Iterable[str] = ()) -> str:
+    """Return whose genes these are: ``"human"``, ``"mouse"``, ``"human and mouse"`` and the like.
+
+    Ensembl ids say it by their form (``ENSMUSG``). If there are none, symbols do: mouse and rat
+    have most of theirs with a capital first letter alone. Without a sign it is ``"human"``.
+    """
+    forms = Counter(found[1].upper() for name in ids if (found := _ENSEMBL.fullmatch(name)))
+    if forms:
+        some = [form for form, n in forms.items() if n >= _STRAYS * forms.total()]
+        return " and ".join(sorted(_ORGANISMS.get(form, f"ENS{form}G") for form in some))
+    names = [name for name in symbols if name.upper() != name.lower()]
+    n_mouse = sum(
+        name.upper() != name == name.capitalize() and not _READING_FRAME.fullmatch(name)
+        for name in names
+    )
+    return "mouse" if 2 * n_mouse > len(names) else "human"
+
+
 @dataclass(frozen=True)
 class GeneIds:
     """The genes that a model knows, and how ids of the data are mapped to them.
@@ -45,8 +67,8 @@ class GeneIds:
         def match(self, genes):
             return self.gene_ids.match(genes)
 
-    The ``tokens`` of a match are values of ``tokens``, ascending. Genes of other organisms are
-    unknown here: ``to_human`` maps them beforehand, if the user asks for it.
+    The ``tokens`` of a match are values of ``tokens``, ascending. Genes of another organism than
+    the model's are unknown here: ``to_human`` maps them beforehand, if the user asks for it.
 
     Parameters
     ----------
@@ -57,7 +79,7 @@ class GeneIds:
     kind
         What the keys of ``tokens`` are: ``"ensembl"`` ids or ``"symbol"``.
     symbols
-        Human gene symbols to Ensembl ids, if the model comes with them.
+        Gene symbols to Ensembl ids, if the model comes with them.
     aliases
         Ensembl ids to their current form. If given, ids outside it are unknown. It may map symbols
         too, as Geneformer's second family does with previous symbols and synonyms.
@@ -76,7 +98,9 @@ class GeneIds:
         ignored: data sets with upper-case symbols turn ``C1orf112`` into ``C1ORF112``. Symbols in
         another case, such as mouse ``Gata1``, are never taken for human ones; ``C3orf14`` is
         human case. Ensembl ids are looked up in upper case and without version. A symbol that is
-        still unknown is looked up among the ``aliases``.
+        still unknown is looked up among the ``aliases``, by the same rule: ``SEPT7`` is found
+        there, mouse ``Sept7`` is not. In a vocabulary of another organism only the name as it is
+        written counts, so that human ``GATA1`` is never taken for mouse ``Gata1``.
 
         Raises
         ------
@@ -106,21 +130,33 @@ class GeneIds:
             },
         )
 
+    @cached_property
+    def organism(self) -> str:
+        """Whose genes the model knows; see :func:`organism_of`."""
+        symbols = self.symbols or {}
+        return organism_of([*self.tokens, *map(str, symbols.values())], self.tokens)
+
+    def _any_case(self, name: str) -> str | None:
+        """Return the key of an upper-case symbol that is written otherwise in the vocabulary."""
+        return self._upper.get(name) if name.isupper() and self.organism == "human" else None
+
     def _by_ensembl(self, name: str) -> int:
         gene: str | None = unversioned(name)
         if not is_ensembl(name):
-            gene = (self.symbols or {}).get(name) or (
-                self._upper.get(name) if name.isupper() else None
-            )
+            gene = (self.symbols or {}).get(name) or self._any_case(name)
         if gene is not None and self.aliases is not None:
             gene = self.aliases.get(gene)
         return self.tokens.get(gene, -1) if gene is not None else -1
 
     def _by_alias(self, name: str) -> int:
-        # Upstream takes any case, and so mouse symbols for human ones.
-        if is_ensembl(name) or not (name.isupper() or _READING_FRAME.fullmatch(name)):
+        if is_ensembl(name):
             return -1
-        gene = (self.aliases or {}).get(name.upper())
+        aliases = self.aliases or {}
+        gene = aliases.get(name)
+        # Upstream takes any case, and so mouse symbols for human ones.
+        if self.organism == "human":
+            human_case = name.isupper() or _READING_FRAME.fullmatch(name)
+            gene = aliases.get(name.upper()) if human_case else None
         return -1 if gene is None else self.tokens.get(gene, -1)
 
     def _by_symbol(self, name: str) -> int:
@@ -128,7 +164,7 @@ class GeneIds:
             return self.tokens[name]
         if is_ensembl(name):
             return self.tokens.get(self._names.get(unversioned(name), ""), -1)
-        return self.tokens.get(self._upper.get(name, ""), -1) if name.isupper() else -1
+        return self.tokens.get(self._any_case(name) or "", -1)
 
     @cached_property
     def _upper(self) -> dict[str, str]:
@@ -158,17 +194,16 @@ class GeneIds:
         kind = "Ensembl ids" if self.kind == "ensembl" else "gene symbols"
         start = (
             f"none of the {len(genes)} genes ({listed(genes, 3)}) is in {self.model}'s vocabulary "
-            f"of human {kind}."
+            f"of {self.organism} {kind}."
         )
         ensembl = [unversioned(name) for name in genes if is_ensembl(name)]
         return f"{start} {self._advice(ensembl, genes)}"
 
     def _advice(self, ensembl: list[str], genes: np.ndarray) -> str:
-        if ensembl and not all(name.startswith("ENSG") for name in ensembl):
-            return (
-                "They look like Ensembl ids of another organism: give a table of orthologues with "
-                "orthologues=."
-            )
+        human = self.organism == "human"
+        if ensembl and organism_of(ensembl) != self.organism:
+            whose = "another organism" if human else organism_of(ensembl)
+            return f"They look like Ensembl ids of {whose}: {self._orthologues}"
         if ensembl and self.kind == "symbol" and self.symbols is None:
             return (
                 "They are Ensembl ids: name the column of adata.var that holds gene symbols with "
@@ -177,18 +212,29 @@ class GeneIds:
         if self.kind == "ensembl" and self.symbols is None:
             return (
                 "Name the column of adata.var that holds Ensembl ids with gene_ids=, or put "
-                "gene_name_id_dict*.pkl into the folder of the weights so that "
-                "symbols can be looked up."
+                f"gene_name_id_dict*.pkl (or .json: {self.organism} symbols to Ensembl ids) into "
+                "the folder of the weights so that symbols can be looked up."
             )
-        if any(name.upper() in self._upper for name in genes):
+        others = self.aliases or {}
+        if any(name.upper() in self._upper or name.upper() in others for name in genes):
+            if not human:
+                return f"They look like human symbols: {self._orthologues}"
             return (
                 "They look like mouse symbols: give a table of orthologues with orthologues=, or, "
                 "if you accept that rule, upper-case them with orthologues='upper'."
             )
         return (
-            "Name the column of adata.var that holds human gene symbols or Ensembl ids with "
-            "gene_ids=; for genes of another organism give a table of orthologues with "
-            "orthologues=."
+            f"Name the column of adata.var that holds {self.organism} gene symbols or Ensembl ids "
+            f"with gene_ids=; for genes of another organism {self._orthologues}"
+        )
+
+    @property
+    def _orthologues(self) -> str:
+        if self.organism == "human":
+            return "give a table of orthologues with orthologues=."
+        return (
+            f"this model reads {self.organism} genes as they are. Leave orthologues= out, or give "
+            f"it a mapping of your ids to those of {self.organism}."
         )
 
 

@@ -34,7 +34,7 @@ def parameters_of(encoder: Any) -> tuple[Parameter, ...]:
     Examples
     --------
     >>> from scregnet.encoders.parameters import parameters_of
-    >>> from scregnet.encoders.svd import SvdEncoder
+    >>> from scregnet.encoders.svd.encoder import SvdEncoder
     >>> [(parameter.name, parameter.default) for parameter in parameters_of(SvdEncoder)]
     [('n_components', 64)]
     """

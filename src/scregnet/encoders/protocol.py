@@ -35,7 +35,7 @@ class CellStream:
 
     Only one block is in memory at a time. Every iteration starts anew. ``counts`` says whether the
     values are raw counts; if not, the user has log-normalised them. ``engine`` has other processes
-    read the cells, each a part.
+    read the cells, each a part. ``first`` is the number of the run's cells before those of a part.
     """
 
     blocks: Iterable[CellBlock]
@@ -43,6 +43,7 @@ class CellStream:
     n_groups: int = 1
     counts: bool = True
     engine: Callable[..., Any] | None = None
+    first: int = 0
 
     def __iter__(self) -> Iterator[CellBlock]:
         return (replace(block, counts=self.counts) for block in self.blocks)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from scregnet._validate import check_choice, did_you_mean, listed
 from scregnet.encoders.entry import EncoderEntry
 from scregnet.encoders.geneformer.entry import GENEFORMER
+from scregnet.encoders.huggingface.entry import HUGGINGFACE
 from scregnet.encoders.parameters import builder, parameters_of
 from scregnet.encoders.scbert.entry import SCBERT
 from scregnet.encoders.scfoundation.entry import SCFOUNDATION
 from scregnet.encoders.scgpt.entry import SCGPT
-from scregnet.encoders.svd import SVD
+from scregnet.encoders.svd.encoder import SVD
 from scregnet.encoders.table import TABLE
 from scregnet.encoders.weights.files import locate
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 _MEMBERS = ("poolings", "embed", "describe")
 
 _ENTRIES: dict[str, EncoderEntry] = {
-    entry.name: entry for entry in (GENEFORMER, SCBERT, SCFOUNDATION, SCGPT, SVD, TABLE)
+    entry.name: entry
+    for entry in (GENEFORMER, SCBERT, SCFOUNDATION, SCGPT, SVD, TABLE, HUGGINGFACE)
 }
 
 
@@ -84,7 +86,7 @@ def register(
     Examples
     --------
     >>> from scregnet.encoders import register
-    >>> from scregnet.encoders.svd import SvdEncoder
+    >>> from scregnet.encoders.svd.encoder import SvdEncoder
     >>> register("my_svd", SvdEncoder, description="the same by another name", overwrite=True)
     """
     if not name or ":" in name or "/" in name:

@@ -23,7 +23,7 @@ from scregnet.encoders.protocol import (
     GeneMatch,
     GeneVectors,
 )
-from scregnet.encoders.svd import log_normalise
+from scregnet.encoders.svd.encoder import log_normalise
 from scregnet.encoders.weights.files import Role, Weights
 
 if TYPE_CHECKING:

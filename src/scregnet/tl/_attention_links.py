@@ -15,8 +15,7 @@ from scregnet.tl._encoding.pairs import (
     Asked,
     CellsAsked,
     check_keys,
-    computing,
-    folder,
+    options_of,
     prepared,
     write_layers,
 )
@@ -41,11 +40,15 @@ def attention_links(
     counts: bool = True,
     gene_ids: str | None = None,
     orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
+    groupby: str | None = None,
+    min_cells: int = 50,
     max_cells: int | None = None,
     key_added: str | None = None,
     device: str | None = None,
     resume: bool = True,
+    client: Any = None,
     random_state: int | None = 0,
+    show_progress_bar: bool | None = None,
     copy: bool = False,
     mod: str = "rna",
     **model_parameters: Any,
@@ -73,13 +76,21 @@ def attention_links(
         ``"to_tf"``: what the gene gives to the TF. ``"from_tf"``: what the TF gives to the gene.
         ``"both"``: their sum.
     %(cells)s
+    groupby
+        Column of ``adata.obs``: layers for each category, with ``f"{key_added}_{category}"`` in
+        place of ``key_added``. Cells without one are left out.
+    min_cells
+        With ``groupby``: categories with fewer cells are named in the log and left out.
     max_cells
-        Most cells to use, drawn at random.
+        Most cells to use, drawn at random; with ``groupby`` of each category.
     %(key_added)s Here ``f"{model}_attention"``.
     %(device)s
     resume
-        Save sums of a long run in ``sr.settings.cache_dir``, and continue a run that was stopped.
+        Save sums of a long run in ``sr.settings.cache_dir``, and continue a run that was stopped;
+        not with ``client``.
+    %(client)s
     %(random_state)s
+    %(progress)s
     %(copy)s
     %(mod)s
     **model_parameters
@@ -114,37 +125,36 @@ def attention_links(
     check_choice("direction", direction, ("both", "to_tf", "from_tf"))
     layers, heads = _numbers("layers", layers), _numbers("heads", heads)
     key = f"{model.partition(':')[0]}_attention" if key_added is None else key_added
-    keys = (key, f"{key}_raw", f"{key}_mean")
-    data = check_keys(adata, keys, mod, copy=copy)
-    asked = Asked(gene_ids, orthologues, random_state, CellsAsked(layer, counts, max_cells))
-    pairs = prepared(data, model, tfs, asked, weights, model_parameters, attention_links)
+    cells = CellsAsked(layer, counts, max_cells, groupby, min_cells)
+    data, keys = check_keys(adata, key, ("raw", "mean"), mod, copy=copy, cells=cells)
+    asked = Asked(gene_ids, orthologues, random_state, cells, client)
+    pairs = prepared(data, model, tfs, asked, weights, model_parameters, attention_links, keys)
     # Imports torch.
     from scregnet.encoders.pairs.attention import attention_sums, over_expected
 
-    with computing(pairs.encoder, device):
-        found = attention_sums(
-            pairs.encoder,
-            pairs.stream,
-            pairs.match,
-            pairs.tf_slots,
-            layers=layers,
-            heads=heads,
-            direction=direction,
-            folder=folder(resume=resume),
-        )
+    found = attention_sums(
+        pairs.encoder,
+        pairs.stream,
+        pairs.match,
+        pairs.tf_slots,
+        layers=layers,
+        heads=heads,
+        direction=direction,
+        options=options_of(device=device, resume=resume, bar=show_progress_bar),
+    )
     record = {
         "function": "attention_links",
         "model": model,
         "direction": direction,
         "layers": layers,
         "heads": heads,
-        "n_layers": found.n_layers,
-        "n_cells_used": found.n_cells,
     }
-    per_cell = found.sums / max(found.n_cells, 1), found.sums / np.maximum(found.n_both, 1)
-    every = (over_expected(found.sums), *per_cell)
-    values = dict(zip(keys, map(pairs.per_gene, every), strict=True))
-    return write_layers(adata, pairs, values, record, mod, copy=copy)
+    records = [{**record, "n_layers": s.n_layers, "n_cells_used": s.n_cells} for s in found]
+    values = []
+    for sums in found:
+        per_cell = sums.sums / max(sums.n_cells, 1), sums.sums / np.maximum(sums.n_both, 1)
+        values.append([pairs.per_gene(v) for v in (over_expected(sums.sums), *per_cell)])
+    return write_layers(adata, pairs, keys, values, records, mod, copy=copy)
 
 
 def _numbers(argument: str, given: object) -> list[int] | None:

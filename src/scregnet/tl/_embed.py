@@ -19,7 +19,7 @@ from scregnet._validate import check_choice, check_integer, check_random_state, 
 from scregnet.encoders import CellStream, Embedding, EmbedOptions, GeneEncoder, create
 from scregnet.encoders.aliases import AliasTable
 from scregnet.encoders.registry import check_parameters, find
-from scregnet.tl._encoding.cells import Cells
+from scregnet.tl._encoding.cells import Cells, drawn
 from scregnet.tl._encoding.genes import genes_of, with_aliases
 from scregnet.tl._encoding.result import (
     check_result,
@@ -152,7 +152,7 @@ def embed(
         groups, codes, small = large_groups(source, groupby, min_cells)
     keys = [key] if groupby is None else group_keys(key, groups)
     check_slots(source, key, keys, with_genes=of != "cells", with_cells=of != "genes")
-    cells = Cells(source, layer, counts, _draw(codes, max_cells, random_state), codes)
+    cells = Cells(source, layer, counts, drawn(codes, max_cells, random_state), codes)
     # Wrong input should not wait for the weights to be read.
     next(iter(cells))
 
@@ -271,16 +271,6 @@ def _engine(
         msg = f"model={name!r} does not add up parts of the cells, so it cannot take client=."
         raise ValueError(msg)
     return cells.elsewhere(client, n_groups)
-
-
-def _draw(codes: np.ndarray, max_cells: int | None, random_state: int | None) -> np.ndarray:
-    """Return the positions of the cells to use: at most ``max_cells`` of each group."""
-    rows = np.flatnonzero(codes >= 0)
-    if max_cells is None:
-        return rows
-    rng = np.random.default_rng(random_state)
-    members = (rows[codes[rows] == code] for code in np.unique(codes[rows]))
-    return np.sort(np.concatenate([rng.permutation(cells)[:max_cells] for cells in members]))
 
 
 def _params(

@@ -14,8 +14,7 @@ from scregnet.tl._encoding.pairs import (
     Asked,
     CellsAsked,
     check_keys,
-    computing,
-    folder,
+    options_of,
     prepared,
     write_layers,
 )
@@ -39,10 +38,14 @@ def knockout_links(
     counts: bool = True,
     gene_ids: str | None = None,
     orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
+    groupby: str | None = None,
+    min_cells: int = 50,
     key_added: str | None = None,
     device: str | None = None,
     resume: bool = True,
+    client: Any = None,
     random_state: int | None = 0,
+    show_progress_bar: bool | None = None,
     copy: bool = False,
     mod: str = "rna",
     **model_parameters: Any,
@@ -61,7 +64,8 @@ def knockout_links(
     tfs
         Names of the TFs; ``None`` takes ``adata.var["is_tf"]``.
     n_cells
-        Most cells of each TF, drawn from those that express it. For each TF of a cell two changed
+        Most cells of each TF, drawn from those that express it; with ``groupby`` of each category.
+        For each TF of a cell two changed
         cells are encoded: that of the TF and that of its control.
     mode
         ``"delete"`` takes the TF out. ``"overexpress"`` puts it first, or gives it the highest
@@ -69,11 +73,19 @@ def knockout_links(
     weights
         Folder with the model's files; ``None`` takes the published ones.
     %(cells)s
+    groupby
+        Column of ``adata.obs``: layers for each category, with ``f"{key_added}_{category}"`` in
+        place of ``key_added``. Cells without one are left out.
+    min_cells
+        With ``groupby``: categories with fewer cells are named in the log and left out.
     %(key_added)s Here ``f"{model}_knockout"``, or ``f"{model}_overexpress"``.
     %(device)s
     resume
-        Save sums of a long run in ``sr.settings.cache_dir``, and continue a run that was stopped.
+        Save sums of a long run in ``sr.settings.cache_dir``, and continue a run that was stopped;
+        not with ``client``.
+    %(client)s
     %(random_state)s
+    %(progress)s
     %(copy)s
     %(mod)s
     **model_parameters
@@ -107,29 +119,26 @@ def knockout_links(
     check_integer("n_cells", n_cells, minimum=1)
     what = "knockout" if mode == "delete" else mode
     key = f"{model.partition(':')[0]}_{what}" if key_added is None else key_added
-    data = check_keys(adata, (key, f"{key}_raw"), mod, copy=copy)
-    asked = Asked(gene_ids, orthologues, random_state, CellsAsked(layer, counts, None))
-    pairs = prepared(data, model, tfs, asked, weights, model_parameters, knockout_links)
+    cells = CellsAsked(layer, counts, None, groupby, min_cells)
+    data, keys = check_keys(adata, key, ("raw",), mod, copy=copy, cells=cells)
+    asked = Asked(gene_ids, orthologues, random_state, cells, client)
+    pairs = prepared(data, model, tfs, asked, weights, model_parameters, knockout_links, keys)
     # Imports torch.
     from scregnet.encoders.pairs.knockout import knockout_shifts, over_control
 
-    with computing(pairs.encoder, device):
-        found = knockout_shifts(
-            pairs.encoder,
-            pairs.stream,
-            pairs.match,
-            pairs.tf_slots,
-            n_cells=n_cells,
-            mode=mode,
-            seed=int(np.random.default_rng(random_state).integers(2**31)),
-            folder=folder(resume=resume),
-        )
-    record = {
-        "function": "knockout_links",
-        "model": model,
-        "mode": mode,
-        "n_cells": n_cells,
-        "n_changed": int(found.n_changed.sum()),
-    }
-    values = {key: pairs.per_gene(over_control(found)), f"{key}_raw": pairs.per_gene(found.of_tf)}
-    return write_layers(adata, pairs, values, record, mod, copy=copy)
+    found = knockout_shifts(
+        pairs.encoder,
+        pairs.stream,
+        pairs.match,
+        pairs.tf_slots,
+        n_cells=n_cells,
+        mode=mode,
+        seed=int(np.random.default_rng(random_state).integers(2**31)),
+        options=options_of(device=device, resume=resume, bar=show_progress_bar),
+    )
+    record = {"function": "knockout_links", "model": model, "mode": mode, "n_cells": n_cells}
+    records = [{**record, "n_changed": int(shifts.n_changed.sum())} for shifts in found]
+    values = [
+        [pairs.per_gene(over_control(shifts)), pairs.per_gene(shifts.of_tf)] for shifts in found
+    ]
+    return write_layers(adata, pairs, keys, values, records, mod, copy=copy)

@@ -10,7 +10,7 @@ import numpy as np
 
 from scregnet._docs import doc
 from scregnet._validate import check_random_state
-from scregnet.tl._encoding.pairs import Asked, check_keys, computing, prepared, write_layers
+from scregnet.tl._encoding.pairs import Asked, check_keys, prepared, write_layers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,15 +78,17 @@ def token_links(
     """
     check_random_state(random_state)
     key = f"{model.partition(':')[0]}_token" if key_added is None else key_added
-    data = check_keys(adata, (key,), mod, copy=copy)
+    data, keys = check_keys(adata, key, (), mod, copy=copy)
     asked = Asked(gene_ids, orthologues, random_state)
-    pairs = prepared(data, model, tfs, asked, weights, model_parameters, token_links)
+    pairs = prepared(data, model, tfs, asked, weights, model_parameters, token_links, keys)
     # Imports torch.
     from scregnet.encoders.pairs.knockout import cosines
+    from scregnet.encoders.pairs.run import computing
 
     with computing(pairs.encoder, "cpu"):
         likeness = cosines(
             pairs.encoder.static(pairs.match.tokens), np.asarray(pairs.tf_slots, np.int64)
         )
     record = {"function": "token_links", "model": model}
-    return write_layers(adata, pairs, {key: pairs.per_gene(likeness)}, record, mod, copy=copy)
+    values = [[pairs.per_gene(likeness)]]
+    return write_layers(adata, pairs, keys, values, [record], mod, copy=copy)

@@ -15,6 +15,7 @@ from scregnet.encoders.layers import performer
 from scregnet.encoders.pairs import knockout
 from scregnet.encoders.pairs.attention import attention_sums, over_expected
 from scregnet.encoders.pairs.knockout import cosines, knockout_shifts, over_control
+from scregnet.encoders.pairs.run import PairOptions
 
 MODELS = ["geneformer V1", "geneformer V2", "scbert", "scfoundation", "scgpt"]
 
@@ -80,7 +81,7 @@ def test_attention_is_that_of_whole_matrices(model, how, write_small, genes, cou
     expected, n_both = np.zeros((3, n_slots)), np.zeros((3, n_slots), int)
     block = CellBlock(counts, np.zeros(30, int))
     with torch.inference_mode():
-        found = attention_sums(encoder, stream_of(counts), match, tfs, **how)
+        (found,) = attention_sums(encoder, stream_of(counts), match, tfs, **how)
         for batch in encoder.batches(block, match, 1):
             matrices = whole_matrices(plain, batch)
             if how:
@@ -120,7 +121,7 @@ def test_golden_attention_of_a_performer(shared, tmp_path):
     stream = CellStream([CellBlock(counts, np.zeros(counts.shape[0], int))], counts.shape[0])
     tfs = np.array([1, 4])
     with torch.inference_mode():
-        found = attention_sums(encoder, stream, match, tfs, direction="from_tf")
+        (found,) = attention_sums(encoder, stream, match, tfs, direction="from_tf")
     seen = counts.toarray() > 0
     both = seen[:, tfs, None] & seen[:, None, :]
     wanted = (expected["attention_mean_layer_head"][:, tfs, :-1] * both).sum(axis=0)
@@ -147,7 +148,7 @@ def test_shifts_are_those_of_single_cells(model, mode, write_small, genes, count
         knockout, "_control", lambda *a: (controls.append((a[0], a[1])), control(*a))[1]
     )
     with torch.inference_mode():
-        found = knockout_shifts(encoder, stream_of(counts), match, tfs, n_cells=99, mode=mode)
+        (found,) = knockout_shifts(encoder, stream_of(counts), match, tfs, n_cells=99, mode=mode)
     expected, n = np.zeros((2, len(match.tokens))), np.zeros((2, len(match.tokens)), int)
 
     def vectors(tokens):
@@ -210,7 +211,7 @@ def test_cells_are_drawn_evenly_and_counted_where_the_tf_was_read(write_small, g
     # A TF that lies beyond what the model reads of a cell is not changed there.
     encoder.max_length = 6
     with torch.inference_mode():
-        found = knockout_shifts(encoder, stream_of(counts), match, tfs, n_cells=99)
+        (found,) = knockout_shifts(encoder, stream_of(counts), match, tfs, n_cells=99)
     first = encoder.tokenise(CellBlock(counts, np.zeros(30, int)), match)
     cell = np.repeat(np.arange(30), np.diff(first.indptr))
     several = np.bincount(cell[first.slots >= 0], minlength=30) > 1
@@ -229,11 +230,13 @@ def test_few_cells_are_drawn_and_a_stopped_run_continues(
     tfs = np.array([2, 5, 9])
     runs = {
         "knockout": lambda folder: knockout_shifts(
-            encoder, stream_of(counts, 7), match, tfs, n_cells=4, folder=folder
-        ),
+            *(encoder, stream_of(counts, 7), match, tfs),
+            n_cells=4,
+            options=PairOptions(folder=folder),
+        )[0],
         "attention": lambda folder: attention_sums(
-            encoder, stream_of(counts, 7), match, tfs, folder=folder
-        ),
+            encoder, stream_of(counts, 7), match, tfs, options=PairOptions(folder=folder)
+        )[0],
     }
     encode, calls = type(encoder).encode, []
 

@@ -195,7 +195,11 @@ def test_a_large_dictionary_is_kept_and_checked(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"hidden_act": "gelu"}, "has hidden_act 'gelu'; Geneformer has 'relu'"),
+        ({"hidden_act": "nothing"}, "has hidden_act 'nothing'; it must be one of 'relu', 'silu'"),
+        (
+            {"vocab_size": 20275, "hidden_act": "gelu"},
+            "has hidden_act 'gelu'; the published Geneformer has 'relu'",
+        ),
         ({"is_decoder": True}, "has is_decoder True"),
         ({"position_embedding_type": "relative_key"}, "Geneformer has 'absolute'"),
         (

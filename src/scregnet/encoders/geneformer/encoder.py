@@ -34,10 +34,24 @@ _HEADS = ("cls.", "classifier.", "pooler.")
 
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+SYMBOLS = ("GeneSymbol_to_EnsemblID",)
+"""Another name of the dictionary of symbols: Mouse-Geneformer's."""
 
 
-def _dictionary(name: str) -> tuple[str, str]:
-    return f"{name}*.pkl", f"{name}*.json"
+def dictionary_role(role: str, name: str, *others: str, required: bool = True) -> Role:
+    """Return the role of a dictionary, pickled or JSON.
+
+    Models trained further, or for other organisms, put something before the published name.
+    """
+    endings = ("pkl", "json")
+    return Role(
+        role,
+        tuple(f"{name}*.{ending}" for ending in endings),
+        required=required,
+        also=tuple(f"*{other}*.{ending}" for other in (name, *others) for ending in endings),
+        # Mouse-Geneformer names its dictionary of symbols after that of tokens.
+        but=() if others else ("*_to_*",),
+    )
 
 
 class GeneformerEncoder(TokenEncoder):
@@ -65,10 +79,10 @@ class GeneformerEncoder(TokenEncoder):
         Role("config", ("config.json",)),
         # In one file, or in several with an index.
         Role("weights", _WEIGHTS, also=tuple(f"{name}{INDEX}" for name in _WEIGHTS)),
-        Role("tokens", _dictionary("token_dictionary")),
-        Role("medians", _dictionary("gene_median_dictionary")),
-        Role("mapping", _dictionary("ensembl_mapping_dict"), required=False),
-        Role("symbols", _dictionary("gene_name_id_dict"), required=False),
+        dictionary_role("tokens", "token_dictionary"),
+        dictionary_role("medians", "gene_median_dictionary"),
+        dictionary_role("mapping", "ensembl_mapping_dict", required=False),
+        dictionary_role("symbols", "gene_name_id_dict", *SYMBOLS, required=False),
     )
 
     def __init__(
@@ -125,7 +139,7 @@ class GeneformerEncoder(TokenEncoder):
         return cls(network, vocabulary, hidden_layer=hidden_layer, record=dict(weights.record))
 
     def match(self, genes: np.ndarray) -> GeneMatch:
-        """Find genes by human Ensembl id or symbol."""
+        """Find genes by Ensembl id or symbol."""
         return self.vocabulary.match(genes)
 
     def tokenise(self, block: CellBlock, match: GeneMatch) -> CellTokens:
@@ -177,6 +191,7 @@ class GeneformerEncoder(TokenEncoder):
         return {
             **self._record,
             "family": self.vocabulary.family,
+            "organism": self.vocabulary.gene_ids.organism,
             "hidden_layer": self.hidden_layer,
             "max_length": self.max_length,
             "dimension": self.dimension,
@@ -260,6 +275,7 @@ def read_config(path: Path, vocabulary: GeneformerVocabulary) -> dict[str, Any]:
 
 ACTIVATION = "relu"
 """Between the dense layers; transformers takes another one where a configuration states none."""
+_ACTIVATIONS = ("relu", "silu", "swish", "gelu", "gelu_new", "mish")
 # Number of heads by width and number of layers: no tensor tells it.
 _N_HEADS = {(256, 6): 4, (512, 12): 8, (768, 12): 12, (896, 20): 14, (1152, 18): 18}
 _VOCABULARIES = (25426, 20275)
@@ -267,14 +283,18 @@ _VOCABULARIES = (25426, 20275)
 
 def _check_kind(path: Path, config: dict[str, Any]) -> None:
     """Raise ``ValueError`` for what Geneformer is not and no tensor tells."""
-    for key, own in (
-        ("hidden_act", ACTIVATION),
-        ("position_embedding_type", "absolute"),
-        ("is_decoder", False),
-    ):
+    for key, own in (("position_embedding_type", "absolute"), ("is_decoder", False)):
         if config.get(key, own) != own:
             msg = f"{path} has {key} {config[key]!r}; Geneformer has {own!r}."
             raise ValueError(msg)
+    activation = config.get("hidden_act", ACTIVATION)
+    if config["vocab_size"] in _VOCABULARIES and activation != ACTIVATION:
+        msg = f"{path} has hidden_act {activation!r}; the published Geneformer has {ACTIVATION!r}."
+        raise ValueError(msg)
+    # Descendants have others: Mouse-Geneformer "silu".
+    if activation not in _ACTIVATIONS:
+        msg = f"{path} has hidden_act {activation!r}; it must be one of {listed(_ACTIVATIONS)}."
+        raise ValueError(msg)
     heads = _N_HEADS.get((config["hidden_size"], config["num_hidden_layers"]))
     found = config["num_attention_heads"]
     if config["vocab_size"] in _VOCABULARIES and heads is not None and found != heads:

@@ -13,7 +13,7 @@ GENEFORMER = EncoderEntry(
     reference="Theodoris et al. 2023, doi:10.1038/s41586-023-06139-9",
     licence="Apache-2.0",
     weights_licence="Apache-2.0",
-    gene_ids="human Ensembl ids or symbols",
+    gene_ids="human Ensembl ids or symbols; of descendants those of their dictionaries",
     checkpoints=CHECKPOINTS,
     # 41 MB and six layers: the one that a laptop without a GPU can run.
     default_variant="V1-10M",

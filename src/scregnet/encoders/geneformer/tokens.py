@@ -13,9 +13,8 @@ import numpy as np
 from scregnet._validate import listed
 from scregnet.encoders.gene_ids import GeneIds
 from scregnet.encoders.protocol import CellTokens, GeneMatch
+from scregnet.encoders.weights.dictionaries import read_medians, read_names, read_tokens
 from scregnet.encoders.weights.orders import PublishedOrder, check_order
-from scregnet.encoders.weights.pickles import read_dictionary
-from scregnet.encoders.weights.sizes import MOST_TOKENS
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -38,7 +37,7 @@ MAX_LENGTH = {"V1": 2048, "V2": 4096}
 
 @dataclass(frozen=True)
 class GeneformerVocabulary:
-    """Token of every gene (human Ensembl id), and its median over the training corpus.
+    """Token of every gene (Ensembl id, human or not), and its median over the training corpus.
 
     ``mapping`` maps Ensembl ids to their current form. If given, ids outside it are unknown, as
     upstream has it. ``symbols`` maps gene symbols to Ensembl ids. Both may be ``None``.
@@ -73,22 +72,9 @@ class GeneformerVocabulary:
     def read(cls, files: Mapping[str, Path]) -> GeneformerVocabulary:
         """Read the files of the roles tokens and medians and, if there, mapping and symbols."""
         mapping, symbols = (
-            {key: str(value) for key, value in read_dictionary(files[role]).items()}
-            if role in files
-            else None
-            for role in ("mapping", "symbols")
+            read_names(files[role]) if role in files else None for role in ("mapping", "symbols")
         )
-        tokens, medians = (read_dictionary(files[role]) for role in ("tokens", "medians"))
-        for role, content, what, is_sound in (
-            ("tokens", tokens, f"an integer from 0 to {MOST_TOKENS - 1:,}", _is_token),
-            ("medians", medians, "a number above zero", _is_median),
-        ):
-            if bad := [gene for gene, value in content.items() if not is_sound(value)]:
-                msg = (
-                    f"{files[role]} must give every gene {what}, but gives {bad[0]!r} "
-                    f"{content[bad[0]]!r} ({len(bad):,} such entries)."
-                )
-                raise ValueError(msg)
+        tokens, medians = read_tokens(files["tokens"]), read_medians(files["medians"])
         by_token = sorted(tokens, key=lambda gene: tokens[gene])
         for known in _PUBLISHED:
             check_order(files["tokens"], by_token, known, "Geneformer")
@@ -149,11 +135,3 @@ class GeneformerVocabulary:
         genes = self.tokens.keys() & self.medians.keys()
         medians[[self.tokens[gene] for gene in genes]] = [self.medians[gene] for gene in genes]
         return medians
-
-
-def _is_token(value: object) -> bool:
-    return type(value) is int and 0 <= value < MOST_TOKENS
-
-
-def _is_median(value: object) -> bool:
-    return type(value) in (int, float) and 0 < value < np.inf  # type: ignore[operator]

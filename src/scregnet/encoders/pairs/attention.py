@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +12,10 @@ import torch
 from scregnet._validate import listed
 from scregnet.encoders.layers.performer import EPSILON
 from scregnet.encoders.layers.watching import watching
-from scregnet.encoders.pairs.run import Arrays, each_cell, run_key
+from scregnet.encoders.pairs.run import Arrays, PairOptions, computing, each_cell, run_key
 from scregnet.encoders.protocol import CellBlock
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from scregnet.encoders.protocol import CellStream, GeneMatch, TokenBatch
     from scregnet.encoders.token_encoder import TokenEncoder
 
@@ -36,6 +34,13 @@ class PairSums:
     n_layers: int
 
 
+@dataclass(frozen=True)
+class _Asked:
+    layers: Sequence[int] | None
+    heads: Sequence[int] | None
+    direction: str
+
+
 def attention_sums(
     encoder: TokenEncoder,
     cells: CellStream,
@@ -45,9 +50,9 @@ def attention_sums(
     layers: Sequence[int] | None = None,
     heads: Sequence[int] | None = None,
     direction: str = "both",
-    folder: Path | None = None,
-) -> PairSums:
-    """Add up the attention between some slots and all, over cells that express both.
+    options: PairOptions | None = None,
+) -> tuple[PairSums, ...]:
+    """Add up the attention between some slots and all, over the cells of a group that express both.
 
     In a cell it is the mean over layers and heads: ``"to_tf"`` what the gene, as a query, gives to
     the TF, ``"from_tf"`` what the TF gives to the gene, ``"both"`` the sum of the two. Shares are
@@ -56,7 +61,7 @@ def attention_sums(
     Parameters
     ----------
     encoder
-        The model, on its device.
+        The model.
     cells
         The cells.
     match
@@ -67,42 +72,73 @@ def attention_sums(
         Which to use, counted from 0; negative ones from the last. ``None`` uses all.
     direction
         Which way.
-    folder
-        Where a long run saves its sums; ``None`` saves none.
+    options
+        Where to compute, and what to save.
+
+    Returns
+    -------
+    The sums of each group.
 
     Raises
     ------
     ValueError
         If there is no such layer or head, or no layer at all.
     """
-    n_slots = len(match.tokens)
-    row_of = np.full(n_slots, -1)
-    row_of[tf_slots] = np.arange(len(tf_slots))
-    shape = len(tf_slots), n_slots
-    kept = Arrays(sums=np.zeros(shape), n_both=np.zeros(shape, np.int64), n=np.zeros(2, np.int64))
-    key: dict[str, Any] = {}
-    if folder is not None:
-        what = ["attention", layers, heads, direction, tf_slots.tolist()]
-        key = run_key(encoder, match, what=what, device=str(encoder.device()))
-    for _, block, row in each_cell(cells, kept, folder, key):
-        one = CellBlock(block.matrix[row], block.groups[row : row + 1], block.counts)
-        # One cell at a time: its attention is as much work as the rest of the model.
-        for batch in encoder.batches(one, match, 1):
-            places = np.flatnonzero(batch.slots[0] >= 0)
-            slots = batch.slots[0, places]
-            tfs = np.flatnonzero(row_of[slots] >= 0)
-            kept["n"][0] += 1
-            if len(tfs):
-                found, n_layers = _of_cell(encoder, batch, places, tfs, layers, heads, direction)
-                at = np.ix_(row_of[slots[tfs]], slots)
-                kept["sums"][at] += found
-                kept["n_both"][at] += 1
-                kept["n"][1] = n_layers
-    sums, n_both = kept["sums"], kept["n_both"]
-    n_cells, n_layers = (int(number) for number in kept["n"])
-    itself = np.arange(len(tf_slots)), tf_slots
+    options = PairOptions() if options is None else options
+    if cells.engine is not None:
+        options = replace(options, folder=None, progress=False)
+    asked = _Asked(layers, heads, direction)
+    sums, n_both, n = cells.summed(_of_cells, encoder, match, tf_slots, asked, options)
+    itself = slice(None), np.arange(len(tf_slots)), tf_slots
     sums[itself], n_both[itself] = 0, 0
-    return PairSums(sums, n_both, n_cells, n_layers)
+    # Where no cell has a TF, the number of layers is not known.
+    n_layers = int(n[:, 1].sum() // max(n[:, 2].sum(), 1))
+    every = zip(sums, n_both, n[:, 0].tolist(), strict=True)
+    return tuple(PairSums(own, both, n_cells, n_layers) for own, both, n_cells in every)
+
+
+def _of_cells(
+    cells: CellStream,
+    encoder: TokenEncoder,
+    match: GeneMatch,
+    tf_slots: np.ndarray,
+    asked: _Asked,
+    options: PairOptions,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return sums and numbers of cells, of each group; all add up with those of other cells.
+
+    The last are the numbers of cells that were read, the layers of those with a TF, and how many
+    these are.
+    """
+    row_of = np.full(len(match.tokens), -1)
+    row_of[tf_slots] = np.arange(len(tf_slots))
+    shape = cells.n_groups, len(tf_slots), len(match.tokens)
+    kept = Arrays(
+        sums=np.zeros(shape),
+        n_both=np.zeros(shape, np.int64),
+        n=np.zeros((cells.n_groups, 3), np.int64),
+    )
+    with computing(encoder, options.device):
+        key: dict[str, Any] = {}
+        if options.folder is not None:
+            what = ["attention", *astuple(asked), tf_slots.tolist(), cells.n_groups]
+            key = run_key(encoder, match, what=what, device=str(encoder.device()))
+        for _, block, row in each_cell(cells, kept, options, key, "Attention"):
+            group = int(block.groups[row])
+            one = CellBlock(block.matrix[row], block.groups[row : row + 1], block.counts)
+            # One cell at a time: its attention is as much work as the rest of the model.
+            for batch in encoder.batches(one, match, 1):
+                places = np.flatnonzero(batch.slots[0] >= 0)
+                slots = batch.slots[0, places]
+                tfs = np.flatnonzero(row_of[slots] >= 0)
+                kept["n"][group, 0] += 1
+                if len(tfs):
+                    found, n_layers = _of_cell(encoder, batch, places, tfs, *astuple(asked))
+                    at = (group, *np.ix_(row_of[slots[tfs]], slots))
+                    kept["sums"][at] += found
+                    kept["n_both"][at] += 1
+                    kept["n"][group, 1:] += n_layers, 1
+    return kept["sums"], kept["n_both"], kept["n"]
 
 
 def over_expected(sums: np.ndarray) -> np.ndarray:
@@ -148,8 +184,8 @@ def _of_cell(
         encoder.encode(batch)
     if not found:
         msg = (
-            "the model runs no layer with attention: of Geneformer, hidden_layer= leaves out those "
-            "after it."
+            "the model runs no layer with attention that can be seen: hidden_layer= leaves out "
+            "those after it, and networks that attend within windows (ModernBERT) show none."
         )
         raise ValueError(msg)
     chosen = _indices("layers", layers, len(found))

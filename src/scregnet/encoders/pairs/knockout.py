@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from scregnet.encoders.pairs.run import Arrays, each_cell, run_key
+from scregnet.encoders.pairs.run import Arrays, PairOptions, computing, each_cell, run_key
 from scregnet.encoders.protocol import CellBlock, CellTokens
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from scregnet.encoders.protocol import CellStream, GeneMatch
     from scregnet.encoders.token_encoder import TokenEncoder
 
@@ -37,6 +35,14 @@ class Shifts:
     n_changed: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Asked:
+    mode: str
+    n_cells: int
+    seed: int
+    chosen: dict[int, np.ndarray]
+
+
 def knockout_shifts(
     encoder: TokenEncoder,
     cells: CellStream,
@@ -46,8 +52,8 @@ def knockout_shifts(
     n_cells: int,
     mode: str = "delete",
     seed: int = 0,
-    folder: Path | None = None,
-) -> Shifts:
+    options: PairOptions | None = None,
+) -> tuple[Shifts, ...]:
     """Encode cells with and without each TF, and compare the vectors of their other genes.
 
     The shift of a gene is 1 - cosine of its vectors before and after. In the same cells the same is
@@ -57,7 +63,7 @@ def knockout_shifts(
     Parameters
     ----------
     encoder
-        The model, on its device.
+        The model.
     cells
         The cells; gone through three times.
     match
@@ -65,37 +71,62 @@ def knockout_shifts(
     tf_slots
         Slots of the TFs.
     n_cells
-        Most cells of each TF, drawn from those that express it.
+        Most cells of each TF and group, drawn from those that express it.
     mode
         ``"delete"`` takes the gene out. ``"overexpress"`` puts it first, or gives it the highest
         value of the cell.
     seed
         Of the draws.
-    folder
-        Where a long run saves its sums; ``None`` saves none.
+    options
+        Where to compute, and what to save.
+
+    Returns
+    -------
+    The shifts of each group.
     """
+    options = PairOptions() if options is None else options
+    if cells.engine is not None:
+        options = replace(options, folder=None, progress=False)
+    # Which cells are drawn depends on all of them; they are counted here, which reads no model.
     chosen = _chosen_cells(cells, match, tf_slots, n_cells, seed)
-    shape = len(tf_slots), len(match.tokens)
+    asked = _Asked(mode, n_cells, seed, chosen)
+    *sums, n_changed = cells.summed(_of_cells, encoder, match, tf_slots, asked, options)
+    of_tf, of_control, n_both, n_control = sums
+    means = [
+        np.divide(total, n, out=np.zeros_like(total), where=n > 0)
+        for total, n in ((of_tf, n_both), (of_control, n_control))
+    ]
+    return tuple(map(Shifts, *means, n_both, n_changed))
+
+
+def _of_cells(
+    cells: CellStream,
+    encoder: TokenEncoder,
+    match: GeneMatch,
+    tf_slots: np.ndarray,
+    asked: _Asked,
+    options: PairOptions,
+) -> tuple[np.ndarray, ...]:
+    """Return sums of shifts, numbers of cells, and of changed cells, of each group."""
+    shape = cells.n_groups, len(tf_slots), len(match.tokens)
     sums = Arrays(
         of_tf=np.zeros(shape),
         of_control=np.zeros(shape),
         n_both=np.zeros(shape, np.int64),
         n_control=np.zeros(shape, np.int64),
-        n_changed=np.zeros(len(tf_slots), np.int64),
+        n_changed=np.zeros(shape[:2], np.int64),
     )
-    key: dict[str, Any] = {}
-    if folder is not None:
-        what = ["knockout", mode, n_cells, seed, tf_slots.tolist()]
-        key = run_key(encoder, match, what=what, device=str(encoder.device()))
-    for number, block, row in each_cell(cells, sums, folder, key):
-        tfs = chosen.get(number)
-        if tfs is not None:
-            _add_cell(encoder, match, block, row, tf_slots, tfs, sums, mode, (seed, number))
-    means = [
-        np.divide(sums[name], sums[n], out=np.zeros(shape), where=sums[n] > 0)
-        for name, n in (("of_tf", "n_both"), ("of_control", "n_control"))
-    ]
-    return Shifts(means[0], means[1], sums["n_both"], sums["n_changed"])
+    with computing(encoder, options.device):
+        key: dict[str, Any] = {}
+        if options.folder is not None:
+            what = ["knockout", asked.mode, asked.n_cells, asked.seed, tf_slots.tolist(), shape[0]]
+            key = run_key(encoder, match, what=what, device=str(encoder.device()))
+        for number, block, row in each_cell(cells, sums, options, key, "Knock-out"):
+            tfs = asked.chosen.get(number)
+            if tfs is not None:
+                seeds = asked.seed, number
+                _add_cell(encoder, match, block, row, tf_slots, tfs, sums, asked.mode, seeds)
+    return tuple(sums.state().values())
 
 
 def _chosen_cells(
@@ -107,24 +138,29 @@ def _chosen_cells(
     × TFs.
     """
     expressed = lambda block: match.collapse(block.matrix).tocsc()[:, tf_slots]
-    n = np.zeros(len(tf_slots), np.int64)
+    n = np.zeros((cells.n_groups, len(tf_slots)), np.int64)
     for block in cells:
-        n += np.diff(expressed(block).indptr)
-    drawn = []
-    for tf, slot in enumerate(tf_slots):
-        rng = np.random.default_rng([seed, int(match.tokens[slot])])
-        drawn.append(np.sort(rng.permutation(int(n[tf]))[:n_cells]))
+        found = expressed(block)
+        tfs = np.repeat(np.arange(len(tf_slots)), np.diff(found.indptr))
+        np.add.at(n, (block.groups[found.indices], tfs), 1)
+    drawn = np.empty(n.shape, object)
+    for group, tf in np.ndindex(n.shape):
+        rng = np.random.default_rng([seed, int(match.tokens[tf_slots[tf]])])
+        drawn[group, tf] = np.sort(rng.permutation(int(n[group, tf]))[:n_cells])
     wanted: dict[int, list[int]] = {}
-    passed = np.zeros(len(tf_slots), np.int64)
+    passed = np.zeros_like(n)
     before = 0
     for block in cells:
         columns = expressed(block)
-        for tf, numbers in enumerate(drawn):
-            rows = np.sort(columns.indices[columns.indptr[tf] : columns.indptr[tf + 1]])
-            first, end = np.searchsorted(numbers, [passed[tf], passed[tf] + len(rows)])
-            for row in rows[numbers[first:end] - passed[tf]]:
-                wanted.setdefault(int(row) + before, []).append(tf)
-            passed[tf] += len(rows)
+        for tf in range(len(tf_slots)):
+            every = np.sort(columns.indices[columns.indptr[tf] : columns.indptr[tf + 1]])
+            for group in np.unique(block.groups[every]):
+                rows, numbers = every[block.groups[every] == group], drawn[group, tf]
+                start = passed[group, tf]
+                first, end = np.searchsorted(numbers, [start, start + len(rows)])
+                for row in rows[numbers[first:end] - start]:
+                    wanted.setdefault(int(row) + before, []).append(tf)
+                passed[group, tf] += len(rows)
         before += block.matrix.shape[0]
     return {cell: np.array(tfs) for cell, tfs in wanted.items()}
 
@@ -149,7 +185,8 @@ def _add_cell(
     found = [int(tf) for tf in tfs if int(tf_slots[tf]) in place_of]
     if len(ranked) < 2 or not found:
         return
-    sums["n_changed"][found] += 1
+    group = int(block.groups[row])
+    sums["n_changed"][group, found] += 1
     places = [place_of[int(tf_slots[tf])] for tf in found]
     rng = np.random.default_rng(seeds)
     places += [_control(ranked, place, rng) for place in places]
@@ -164,8 +201,8 @@ def _add_cell(
             a, b = (np.stack([x[s] for s in slots]) for x in (before, vectors))
             lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
             cosine = (a * b).sum(axis=1) / np.maximum(lengths, np.finfo(float).tiny)
-            sums[name][tf, slots] += np.maximum(1 - cosine, 0)
-            sums[n][tf, slots] += 1
+            sums[name][group, tf, slots] += np.maximum(1 - cosine, 0)
+            sums[n][group, tf, slots] += 1
 
 
 def _ranked(tokens: CellTokens) -> np.ndarray:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +26,15 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class Role:
     """A file that a model needs, and its possible names in a folder, the preferred one first.
 
-    ``also`` are names that are taken if there is none of the others.
+    ``also`` are names that are taken if there is none of the others. Files with a name in ``but``
+    are never taken.
     """
 
     name: str
     patterns: tuple[str, ...]
     required: bool = True
     also: tuple[str, ...] = ()
+    but: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,11 @@ def _side_by_side(
         if role.name in files:
             continue
         for pattern in (*role.patterns, *role.also):
-            found = sorted(path for path in folder.glob(pattern) if path.is_file())
+            found = sorted(
+                path
+                for path in folder.glob(pattern)
+                if path.is_file() and not any(fnmatch(path.name, name) for name in role.but)
+            )
             if len(found) > 1:
                 msg = (
                     f"weights={str(folder)!r} holds several files for {pattern!r}: "

@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+def drawn(codes: np.ndarray, max_cells: int | None, random_state: int | None) -> np.ndarray:
+    """Return the positions of the cells to use: at most ``max_cells`` of each group.
+
+    ``codes`` is the group of each cell, negative for cells of none.
+    """
+    rows = np.flatnonzero(codes >= 0)
+    if max_cells is None:
+        return rows
+    rng = np.random.default_rng(random_state)
+    members = (rows[codes[rows] == code] for code in np.unique(codes[rows]))
+    return np.sort(np.concatenate([rng.permutation(cells)[:max_cells] for cells in members]))
+
+
 @dataclass
 class Cells:
     """The chosen cells as blocks, read anew in every pass.
@@ -70,11 +83,12 @@ class Cells:
             raise TypeError(msg)
         every = shards(self.adata, self.rows)
         codes = [self.codes[shard.rows] for shard in every]
+        before = np.cumsum([0, *map(len, codes)]).tolist()
 
         def summed(function: Callable[..., Any], *args: Any) -> Any:
             tasks = (
-                (shard, groups, n_groups, self.counts, function)
-                for shard, groups in zip(every, codes, strict=True)
+                (shard, groups, first, n_groups, self.counts, function)
+                for shard, groups, first in zip(every, codes, before[:-1], strict=True)
             )
             found, self.totals, self.n_empty = submitted(client, _of_shard, tasks, *args)
             self.complete = True
@@ -98,6 +112,7 @@ class Cells:
 def _of_shard(
     shard: Shard,
     groups: np.ndarray,
+    first: int,
     n_groups: int,
     counts: bool,  # noqa: FBT001
     function: Callable[..., Any],
@@ -105,6 +120,7 @@ def _of_shard(
 ) -> tuple[Any, np.ndarray, int]:
     """Return what a function gives for the cells of a shard, and what was counted on the way."""
     cells = Cells(shard, None, counts, np.asarray(shard.rows), groups)
-    found = function(CellStream(cells, len(groups), n_groups, counts), *args)
+    stream = CellStream(cells, len(groups), n_groups, counts, first=first)
+    found = function(stream, *args)
     cells.finish()
     return found, cells.totals, cells.n_empty

@@ -12,7 +12,6 @@ import scipy.sparse as sp
 from scregnet._logging import logger
 from scregnet._validate import check_integer
 from scregnet.encoders.entry import EncoderEntry
-from scregnet.encoders.gram_sketch import GramSketch
 from scregnet.encoders.protocol import (
     CellStream,
     CellVectors,
@@ -20,6 +19,7 @@ from scregnet.encoders.protocol import (
     EmbedOptions,
     GeneVectors,
 )
+from scregnet.encoders.svd.gram_sketch import GramSketch
 
 # Counts per cell after scaling, as is usual for log-normalised counts.
 TARGET_SUM = 1e4

@@ -1,0 +1,3 @@
+"""Truncated SVD of log-normalised counts."""
+
+from __future__ import annotations
