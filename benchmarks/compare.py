@@ -3,6 +3,7 @@
 Prints the tables of ``docs/methods.md``::
 
     python benchmarks/compare.py --runs 50
+    python benchmarks/compare.py --runs 50 --cells --donors 10
 """
 
 from __future__ import annotations
@@ -104,6 +105,45 @@ def with_donors(n_donors: int, n_cells: int, rewired: float, seed: int) -> ad.An
     return adata
 
 
+def halves(n_cells: int, seed: int) -> ad.AnnData:
+    """Return one type of twice as many cells, divided at random."""
+    adata = types(2 * n_cells, 0.0, seed, n_types=1)
+    half = np.random.default_rng(seed).permutation(adata.n_obs) % 2
+    adata.obs["half"] = pd.Categorical(np.where(half, "b", "a"))
+    return adata
+
+
+def rows_of_cells(n_cells: int, runs: int) -> None:
+    """Print the rows of a number of cells a group."""
+    asked = {"n_permutations": 100}
+    row(
+        f"one type of {2 * n_cells}, divided at random",
+        [figures(halves(n_cells, s), groupby="half", **asked) for s in range(runs)],
+    )
+    for rewired in (0.0, 0.8):
+        row(
+            f"types of {n_cells}, " + (f"{rewired:.0%} rewired" if rewired else "alike"),
+            [
+                figures(types(n_cells, rewired, s), groupby="cell_type", **asked)
+                for s in range(runs)
+            ],
+        )
+
+
+def rows_of_donors(n_donors: int, runs: int) -> None:
+    """Print the rows of a number of donors, each data set tested in both ways."""
+    asked = {"groupby": "condition", "n_permutations": 100}
+    for rewired in (0.0, 0.8):
+        found: dict[str, list[dict[str, float]]] = {"donors": [], "cells": []}
+        for seed in range(runs):
+            adata = with_donors(n_donors, 150, rewired, seed)
+            found["donors"].append(figures(adata, donor="donor", **asked))
+            found["cells"].append(figures(adata, donor=None, **asked))
+        what = f"{rewired:.0%} rewired" if rewired else "alike"
+        for by, runs_of in found.items():
+            row(f"{n_donors} donors of 150, {what}, {by} permuted", runs_of)
+
+
 def main() -> None:
     """Run everything."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -117,26 +157,9 @@ def main() -> None:
         "| runs with p ≤ .05 of all links | share of p ≤ .05 |\n|" + "---|" * 15
     )
     for n_cells in n.cells:
-        for rewired in (0.0, 0.8):
-            name = f"types of {n_cells}, " + (f"{rewired:.0%} rewired" if rewired else "alike")
-            asked = {"groupby": "cell_type", "n_permutations": 100}
-            row(
-                name,
-                [figures(types(n_cells, rewired, s), **asked) for s in range(n.runs)],
-            )
+        rows_of_cells(n_cells, n.runs)
     for n_donors in n.donors:
-        for rewired in (0.0, 0.8):
-            for donor in ("donor", None):
-                what = f"{rewired:.0%} rewired" if rewired else "alike"
-                by = "donors permuted" if donor else "cells permuted"
-                asked = {"groupby": "condition", "donor": donor, "n_permutations": 100}
-                row(
-                    f"{n_donors} donors of 150, {what}, {by}",
-                    [
-                        figures(with_donors(n_donors, 150, rewired, s), **asked)
-                        for s in range(n.runs)
-                    ],
-                )
+        rows_of_donors(n_donors, n.runs)
 
 
 if __name__ == "__main__":
