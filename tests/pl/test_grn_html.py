@@ -59,7 +59,8 @@ el("fit").click();
 const at = cy.nodes().map((one) => one.renderedPosition());
 told.inside = at.every((p) => p.x > 0 && p.y > 0 && p.x < cy.width() && p.y < cy.height());
 // It fills the window, in one direction at least.
-const reach = (axis, size) => (Math.max(...at.map((p) => p[axis])) - Math.min(...at.map((p) => p[axis]))) / size;
+const ends = (axis) => at.map((p) => p[axis]).sort((a, b) => a - b);
+const reach = (axis, size) => (ends(axis).at(-1) - ends(axis)[0]) / size;
 told.filled = Math.max(reach("x", cy.width()), reach("y", cy.height()));
 told.png = cy.png({ full: true }).slice(0, 22);
 told.images = document.images.length;
