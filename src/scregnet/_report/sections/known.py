@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,20 +131,20 @@ def n_set_aside(subject: Subject) -> int:
     support = report.get("support")
     if isinstance(support, Mapping) and support["unsupported"] == "set_aside":
         return int(support["n_without_support"])
-    return len(_pairs_aside(subject, report))
+    return _n_pairs_aside(subject, report)
 
 
-def _pairs_aside(subject: Subject, report: Mapping[str, Any]) -> Sequence[object]:
+def _n_pairs_aside(subject: Subject, report: Mapping[str, Any]) -> int:
     frame = report.get("set_aside")
     if not isinstance(frame, pd.DataFrame):
         entry = subject.adata.uns.get(str(subject.params.get("split", {}).get("key")))
         frame = entry.get("set_aside") if isinstance(entry, Mapping) else None
-    return frame.index if isinstance(frame, pd.DataFrame) else ()
+    return len(frame) if isinstance(frame, pd.DataFrame) else 0
 
 
 def _aside(subject: Subject, report: Mapping[str, Any]) -> Html | None:
     """Return how many pairs a prior or a split without a record of its layer has set aside."""
-    if not (n := len(_pairs_aside(subject, report))):
+    if not (n := _n_pairs_aside(subject, report)):
         return None
     return paragraph(
         tag("b", number(n)),
