@@ -4,15 +4,21 @@ Prints the tables of ``docs/methods.md``::
 
     python benchmarks/compare.py --runs 50
     python benchmarks/compare.py --runs 50 --cells --donors 10
+
+and, of blood cells, the paragraph below them::
+
+    python benchmarks/compare.py --data folder/of/data
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from real_data import collectri, pbmc
 
 import scregnet as sr
 
@@ -144,13 +150,37 @@ def rows_of_donors(n_donors: int, runs: int) -> None:
             row(f"{n_donors} donors of 150, {what}, {by} permuted", runs_of)
 
 
+def of_blood_cells(folder: Path) -> None:
+    """Compare all pairs of types of PBMC 68k, and again with labels shuffled among the cells."""
+    cells = pbmc(folder)
+    sr.tl.fit_grn(cells, collectri(folder), "degree", **QUIET)
+    labels = cells.obs["bulk_labels"]
+    cells.obs["shuffled"] = labels.to_numpy()[np.random.default_rng(0).permutation(cells.n_obs)]
+    for column in ("bulk_labels", "shuffled"):
+        sr.tl.compare_grns(cells, groupby=column, n_permutations=100, show_progress_bar=False)
+        links, tfs, pairs = (sr.get.comparison(cells, what) for what in ("links", "tfs", "pairs"))
+        print(f"{column}: TFs with q ≤ {Q}: {(tfs['q'] <= Q).sum()}")
+        for pair in pairs.itertuples():
+            own = links[(links["group_a"] == pair.group_a) & (links["group_b"] == pair.group_b)]
+            first = ", ".join(f"{row.source}→{row.target}" for row in own.head(5).itertuples())
+            print(
+                f"  {pair.group_a} | {pair.group_b}: {pair.n_changed} of {pair.n_links:,} links, "
+                f"p {pair.p:.3f}; first: {first}",
+                flush=True,
+            )
+
+
 def main() -> None:
     """Run everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--cells", type=int, nargs="*", default=[300, 1000])
     parser.add_argument("--donors", type=int, nargs="*", default=[6, 10])
+    parser.add_argument("--data", type=Path, help="folder of counts/ and priors/")
     n = parser.parse_args()
+    if n.data is not None:
+        of_blood_cells(n.data)
+        return
     print(
         "| data | runs | links | changed | found | wrong | power | runs with a wrong link "
         "| TFs | TFs found | wrong | power of TFs | runs with a wrong TF "
