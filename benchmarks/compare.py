@@ -3,15 +3,22 @@
 Prints the tables of ``docs/methods.md``::
 
     python benchmarks/compare.py --runs 50
+    python benchmarks/compare.py --runs 50 --cells --donors 10
+
+and, of blood cells, the paragraph below them::
+
+    python benchmarks/compare.py --data folder/of/data
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from real_data import collectri, pbmc
 
 import scregnet as sr
 
@@ -104,39 +111,85 @@ def with_donors(n_donors: int, n_cells: int, rewired: float, seed: int) -> ad.An
     return adata
 
 
+def halves(n_cells: int, seed: int) -> ad.AnnData:
+    """Return one type of twice as many cells, divided at random."""
+    adata = types(2 * n_cells, 0.0, seed, n_types=1)
+    half = np.random.default_rng(seed).permutation(adata.n_obs) % 2
+    adata.obs["half"] = pd.Categorical(np.where(half, "b", "a"))
+    return adata
+
+
+def rows_of_cells(n_cells: int, runs: int) -> None:
+    """Print the rows of a number of cells a group."""
+    asked = {"n_permutations": 100}
+    row(
+        f"one type of {2 * n_cells}, divided at random",
+        [figures(halves(n_cells, s), groupby="half", **asked) for s in range(runs)],
+    )
+    for rewired in (0.0, 0.8):
+        row(
+            f"types of {n_cells}, " + (f"{rewired:.0%} rewired" if rewired else "alike"),
+            [
+                figures(types(n_cells, rewired, s), groupby="cell_type", **asked)
+                for s in range(runs)
+            ],
+        )
+
+
+def rows_of_donors(n_donors: int, runs: int) -> None:
+    """Print the rows of a number of donors, each data set tested in both ways."""
+    asked = {"groupby": "condition", "n_permutations": 100}
+    for rewired in (0.0, 0.8):
+        found: dict[str, list[dict[str, float]]] = {"donors": [], "cells": []}
+        for seed in range(runs):
+            adata = with_donors(n_donors, 150, rewired, seed)
+            found["donors"].append(figures(adata, donor="donor", **asked))
+            found["cells"].append(figures(adata, donor=None, **asked))
+        what = f"{rewired:.0%} rewired" if rewired else "alike"
+        for by, runs_of in found.items():
+            row(f"{n_donors} donors of 150, {what}, {by} permuted", runs_of)
+
+
+def of_blood_cells(folder: Path) -> None:
+    """Compare all pairs of types of PBMC 68k, and again with labels shuffled among the cells."""
+    cells = pbmc(folder)
+    sr.tl.fit_grn(cells, collectri(folder), "degree", **QUIET)
+    labels = cells.obs["bulk_labels"]
+    cells.obs["shuffled"] = labels.to_numpy()[np.random.default_rng(0).permutation(cells.n_obs)]
+    for column in ("bulk_labels", "shuffled"):
+        sr.tl.compare_grns(cells, groupby=column, n_permutations=100, show_progress_bar=False)
+        links, tfs, pairs = (sr.get.comparison(cells, what) for what in ("links", "tfs", "pairs"))
+        print(f"{column}: TFs with q ≤ {Q}: {(tfs['q'] <= Q).sum()}")
+        for pair in pairs.itertuples():
+            own = links[(links["group_a"] == pair.group_a) & (links["group_b"] == pair.group_b)]
+            first = ", ".join(f"{row.source}→{row.target}" for row in own.head(5).itertuples())
+            print(
+                f"  {pair.group_a} | {pair.group_b}: {pair.n_changed} of {pair.n_links:,} links, "
+                f"p {pair.p:.3f}; first: {first}",
+                flush=True,
+            )
+
+
 def main() -> None:
     """Run everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--cells", type=int, nargs="*", default=[300, 1000])
     parser.add_argument("--donors", type=int, nargs="*", default=[6, 10])
+    parser.add_argument("--data", type=Path, help="folder of counts/ and priors/")
     n = parser.parse_args()
+    if n.data is not None:
+        of_blood_cells(n.data)
+        return
     print(
         "| data | runs | links | changed | found | wrong | power | runs with a wrong link "
         "| TFs | TFs found | wrong | power of TFs | runs with a wrong TF "
         "| runs with p ≤ .05 of all links | share of p ≤ .05 |\n|" + "---|" * 15
     )
     for n_cells in n.cells:
-        for rewired in (0.0, 0.8):
-            name = f"types of {n_cells}, " + (f"{rewired:.0%} rewired" if rewired else "alike")
-            asked = {"groupby": "cell_type", "n_permutations": 100}
-            row(
-                name,
-                [figures(types(n_cells, rewired, s), **asked) for s in range(n.runs)],
-            )
+        rows_of_cells(n_cells, n.runs)
     for n_donors in n.donors:
-        for rewired in (0.0, 0.8):
-            for donor in ("donor", None):
-                what = f"{rewired:.0%} rewired" if rewired else "alike"
-                by = "donors permuted" if donor else "cells permuted"
-                asked = {"groupby": "condition", "donor": donor, "n_permutations": 100}
-                row(
-                    f"{n_donors} donors of 150, {what}, {by}",
-                    [
-                        figures(with_donors(n_donors, 150, rewired, s), **asked)
-                        for s in range(n.runs)
-                    ],
-                )
+        rows_of_donors(n_donors, n.runs)
 
 
 if __name__ == "__main__":

@@ -119,3 +119,15 @@ def test_names_with_dollar_signs_are_no_formulas(links):
         figure.canvas.draw()
     assert figure.axes[0].get_title() == r"\$_{"
     sr.pl.comparison(links, return_fig=True).canvas.draw()
+
+
+def test_a_course_has_ends_and_no_groups(links):
+    own = links[links["group_b"] == "y"].assign(correlation_1=0.1, correlation_2=0.1, tau=1.0)
+    volcano, bars = sr.pl.comparison(own, show=False)
+    assert volcano.get_xlabel().endswith("along the bins,\nfrom x, to y")
+    told = [text.get_text() for text in volcano.get_legend().get_texts()]
+    assert told == ["weaker at the end (2)", "stronger at the end (1)"]
+    assert bars.get_xlabel() == "links: weaker at the end  |  stronger at the end"
+    # Two TFs take a third of the height: their bars do not fill the picture.
+    assert bars.get_ylim() == (5.6, -0.6)
+    plt.close("all")

@@ -49,7 +49,7 @@ def test_terms_follow_each_other(card):
     assert terms.get_title() == "SOX2 → NANOG: probability 0.70, null model 0.20"
     assert [label.get_text() for label in alike.get_yticklabels()] == ["A", "B", "C"]
     texts = [text.get_text() for text in expression.texts]
-    assert texts == ["+0.25", "–", "TF not seen"]
+    assert texts == ["+0.25", "TF not seen"]
     assert [label.get_text() for label in expression.get_yticklabels()] == ["T (30)", "B (20)"]
 
 

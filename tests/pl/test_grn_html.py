@@ -55,6 +55,13 @@ told.hostile = [...el("matches").children].map((one) => one.textContent);
 const back = getComputedStyle(document.body).backgroundColor;
 el("theme").click();
 told.theme = back !== getComputedStyle(document.body).backgroundColor;
+el("fit").click();
+const at = cy.nodes().map((one) => one.renderedPosition());
+told.inside = at.every((p) => p.x > 0 && p.y > 0 && p.x < cy.width() && p.y < cy.height());
+// It fills the window, in one direction at least.
+const ends = (axis) => at.map((p) => p[axis]).sort((a, b) => a - b);
+const reach = (axis, size) => (ends(axis).at(-1) - ends(axis)[0]) / size;
+told.filled = Math.max(reach("x", cy.width()), reach("y", cy.height()));
 told.png = cy.png({ full: true }).slice(0, 22);
 told.images = document.images.length;
 told.title = document.title;
@@ -161,6 +168,18 @@ def test_two_thousand_links_are_less_than_a_megabyte():
     assert len(make_page(graph, **options).encode()) < 1_000_000
 
 
+def test_a_page_holds_more_links_than_a_picture(fitted_adata, monkeypatch):
+    from scregnet.pl import _grn_html, _selection
+
+    monkeypatch.setattr(_selection, "MOST_LINKS", 100)
+    n = fitted_adata.varp["grn"].nnz
+    page = sr.pl.grn_html(fitted_adata, top_n=101)
+    assert len(_data(page)["links"]["source"]) == 101
+    monkeypatch.setattr(_grn_html, "PAGE", _selection.Amount(most=n - 1))
+    with pytest.raises(ValueError, match=f"{n:,} links are too many to draw .at most {n - 1:,}.;"):
+        sr.pl.grn_html(fitted_adata, top_n=None)
+
+
 def test_a_notebook_shows_the_page_in_a_frame(fitted_adata):
     page = sr.pl.grn_html(fitted_adata, height=321)
     shown = page._repr_html_()
@@ -241,6 +260,8 @@ def test_what_a_reader_does_in_a_browser(hostile_adata, tmp_path):
     first = net.iloc[0]
     assert told["link"] == f"{first['source']} → {first['target']}"
     assert told["hostile"] == [HOSTILE]
+    assert told["inside"]
+    assert told["filled"] > 0.75
     assert told["theme"]
     assert told["png"] == "data:image/png;base64,"
     # The name was never run: no picture was made, the title is the page's own.

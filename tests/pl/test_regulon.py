@@ -33,6 +33,8 @@ def test_a_regulon_shows_probability_sign_and_null(lifted_adata):
         assert x == pytest.approx(link.weight)
     (ticks,) = (line for line in ax.lines if line.get_label() == "null model")
     np.testing.assert_allclose(ticks.get_xdata(), net["null"])
+    right = np.clip(1.1 * max(net["weight"].max(), net["null"].max()), 0, 1)
+    assert ax.get_xlim() == pytest.approx((-0.02 * right, 1.02 * right))
 
 
 def test_a_regulon_by_lift_of_new_links(lifted_adata):
@@ -44,6 +46,17 @@ def test_a_regulon_by_lift_of_new_links(lifted_adata):
     assert all(label.startswith("new") for label in _points(ax))
     for points in _points(ax).values():
         np.testing.assert_allclose(points.get_edgecolors()[0], to_rgba("magenta"))
+    # The length of a line is the lift of its link, and ticks name probabilities.
+    at = {int(y): x for points in _points(ax).values() for x, y in points.get_offsets()}
+    (null,) = (line for line in ax.lines if line.get_label() == "null model")
+    lengths = [at[row] - x for row, x in enumerate(null.get_xdata())]
+    np.testing.assert_allclose(lengths, net["lift"], rtol=1e-4)
+    shown = [
+        (tick, float(text.get_text()))
+        for tick, text in zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+    ]
+    assert all(tick == pytest.approx(np.log(p / (1 - p))) for tick, p in shown)
+    assert len(shown) >= 2
 
 
 def test_the_regulon_of_the_largest_tf_is_drawn_by_default(fitted_adata):

@@ -419,3 +419,76 @@ def test_papers_are_those_of_the_documentation():
             assert paper.link.split("/", 3)[3].removeprefix("abs/") in entry
     cited = {method_class(name).citation for name in LINK_METHODS} - {""}
     assert cited <= set(PAPERS)
+
+
+@pytest.mark.usefixtures("no_drawing")
+def test_every_comparison_is_shown(whole):
+    whole.obs["time"] = np.linspace(0, 1, whole.n_obs)
+    whole.obs["donor"] = pd.Categorical([f"d{k % 6}" for k in range(whole.n_obs)])
+    common = {"min_cells": 20, "n_permutations": 20, "show_progress_bar": False, "fdr": 1.0}
+    sr.tl.compare_grns(whole, groupby="half", key_added="halves", **common)
+    sr.tl.compare_grns(whole, along="time", n_bins=3, key_added="course", **common)
+    donors = {"donor": "donor", "min_donor_cells": 4}
+    sr.tl.compare_grns(whole, groupby="half", key_added="over_donors", **donors, **common)
+    # One of another network is not about this one.
+    other = {**whole.uns["halves"], "params": {**whole.uns["halves"]["params"], "key": "other"}}
+    whole.uns["of_other"] = other
+    page = sr.report(whole, n_links=2)
+    text = section(page, "groups")
+    for name in ("halves", "course", "over_donors"):
+        assert f"From uns['{name}']" in text
+        pairs = sr.get.comparison(whole, "pairs", key=name).iloc[0]
+        told = [f"{pairs['group_a']} | {pairs['group_b']}", *map(str, pairs[["n_a", "n_b"]])]
+        told += [f"{pairs['n_links']:,}", f"{pairs['n_changed']:,}", number(pairs["p"])]
+        assert told in rows(page, "groups")
+        for what, ends in (("links", ["source", "target"]), ("tfs", ["tf"])):
+            frame = sr.get.comparison(whole, what, key=name, max_q=1)
+            most = f"; the clearest {min(2, len(frame))}" if len(frame) > 2 else ""
+            kind = what[:-1].replace("tf", "TF")
+            assert f"{len(frame):,} {kind}s have q ≤ 1{most}" in text
+            first = frame.iloc[0]
+            assert [*first[ends], number(first["p"], 4)] in [
+                [*row[: len(ends)], row[-2]] for row in rows(page, "groups") if len(row) > 2
+            ]
+    assert "of_other" not in text
+    assert "by half, over donors" in text
+    assert f"in 3 bins, first to last: {'; '.join(whole.uns['course']['params']['bins'])}." in text
+
+
+@pytest.mark.usefixtures("no_drawing")
+@pytest.mark.parametrize(
+    ("unsupported", "told", "aside"),
+    [
+        ("set_aside", "They were set aside : they are neither links nor non-links", True),
+        ("drop", "They were dropped : they count as pairs without a known link", False),
+        ("mark", "They were kept : they count as links", False),
+    ],
+)
+def test_links_without_support_are_counted(adata, net, unsupported, told, aside):
+    data = adata
+    # Every third link has no motif in the peak of its gene.
+    peaks = pd.DataFrame({"peak": [f"chr1:{k}-{k + 1}" for k in range(data.n_vars)]})
+    peaks["gene"] = data.var_names
+    motif = net[np.arange(len(net)) % 3 > 0]
+    place = peaks.set_index("gene")["peak"]
+    hits = pd.DataFrame(
+        {"tf": motif["source"].astype(str), "peak": [place[g] for g in motif["target"]]}
+    )
+    sr.pp.chromatin(data, peaks, hits, n_components=2)
+    sr.pp.prior(data, net, support="chromatin", unsupported=unsupported)
+    sr.tl.fit_grn(data, method="degree", n_folds=1, show_progress_bar=False)
+    page = sr.report(data)
+    support = data.uns["prior"]["support"]
+    n = support["n_without_support"]
+    assert 0 < n <= len(net) / 3 + 1
+    text = section(page, "known")
+    assert f"{n} of the {data.uns['prior']['n_edges_matched']} links have no support" in text
+    assert told in text
+    assert f"Links with support {support['n_supported']}" in text
+    assert (f"{n} set aside" in section(page, "summary")) is aside
+    # The split knows the pairs, where the prior is gone.
+    if aside:
+        sr.pp.split(data)
+        sr.tl.fit_grn(data, split="split", method="degree", n_folds=1, show_progress_bar=False)
+        del data.uns["prior"]
+        assert f"{n} pairs were set aside" in section(sr.report(data), "known")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _NEEDED = ("group_a", "group_b", "source", "target", "correlation_a", "correlation_b")
 _TESTED = ("difference", "p", "q")
 _GREY = "#BBBBBB"
+_LONG = 24
+"""Letters of both names of groups that the label of an axis has room for on one line."""
+_FEWEST_ROWS = 6
 
 
 @doc
@@ -43,9 +46,10 @@ def comparison(
     """Draw which links differ between groups of cells, and what TFs gained and lost.
 
     Of two groups: left, each link by the difference of its correlations and by ``p``; right, links
-    of each TF with ``q`` up to ``max_q``. Of more: left, how many links differ in each pair of
-    groups; right, how many of each TF. With ``source``, the targets of one TF: correlations in both
-    groups side by side, and what was lost, gained, or is without a change that was found.
+    of each TF with ``q`` up to ``max_q``. Of cells in an order, the change from the first to the
+    last bin takes the place of the difference. Of more groups: left, how many links differ in each
+    pair of them; right, how many of each TF. With ``source``, the targets of one TF: correlations
+    in both groups side by side, and what was lost, gained, or is without a change that was found.
 
     Parameters
     ----------
@@ -103,9 +107,9 @@ def comparison(
     size = (11, max(4.0, 1.4 + 0.24 * max(len(tfs), len(pairs) if len(pairs) > 1 else 0)))
     axes = panels(ax, 2, figsize=figsize, dpi=dpi, default_size=size, save=save)
     if len(pairs) == 1:
-        names = (pairs["group_a"].iloc[0], pairs["group_b"].iloc[0])
-        _draw_links(axes[0], frame, max_q, n_labels, two, names)
-        _draw_tfs(axes[1], changed, tfs, two, names)
+        where, xlabel = _words(frame, pairs["group_a"].iloc[0], pairs["group_b"].iloc[0])
+        _draw_links(axes[0], frame, max_q, n_labels, two, where, xlabel)
+        _draw_tfs(axes[1], changed, tfs, two, where)
     else:
         _draw_pairs(axes[0], changed, pairs)
         _draw_tfs_of_pairs(axes[1], changed, pairs, tfs)
@@ -141,6 +145,16 @@ def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _words(frame: pd.DataFrame, first: str, second: str) -> tuple[str, str]:
+    """Return where links are stronger or weaker, and what the axis of the differences shows."""
+    if "correlation_1" in frame:
+        # Names of bins are long: they have the ends of an interval.
+        change = "change of correlation (Fisher's z) along the bins"
+        return "at the end", f"{change},\nfrom {first}, to {second}"
+    least = "\n" if len(first) + len(second) > _LONG else " "
+    return f"in {second}", f"difference of correlation (Fisher's z):{least}{second} less {first}"
+
+
 def _stronger(frame: pd.DataFrame) -> np.ndarray:
     """Return whether the absolute correlation is larger in the second group."""
     return (frame["correlation_b"].abs() > frame["correlation_a"].abs()).to_numpy()
@@ -152,7 +166,8 @@ def _draw_links(
     max_q: float,
     n_labels: int,
     two: list[str],
-    names: tuple[str, str],
+    where: str,
+    xlabel: str,
 ) -> None:
     """Draw the volcano, and name the clearest links."""
     x, y = frame["difference"].to_numpy(), -np.log10(frame["p"].to_numpy())
@@ -160,7 +175,7 @@ def _draw_links(
     ax.scatter(x[~found], y[~found], s=7, color=_GREY, linewidth=0, rasterized=len(x) > 5000)
     for which, colour, said in ((False, two[0], "weaker"), (True, two[1], "stronger")):
         own = found & (stronger == which)
-        label = f"{said} in {names[1]} ({own.sum():,})"
+        label = f"{said} {where} ({own.sum():,})"
         ax.scatter(x[own], y[own], s=16, color=colour, linewidth=0, label=label)
     order = np.lexsort((-np.abs(x), frame["p"].to_numpy()))
     ends = np.abs(x).max() * 1.45 or 1.0
@@ -182,15 +197,13 @@ def _draw_links(
     ax.set_xlim(-1.05 * ends, 1.05 * ends)
     ax.set_ylim(-0.03 * span, 1.2 * span)
     ax.axvline(0, color="0.85", linewidth=0.8, zorder=0)
-    ax.set_xlabel(f"difference of correlation (Fisher's z): {names[1]} less {names[0]}")
+    ax.set_xlabel(xlabel)
     ax.set_ylabel("-log10 p")
     ax.set_title(f"Links (coloured: q ≤ {max_q:g})", fontsize="medium")
     ax.legend(loc="upper center", ncols=2, fontsize=8, frameon=False)
 
 
-def _draw_tfs(
-    ax: Axes, changed: pd.DataFrame, tfs: list[str], two: list[str], names: tuple[str, str]
-) -> None:
+def _draw_tfs(ax: Axes, changed: pd.DataFrame, tfs: list[str], two: list[str], where: str) -> None:
     """Draw bars of what each TF gained, to the right, and lost."""
     from matplotlib.ticker import MaxNLocator
 
@@ -205,12 +218,13 @@ def _draw_tfs(
     ax.barh(rows, -lost, color=two[0], height=0.7)
     ax.axvline(0, color="0.3", linewidth=0.8)
     ax.set_yticks(rows, tfs)
-    ax.set_ylim(max(len(tfs), 1) - 0.4, -0.6)
+    # A single TF is a bar, not a wall.
+    ax.set_ylim(max(len(tfs), _FEWEST_ROWS) - 0.4, -0.6)
     most = max([1, *gained.tolist(), *lost.tolist()])
     ax.set_xlim(-1.1 * most, 1.1 * most)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    ax.set_xlabel(f"links: weaker in {names[1]}  |  stronger in {names[1]}")
+    ax.set_xlabel(f"links: weaker {where}  |  stronger {where}")
     ax.set_title("TFs", fontsize="medium")
 
 

@@ -104,7 +104,7 @@ def _draw_terms(ax: Axes, frame: LinkEvidence, speaking: list[str]) -> None:
     ax.set_yticks(rows, shown)
     ax.set_ylim(len(values) - 0.4, -0.6)
     low, high = (f(np.append(starts, ends)) for f in (np.min, np.max))
-    ax.set_xlim(low - 0.04 * span, high + 0.16 * span)
+    ax.set_xlim(low - 0.04 * span, high + 0.24 * span)
     ax.set_xlabel("logit (dotted: the sum)")
     told = f"{frame.source} → {frame.target}: probability {frame.summary['probability']:.2f}"
     null = frame.summary.get("null", np.nan)
@@ -170,12 +170,14 @@ def _draw_expression(ax: Axes, frame: LinkEvidence) -> None:
         )
     for row, (_, line) in enumerate(table.iterrows()):
         told = "–" if np.isnan(line["correlation"]) else f"{line['correlation']:+.2f}"
-        ax.text(2, row, told, ha="center", va="center", fontsize=9)
-        if not line["tf_expressed"]:
-            ax.text(-0.42, row, "TF not seen", ha="right", va="center", fontsize=7, color="0.4")
+        if line["tf_expressed"]:
+            ax.text(2, row, told, ha="center", va="center", fontsize=9)
+        else:
+            # Here a correlation says nothing of the TF.
+            ax.text(2, row, "TF not seen", ha="center", va="center", fontsize=7.5, color="0.4")
     names = [f"{name} ({n:,})" for name, n in zip(table["group"], table["n_cells"], strict=True)]
     ax.set_yticks(rows, names)
     ax.set_xticks([0, 1, 2], [frame.source, frame.target, "correlation"])
-    ax.set_xlim(-1.1, 2.6)
+    ax.set_xlim(-0.6, 2.6)
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_title(f"Expression: mean 0 to {highest:.2g} as colour", fontsize="medium")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mudata import MuData
 
 # A page can be searched and filtered: it holds more than a picture.
-PAGE = Amount(tfs=25, known=10, new=10, first=500)
+PAGE = Amount(tfs=25, known=10, new=10, first=500, most=10_000)
 
 
 @doc
@@ -89,7 +89,7 @@ def grn_html(
     TypeError
         ``path`` is no path.
     ValueError
-        No link passes the filters, more than 5,000 do, or an argument is out of range.
+        No link passes the filters, more than 10,000 do, or an argument is out of range.
 
     Examples
     --------

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mudata import MuData
 
+# Probabilities that an axis of logits names.
+_TICKS = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99, 0.999)
 # Marker and name by sign: activates, represses, not told.
 _MARKERS = {1: ("^", "activates"), -1: ("v", "represses"), 0: ("o", "sign not known")}
 
@@ -65,7 +67,8 @@ def regulon(
     %(key)s
     %(group)s
     by
-        Order of the targets: ``"probability"``, or ``"lift"`` over the null model.
+        Order of the targets: ``"probability"``, or ``"lift"`` over the null model, which the
+        lengths of the lines then are.
     threshold, min_lift, max_q
         Lowest probability, lowest lift and highest ``q`` of a link.
     top_n
@@ -118,7 +121,7 @@ def regulon(
         raise ValueError(msg)
     size = (5.2, 1.3 + 0.21 * len(links))
     (one,) = panels(ax, 1, figsize=figsize, dpi=dpi, default_size=size, save=save)
-    _draw(one, links, colours)
+    _draw(one, links, colours, as_logits=by == "lift")
     one.set_title(
         f"{links['source'].iloc[0]}: {len(links):,} of {n_found:,} targets",
         fontsize="medium",
@@ -134,13 +137,17 @@ def _hub(adata: AnnData, key: str, gene_symbols: str | None) -> str:
     return str(shown_names(adata, gene_symbols)[int(total.argmax())])
 
 
-def _draw(ax: Axes, links: pd.DataFrame, colours: Mapping[str, str]) -> None:
+def _draw(ax: Axes, links: pd.DataFrame, colours: Mapping[str, str], *, as_logits: bool) -> None:
+    """Draw probabilities; on a scale of logits, where the length of a line is its lift."""
     value = "score" if "score" in links else "weight"
     rows = np.arange(len(links))
     weights = links[value].to_numpy(dtype=float)
+    if value == "weight" and as_logits:
+        weights = _logit(weights)
     kinds = np.where(links["in_prior"].to_numpy(dtype=bool), "known", "new")
     if "null" in links:
         null = links["null"].to_numpy(dtype=float)
+        null = _logit(null) if as_logits else null
         ax.hlines(rows, null, weights, color=[colours[kind] for kind in kinds], linewidth=1.2)
         ax.plot(null, rows, "|", color="0.3", markersize=7, label="null model", zorder=3)
     signs = np.sign(np.nan_to_num(links["sign"].to_numpy(dtype=float))) if "sign" in links else None
@@ -164,11 +171,32 @@ def _draw(ax: Axes, links: pd.DataFrame, colours: Mapping[str, str]) -> None:
     ax.set_yticks(rows, [name.replace("$", r"\$") for name in links["target"].astype(str)])
     ax.tick_params(axis="y", labelsize="small", length=0)
     ax.set_ylim(len(links) - 0.4, -0.6)
-    if value == "weight":
-        ax.set_xlim(-0.02, 1.02)
     ax.set_xlabel("score" if value == "score" else "probability")
+    if value == "weight" and as_logits:
+        _tick_logits(ax)
+    elif value == "weight":
+        # All of the axis is drawn only where links are probable: elsewhere it is empty.
+        ends = [weights.max(), links["null"].max() if "null" in links else 0.0]
+        right = float(np.clip(1.1 * max(ends), 0.05, 1.0))
+        ax.set_xlim(-0.02 * right, 1.02 * right)
     ax.grid(axis="y", color="0.93", zorder=0)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     # Outside: points may be anywhere.
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small", frameon=False)
+
+
+def _logit(values: np.ndarray) -> np.ndarray:
+    """Return logits, of probabilities of 0 and 1 those of a ten-thousandth from the end."""
+    kept = np.clip(values, 1e-4, 1 - 1e-4)
+    return np.log(kept / (1 - kept))
+
+
+def _tick_logits(ax: Axes) -> None:
+    """Write probabilities under an axis of logits, with room on both sides."""
+    ax.margins(x=0.06)
+    low, high = ax.get_xlim()
+    inside = [value for value in _TICKS if low <= _logit(np.array(value)) <= high]
+    ax.set_xticks(_logit(np.array(inside)), [f"{value:g}" for value in inside])
+    ax.set_xlim(low, high)
+    ax.set_xlabel("probability, on a scale where lengths are lifts")

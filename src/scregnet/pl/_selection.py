@@ -35,6 +35,8 @@ class Amount:
     known: int = N_KNOWN
     new: int = N_NEW
     first: int = 50
+    most: int | None = None
+    """Links at most; ``None`` is ``MOST_LINKS``."""
 
 
 # As many as one can read.
@@ -85,9 +87,10 @@ def choose_links(
             f"no link of adata.uns[{key!r}] passes {passed}; loosen the filters or name more genes."
         )
         raise ValueError(msg)
-    if len(links) > MOST_LINKS:
+    most = MOST_LINKS if amount.most is None else amount.most
+    if len(links) > most:
         msg = (
-            f"{len(links):,} links are too many to draw (at most {MOST_LINKS:,}); "
+            f"{len(links):,} links are too many to draw (at most {most:,}); "
             "set top_n=, top_n_targets= or threshold=."
         )
         raise ValueError(msg)

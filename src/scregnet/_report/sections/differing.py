@@ -1,15 +1,15 @@
-"""How the networks of groups differ, and what a comparison found."""
+"""How the networks of groups differ, and what comparisons found."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from scregnet import get
 from scregnet._report.html import Html, interval, join, missing, number, paragraph, table, tag
 from scregnet._report.page import Section
+from scregnet._report.sections.compared import compared, comparisons
 
 if TYPE_CHECKING:
     from scregnet._report.subject import Subject
@@ -18,15 +18,17 @@ _STATISTICS = {"new_links": "First new links that differ", "ranks": "Ranks of ne
 
 
 def differing(subject: Subject) -> Section | None:
-    """Return the distances of the groups next to those of halves of one, and the comparison."""
-    found = _comparison(subject)
-    if not subject.is_grouped and found is None:
+    """Return the distances of the groups next to those of halves of one, and all comparisons."""
+    found = comparisons(subject)
+    if not subject.is_grouped and not found:
         return None
-    return Section(
-        "groups",
-        "Differences between groups",
-        join(_distances(subject), _tested(subject, found)),
+    call = f"sr.tl.compare_grns(adata{subject.named})"
+    tests = (
+        [compared(subject, name, entry) for name, entry in found]
+        if found
+        else [missing("Test of links and TFs", call)]
     )
+    return Section("groups", "Differences between groups", join(_distances(subject), *tests))
 
 
 def _distances(subject: Subject) -> Html | None:
@@ -61,67 +63,4 @@ def _distances(subject: Subject) -> Html | None:
             rows,
             texts=(0, 1, 5),
         ),
-    )
-
-
-def _comparison(subject: Subject) -> tuple[str, Mapping[str, Any]] | None:
-    """Return the comparison of this network that the data hold, and its key."""
-    for name, entry in subject.adata.uns.items():
-        if isinstance(entry, Mapping) and {"links", "tfs", "pairs", "params"} <= set(entry):
-            params = entry["params"]
-            if isinstance(params, Mapping) and str(params.get("key")) == subject.key:
-                return str(name), entry
-    return None
-
-
-def _tested(subject: Subject, found: tuple[str, Mapping[str, Any]] | None) -> Html | None:
-    if found is None:
-        call = f"sr.tl.compare_grns(adata{subject.named})"
-        return missing("Test of links and TFs", call)
-    name, entry = found
-    pairs = get.comparison(subject.adata, "pairs", key=name)
-    rows = [
-        (
-            f"{row['group_a']} | {row['group_b']}",
-            number(int(row["n_a"])),
-            number(int(row["n_b"])),
-            number(int(row["n_links"])),
-            number(int(row["n_changed"])),
-            number(row["p"]),
-        )
-        for _, row in pairs.iterrows()
-    ]
-    fdr = float(entry["params"].get("fdr", 0.1))
-    units = "donors" if entry["params"].get("donor") is not None else "cells"
-    return join(
-        tag("h3", "Links that change in co-expression"),
-        table(
-            ("Groups", f"{units}, first", f"{units}, second", "Links", f"q ≤ {fdr:g}", "p of all"),
-            rows,
-        ),
-        _changed(subject, name, fdr),
-    )
-
-
-def _changed(subject: Subject, name: str, fdr: float) -> Html:
-    links = get.comparison(subject.adata, "links", key=name, max_q=fdr)
-    links = links.sort_values("p", kind="stable").head(subject.n_links)
-    if len(links) == 0:
-        return paragraph(f"No link has q ≤ {fdr:g}.")
-    rows = [
-        (
-            f"{row['group_a']} | {row['group_b']}",
-            tag("b", row["source"]),
-            row["target"],
-            number(row["correlation_a"], 2),
-            number(row["correlation_b"], 2),
-            number(row["p"], 4),
-            number(row["q"]),
-        )
-        for _, row in links.iterrows()
-    ]
-    head = ("Groups", "TF", "Target", "Correlation, first", "second", "p", "q")
-    return join(
-        paragraph("The clearest of them (of ", number(len(links)), " shown):"),
-        table(head, rows, texts=(0, 1, 2)),
     )

@@ -10,9 +10,20 @@ import pandas as pd
 
 from scregnet._report.html import Html, code, facts, join, number, paragraph, table, tag
 from scregnet._report.page import Section
+from scregnet._report.sections.data import evidence_of
 
 if TYPE_CHECKING:
     from scregnet._report.subject import Subject
+
+_FATES = {
+    "set_aside": (
+        "set aside",
+        "they are neither links nor non-links, so that nothing was trained or judged on them",
+    ),
+    "drop": ("dropped", "they count as pairs without a known link"),
+    "mark": ("kept", "they count as links and are only marked"),
+}
+"""What became of links without support, by the argument ``unsupported``."""
 
 
 def known(subject: Subject) -> Section:
@@ -35,7 +46,14 @@ def known(subject: Subject) -> Section:
             f"Labels of the kind {kind}. The labels of the other kinds ({_others(subject)}) are "
             "evidence."
         )
-    body = join(told, _coverage(report), _signs(subject), _complexes(report), _tfs(subject))
+    body = join(
+        told,
+        _coverage(report),
+        _support(subject, report),
+        _signs(subject),
+        _complexes(report),
+        _tfs(subject),
+    )
     return Section("known", "Known network", body)
 
 
@@ -52,10 +70,87 @@ def _report(subject: Subject) -> Mapping[str, Any]:
     if (
         isinstance(whole, Mapping)
         and str(own.get("form")) == "varp"
-        and whole.get("n_edges_matched") == own.get("n_edges_given")
+        and _n_kept(whole) == own.get("n_edges_given")
     ):
         return whole
     return own if isinstance(own, Mapping) else {}
+
+
+def _n_kept(report: Mapping[str, Any]) -> int | None:
+    """Return how many edges a prior has in ``varp``: those that matched, less unsupported ones."""
+    matched = report.get("n_edges_matched")
+    support = report.get("support")
+    if matched is None or not isinstance(support, Mapping) or support["unsupported"] == "mark":
+        return matched
+    return int(matched) - int(support["n_without_support"])
+
+
+def _support(subject: Subject, report: Mapping[str, Any]) -> Html | None:
+    """Return how many edges have no support in a layer, and what became of them."""
+    support = report.get("support")
+    if not isinstance(support, Mapping):
+        return _aside(subject, report)
+    n_without = int(support["n_without_support"])
+    layer = code(support["layer"])
+    if not n_without:
+        return paragraph("Each link that the layer ", layer, " can tell of has support in it.")
+    fate, meaning = _FATES.get(str(support["unsupported"]), ("left as they are", "unknown"))
+    return join(
+        paragraph(
+            tag("b", number(n_without)),
+            f" of the {number(int(report['n_edges_matched']))} links have no support in the layer ",
+            layer,
+            ", which knows TF and target and has nothing between them. They were ",
+            tag("b", fate),
+            f": {meaning}.",
+        ),
+        facts(
+            [
+                ("Links with support", number(int(support["n_supported"]))),
+                ("Links that the layer cannot tell of", number(int(support["n_unknown"]))),
+            ]
+        ),
+        _circular(subject, support),
+    )
+
+
+def _circular(subject: Subject, support: Mapping[str, Any]) -> Html | None:
+    """Return a warning if the layer that chose the links is also evidence for them."""
+    if support["layer"] not in evidence_of(subject) or support["unsupported"] == "mark":
+        return None
+    return paragraph(
+        "The same layer is evidence of this fit. All links that it knows have support in it "
+        "because the others were taken out: metrics make it look better than it is.",
+        class_="missing",
+    )
+
+
+def n_set_aside(subject: Subject) -> int:
+    """Return how many known links are neither links nor non-links of this fit."""
+    report = _report(subject)
+    support = report.get("support")
+    if isinstance(support, Mapping) and support["unsupported"] == "set_aside":
+        return int(support["n_without_support"])
+    return _n_pairs_aside(subject, report)
+
+
+def _n_pairs_aside(subject: Subject, report: Mapping[str, Any]) -> int:
+    frame = report.get("set_aside")
+    if not isinstance(frame, pd.DataFrame):
+        entry = subject.adata.uns.get(str(subject.params.get("split", {}).get("key")))
+        frame = entry.get("set_aside") if isinstance(entry, Mapping) else None
+    return len(frame) if isinstance(frame, pd.DataFrame) else 0
+
+
+def _aside(subject: Subject, report: Mapping[str, Any]) -> Html | None:
+    """Return how many pairs a prior or a split without a record of its layer has set aside."""
+    if not (n := _n_pairs_aside(subject, report)):
+        return None
+    return paragraph(
+        tag("b", number(n)),
+        " pairs were set aside: neither links nor non-links, so that nothing was trained or judged "
+        "on them.",
+    )
 
 
 def _coverage(report: Mapping[str, Any]) -> Html | None:

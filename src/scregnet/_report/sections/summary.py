@@ -8,6 +8,7 @@ from scregnet._report.figures_of_merit import WORDS, label, standing
 from scregnet._report.html import Html, interval, join, number, tag
 from scregnet._report.page import Section
 from scregnet._report.sections.controlled import wide
+from scregnet._report.sections.known import n_set_aside
 from scregnet.links import null_models
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def _tiles(subject: Subject) -> Html:
     ]
     if member.has_pairs:
         known = int((member.entry["pairs"]["label"] == 1).sum()) + len(member.entry["left_out"])
-        shown.append(("Known links", number(known)))
+        aside = n_set_aside(subject)
+        told = tag("small", f"{number(aside)} set aside") if aside else None
+        shown.append(("Known links", join(number(known), told)))
     if len(subject.members) == 1:
         shown.append(("Links in the network", number(len(member.links))))
         if member.metrics is not None and "auroc" in member.figures.index:

@@ -67,7 +67,19 @@
     hideLabelsOnViewport: nodes.length > 800,
   });
   let touched = false;
-  const fit = () => cy.fit(cy.elements().not(".hidden"), 25);
+  // By the places of the genes: boxes of thousands of links and labels take seconds.
+  const fit = () => {
+    const places = cy.nodes().not(".hidden").map((one) => one.position());
+    if (!places.length) return;
+    const range = (axis) => {
+      const values = places.map((place) => place[axis]);
+      return [values.reduce((a, b) => Math.min(a, b)) - 45, values.reduce((a, b) => Math.max(a, b)) + 45];
+    };
+    const [left, right] = range("x"), [top, bottom] = range("y");
+    const zoom = Math.max(cy.minZoom(), Math.min(cy.maxZoom(), cy.width() / (right - left), cy.height() / (bottom - top)));
+    const pan = { x: (cy.width() - zoom * (left + right)) / 2, y: (cy.height() - zoom * (top + bottom)) / 2 };
+    cy.viewport({ zoom, pan });
+  };
   const node = (i) => cy.getElementById("n" + i);
 
   // From afar no label can be read: the hubs that have room get one of the same size on the screen.

@@ -20,6 +20,8 @@ _FAR = 0.8  # each point of distance from the node
 
 # A box of text is larger than its letters: what shares less than this margin does not touch.
 _LETTERS = np.array([0.98, 0.85])
+# Points between two labels side by side, without which they read as one name.
+_SPACE = np.array([3.0, 0.0])
 
 
 def place_labels(
@@ -114,7 +116,8 @@ def _with_room(
         kept = near[i][room[near[i]]]
         centres, size = nodes[i] + offsets[i], sizes[i] * _LETTERS
         others = nodes[kept] + offsets[kept, choice[kept]]
-        covers = root_overlap(centres, size, others, sizes[kept] * _LETTERS).sum(axis=1)
+        spaced = size + 2 * _SPACE
+        covers = root_overlap(centres, spaced, others, sizes[kept] * _LETTERS).sum(axis=1)
         # A label may touch the rim of a node, but not hide it.
         covers += root_overlap(centres, size, nodes[close[i]], 0.6 * boxes[close[i]]).sum(axis=1)
         free = covers <= 0

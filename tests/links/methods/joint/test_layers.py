@@ -205,3 +205,23 @@ class TestLayerAlone:
         seen = np.unique(task.train.sources)
         assert np.unique(alone.rates[np.unique(test.sources)]).size == 1
         assert alone.rates[test.sources[0]] == pytest.approx(alone.rates[seen].mean())
+
+
+def test_a_first_fit_that_rough_steps_do_not_find_is_found_by_exact_ones(world, monkeypatch):
+    """So that its residuals, which give the weights of the profiles, are not those of nothing."""
+    from scregnet.links.methods.joint import process
+
+    whole, tolerances = process.laplace_mode, []
+
+    def search(*args, tolerance, **options):
+        tolerances.append(tolerance)
+        mode = whole(*args, tolerance=tolerance, **options)
+        # A rough step that is no better at all ends the search where it began.
+        lost = mode._replace(weights=np.zeros_like(mode.weights), last_change=5.0)
+        return mode if tolerance <= process.TOLERANCE else lost
+
+    monkeypatch.setattr(process, "laplace_mode", search)
+    links, _ = fitted(world, [world[1]], "targets")
+    assert tolerances[:3] == [process.ROUGH, process.TOLERANCE, process.ROUGH]
+    # Profiles weigh something: residuals of no fit at all would give them 0.
+    assert links.features.process.scale[-len(world[1].profile[0]) :].max() > 0

@@ -16,7 +16,7 @@ from scregnet.links.forms.layers import columns_from_state, columns_state
 from scregnet.links.forms.saved import State, check_ascending, read_floats, read_integers
 from scregnet.links.methods.joint.cells import Cells
 from scregnet.links.methods.joint.covariance import PairCovariance, Variances
-from scregnet.links.methods.joint.laplace import LogisticObjective, laplace_mode
+from scregnet.links.methods.joint.laplace import LogisticObjective, Mode, laplace_mode
 from scregnet.links.methods.joint.layers import Layers, at_pairs, layer_weights
 from scregnet.links.methods.joint.pairs import KnownPairs, from_state
 
@@ -180,15 +180,22 @@ class PairProcess:
         objective = LogisticObjective(
             pairs.labels.astype(np.float32), pairs.known, np.float32(self.mean)
         )
-        mode = laplace_mode(
-            covariance,
-            objective,
-            start=self.weights,
-            max_newton=max_newton,
-            max_cg=max_cg,
-            tolerance=tolerance,
-            cg_tolerance=max(tolerance, ROUGH_CG) if has_many(pairs) else None,
-        )
+
+        def search(tolerance: float) -> Mode:
+            return laplace_mode(
+                covariance,
+                objective,
+                start=self.weights,
+                max_newton=max_newton,
+                max_cg=max_cg,
+                tolerance=tolerance,
+                cg_tolerance=max(tolerance, ROUGH_CG) if has_many(pairs) else None,
+            )
+
+        mode = search(tolerance)
+        if tolerance > TOLERANCE and not mode.last_change < UNFINISHED:
+            # Where one column of evidence tells most, roughly solved steps can be no better at all.
+            mode = search(TOLERANCE)
         if not mode.last_change < UNFINISHED:
             msg = (
                 "the process of method='joint' has not converged: its last step would change "
