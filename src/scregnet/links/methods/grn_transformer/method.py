@@ -72,7 +72,7 @@ class GrnTransformer(LinkMethod):
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    batch_size: int | None = None
+    batch_size: int | None = 1024
     max_epochs: int = 100
     patience: int = 20
 
