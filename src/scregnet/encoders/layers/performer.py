@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from scregnet.encoders.layers.watching import show
 
@@ -249,6 +250,11 @@ class Performer(nn.Module):
         See :class:`FavorAttention`.
     inner_dimension
         Width between the two dense layers of each layer.
+
+    Attributes
+    ----------
+    spares_memory
+        In training, keep the inputs of layers alone, and compute the rest a second time.
     """
 
     def __init__(
@@ -263,6 +269,7 @@ class Performer(nn.Module):
         bias: bool = False,
     ) -> None:
         super().__init__()
+        self.spares_memory = False
         self.layers = nn.ModuleList(
             PerformerLayer(
                 dimension, n_heads, head_dim, n_features, inner_dimension=inner_dimension, bias=bias
@@ -282,7 +289,10 @@ class Performer(nn.Module):
         """
         sums = None
         for layer in self.layers:
-            x, columns = layer(x, received=received)
+            if self.spares_memory and torch.is_grad_enabled():
+                x, columns = checkpoint(layer, x, received=received, use_reentrant=False)
+            else:
+                x, columns = layer(x, received=received)
             if columns is not None:
                 sums = columns if sums is None else sums + columns
         return x, None if sums is None else sums / len(self.layers)
