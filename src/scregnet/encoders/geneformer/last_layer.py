@@ -19,14 +19,14 @@ class LastLayer(BertLayer):
     """
 
     @classmethod
-    def of(cls, layer: BertLayer, config: Any) -> LastLayer:
+    def of(cls, layer: torch.nn.Module, config: Any) -> LastLayer:
         """Return the layer in this form, with the same tensors."""
         with torch.device("meta"):
             own = cls(config)
         own.load_state_dict(layer.state_dict(), assign=True)
         return own.train(layer.training)
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         hidden: torch.Tensor,
         *_: Any,
@@ -51,9 +51,9 @@ class LastLayer(BertLayer):
         split = (queries.split(n_asked, 1), keys.split(lengths, 1), values.split(lengths, 1))
         mixed = [
             scaled_dot_product_attention(
-                *(part[None] for part in cell), dropout_p=share, scale=attention.scaling
+                q[None], k[None], v[None], dropout_p=share, scale=attention.scaling
             )[0]
-            for cell in zip(*split, strict=True)
+            for q, k, v in zip(*split, strict=True)
         ]
         flat = torch.cat(mixed, dim=1).transpose(0, 1).flatten(1)[None]
         return self.feed_forward_chunk(self.attention.output(flat, own))

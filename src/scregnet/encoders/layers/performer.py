@@ -232,6 +232,10 @@ class PerformerLayer(nn.Module):
         attended, columns = self.attention(self.attention_norm(x), received=received)
         x = x + attended
         # In parts: the inner width times all positions would take much memory.
+        if not torch.is_grad_enabled():
+            for rows in _parts(x, dim=1):
+                rows += self.inner(self.inner_norm(rows))
+            return x, columns
         return x + torch.cat(
             [self.inner(rows) for rows in _parts(self.inner_norm(x), dim=1)], dim=1
         ), columns
