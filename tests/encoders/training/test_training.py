@@ -208,6 +208,25 @@ def test_packed_cells_have_the_loss_and_gradients_of_plain_padded_ones(geneforme
     assert parts == pytest.approx(float(wanted), rel=1e-5)
 
 
+def test_hidden_positions_alone_have_the_loss_and_gradients_of_all(scbert):
+    batch = scbert.masked(np.array([5, 40, 7]), np.random.default_rng(1))
+    labels = torch.as_tensor(batch.labels)
+    asked = labels != IGNORED
+    assert len(set(asked.sum(dim=1).tolist())) > 1
+    found = []
+    for own in (True, False):
+        scbert.network.zero_grad()
+        if own:
+            loss = scbert.loss(batch, CPU)
+        else:
+            logits = scbert.network.head(scbert.network(torch.as_tensor(batch.inputs))[0][asked])
+            loss = torch.nn.functional.cross_entropy(logits, labels[asked], reduction="sum")
+        loss.backward()
+        found.append([loss.detach(), *(x.grad.clone() for x in scbert.network.parameters())])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["geneformer", "scbert"])
 def test_layers_computed_twice_have_the_same_gradients(name, request, monkeypatch):
     model = request.getfixturevalue(name)

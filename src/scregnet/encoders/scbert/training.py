@@ -169,15 +169,22 @@ class ScBertTraining(MaskedModel):
         return MaskedBatch(inputs=inputs, mask=np.ones(inputs.shape, dtype=bool), labels=labels)
 
     def loss(self, batch: MaskedBatch, device: torch.device) -> torch.Tensor:
-        """Return the summed cross-entropy; the head runs at the hidden positions only."""
+        """Return the summed cross-entropy.
+
+        The last layer and the head run at the hidden positions only.
+        """
         self._spare_memory(batch.inputs.size)
-        labels = batch.labels.ravel()
         # Found here: to look for them on the device, the host would have to wait for it.
-        asked = np.flatnonzero(labels != IGNORED)
-        hidden, _ = self.network(moved(batch.inputs, device))
-        logits = self.network.head(hidden.flatten(0, 1).index_select(0, moved(asked, device)))
+        hidden = batch.labels != IGNORED
+        n_hidden = hidden.sum(axis=1)
+        # A rectangle: cells with fewer hidden positions repeat the first of all.
+        real = np.arange(n_hidden.max()) < n_hidden[:, None]
+        positions = np.zeros(real.shape, dtype=np.int64)
+        positions[real] = np.nonzero(hidden)[1]
+        vectors, _ = self.network(moved(batch.inputs, device), asked=moved(positions, device))
+        kept = vectors.flatten(0, 1).index_select(0, moved(np.flatnonzero(real), device))
         return torch.nn.functional.cross_entropy(
-            logits.float(), moved(labels[asked], device), reduction="sum"
+            self.network.head(kept).float(), moved(batch.labels[hidden], device), reduction="sum"
         )
 
     def _spare_memory(self, n_positions: int) -> None:
