@@ -6,6 +6,7 @@ scBERT and scFoundation's decoder use them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -311,7 +312,10 @@ class Performer(nn.Module):
         """
         sums = None
         for layer in self.layers:
-            told = {"received": received, "asked": asked if layer is self.layers[-1] else None}
+            told: dict[str, Any] = {
+                "received": received,
+                "asked": asked if layer is self.layers[-1] else None,
+            }
             if self.spares_memory and torch.is_grad_enabled():
                 x, columns = checkpoint(layer, x, **told, use_reentrant=False)
             else:
