@@ -43,7 +43,9 @@ def untrained(adata: AnnData, model: str) -> MaskedModel:
         adata.n_obs,
     )
     genes = adata.var_names.to_numpy(dtype=object).astype(str)
-    return plan(model, None, **SIZES).build(cells, genes, 0)
+    made = plan(model, None, **SIZES).build(cells, genes, 0)
+    made.read(cells, genes)
+    return made
 
 
 def rank_null(model: GeneformerTraining, n_bins: int = 10) -> float:

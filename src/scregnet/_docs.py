@@ -41,8 +41,8 @@ key_added
 _client = """\
 client
     Who reads the cells: a ``dask.distributed.Client``, or an executor with ``submit``, whose
-    workers each open the file of a backed ``adata`` and read a part of ``X`` (:ref:`machines`).
-    ``None`` reads them here."""
+    workers each open the file of a backed ``adata`` and read a part of ``X`` (:ref:`machines`);
+    or ``"torchrun"``, the processes that it started. ``None`` reads them here."""
 _copy = """\
 copy
     Return a changed copy instead of writing to ``adata``; not for a backed file."""

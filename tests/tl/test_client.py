@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import socket
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -157,6 +160,62 @@ def test_two_processes_of_dask(backed, monkeypatch):
 
 
 @pytest.mark.parametrize("path", ["csr"], indirect=True)
+def rank(number, port, path, out):
+    """One of two processes that make the same calls."""
+    os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    shards.SHARD = 400
+    adata = ad.read_h5ad(path, backed="r")
+    told = {"show_progress_bar": False, "device": "cpu", "client": "torchrun"}
+    sr.tl.embed(adata, "powers", **told)
+    seen = []
+    whole = shards.Shard.blocks
+    shards.Shard.blocks = lambda self, **more: (seen.append(len(self.rows)), whole(self, **more))[1]
+    sr.pp.select_genes(adata, 20, tfs=None, client="torchrun")
+    adata.file.close()
+    np.savez(
+        f"{out}/{number}.npz", powers=adata.varm["powers"], chosen=adata.var["selected"], seen=seen
+    )
+    Powers.encode = None
+    with pytest.raises(TypeError, match="not callable"):
+        sr.tl.embed(ad.read_h5ad(path, backed="r"), "powers", **told)
+
+
+@pytest.mark.parametrize("path", ["csr"], indirect=True)
+def test_two_processes_of_torchrun(backed, path, tmp_path, monkeypatch):
+    """Each reads a part of the cells, and both end with the vectors of all."""
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    register("powers", Powers)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context("fork")
+    both = [context.Process(target=rank, args=(at, port, path, tmp_path)) for at in (0, 1)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    sr.tl.embed(backed, "powers", show_progress_bar=False, device="cpu")
+    sr.pp.select_genes(backed, 20, tfs=None)
+    read = []
+    for at in (0, 1):
+        with np.load(tmp_path / f"{at}.npz") as found:
+            np.testing.assert_allclose(found["powers"], backed.varm["powers"], rtol=1e-6)
+            np.testing.assert_array_equal(found["chosen"], backed.var["selected"])
+            read.append(found["seen"].tolist())
+    assert 0 < sum(read[0]) < 2 * N_CELLS
+    assert sum(map(sum, read)) == 2 * N_CELLS
+
+
+@pytest.mark.parametrize("path", ["csr"], indirect=True)
+def test_torchrun_without_it(backed, monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(ValueError, match="torchrun --nproc-per-node=2 script.py. RANK"):
+        sr.pp.select_genes(backed, 20, tfs=None, client="torchrun")
+
+
 def test_a_worker_reads_no_other_file(backed, threads):
     first, *others = shards.shards(backed)
     assert [len(shard.rows) for shard in (first, *others)] == [400, 400, 400, 300]

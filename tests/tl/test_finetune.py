@@ -398,6 +398,24 @@ def test_output_with_other_content(adata, tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_aliases_find_genes_of_a_trained_model(trained, tmp_path):
+    """With its table of names a run on renamed genes is the run on the genes."""
+    model, adata, folder = trained
+    own = {"weights": folder, "max_epochs": 1, "batch_size": 8, "device": "cpu", "model": model}
+    renamed = adata.copy()
+    at = int(np.asarray(adata.X.sum(axis=0)).argmax())
+    names = adata.var_names.to_list()
+    renamed.var_names = [*names[:at], "OLD", *names[at + 1 :]]
+    more = {"aliases": {"OLD": names[at]}}
+    for name, data, given in (("plain", adata, {}), ("renamed", renamed, more)):
+        out = sr.tl.finetune(data, output=tmp_path / name, copy=True, **own, **given)
+        params = out.uns[f"finetune_{model}"]["params"]
+    assert (params["aliases"], params["n_renamed"]) == ("table", 1)
+    one, other = (tmp_path / name / "model.safetensors" for name in ("plain", "renamed"))
+    assert one.read_bytes() == other.read_bytes()
+    fails(adata, ValueError, "aliases= has no meaning with weights=None", tmp_path / "new", **more)
+
+
 def test_output_of_another_run(trained):
     model, adata, folder = trained
     fails(

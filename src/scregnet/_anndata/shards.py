@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scregnet._anndata.access import Expected, blocks_of
+from scregnet._anndata.ranks import Ranks
 from scregnet._validate import listed
 
 if TYPE_CHECKING:
@@ -60,14 +61,18 @@ class Shard:
             yield matrix
 
 
-def check_client(client: Any, adata: AnnData, layer: str | None) -> None:
-    """Raise unless ``client`` can be given tasks, and others can read the cells of ``adata``."""
+def check_client(client: Any, adata: AnnData, layer: str | None) -> Any:
+    """Raise unless ``client`` can be given tasks, and others can read the cells of ``adata``.
+
+    Returns the client; for ``"torchrun"`` the processes that were started with this one.
+    """
     if client is None:
-        return
-    if not callable(getattr(client, "submit", None)):
+        return None
+    named = isinstance(client, str) and client == "torchrun"
+    if not (named or callable(getattr(client, "submit", None))):
         msg = (
             "client must be a dask.distributed.Client, or an executor with a method submit such as "
-            f"concurrent.futures.ProcessPoolExecutor, got {type(client).__name__}."
+            f"concurrent.futures.ProcessPoolExecutor, or 'torchrun', got {type(client).__name__}."
         )
         raise TypeError(msg)
     if not adata.isbacked or adata.is_view:
@@ -92,6 +97,7 @@ def check_client(client: Any, adata: AnnData, layer: str | None) -> None:
             "open it with backed='r'."
         )
         raise ValueError(msg)
+    return Ranks() if named else client
 
 
 def shards(adata: AnnData, rows: np.ndarray | None = None) -> list[Shard]:

@@ -101,7 +101,7 @@ def select_genes(
         )
         raise ValueError(msg)
     is_tf = _marked_tfs(source, tfs)
-    check_client(client, source, layer)
+    client = check_client(client, source, layer)
 
     counts, found = _read(source, layer, client)
     test, p = "none", np.full(source.n_vars, np.nan)

@@ -11,6 +11,7 @@ import numpy as np
 
 from scregnet._anndata.access import check_names, check_writable, resolve
 from scregnet._anndata.groups import group_keys, large_groups
+from scregnet._anndata.ranks import Ranks
 from scregnet._anndata.shards import check_client
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
@@ -143,7 +144,9 @@ def embed(
     source = resolve(adata, mod)
     check_names(source)
     check_writable(source, copy=copy)
-    check_client(client, source, layer)
+    client = check_client(client, source, layer)
+    if isinstance(client, Ranks):
+        device = client.device(device)
     genes, ids = genes_of(source, gene_ids, orthologues)
     other_names = None if aliases is None else AliasTable.read(aliases)
     groups: list[str] = []

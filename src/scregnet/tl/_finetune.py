@@ -17,8 +17,9 @@ from scregnet._logging import logger
 from scregnet._settings import settings
 from scregnet._validate import check_choice, check_integer, check_interval, check_random_state
 from scregnet.encoders import CellStream
+from scregnet.encoders.aliases import AliasTable
 from scregnet.tl._encoding.cells import Cells
-from scregnet.tl._encoding.genes import genes_of
+from scregnet.tl._encoding.genes import genes_of, with_aliases
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -44,6 +45,7 @@ def finetune(
     counts: bool = True,
     gene_ids: str | None = None,
     orthologues: pd.DataFrame | Mapping[str, Any] | Literal["upper"] | None = None,
+    aliases: pd.DataFrame | Mapping[str, Any] | str | Path | None = None,
     n_layers: int | None = None,
     hidden_size: int | None = None,
     n_heads: int | None = None,
@@ -79,6 +81,8 @@ def finetune(
     weights
         Where to start: a folder, ``"hub"`` (the published weights), or ``None`` (random weights).
     %(cells)s
+    aliases
+        Other names of genes that the model with ``weights`` does not know, as in ``sr.tl.embed``.
     n_layers, hidden_size, n_heads
         Size of a network with random weights; ``None`` takes 4 layers, 128 wide, 4 heads.
     max_epochs, patience
@@ -137,6 +141,9 @@ def finetune(
     from scregnet.encoders.training.run import RunFolder
 
     start = plan(model, weights, n_layers=n_layers, hidden_size=hidden_size, n_heads=n_heads)
+    if weights is None and aliases is not None:
+        msg = "aliases= has no meaning with weights=None: the vocabulary is then that of the data."
+        raise ValueError(msg)
     name = start.entry.name
     key = f"finetune_{name}" if key_added is None else key_added
     check_key(key)
@@ -150,6 +157,7 @@ def finetune(
     }
     run = RunFolder(Path(output).expanduser(), params, random_state)
     genes, ids = genes_of(source, gene_ids, orthologues)
+    other_names = None if aliases is None else AliasTable.read(aliases)
     every, one_group = np.arange(source.n_obs), np.zeros(source.n_obs, dtype=np.int64)
     cells = Cells(source, layer, counts, every, one_group)
     stream = CellStream(cells, source.n_obs, counts=counts)
@@ -162,10 +170,12 @@ def finetune(
     )
     with plain_torch():
         training = start.build(stream, genes, run.seed)
+        genes, more = with_aliases(name, training, genes, other_names)
+        training.read(stream, genes, scratch=_there(run.folder))
         reached = _train(training, options, run)
 
     changed = adata.copy() if copy else adata
-    record = _record(run, reached, {"layer": layer, "counts": counts, **ids})
+    record = _record(run, reached, {"layer": layer, "counts": counts, **ids, **more})
     write(resolve(changed, mod), uns={key: record})
     return changed if copy else None
 
@@ -184,6 +194,11 @@ def _check_schedule(
         if schedule[name] is not None:
             check_interval(name, schedule[name], 0, 1, closed="neither")
     check_choice("precision", schedule["precision"], ("auto", "float32", "bfloat16"))
+
+
+def _there(folder: Path) -> Path | None:
+    """Return the folder, or the nearest one above it that is there."""
+    return next((path for path in (folder, *folder.parents) if path.is_dir()), None)
 
 
 def _train(training: MaskedModel, options: TrainOptions, run: RunFolder) -> RunRecord:

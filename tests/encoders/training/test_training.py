@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from transformers import BertConfig, BertForMaskedLM
 
 from scregnet.encoders import CellBlock, CellStream
 from scregnet.encoders.geneformer.encoder import GeneformerEncoder
 from scregnet.encoders.geneformer.training import GeneformerTraining, vocabulary_of
+from scregnet.encoders.layers.packed import packed_attention
 from scregnet.encoders.scbert.training import ScBertTraining
-from scregnet.encoders.training.loop import Trainer, TrainOptions, _order, _schedule
+from scregnet.encoders.training import stored
+from scregnet.encoders.training.loop import Trainer, TrainOptions, _order, _schedule, train
 from scregnet.encoders.training.protocol import IGNORED, MaskedBatch
 from scregnet.encoders.training.record import RunRecord
 from scregnet.encoders.training.run import RunFolder
 from scregnet.encoders.weights.files import locate
 
+CPU = torch.device("cpu")
 SIZES = {"n_layers": 1, "hidden_size": 8, "n_heads": 2}
 
 
@@ -97,7 +103,7 @@ def test_geneformer_hides_by_berts_rule(geneformer):
 
 def original(model: GeneformerTraining, cells: np.ndarray) -> np.ndarray:
     width = model.lengths[cells].max()
-    rows = [model._ids[model._starts[cell] : model._starts[cell + 1]] for cell in cells]
+    rows = [model._ids.of(np.array([cell])) for cell in cells]
     return np.stack([np.pad(row, (0, width - len(row))) for row in rows])
 
 
@@ -129,14 +135,14 @@ def test_scbert_hides_bins_above_zero(scbert, many):
         counts += [asked.sum(), (asked & (batch.inputs == 6)).sum(), (restored > 0).sum()]
         np.testing.assert_array_equal(np.where(asked, batch.inputs, 0) == 6, batch.inputs == 6)
     # At least one bin of a cell: with n bins 0.85^n more than its share.
-    n = np.diff(scbert._starts)
+    n = scbert._bins.lengths
     assert counts[0] / 40 == pytest.approx((0.15 * n + 0.85**n).sum(), rel=0.02)
     assert counts[1] / counts[0] == pytest.approx(0.9, abs=0.01)
 
 
 def test_bins_of_a_small_panel_are_not_all_the_highest(scbert):
     assert scbert.encoder.target_sum == pytest.approx(1e4 * 60 / 16906)
-    assert len(np.unique(scbert._bins)) >= 3
+    assert len(np.unique(np.concatenate(list(scbert._bins.pieces())))) >= 3
 
 
 def test_null_model_of_geneformer(geneformer):
@@ -154,8 +160,8 @@ def test_null_model_of_scbert(scbert):
     train = np.arange(0, 300, 2)
     bins = np.zeros((300, 61), dtype=int)
     for cell in range(300):
-        stored = slice(scbert._starts[cell], scbert._starts[cell + 1])
-        bins[cell, scbert._columns[stored]] = scbert._bins[stored]
+        one = np.array([cell])
+        bins[cell, scbert._columns.of(one)] = scbert._bins.of(one)
     labels = np.full((1, 61), IGNORED)
     labels[0, [4, 30]] = [1, 5]
     batch = MaskedBatch(inputs=labels, mask=np.ones((1, 61), dtype=bool), labels=labels)
@@ -166,26 +172,128 @@ def test_null_model_of_scbert(scbert):
     assert scbert.frequencies(train)(batch) == pytest.approx(expected, rel=1e-12)
 
 
-def test_loss_is_the_cross_entropy_at_the_hidden_positions(geneformer):
-    batch = geneformer.masked(np.arange(5), np.random.default_rng(1))
-    network = geneformer.network.eval()
+def plain(model: GeneformerTraining, batch: MaskedBatch, kind: str = "sdpa") -> torch.Tensor:
+    """Return the loss of transformers' own network with these weights, over padded cells."""
+    network = BertForMaskedLM(BertConfig(**model.network.config.to_dict()))
+    network.set_attn_implementation(kind)
+    network.load_state_dict(model.network.state_dict())
+    logits = network.train(model.network.training)(
+        input_ids=torch.as_tensor(batch.inputs),
+        attention_mask=torch.as_tensor(batch.mask, dtype=torch.long),
+    ).logits
+    loss = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1),
+        torch.as_tensor(batch.labels).flatten(),
+        ignore_index=IGNORED,
+        reduction="sum",
+    )
+    loss.backward()
+    return loss.detach(), {name: tensor.grad for name, tensor in network.named_parameters()}
+
+
+def test_packed_cells_have_the_loss_and_gradients_of_plain_padded_ones(geneformer):
+    """Nothing of the loop changes what transformers' own network learns of a batch."""
+    batch = geneformer.masked(np.array([5, 40, 7, 200, 201]), np.random.default_rng(1))
+    assert len(set(geneformer.lengths[[5, 40, 7, 200, 201]])) > 2
+    geneformer.network.eval().zero_grad()
+    wanted, gradients = plain(geneformer, batch)
+    loss = geneformer.loss(batch, CPU)
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(float(wanted), rel=1e-6)
+    for name, tensor in geneformer.network.named_parameters():
+        torch.testing.assert_close(tensor.grad, gradients[name], atol=1e-5, rtol=1e-4)
     with torch.inference_mode():
-        logits = network(
-            input_ids=torch.as_tensor(batch.inputs),
-            attention_mask=torch.as_tensor(batch.mask, dtype=torch.long),
-        ).logits
-        wanted = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1),
-            torch.as_tensor(batch.labels).flatten(),
-            ignore_index=IGNORED,
-            reduction="sum",
-        )
-        assert float(geneformer.loss(batch, torch.device("cpu"))) == pytest.approx(
-            float(wanted), rel=1e-6
-        )
         # Neither padding nor the division into batches shows.
-        parts = sum(float(geneformer.loss(part, torch.device("cpu"))) for part in batch.parts(2))
+        parts = sum(float(geneformer.loss(part, CPU)) for part in batch.parts(2))
     assert parts == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_hidden_positions_alone_have_the_loss_and_gradients_of_all(scbert):
+    batch = scbert.masked(np.array([5, 40, 7]), np.random.default_rng(1))
+    labels = torch.as_tensor(batch.labels)
+    asked = labels != IGNORED
+    assert len(set(asked.sum(dim=1).tolist())) > 1
+    found = []
+    for own in (True, False):
+        scbert.network.zero_grad()
+        if own:
+            loss = scbert.loss(batch, CPU)
+        else:
+            logits = scbert.network.head(scbert.network(torch.as_tensor(batch.inputs))[0][asked])
+            loss = torch.nn.functional.cross_entropy(logits, labels[asked], reduction="sum")
+        loss.backward()
+        found.append([loss.detach(), *(x.grad.clone() for x in scbert.network.parameters())])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["geneformer", "scbert"])
+def test_layers_computed_twice_have_the_same_gradients(name, request, monkeypatch):
+    model = request.getfixturevalue(name)
+    batch = model.masked(np.arange(6), np.random.default_rng(3))
+    kept, found = [], []
+    model.network.train()
+    for room in (1 << 40, 0):
+        monkeypatch.setattr(model, "room", room, raising=False)
+        model.network.zero_grad()
+        torch.manual_seed(1)
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda x: (kept[-1].append(x.numel()), x)[1], lambda x: x
+        ):
+            kept.append([])
+            loss = model.loss(batch, CPU)
+        loss.backward()
+        found.append([loss.detach(), *(x.grad.clone() for x in model.network.parameters())])
+    assert sum(kept[1]) < 0.8 * sum(kept[0])
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_dropout_of_packed_attention_keeps_the_mean():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 1, 2, 9, 4)
+    arguments = (None, query, key, value, None)
+    wanted, _ = packed_attention(*arguments, lengths=(5, 4))
+    drawn = [packed_attention(*arguments, lengths=(5, 4), dropout=0.3)[0] for _ in range(4000)]
+    assert not torch.allclose(drawn[0], wanted, atol=1e-3)
+    torch.testing.assert_close(torch.stack(drawn).mean(0), wanted, atol=0.05, rtol=0)
+
+
+def test_a_loss_that_is_no_longer_finite_is_told(many, monkeypatch, tmp_path):
+    def loss(self, batch, _):
+        return next(self.network.parameters()).sum() * (torch.nan if torch.is_grad_enabled() else 0)
+
+    monkeypatch.setattr(GeneformerTraining, "loss", loss)
+    model = GeneformerTraining.from_scratch(stream(many[0]), many[1], seed=0, **SIZES)
+    model.read(stream(many[0]), many[1])
+    options = TrainOptions(1, 1, 16, 1, 1e-3, 0.0, 0.0, 0.1, 3, device="cpu")
+    with pytest.raises(RuntimeError, match="no longer finite, at step 3 of epoch 0 or before"):
+        train(model, options, RunFolder(tmp_path, {}, 0))
+
+
+@pytest.mark.parametrize("most", [1 << 26, 0])
+def test_tokens_in_a_file_are_those_in_memory(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(stored, "MOST_IN_MEMORY", most or 1)
+    monkeypatch.setattr(stored, "_PIECE", 7)
+    tokens = stored.StoredTokens(np.uint16, tmp_path)
+    tokens.append(np.arange(6), np.array([4, 0, 2]))
+    tokens.append(np.arange(10, 21), np.array([11]))
+    tokens.close()
+    assert tokens.lengths.tolist() == [4, 2, 11]
+    assert tokens.of(np.array([2, 0])).tolist() == [*range(10, 21), 0, 1, 2, 3]
+    assert np.concatenate(list(tokens.pieces())).tolist() == [*range(6), *range(10, 21)]
+    assert not list(tmp_path.iterdir()), "the file has no name"
+
+
+def test_tokens_that_the_disk_has_no_room_for_are_told(tmp_path, monkeypatch):
+    tokens = stored.StoredTokens(np.uint16, tmp_path)
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tokens, "_file", SimpleNamespace(write=full))
+    with pytest.raises(OSError, match=f"written to a file in {tmp_path}.*Make room"):
+        tokens.append(np.arange(3), np.array([3]))
 
 
 @pytest.mark.parametrize("name", ["geneformer", "scbert"])

@@ -5,20 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from scregnet._device import own_randomness
 from scregnet.encoders.gene_ids import is_ensembl, unversioned
 from scregnet.encoders.geneformer.encoder import ACTIVATION, GeneformerEncoder, read_config
 from scregnet.encoders.geneformer.medians import medians as medians_of
 from scregnet.encoders.geneformer.tokens import MAX_LENGTH, PAD, GeneformerVocabulary
+from scregnet.encoders.layers import packed
 from scregnet.encoders.protocol import CellStream, GeneMatch
+from scregnet.encoders.training.memory import moved
 from scregnet.encoders.training.protocol import IGNORED, MaskedBatch, MaskedModel
 from scregnet.encoders.training.run import write_json, write_tensors
+from scregnet.encoders.training.stored import StoredTokens, some_at_a_time
 from scregnet.encoders.weights.reading import check_state, read_state
 
 if TYPE_CHECKING:
@@ -34,14 +39,17 @@ REPLACED, CHANGED = 0.8, 0.1
 
 # The same tensors as the word embeddings, so files do not have them.
 _TIED = "cls.predictions.decoder."
+# Numbers of a token that a layer keeps for the backward pass: this many times the width of the
+# vectors, and of the inner ones.
+_KEPT = 14, 3
 
 
 class GeneformerTraining(MaskedModel):
     """Geneformer with its head for masked genes, trained as it was pre-trained.
 
     15 % of a cell's genes are to be predicted, at least one. Of these, 80 % are hidden, 10 % are
-    replaced by a random gene, and 10 % are left as they are. The cells' tokens are in memory, at
-    two or four bytes per gene and cell.
+    replaced by a random gene, and 10 % are left as they are. The cells' tokens, two or four bytes
+    per gene and cell, are in memory or, if many, in a file.
 
     Theodoris et al. 2023, doi:10.1038/s41586-023-06139-9.
 
@@ -56,6 +64,13 @@ class GeneformerTraining(MaskedModel):
     network: Any
 
     def __init__(self, network: BertForMaskedLM, vocabulary: GeneformerVocabulary) -> None:
+        # It imports transformers.
+        from scregnet.encoders.geneformer.last_layer import LastLayer
+
+        packed.register_packed_attention()
+        network.config._attn_implementation = packed.NAME
+        layers = network.bert.encoder.layer
+        layers[-1] = LastLayer.of(layers[-1], network.config)
         self.network = network
         self.vocabulary = vocabulary
 
@@ -134,24 +149,27 @@ class GeneformerTraining(MaskedModel):
         model.load({name: value.float() for name, value in state.items()})
         return model
 
-    def read(self, cells: CellStream, genes: np.ndarray) -> GeneMatch:
+    def match(self, genes: np.ndarray) -> GeneMatch:
+        """Find genes as the encoder does."""
+        return self.vocabulary.match(genes)
+
+    def read(
+        self, cells: CellStream, genes: np.ndarray, *, scratch: Path | None = None
+    ) -> GeneMatch:
         """Tokenise the cells as the encoder does, and keep the tokens.
 
         Cells without known genes are left out.
         """
         encoder = GeneformerEncoder(self.network.bert, self.vocabulary)
         match = encoder.match(genes)
-        # Half the memory where token ids fit.
-        kind = np.uint16 if max(self.vocabulary.tokens.values()) < 2**16 else np.int32
-        parts, lengths = [], []
+        # Half the room where token ids fit.
+        fits = max(self.vocabulary.tokens.values()) < 2**16
+        self._ids = StoredTokens(np.uint16 if fits else np.int32, scratch)
         for block in cells:
             tokens = encoder.tokenise(block, match)
-            parts.append(tokens.ids.astype(kind))
-            lengths.append(np.diff(tokens.indptr))
-        every = np.concatenate(lengths)
-        self.lengths = every[every > 0]
-        self._ids = np.concatenate(parts)
-        self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
+            self._ids.append(tokens.ids, np.diff(tokens.indptr))
+        self._ids.close()
+        self.lengths = self._ids.lengths
         special = np.array(
             [
                 token
@@ -169,7 +187,7 @@ class GeneformerTraining(MaskedModel):
         lengths = self.lengths[cells]
         mask = np.arange(lengths.max()) < lengths[:, None]
         ids = np.full(mask.shape, self.vocabulary.tokens[PAD], dtype=np.int64)
-        ids[mask] = self._ids[(self._starts[cells][:, None] + np.arange(mask.shape[1]))[mask]]
+        ids[mask] = self._ids.of(cells)
         is_gene = mask & self._is_gene[ids]
         drawn = np.where(is_gene, rng.random(mask.shape), np.inf)
         chosen = drawn < MASKED_SHARE
@@ -184,27 +202,44 @@ class GeneformerTraining(MaskedModel):
     def loss(self, batch: MaskedBatch, device: torch.device) -> torch.Tensor:
         """Return the summed cross-entropy.
 
-        The head runs at the hidden positions only: its output, one number per gene of the
+        Cells are packed one after the other, as ``packed_attention`` takes them. The last layer and
+        the head run at the hidden positions only: the head's output, one number per gene of the
         vocabulary, would need most of the memory.
         """
-        labels = torch.as_tensor(batch.labels, device=device)
+        self._spare_memory(int(batch.mask.sum()))
+        # Positions are found here: to look for them on the device, the host would have to wait.
+        labels = batch.labels[batch.mask]
+        asked = np.flatnonzero(labels != IGNORED)
+        positions = np.broadcast_to(np.arange(batch.mask.shape[1]), batch.mask.shape)
         hidden = self.network.bert(
-            input_ids=torch.as_tensor(batch.inputs, device=device),
-            attention_mask=torch.as_tensor(batch.mask, dtype=torch.long, device=device),
-        ).last_hidden_state
-        asked = labels != IGNORED
-        logits = self.network.cls(hidden[asked])
-        return torch.nn.functional.cross_entropy(logits.float(), labels[asked], reduction="sum")
+            input_ids=moved(batch.inputs[batch.mask], device)[None],
+            position_ids=moved(positions[batch.mask], device)[None],
+            lengths=tuple(batch.mask.sum(axis=1).tolist()),
+            asked=moved(asked, device),
+            n_asked=tuple((batch.labels != IGNORED).sum(axis=1).tolist()),
+        ).last_hidden_state[0]
+        return torch.nn.functional.cross_entropy(
+            self.network.cls(hidden).float(), moved(labels[asked], device), reduction="sum"
+        )
+
+    def _spare_memory(self, n_tokens: int) -> None:
+        """Keep the inputs of layers alone where all that they compute would need too much room."""
+        config = self.network.config
+        width = _KEPT[0] * config.hidden_size + _KEPT[1] * config.intermediate_size
+        needed = 4 * n_tokens * config.num_hidden_layers * width
+        for layer in self.network.bert.encoder.layer:
+            layer.gradient_checkpointing = needed > self.room
+            layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
 
     def frequencies(self, cells: np.ndarray) -> Callable[[MaskedBatch], float]:
         """Return the null model that answers with each gene's share of all tokens.
 
         One is added to each count, so that no share is zero.
         """
-        tokens = np.concatenate(
-            [self._ids[self._starts[cell] : self._starts[cell + 1]] for cell in cells]
-        )
-        counts = np.bincount(tokens, minlength=len(self._is_gene))[self._genes] + 1.0
+        counts = np.zeros(len(self._is_gene))
+        for some in some_at_a_time(cells):
+            counts += np.bincount(self._ids.of(some), minlength=len(counts))
+        counts = counts[self._genes] + 1.0
         log_share = np.full(len(self._is_gene), -np.inf)
         log_share[self._genes] = np.log(counts / counts.sum())
         return lambda batch: -float(log_share[batch.labels[batch.labels != IGNORED]].sum())
@@ -228,7 +263,8 @@ class GeneformerTraining(MaskedModel):
             json.dumps([self.vocabulary.tokens, self.vocabulary.medians], sort_keys=True).encode()
         )
         hashed.update(self.lengths.astype("<i8").tobytes())
-        hashed.update(self._ids.astype("<i4").tobytes())
+        for ids in self._ids.pieces():
+            hashed.update(ids.astype("<i4").tobytes())
         return hashed.hexdigest()
 
     def write(self, folder: Path) -> None:

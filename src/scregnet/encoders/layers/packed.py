@@ -54,30 +54,40 @@ def packed_attention(
     scaling
         Factor of the products of queries and keys.
     dropout
-        Share of attention weights to drop.
+        Share of attention weights to drop; on a CPU those of a token for all queries of a head.
 
     Returns
     -------
     (1, tokens, heads, width), and ``None`` instead of attention weights.
     """
     show(query, key, scaling=scaling)
+    value, dropout = with_dropout(value, dropout)
     if lengths is None:
         out = scaled_dot_product_attention(
             query, key, value, attn_mask=attention_mask, dropout_p=dropout, scale=scaling
         )
         return out.transpose(1, 2), None
-    parts = []
-    start = 0
     # Neighbouring cells of one length make a rectangle, which needs no mask.
-    for length, cells in groupby(lengths):
-        n_cells = len(list(cells))
-        stop = start + n_cells * length
-        # (1, heads, tokens, width) to (cells, heads, length, width).
-        q, k, v = (
-            tensor[0, :, start:stop].unflatten(1, (n_cells, length)).transpose(0, 1)
-            for tensor in (query, key, value)
-        )
+    groups = [(len(list(cells)), length) for length, cells in groupby(lengths)]
+    # Split at once: the gradient of a slice of its own would be as long as all tokens.
+    sizes = [n_cells * length for n_cells, length in groups]
+    split = (tensor[0].split(sizes, dim=1) for tensor in (query, key, value))
+    parts = []
+    for (n_cells, length), *own in zip(groups, *split, strict=True):
+        # (heads, tokens, width) to (cells, heads, length, width).
+        q, k, v = (part.unflatten(1, (n_cells, length)).transpose(0, 1) for part in own)
         out = scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)
         parts.append(out.transpose(1, 2).flatten(0, 1))
-        start = stop
     return torch.cat(parts)[None], None
+
+
+def with_dropout(value: torch.Tensor, dropout: float) -> tuple[torch.Tensor, float]:
+    """Return values after dropout, and the share of attention weights that is left to drop.
+
+    The fused kernel of a CPU drops none, and the plain form takes ten times as long and length ×
+    length numbers. So on a CPU a head drops a token for all queries at once: each weight is dropped
+    as often, and the mean is the same.
+    """
+    if not dropout or value.device.type != "cpu":
+        return value, dropout
+    return value * torch.nn.functional.dropout(torch.ones_like(value[..., :1]), dropout), 0.0

@@ -6,9 +6,11 @@ scBERT and scFoundation's decoder use them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from scregnet.encoders.layers.watching import show
 
@@ -104,7 +106,7 @@ class FavorAttention(nn.Module):
         self.register_buffer("features", torch.zeros(n_features, head_dim))
 
     def forward(
-        self, x: torch.Tensor, *, received: bool = False
+        self, x: torch.Tensor, *, received: bool = False, queried: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Attend.
 
@@ -115,14 +117,21 @@ class FavorAttention(nn.Module):
         received
             Whether to return how much attention each position receives, which takes one more pass
             over the keys.
+        queried
+            The positions that attend, cells × some × dimension; ``None`` takes ``x``.
 
         Returns
         -------
-        The result, shaped like ``x``; and, with ``received=True``, cells × positions: the column
-        sums of the attention matrix, averaged over heads.
+        The result, shaped like ``queried``; and, with ``received=True``, cells × positions: the
+        column sums of the attention matrix, averaged over heads.
         """
         queries, keys, values = (
-            self._heads(part(x)) for part in (self.query, self.key, self.value)
+            self._heads(part(rows))
+            for part, rows in (
+                (self.query, x if queried is None else queried),
+                (self.key, x),
+                (self.value, x),
+            )
         )
         show(queries, keys, features=self.features)
         # Half precision has neither the range of the exponentials nor the digits of the constant.
@@ -225,12 +234,24 @@ class PerformerLayer(nn.Module):
         )
 
     def forward(
-        self, x: torch.Tensor, *, received: bool = False
+        self, x: torch.Tensor, *, received: bool = False, asked: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the output and, with ``received=True``, the attention that positions receive."""
-        attended, columns = self.attention(self.attention_norm(x), received=received)
+        """Return the output and, with ``received=True``, the attention that positions receive.
+
+        With ``asked`` (cells × some, positions) the output has these positions alone.
+        """
+        normed = self.attention_norm(x)
+        queried = None
+        if asked is not None:
+            index = asked[..., None].expand(-1, -1, x.shape[-1])
+            x, queried = x.gather(1, index), normed.gather(1, index)
+        attended, columns = self.attention(normed, received=received, queried=queried)
         x = x + attended
         # In parts: the inner width times all positions would take much memory.
+        if not torch.is_grad_enabled():
+            for rows in _parts(x, dim=1):
+                rows += self.inner(self.inner_norm(rows))
+            return x, columns
         return x + torch.cat(
             [self.inner(rows) for rows in _parts(self.inner_norm(x), dim=1)], dim=1
         ), columns
@@ -249,6 +270,11 @@ class Performer(nn.Module):
         See :class:`FavorAttention`.
     inner_dimension
         Width between the two dense layers of each layer.
+
+    Attributes
+    ----------
+    spares_memory
+        In training, keep the inputs of layers alone, and compute the rest a second time.
     """
 
     def __init__(
@@ -263,6 +289,7 @@ class Performer(nn.Module):
         bias: bool = False,
     ) -> None:
         super().__init__()
+        self.spares_memory = False
         self.layers = nn.ModuleList(
             PerformerLayer(
                 dimension, n_heads, head_dim, n_features, inner_dimension=inner_dimension, bias=bias
@@ -271,9 +298,12 @@ class Performer(nn.Module):
         )
 
     def forward(
-        self, x: torch.Tensor, *, received: bool = False
+        self, x: torch.Tensor, *, received: bool = False, asked: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Run all layers on ``x`` (cells × positions × dimension).
+
+        With ``asked`` (cells × some, positions) the output has these positions alone, and the last
+        layer computes no others.
 
         Returns
         -------
@@ -282,7 +312,14 @@ class Performer(nn.Module):
         """
         sums = None
         for layer in self.layers:
-            x, columns = layer(x, received=received)
+            told: dict[str, Any] = {
+                "received": received,
+                "asked": asked if layer is self.layers[-1] else None,
+            }
+            if self.spares_memory and torch.is_grad_enabled():
+                x, columns = checkpoint(layer, x, **told, use_reentrant=False)
+            else:
+                x, columns = layer(x, **told)
             if columns is not None:
                 sums = columns if sums is None else sums + columns
         return x, None if sums is None else sums / len(self.layers)

@@ -90,7 +90,7 @@ class ScBertNetwork(nn.Module):
                     part.features = draw_features(sizes.n_features, sizes.head_dim, generator)
 
     def forward(
-        self, tokens: torch.Tensor, *, received: bool = False
+        self, tokens: torch.Tensor, *, received: bool = False, asked: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the vectors of all positions after the final LayerNorm.
 
@@ -100,6 +100,8 @@ class ScBertNetwork(nn.Module):
             Cells × (genes + 1), int64.
         received
             Whether to return the weights for attentive pooling.
+        asked
+            Positions whose vectors are wanted, cells × some; ``None`` takes all.
 
         Returns
         -------
@@ -108,7 +110,7 @@ class ScBertNetwork(nn.Module):
         receives (column sums of the attention, averaged over layers and heads, over their sum).
         """
         embedded = self.token_embedding(tokens) + self.positions
-        hidden, columns = self.performer(embedded, received=received)
+        hidden, columns = self.performer(embedded, received=received, asked=asked)
         shares = None if columns is None else columns / columns.sum(1, keepdim=True)
         return self.norm(hidden), shares
 

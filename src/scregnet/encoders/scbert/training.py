@@ -16,8 +16,10 @@ from scregnet._device import own_randomness
 from scregnet._validate import listed
 from scregnet.encoders.scbert.encoder import TARGET_SUM, ScBertEncoder
 from scregnet.encoders.scbert.network import ScBertNetwork, ScBertSizes
+from scregnet.encoders.training.memory import moved
 from scregnet.encoders.training.protocol import IGNORED, MaskedBatch, MaskedModel
 from scregnet.encoders.training.run import write_json, write_tensors
+from scregnet.encoders.training.stored import StoredTokens, some_at_a_time
 
 if TYPE_CHECKING:
     from scregnet.encoders.protocol import CellStream, GeneMatch
@@ -29,6 +31,9 @@ REPLACED = 0.9
 """Share of the chosen bins that becomes the mask token; the rest stays as it is."""
 
 _PUBLISHED_GENES = 16906
+# Numbers of a position that a layer keeps for the backward pass, beside the random features of
+# query and key: this many times each width.
+_KEPT, _KEPT_HEADS = (8, 3), 8
 
 
 class ScBertTraining(MaskedModel):
@@ -36,7 +41,8 @@ class ScBertTraining(MaskedModel):
 
     Of a cell's bins above zero 15 % are to be predicted, at least one; 90 % of these are hidden and
     10 % stay. The random features of the attention are fixed; pre-training redrew them every
-    thousand steps. The bins are kept in memory: three or five bytes per expressed gene and cell.
+    thousand steps. The bins, three or five bytes per expressed gene and cell, are in memory or, if
+    many, in a file.
 
     Parameters
     ----------
@@ -122,34 +128,37 @@ class ScBertTraining(MaskedModel):
             raise ValueError(msg)
         return cls(encoder)
 
-    def read(self, cells: CellStream, genes: np.ndarray) -> GeneMatch:
+    def match(self, genes: np.ndarray) -> GeneMatch:
+        """Find genes as the encoder does."""
+        return self.encoder.match(genes)
+
+    def read(
+        self, cells: CellStream, genes: np.ndarray, *, scratch: Path | None = None
+    ) -> GeneMatch:
         """Bin the cells as the encoder does; keep bins above zero and the cells that have some."""
         match = self.encoder.match(genes)
         # Two bytes per position suffice for the published list.
-        kind = np.uint16 if len(self.encoder.genes) < 2**16 else np.int32
-        columns, bins, counts = [], [], []
+        fits = len(self.encoder.genes) < 2**16
+        self._columns = StoredTokens(np.uint16 if fits else np.int32, scratch)
+        self._bins = StoredTokens(np.int8, scratch)
         for block in cells:
             tokens = self.encoder.tokenise(block, match)
             values = np.zeros(0) if tokens.values is None else tokens.values
             above = values > 0
             rows = np.repeat(np.arange(len(tokens.indptr) - 1), np.diff(tokens.indptr))
-            columns.append(tokens.ids[above].astype(kind))
-            bins.append(values[above].astype(np.int8))
-            counts.append(np.bincount(rows[above], minlength=len(tokens.indptr) - 1))
-        every = np.concatenate(counts)
-        self._counts = every[every > 0]
-        self._columns = np.concatenate(columns)
-        self._bins = np.concatenate(bins)
-        self._starts = np.concatenate([[0], np.cumsum(self._counts)])
-        self.lengths = np.full(len(self._counts), len(self.encoder.genes) + 1)
+            counts = np.bincount(rows[above], minlength=len(tokens.indptr) - 1)
+            self._columns.append(tokens.ids[above], counts)
+            self._bins.append(values[above], counts)
+        self._columns.close()
+        self._bins.close()
+        self.lengths = np.full(len(self._bins.lengths), len(self.encoder.genes) + 1)
         return match
 
     def masked(self, cells: np.ndarray, rng: np.random.Generator) -> MaskedBatch:
         """Hide bins above zero; draw anew at every call."""
         inputs = np.zeros((len(cells), len(self.encoder.genes) + 1), dtype=np.int64)
-        for row, cell in enumerate(cells):
-            stored = slice(self._starts[cell], self._starts[cell + 1])
-            inputs[row, self._columns[stored]] = self._bins[stored]
+        rows = np.repeat(np.arange(len(cells)), self._bins.lengths[cells])
+        inputs[rows, self._columns.of(cells)] = self._bins.of(cells)
         drawn = np.where(inputs > 0, rng.random(inputs.shape), np.inf)
         chosen = drawn < MASKED_SHARE
         # A cell with few bins above zero might have none chosen: take the one drawn lowest.
@@ -160,21 +169,37 @@ class ScBertTraining(MaskedModel):
         return MaskedBatch(inputs=inputs, mask=np.ones(inputs.shape, dtype=bool), labels=labels)
 
     def loss(self, batch: MaskedBatch, device: torch.device) -> torch.Tensor:
-        """Return the summed cross-entropy."""
-        labels = torch.as_tensor(batch.labels, device=device)
-        hidden, _ = self.network(torch.as_tensor(batch.inputs, device=device))
-        asked = labels != IGNORED
+        """Return the summed cross-entropy.
+
+        The last layer and the head run at the hidden positions only.
+        """
+        self._spare_memory(batch.inputs.size)
+        # Found here: to look for them on the device, the host would have to wait for it.
+        hidden = batch.labels != IGNORED
+        n_hidden = hidden.sum(axis=1)
+        # A rectangle: cells with fewer hidden positions repeat the first of all.
+        real = np.arange(n_hidden.max()) < n_hidden[:, None]
+        positions = np.zeros(real.shape, dtype=np.int64)
+        positions[real] = np.nonzero(hidden)[1]
+        vectors, _ = self.network(moved(batch.inputs, device), asked=moved(positions, device))
+        kept = vectors.flatten(0, 1).index_select(0, moved(np.flatnonzero(real), device))
         return torch.nn.functional.cross_entropy(
-            self.network.head(hidden[asked]).float(), labels[asked], reduction="sum"
+            self.network.head(kept).float(), moved(batch.labels[hidden], device), reduction="sum"
         )
+
+    def _spare_memory(self, n_positions: int) -> None:
+        """Keep the inputs of layers alone where all that they compute would need too much room."""
+        sizes = self.network.sizes
+        heads = sizes.n_heads * (_KEPT_HEADS * sizes.head_dim + 2 * sizes.n_features)
+        width = _KEPT[0] * sizes.dimension + _KEPT[1] * sizes.inner_dimension + heads
+        needed = 4 * n_positions * sizes.n_layers * width
+        self.network.performer.spares_memory = needed > self.room
 
     def frequencies(self, cells: np.ndarray) -> Callable[[MaskedBatch], float]:
         """Return the null model: each gene's share of every bin above zero, add-one smoothed."""
-        stored = np.zeros(len(self._bins), dtype=bool)
-        for cell in cells:
-            stored[self._starts[cell] : self._starts[cell + 1]] = True
         counts = np.zeros((len(self.encoder.genes), self.network.sizes.n_tokens))
-        np.add.at(counts, (self._columns[stored], self._bins[stored]), 1)
+        for some in some_at_a_time(cells):
+            np.add.at(counts, (self._columns.of(some), self._bins.of(some)), 1)
         # Neither zero nor the mask token is ever the answer.
         counts[:, 1:-1] += 1
         counts[:, [0, -1]] = np.nan
@@ -197,8 +222,11 @@ class ScBertTraining(MaskedModel):
     def digest(self) -> str:
         """Return a hash of the bins and the genes."""
         hashed = hashlib.sha256(json.dumps([self.encoder.genes, self.encoder.target_sum]).encode())
-        for array in (self._counts.astype("<i8"), self._columns.astype("<i4"), self._bins):
-            hashed.update(array.tobytes())
+        hashed.update(self._bins.lengths.astype("<i8").tobytes())
+        for columns in self._columns.pieces():
+            hashed.update(columns.astype("<i4").tobytes())
+        for bins in self._bins.pieces():
+            hashed.update(bins.tobytes())
         return hashed.hexdigest()
 
     def write(self, folder: Path) -> None:

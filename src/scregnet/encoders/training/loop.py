@@ -17,6 +17,7 @@ import torch
 from scregnet._device import autocast, own_randomness, resolve_device, seed_torch, torch_threads
 from scregnet._logging import logger
 from scregnet._progress import bars_shown
+from scregnet.encoders.training.memory import room, total_on
 from scregnet.encoders.training.record import RunRecord
 
 if TYPE_CHECKING:
@@ -108,16 +109,20 @@ def _train_epoch(trainer: Trainer, record: RunRecord, run: RunFolder, bar: Any) 
     """Take the steps of an epoch that are left, and save checkpoints on the way."""
     order = trainer.order(record.epoch)
     trainer.model.network.train()
+    # Read at checkpoints and at the end only: reading makes the host wait for the device.
+    total = total_on(trainer.device, record.loss_sum)
     while record.step < trainer.n_steps:
         batch = trainer.batch(order, record.epoch, record.step)
-        record.loss_sum += trainer.step(batch, record.epoch * trainer.n_steps + record.step)
+        total += trainer.step(batch, record.epoch * trainer.n_steps + record.step)
         record.n_masked += batch.n_masked
         record.step += 1
         bar.update()
         # The end of an epoch has a checkpoint of its own, after validation.
         due = record.step % trainer.options.checkpoint_steps == 0
         if due and record.step < trainer.n_steps:
+            record.loss_sum = _finite(total, trainer.options, record)
             run.save(trainer.model, trainer.optimizer, trainer.named, record)
+    record.loss_sum = _finite(total, trainer.options, record)
 
 
 class Trainer:
@@ -149,12 +154,15 @@ class Trainer:
         )
         self.n_steps = math.ceil(len(self.training) / options.step_size)
         model.network.to(self.device)
+        model.room = room(self.device)
         self.named = {
             name: tensor
             for name, tensor in model.network.named_parameters()
             if tensor.requires_grad
         }
-        self.optimizer: torch.optim.Optimizer = _optimizer(list(self.named.values()), options)
+        self.optimizer: torch.optim.Optimizer = _optimizer(
+            list(self.named.values()), options, self.device
+        )
 
     def start(self) -> RunRecord:
         """Return the record of a run before its first step: the losses of null model and model."""
@@ -181,14 +189,17 @@ class Trainer:
         cells = order[step * size : (step + 1) * size]
         return self.model.masked(cells, _generator(self.seed, _MASK, epoch, step))
 
-    def step(self, batch: MaskedBatch, done: int) -> float:
-        """Take one step after ``done`` others; return the loss summed over the hidden positions."""
+    def step(self, batch: MaskedBatch, done: int) -> torch.Tensor:
+        """Take one step after ``done`` others; return the loss summed over the hidden positions.
+
+        It stays on the device.
+        """
         n_steps = self.n_steps * self.options.max_epochs
         share = _schedule(done, n_steps, self.options.warmup_fraction)
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.learning_rate * share
         self.optimizer.zero_grad(set_to_none=True)
-        total = 0.0
+        total = total_on(self.device)
         for number, part in enumerate(batch.parts(self.options.batch_size)):
             if part.n_masked == 0:
                 continue
@@ -199,13 +210,7 @@ class Trainer:
             # Divided by the positions of the whole step: then the gradient does not depend on how
             # the step is divided into batches.
             (loss / batch.n_masked).backward()
-            total += float(loss.detach())
-        if not math.isfinite(total):
-            msg = (
-                f"the training loss is no longer finite at step {done}: lower learning_rate "
-                f"(now {self.options.learning_rate})."
-            )
-            raise RuntimeError(msg)
+            total += loss.detach()
         torch.nn.utils.clip_grad_norm_(self.model.network.parameters(), _MAX_NORM)
         self.optimizer.step()
         return total
@@ -213,14 +218,14 @@ class Trainer:
     def validation_loss(self) -> float:
         """Return the loss per hidden position of the validation cells."""
         self.model.network.eval()
-        total, n_masked = 0.0, 0
+        total, n_masked = total_on(self.device), 0
         with torch.inference_mode():
             for batch in self.validation_batches():
                 for part in batch.parts(self.options.batch_size):
                     with self._half():
-                        total += float(self.model.loss(part, self.device))
+                        total += self.model.loss(part, self.device)
                 n_masked += batch.n_masked
-        return total / n_masked
+        return float(total) / n_masked
 
     def validation_batches(self) -> Iterator[MaskedBatch]:
         """Yield the validation cells, the same positions hidden every time."""
@@ -232,7 +237,21 @@ class Trainer:
             yield self.model.masked(ordered[start : start + size], rng)
 
 
-def _optimizer(tensors: list[torch.Tensor], options: TrainOptions) -> torch.optim.Optimizer:
+def _finite(total: torch.Tensor, options: TrainOptions, record: RunRecord) -> float:
+    """Return the loss of the steps of an epoch so far; wait for the device."""
+    value = float(total)
+    if not math.isfinite(value):
+        msg = (
+            f"the training loss is no longer finite, at step {record.step} of epoch "
+            f"{record.epoch} or before: lower learning_rate (now {options.learning_rate})."
+        )
+        raise RuntimeError(msg)
+    return value
+
+
+def _optimizer(
+    tensors: list[torch.Tensor], options: TrainOptions, device: torch.device
+) -> torch.optim.Optimizer:
     # Biases and norms are not decayed, as is usual for transformers.
     matrices = [tensor for tensor in tensors if tensor.ndim > 1]
     others = [tensor for tensor in tensors if tensor.ndim <= 1]
@@ -240,7 +259,9 @@ def _optimizer(tensors: list[torch.Tensor], options: TrainOptions) -> torch.opti
         {"params": matrices, "weight_decay": options.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=options.learning_rate)
+    # One pass over the weights. On a GPU it would keep the counter of steps there.
+    fused = device.type == "cpu"
+    return torch.optim.AdamW(groups, lr=options.learning_rate, fused=fused or None)
 
 
 def _generator(seed: int, *purpose: int) -> np.random.Generator:

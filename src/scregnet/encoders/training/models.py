@@ -37,14 +37,13 @@ class Start:
     record: dict[str, Any]
 
     def build(self, cells: CellStream, genes: np.ndarray, seed: int) -> MaskedModel:
-        """Make the model in training and let it read the cells."""
+        """Make the model in training, which is then to read the cells."""
         training = self.entry.load_training()
         model: MaskedModel
         if self.weights is None:
             model = training.from_scratch(cells, genes, seed=seed, **self.sizes)
         else:
             model = training.from_weights(self.weights)
-        model.read(cells, genes)
         return model
 
 

@@ -53,6 +53,8 @@ class MaskedModel(ABC):
     network: torch.nn.Module
     lengths: np.ndarray
     """Positions of every cell that has any (int64)."""
+    room: int = 4 << 30
+    """Bytes that layers may keep for the backward pass; beyond, they are computed a second time."""
 
     @classmethod
     @abstractmethod
@@ -74,8 +76,17 @@ class MaskedModel(ABC):
         """Read network, head and vocabulary from their files."""
 
     @abstractmethod
-    def read(self, cells: CellStream, genes: np.ndarray) -> GeneMatch:
-        """Turn the cells into tokens and keep them; leave out cells without any."""
+    def match(self, genes: np.ndarray) -> GeneMatch:
+        """Find genes in the vocabulary."""
+
+    @abstractmethod
+    def read(
+        self, cells: CellStream, genes: np.ndarray, *, scratch: Path | None = None
+    ) -> GeneMatch:
+        """Turn the cells into tokens and keep them; leave out cells without any.
+
+        Tokens that are too many for the memory go to a file in the folder ``scratch``.
+        """
 
     @abstractmethod
     def masked(self, cells: np.ndarray, rng: np.random.Generator) -> MaskedBatch:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from scregnet.encoders import GeneEncoder
     from scregnet.encoders.aliases import AliasTable
+    from scregnet.encoders.training.protocol import MaskedModel
 
 
 def genes_of(
@@ -60,7 +61,7 @@ def genes_of(
 
 
 def with_aliases(
-    name: str, encoder: GeneEncoder, genes: np.ndarray, table: AliasTable | None
+    name: str, encoder: GeneEncoder | MaskedModel, genes: np.ndarray, table: AliasTable | None
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Return ids with unknown ones under a name that the model knows, and the record."""
     if table is None:
