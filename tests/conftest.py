@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 import scregnet as sr
 
@@ -53,6 +55,40 @@ def same_frames() -> Callable[..., None]:
         pd.testing.assert_frame_equal(_with_objects(one), _with_objects(other), **how)
 
     return compare
+
+
+def _frozen(value):
+    """Return what a value holds, so that two can be compared."""
+    if isinstance(value, Mapping):
+        return {str(key): _frozen(item) for key, item in value.items()}
+    if isinstance(value, (pd.DataFrame, pd.Series, pd.Index)):
+        frame = value.to_frame() if not isinstance(value, pd.DataFrame) else value
+        return [str(frame.dtypes.to_dict()), frame.to_csv(float_format="%.17g")]
+    if sp.issparse(value):
+        return [value.format, *(_frozen(getattr(value, n)) for n in ("data", "indices", "indptr"))]
+    if isinstance(value, np.ndarray):
+        return [
+            str(value.dtype),
+            value.shape,
+            value.tolist() if value.dtype == object else value.tobytes(),
+        ]
+    return [type(value).__name__, repr(value)]
+
+
+def _contents(adata):
+    slots = ("layers", "obsm", "varm", "obsp", "varp", "uns")
+    return {
+        "X": _frozen(adata.X),
+        "obs": _frozen(adata.obs),
+        "var": _frozen(adata.var),
+        **{slot: _frozen(dict(getattr(adata, slot))) for slot in slots},
+    }
+
+
+@pytest.fixture(scope="session")
+def contents() -> Callable[..., dict[str, object]]:
+    """Return all that an AnnData holds, so that two can be compared."""
+    return _contents
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,12 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.sparse as sp
 
 import scregnet as sr
 from scregnet._anndata.access import undone_on_failure
@@ -107,34 +105,6 @@ def test_every_function_that_writes_has_a_call():
     assert every == CALLS.keys()
 
 
-def frozen(value):
-    """Return what a value holds, so that two can be compared."""
-    if isinstance(value, Mapping):
-        return {str(key): frozen(item) for key, item in value.items()}
-    if isinstance(value, (pd.DataFrame, pd.Series, pd.Index)):
-        frame = value.to_frame() if not isinstance(value, pd.DataFrame) else value
-        return [str(frame.dtypes.to_dict()), frame.to_csv(float_format="%.17g")]
-    if sp.issparse(value):
-        return [value.format, *(frozen(getattr(value, n)) for n in ("data", "indices", "indptr"))]
-    if isinstance(value, np.ndarray):
-        return [
-            str(value.dtype),
-            value.shape,
-            value.tolist() if value.dtype == object else value.tobytes(),
-        ]
-    return [type(value).__name__, repr(value)]
-
-
-def contents(adata):
-    slots = ("layers", "obsm", "varm", "obsp", "varp", "uns")
-    return {
-        "X": frozen(adata.X),
-        "obs": frozen(adata.obs),
-        "var": frozen(adata.var),
-        **{slot: frozen(dict(getattr(adata, slot))) for slot in slots},
-    }
-
-
 # A fault that strikes while Python closes a forgotten generator goes nowhere, and is named here.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -175,7 +145,7 @@ def whole():
     return adata
 
 
-def inject(name, whole, folder, faults):
+def inject(name, whole, folder, faults, contents):
     """Call once whole, then with a fault at each of some moments; return how many were raised."""
     counter = Faults()
     adata = whole.copy()
@@ -200,17 +170,17 @@ def inject(name, whole, folder, faults):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_fault_anywhere_leaves_the_object_as_it_was(name, whole, tmp_path):
+def test_a_fault_anywhere_leaves_the_object_as_it_was(name, whole, contents, tmp_path):
     rng = random.Random(name)
     # The last one is near the end, where results are written.
     shares = [rng.random(), rng.random(), 1 - 1e-3 * rng.random()]
     errors = [KeyboardInterrupt(), MemoryError(), KeyboardInterrupt()]
-    assert len(inject(name, whole, tmp_path, zip(shares, errors, strict=True))) >= 2
+    assert len(inject(name, whole, tmp_path, zip(shares, errors, strict=True), contents)) >= 2
 
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("name", CALLS)
-def test_faults_at_many_moments(name, whole, tmp_path, record_testsuite_property):
+def test_faults_at_many_moments(name, whole, contents, tmp_path, record_testsuite_property):
     rng = random.Random(os.urandom(8))
 
     def faults():
@@ -220,6 +190,6 @@ def test_faults_at_many_moments(name, whole, tmp_path, record_testsuite_property
             share = rng.choice([rng.random(), 1 - 0.02 * rng.random()])
             yield share, rng.choice([KeyboardInterrupt, MemoryError])()
 
-    moments = inject(name, whole, tmp_path, faults())
+    moments = inject(name, whole, tmp_path, faults(), contents)
     record_testsuite_property(f"faults in {name}", len(moments))
     assert len(moments) > 0

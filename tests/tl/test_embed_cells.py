@@ -285,11 +285,11 @@ def test_groups_of_genes_and_one_matrix_of_cells(adata, folders):
     np.testing.assert_allclose(adata.obsm["e"], one.obsm["e"], atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:From 0.4:FutureWarning")
 def test_a_file_and_a_mudata_keep_them(adata, folders, tmp_path):
     import mudata as md
 
-    with md.set_options(pull_on_update=False):
-        both = md.MuData({"rna": adata.copy()})
+    both = md.MuData({"rna": adata.copy()})
     told = {"weights": folders["scbert", ""], "of": "cells", **QUIET}
     sr.tl.embed(both, "scbert", **told)
     sr.tl.embed(adata, "scbert", **told)

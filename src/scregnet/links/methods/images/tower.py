@@ -58,7 +58,9 @@ class ImageTower(nn.Module):
             layers += [nn.MaxPool2d(2), nn.ReLU(), Dropout(conv_dropout)]
         self.blocks = nn.Sequential(*layers)
         # On a CPU, convolutions take three quarters of the time with channels last in memory.
-        self.blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Weights from a file have them first, which would change the last bits of a score.
+        _put_channels_last(self)
+        self.register_load_state_dict_post_hook(_put_channels_last)
         self.dense = nn.Linear(conv_dims[-1] * last_side(side, len(conv_dims)) ** 2, dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -67,6 +69,10 @@ class ImageTower(nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
             found = torch.relu(self.dense(self.blocks(x[:, None]).flatten(1)))
         return found.float()
+
+
+def _put_channels_last(tower: nn.Module, _: object = None) -> None:
+    tower.blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def read_images(
