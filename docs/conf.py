@@ -161,7 +161,7 @@ nitpick_ignore_regex = [
     (
         r"py:.*",
         r"(anndata|collections|contextlib|decoupler|matplotlib|mudata|networkx|numpy|os|pandas|pathlib"
-        r"|scanpy|scipy|torch|types|typing)\..*",
+        r"|scanpy|scipy|torch|transformers|types|typing)\..*",
     ),
     ("py:data", "Ellipsis"),
 ]
