@@ -224,12 +224,21 @@ class TestBenchmark:
         # The best one at the top; one without any figure at the bottom, and it says so.
         assert [t.get_text() for t in first.get_yticklabels()] == ["joint", "pearson", "broken"]
         assert [t.get_text() for t in first.texts] == ["failed"]
+        # It was not run on the second set.
+        assert [t.get_text() for t in axes[1].texts] == ["not run"]
         dots = [line for line in first.lines if line.get_marker() == "o"]
         assert [float(dot.get_xdata()[0]) for dot in dots] == pytest.approx([0.82, 0.57])
         bars = [line.get_xdata() for line in first.lines if len(line.get_xdata()) == 2]
         assert any(np.allclose(bar, [0.8, 0.84]) for bar in bars)
         nulls = [line.get_xdata()[0] for line in first.lines if line.get_label().startswith("null")]
         assert nulls == pytest.approx([0.72, 0.74])
+
+    def test_a_method_that_was_not_run_on_an_easy_set_is_not_behind_for_that(self, frame):
+        easy = (frame["method"] == "joint") & (frame["data"] == "hESC")
+        frame.loc[frame["method"] == "pearson", "value"] += 0.22
+        (first, *_) = sr.pl.benchmark(frame[~easy], show=False)
+        labels = [t.get_text() for t in first.get_yticklabels()]
+        assert labels == ["joint", "pearson", "broken"]
 
     def test_a_split_must_be_named_if_there_are_several(self, frame):
         both = pd.concat([frame, frame.assign(split="tfs")])

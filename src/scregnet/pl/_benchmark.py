@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from scregnet._docs import doc
 from scregnet._validate import check_choice, listed
 from scregnet.links import null_models
@@ -16,6 +14,7 @@ from scregnet.pl._figure import colours, finish, panels
 from scregnet.pl._study import CHANCE, LABELS, check_frame, legend
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -42,7 +41,7 @@ def benchmark(
 
     A dot is the mean over seeds, a bar goes from the lowest to the highest. Lines are the means of
     the null models, which use the known links only: what lies left of them learned less than
-    popularity. The best method in the mean of all data sets is at the top.
+    popularity. The method that is most above the mean of the data sets is at the top.
 
     Parameters
     ----------
@@ -86,8 +85,10 @@ def benchmark(
     axes = panels(ax, n, figsize=figsize, dpi=dpi, default_size=size, save=save, rows=len(metrics))
     for position, one in enumerate(axes):
         metric, name = metrics[position // len(sets)], sets[position % len(sets)]
-        here = table[(table["metric"] == metric) & (table["data"] == name)]
-        _dots(one, here, methods, colour[0])
+        here = table[table["data"] == name]
+        tried = set(here["method"])
+        here = here[here["metric"] == metric]
+        _dots(one, here, methods, tried, colour[0])
         for line, null, own_colour in zip(_LINES, nulls, colour[1:], strict=False):
             value = here.loc[here["method"] == null, "value"].mean()
             label = f"null model: {null.replace('_', ' ')}"
@@ -121,20 +122,23 @@ def _split(table: pd.DataFrame, split: str | None) -> str:
 def _order(own: pd.DataFrame, metric: str) -> list[str]:
     """Return the methods, the best one in the mean of all data sets first."""
     here = own[own["metric"] == metric]
-    # Of each data set first, so that one with more seeds counts no more.
-    means = here.groupby(["method", "data"])["value"].mean().groupby("method").mean()
+    # Of each data set first, so that one with more seeds counts no more; and as differences to
+    # its mean, so that a method that was not run on an easy one is not behind for that.
+    of_sets = here.groupby(["method", "data"])["value"].mean()
+    means = (of_sets - of_sets.groupby("data").transform("mean")).groupby("method").mean()
     ordered = means.sort_values(ascending=metric in LOWER_IS_BETTER).index
     # Methods of which every fit failed come last.
     return [*ordered, *(name for name in own["method"].unique() if name not in ordered)]
 
 
-def _dots(ax: Axes, here: pd.DataFrame, methods: list[str], colour: str) -> None:
-    """Draw mean, lowest and highest value of each method."""
+def _dots(ax: Axes, here: pd.DataFrame, methods: list[str], tried: set[str], colour: str) -> None:
+    """Draw mean, lowest and highest value of each method; say of the others why there is none."""
     for row, method in enumerate(methods):
         values = here.loc[here["method"] == method, "value"].dropna().to_numpy(float)
         if len(values) == 0:
-            x = float(np.mean(ax.get_xlim()))
-            ax.text(x, row, "failed", ha="center", va="center", color="0.4", fontsize="small")
+            why = "failed" if method in tried else "not run"
+            where = {"transform": ax.get_yaxis_transform(), "ha": "center", "va": "center"}
+            ax.text(0.5, row, why, color="0.4", fontsize="small", **where)
             continue
         ax.plot([values.min(), values.max()], [row, row], color=colour, linewidth=1.6)
         label = "method" if row == 0 else None
