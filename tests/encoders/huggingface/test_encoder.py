@@ -165,7 +165,7 @@ def test_other_files_of_the_same_network(write, genes, counts, tmp_path):
         ({"vocab_size": 10**9}, "has vocab_size 1000000000"),
         ({"num_hidden_layers": 10**6}, "has num_hidden_layers 1000000"),
         ({"num_hidden_layers": -1}, "has num_hidden_layers -1"),
-        ({"hidden_size": "12"}, "no usable configuration.*hidden_size"),
+        ({"hidden_size": "12"}, "config.json .*hidden_size"),
         ({"hidden_size": 10**6}, "no usable configuration"),
         ({"hidden_act": "nothing"}, "no usable configuration"),
         ({"num_attention_heads": 5}, "no usable configuration.*multiple"),
