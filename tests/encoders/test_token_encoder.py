@@ -265,7 +265,9 @@ def test_half_precision_is_for_gpus():
 
 def test_the_bar_counts_every_cell(tmp_path, at_once, capsys):
     embed(Tabled(), cells(), progress=True)
-    assert f"Tabled: 100%|██████████| {N_CELLS}/{N_CELLS}" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "Tabled: 100%" in shown
+    assert f"{N_CELLS}/{N_CELLS}" in shown
     killed(tmp_path, 20)
     capsys.readouterr()
     embed(Tabled(), cells(), progress=True, partial_sums=tmp_path)
