@@ -270,6 +270,27 @@ class TestCommand:
         assert len(pd.read_csv(turns)) == 3
         assert plot.stat().st_size > 1000
 
+    def test_names_of_the_command_line_take_what_the_file_says_of_them(self, path, tmp_path):
+        config, out = tmp_path / "run.toml", tmp_path / "t.csv"
+        config.write_text(
+            f'data = {{mine = "{path}", other = "nowhere.h5ad"}}\n[methods.degree]\n'
+            '[methods."shrunk"]\nmethod = "degree"\npseudo_count = 3000.0\n'
+        )
+        told = ("--config", config, "--methods", "shrunk", "--out", out)
+        assert self.call("run", "mine", *told, "--seeds", 1) == 0
+        table = pd.read_csv(out)
+        assert table["data"].unique().tolist() == ["mine"]
+        values = table[table["metric"] == "brier"].set_index("method")["value"]
+        assert set(values.index) == {"shrunk", "degree", "label_factors"}
+        own = {"shrunk": {"method": "degree", "pseudo_count": 3000.0}}
+        alone = sr.bm.run({"mine": path}, own, seeds=1, show_progress_bar=False)
+        alone = alone[alone["metric"] == "brier"].set_index("method")["value"]
+        assert values["shrunk"] == pytest.approx(alone["shrunk"], rel=1e-9)
+        assert values["shrunk"] != pytest.approx(values["degree"], rel=1e-3)
+        more = ("--noise", 0.05, "--n-priors", 1)
+        assert self.call("noise", "mine", *told, *more) == 0
+        assert pd.read_csv(out)["method"].unique().tolist() == ["shrunk"]
+
     def test_failed_fits_are_exit_code_1(self, path, tmp_path, failing):
         assert (
             self.call("run", path, "--methods", failing, "--seeds", 1, "--out", tmp_path / "t") == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,8 @@ A file in TOML has the same names as the options, and more: tables of methods an
   method = "joint"
   n_trees = 0
 
-Options of the command line come before those of the file.
+Options of the command line come before those of the file. A name that is in a table of the file
+takes what that says: --methods "joint, no trees" fits that one alone, and hESC is its folder.
 """
 
 
@@ -126,6 +127,14 @@ def _add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
         add("--n-priors", type=int, help="wrong networks of each share (10)")
 
 
+_TABLES: dict[str, Callable[[str], Any]] = {
+    "methods": lambda _: {},
+    "splits": str,
+    "data": str,
+}
+"""What may be a table in the file, and what a name means that is not in it."""
+
+
 def _options(chosen: argparse.Namespace) -> dict[str, Any]:
     """Return the options of the file, with those of the command line in their place."""
     given = {
@@ -140,6 +149,13 @@ def _options(chosen: argparse.Namespace) -> dict[str, Any]:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             msg = f"--config {chosen.config}: {error}"
             raise ValueError(msg) from error
+    # A name takes the file's table of it: only the rest of the tables is left out.
+    for name, of_name in _TABLES.items():
+        table = options.get(name)
+        if isinstance(table, Mapping) and name in given:
+            asked = given[name]
+            if name != "data" or set(asked) & set(table):
+                given[name] = {one: table.get(one, of_name(one)) for one in asked}
     options |= given
     if not options.get("data"):
         msg = "no data: name folders of BEELINE or DREAM4, or h5ad files, or give them in --config."
@@ -198,15 +214,16 @@ def _studies(study: Callable[..., pd.DataFrame], options: dict[str, Any]) -> pd.
     for source in sources:
         stored = source.data.uns.get("splits", {})
         frame = pd.DataFrame(stored[split]) if split in stored else split
-        for method in methods:
+        for label in methods:
+            keywords = dict(methods[label]) if isinstance(methods, Mapping) else {}
             table = study(
                 source.data,
                 None if frame is not None else source.network,
-                method,
+                keywords.pop("method", label),
                 split=frame,
-                **own,
+                **own | keywords,
             )
-            tables.append(table.assign(data=source.name, method=method))
+            tables.append(table.assign(data=source.name, method=label))
     return pd.concat(tables, ignore_index=True)
 
 

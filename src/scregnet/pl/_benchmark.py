@@ -137,8 +137,9 @@ def _dots(ax: Axes, here: pd.DataFrame, methods: list[str], tried: set[str], col
         values = here.loc[here["method"] == method, "value"].dropna().to_numpy(float)
         if len(values) == 0:
             why = "failed" if method in tried else "not run"
-            where = {"transform": ax.get_yaxis_transform(), "ha": "center", "va": "center"}
-            ax.text(0.5, row, why, color="0.4", fontsize="small", **where)
+            middle = ax.get_yaxis_transform()
+            style = {"ha": "center", "va": "center", "color": "0.4", "fontsize": "small"}
+            ax.text(0.5, row, why, style, transform=middle)
             continue
         ax.plot([values.min(), values.max()], [row, row], color=colour, linewidth=1.6)
         label = "method" if row == 0 else None

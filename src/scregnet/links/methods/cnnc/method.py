@@ -85,7 +85,7 @@ class Cnnc(LinkMethod):
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "yuan2019cnnc"
     code_licence: ClassVar[str] = "none given"
-    # mDC, TFs + 500 genes, convolutions in bfloat16.
+    # mDC, TFs + 500 genes.
     largest_run: ClassVar[Mapping[str, float]] = {
         "genes": 821,
         "cells": 383,
