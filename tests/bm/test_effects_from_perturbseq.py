@@ -131,3 +131,12 @@ def test_single_cells_are_refused():
     )  # fmt: skip
     with pytest.raises(ValueError, match="perturbation: a test needs two or more .* 'A' has 1"):
         sr.bm.effects_from_perturbseq(adata)
+
+
+@pytest.mark.parametrize("counts", [[3, 0, 5, 2, 4, 1, 2], [0, 0, 0, 2, 4, 1, 2]])
+def test_one_gene_or_none_in_the_control_is_centred_without_a_warning(counts):
+    names = ["control"] * 3 + ["TF001"] * 4
+    obs = pd.DataFrame({"perturbation": names}, index=[f"c{i}" for i in range(7)])
+    cells = ad.AnnData(np.array(counts, np.float32)[:, None], obs, pd.DataFrame(index=["G0001"]))
+    found = sr.bm.effects_from_perturbseq(cells, min_cells=1)
+    assert np.isfinite(found["effect"]).all()

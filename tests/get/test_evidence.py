@@ -119,6 +119,15 @@ def test_expression_of_groups(data):
     assert sr.get.evidence(data, *LINK).expression["group"].tolist() == ["all cells"]
 
 
+def test_without_cells_the_expression_has_no_rows_and_the_same_types(data):
+    known = data.uns["network"].iloc[0][["source", "target"]]
+    whole = sr.get.evidence(data, *known, key="degree").expression
+    found = sr.get.evidence(data[:0].copy(), *known, key="degree")
+    assert len(found.expression) == 0
+    assert found.expression.dtypes.drop("group").equals(whole.dtypes.drop("group"))
+    sr.pl.evidence(found, show=False)
+
+
 def test_a_tf_that_no_cell_expresses_is_flagged(data):
     silent = data.copy()
     silent.X = silent.X.multiply(silent.var_names != LINK[0]).tocsr()

@@ -210,7 +210,13 @@ def _factors(mean: pd.DataFrame, control: str) -> pd.Series:
     """
     values = mean.to_numpy() + _PSEUDOCOUNT
     own = values[mean.index.get_loc(control)]
-    expressed = own > np.median(own[own > _PSEUDOCOUNT])
+    there = own > _PSEUDOCOUNT
+    if not there.any():
+        # Of genes that no cell of the control has, there is none to go by.
+        return pd.Series(1.0, mean.index)
+    expressed = own > np.median(own[there])
+    # One gene, or all alike: none is above the median.
+    expressed = expressed if expressed.any() else there
     return pd.Series(1 / np.median(values[:, expressed] / own[expressed], axis=1), mean.index)
 
 

@@ -35,7 +35,10 @@ def expression_by_group(
         row = (name, len(own), mean[0], seen[0], mean[1], seen[1], _correlation(own))
         rows.append((*row, bool(seen[0] >= EXPRESSED)))
     columns = ["group", "n_cells", "tf_mean", "tf_share", "target_mean", "target_share"]
-    return pd.DataFrame(rows, columns=[*columns, "correlation", "tf_expressed"])
+    found = pd.DataFrame(rows, columns=[*columns, "correlation", "tf_expressed"])
+    # Without cells there are no rows, and pandas would not know the types.
+    kinds = dict.fromkeys([*columns[2:], "correlation"], float)
+    return found.astype({"n_cells": int, **kinds, "tf_expressed": bool})
 
 
 def _correlation(values: np.ndarray) -> float:
