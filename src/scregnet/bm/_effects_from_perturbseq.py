@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from scregnet._anndata.access import check_names, resolve
 from scregnet._anndata.features import log_normalised
 from scregnet._docs import doc
-from scregnet._genes.effects import Kind, check_kind, effects_frame, false_discovery_rates
+from scregnet._genes.effects import check_kind, effects_frame, false_discovery_rates
 from scregnet._genes.names import gene_ids
 from scregnet._logging import logger
 from scregnet._validate import check_choice, check_integer, check_interval, listed, shortened
@@ -32,7 +32,7 @@ def effects_from_perturbseq(
     perturbation_key: str = "perturbation",
     control: str = "control",
     *,
-    kind: Kind = "loss",
+    kind: Literal["loss", "gain"] = "loss",
     test: Literal["t-test", "wilcoxon"] = "t-test",
     replicate: str | None = None,
     max_q: float = 0.05,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from scregnet._genes.effects import Kind, check_kind, effects_frame, false_discovery_rates
+from scregnet._genes.effects import check_kind, effects_frame, false_discovery_rates
 from scregnet._genes.forms import SUFFIXES, read_file
 from scregnet._logging import logger
 from scregnet._validate import check_interval, listed, shortened
@@ -37,7 +37,7 @@ def perturbation(
     data: pd.DataFrame | str | PathLike[str],
     name: str | None = None,
     *,
-    kind: Kind = "loss",
+    kind: Literal["loss", "gain"] = "loss",
     genes: Sequence[str] | None = None,
     max_q: float = 0.05,
     min_effect: float = 0.0,
