@@ -132,7 +132,7 @@ class GeneIds:
 
     @cached_property
     def organism(self) -> str:
-        """Whose genes the model knows; see :func:`organism_of`."""
+        """Whose genes the model knows: ``"human"``, ``"mouse"`` and the like."""
         symbols = self.symbols or {}
         return organism_of([*self.tokens, *map(str, symbols.values())], self.tokens)
 
