@@ -132,7 +132,7 @@ class GeneIds:
 
     @cached_property
     def organism(self) -> str:
-        """Whose genes the model knows: ``"human"``, ``"mouse"`` and the like."""
+        """The organism whose genes the model knows, such as ``"human"``."""
         symbols = self.symbols or {}
         return organism_of([*self.tokens, *map(str, symbols.values())], self.tokens)
 
