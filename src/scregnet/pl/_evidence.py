@@ -173,7 +173,7 @@ def _draw_expression(ax: Axes, frame: LinkEvidence) -> None:
         if line["tf_expressed"]:
             ax.text(2, row, told, ha="center", va="center", fontsize=9)
         else:
-            # Here a correlation says nothing of the TF.
+            # The correlation of a TF that is not seen would be one of noise.
             ax.text(2, row, "TF not seen", ha="center", va="center", fontsize=7.5, color="0.4")
     names = [f"{name} ({n:,})" for name, n in zip(table["group"], table["n_cells"], strict=True)]
     ax.set_yticks(rows, names)
