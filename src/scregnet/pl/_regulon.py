@@ -141,9 +141,10 @@ def _draw(ax: Axes, links: pd.DataFrame, colours: Mapping[str, str], *, as_logit
     """Draw probabilities; on a scale of logits, where the length of a line is its lift."""
     value = "score" if "score" in links else "weight"
     rows = np.arange(len(links))
+    # Scores of methods without labels have no logits.
+    as_logits = as_logits and value == "weight"
     weights = links[value].to_numpy(dtype=float)
-    if value == "weight" and as_logits:
-        weights = _logit(weights)
+    weights = _logit(weights) if as_logits else weights
     kinds = np.where(links["in_prior"].to_numpy(dtype=bool), "known", "new")
     if "null" in links:
         null = links["null"].to_numpy(dtype=float)
@@ -172,7 +173,7 @@ def _draw(ax: Axes, links: pd.DataFrame, colours: Mapping[str, str], *, as_logit
     ax.tick_params(axis="y", labelsize="small", length=0)
     ax.set_ylim(len(links) - 0.4, -0.6)
     ax.set_xlabel("score" if value == "score" else "probability")
-    if value == "weight" and as_logits:
+    if as_logits:
         _tick_logits(ax)
     elif value == "weight":
         # All of the axis is drawn only where links are probable: elsewhere it is empty.

@@ -15,7 +15,7 @@ _SHARE_OF_GPU = 0.5
 
 
 def room(device: torch.device) -> int:
-    """Return how many bytes layers may keep for the backward pass: 4 GB, on a GPU half of what is free."""
+    """Return how many bytes layers may keep for the backward pass: 4 GB, or half of a GPU's rest."""
     if device.type != "cuda":
         return _ON_CPU
     return int(_SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0])
