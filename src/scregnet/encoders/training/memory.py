@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 # What layers may keep for the backward pass before their inputs alone are kept.
 _ON_CPU = 4 << 30
+# Of what is free on a GPU.
 _SHARE_OF_GPU = 0.5
 
 
 def room(device: torch.device) -> int:
-    """Return how many bytes layers may keep for the backward pass: 4 GB, or half of a GPU's rest."""
+    """Return how many bytes layers may keep for the backward pass."""
     if device.type != "cuda":
         return _ON_CPU
     return int(_SHARE_OF_GPU * torch.cuda.mem_get_info(device)[0])
