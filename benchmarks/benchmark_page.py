@@ -2,11 +2,13 @@
 
 ::
 
-    python -m scregnet.bm run --config benchmarks/benchmark.toml --out benchmark.csv
-    python benchmarks/benchmark_page.py benchmark.csv
+    python -m scregnet.bm run --config benchmarks/benchmark.toml --out new.csv
+    python benchmarks/benchmark_page.py new.csv
 
-Tables stand between two comments of the page and are replaced; so are the pictures and
-``benchmark.csv`` beside it, which has mean, standard deviation and number of seeds.
+``benchmark.csv`` beside the page has one row a fit. Fits of the given frames are added to it and
+replace those of the same data set, method, split and seed, so that parts of the grid may be run at
+different times. Tables stand between two comments of the page and are replaced, and so are the
+pictures.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ import pandas as pd
 import scregnet as sr
 
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "benchmark.md"
+FITS = PAGE.with_suffix(".csv")
 METRICS = ["auroc", "auprc", "per_tf_auroc", "per_tf_auprc"]
+# What one fit is, and what is kept of it beside its metrics.
+FIT, SPENT = ["data", "method", "split", "seed"], ["cpu_seconds", "peak_gib"]
 # AUROC / AUPRC of the papers' tables (scRegNet with Geneformer; scTransNet), pairs at random.
 PUBLISHED = {
     "hESC": "0.89 / 0.62",
@@ -31,12 +36,26 @@ PUBLISHED = {
 }
 
 
+def read_fits(paths: list[Path]) -> pd.DataFrame:
+    """Return one row a fit, of the page's file and of frames of the benchmark; the last one counts.
+
+    Fits that failed have no metrics, and are left out.
+    """
+    parts = [pd.read_csv(FITS)] if FITS.exists() else []
+    for path in paths:
+        frame = pd.read_csv(path)
+        frame = frame[frame["metric"].isin(METRICS)]
+        wide = frame.pivot(index=FIT + SPENT, columns="metric", values="value").reset_index()
+        parts.append(wide[FIT + METRICS + SPENT])
+    fits = pd.concat(parts, ignore_index=True).drop_duplicates(FIT, keep="last")
+    digits = dict.fromkeys(METRICS, 4) | {"cpu_seconds": 2, "peak_gib": 2}
+    return fits.sort_values(FIT, ignore_index=True).round(digits)
+
+
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return mean, standard deviation and number of seeds of each cell without its seed."""
-    table = table[table["metric"].isin(METRICS)]
+    """Return the mean of each metric over the seeds."""
     by = ["split", "data", "method", "metric"]
-    found = table.groupby(by, sort=False)["value"].agg(["mean", "std", "count"])
-    return found.round(4).reset_index()
+    return table.groupby(by, sort=False)["value"].agg(["mean", "count"]).reset_index()
 
 
 def markdown(found: pd.DataFrame, split: str, metrics: tuple[str, str]) -> str:
@@ -116,12 +135,11 @@ def turns(table: pd.DataFrame, metric: str) -> str:
 def main() -> None:
     """Write tables, pictures and the summary."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("frames", type=Path, nargs="+", help="csv of python -m scregnet.bm run")
-    paths = parser.parse_args().frames
-    table = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
-    table = table.drop_duplicates(["data", "method", "split", "seed", "metric"], keep="last")
+    parser.add_argument("frames", type=Path, nargs="*", help="csv of python -m scregnet.bm run")
+    fits = read_fits(parser.parse_args().frames)
+    fits.to_csv(FITS, index=False)
+    table = fits.melt(FIT + SPENT, METRICS, "metric").assign(error="")
     found = summary(table)
-    found.to_csv(PAGE.with_suffix(".csv"), index=False)
     text = PAGE.read_text(encoding="utf-8")
     tables = {"cost": costs(table), "turns": turns(table, "per_tf_auroc")}
     for split in found["split"].unique():

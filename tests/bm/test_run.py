@@ -327,3 +327,29 @@ def test_records_hold_plain_numbers(adata, tmp_path):
     for path in tmp_path.iterdir():
         record = json.loads(path.read_text())
         assert isinstance(record["figures"][0][1], float)
+
+
+def test_what_reads_no_label_is_fitted_once_for_all_splits(adata, monkeypatch):
+    from scregnet.links.methods.pearson import Pearson
+
+    splits = ["pairs", "targets"]
+    fitted, real = [], Pearson.table
+
+    def table(self, *given):
+        fitted.append(given[-1])
+        return real(self, *given)
+
+    monkeypatch.setattr(Pearson, "table", table)
+    alone = pd.concat(sr.bm.run(adata, ["pearson"], splits=[s], seeds=[7, 8]) for s in splits)
+    assert len(fitted) == 4
+    both = sr.bm.run(adata, ["pearson"], splits=splits, seeds=[7, 8])
+    assert len(fitted) == 4 + 2
+    same = ["data", "method", "split", "seed", "metric", "value", "best_null", "difference"]
+    pd.testing.assert_frame_equal(alone[same].reset_index(drop=True), both[same])
+    # Other arguments are another fit.
+    adata.layers["mixed"] = np.random.default_rng(0).permuted(adata.X.toarray(), axis=0)
+    methods = {"pearson": {}, "of a layer": {"method": "pearson", "layer": "mixed"}}
+    found = sr.bm.run(adata, methods, splits=splits, seeds=[9])
+    assert len(fitted) == 6 + 2
+    of_split = found[found["split"] == "pairs"]
+    assert set(values(of_split, method="pearson")) != set(values(of_split, method="of a layer"))

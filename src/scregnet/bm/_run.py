@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from scregnet._docs import doc
@@ -38,7 +39,9 @@ def run(
     """Fit methods to data sets, splits and seeds, and score the test pairs of each.
 
     Both null models are always fitted too. All methods of a data set, split and seed have the same
-    pairs. A cell of the grid that fails is recorded with its error, and the others go on.
+    pairs. A cell of the grid that fails is recorded with its error, and the others go on. A method
+    that reads no label, such as ``"grnboost2"``, is fitted once for all splits of a data set and
+    seed; each cell says what that fit took.
 
     Parameters
     ----------
@@ -124,6 +127,9 @@ def run(
         for key, cell in zip(keys, cells, strict=True)
         if records[key] is None or (retry_failed and records[key]["error"])  # type: ignore[index]
     }
+    # Splits of a data set and a seed follow each other: they share what reads no label.
+    order = {(id(source), seed): n for n, (source, seed) in enumerate(product(sources, numbers))}
+    waiting = dict(sorted(waiting.items(), key=lambda one: order[id(one[1].source), one[1].seed]))
     if len(waiting) < len(cells):
         logger.info("run: %d of %d fits are there already", len(cells) - len(waiting), len(cells))
     with progress_bar("benchmark", len(waiting), show=show_progress_bar, unit="fit") as bar:

@@ -29,6 +29,11 @@ class Chosen:
     keywords: Mapping[str, Any]
     """Of the fit and of the method."""
 
+    @property
+    def arguments(self) -> str:
+        """The keywords as text, the same in every session."""
+        return _plain(self.keywords)
+
 
 @dataclass(frozen=True, eq=False)
 class Cell:
@@ -53,7 +58,7 @@ class Cell:
         parts = (
             self.source.digest,
             self.chosen.method,
-            _plain(self.chosen.keywords),
+            self.chosen.arguments,
             self.split,
             shown,
             str(self.seed),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from scregnet._logging import logger
 from scregnet._settings import settings
 from scregnet.bm._grid.measure import Cost, measured
+from scregnet.bm._grid.once import Once
 from scregnet.bm._studies import SET_BY_THE_STUDY
 from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.task import device_of, make_task, read_keywords
@@ -17,6 +18,7 @@ from scregnet.tl._fit.verdict import judge_nulls
 if TYPE_CHECKING:
     from scregnet._genes.split import LabelledPairs
     from scregnet.bm._grid.cells import Cell
+    from scregnet.links import LinkMethod
     from scregnet.tl._fit.task import FitOptions
     from scregnet.tl._fit.verdict import Verdict
 
@@ -59,13 +61,16 @@ def _fit(cell: Cell, device: str | None) -> tuple[Fit, Cost]:
     options = options.for_pairs(labelled)
     nulls = _nulls(cell, labelled, options)
     others = {name: found for name, found in nulls.items() if name != chosen.method}
+    once = None if method.needs_labels else Once(method, cell)
 
     def fit() -> Fit:
         task, _ = make_task(data, method, labelled, options)
         place = device_of(device, method)
-        return fit_links(chosen.method, method, task, labelled, options, others, device=place)
+        fitted = cast("LinkMethod", once or method)
+        return fit_links(chosen.method, fitted, task, labelled, options, others, device=place)
 
-    return measured(fit)
+    found, cost = measured(fit)
+    return found, once.whole(cost) if once else cost
 
 
 def _nulls(cell: Cell, labelled: LabelledPairs, options: FitOptions) -> dict[str, Verdict]:
