@@ -59,6 +59,19 @@ def test_a_regulon_by_lift_of_new_links(lifted_adata):
     assert len(shown) >= 2
 
 
+def test_lines_are_as_long_as_lifts_of_rare_links(lifted_adata):
+    # As in a network of a whole genome, where the null model gives less than a ten-thousandth.
+    lifted_adata.varp["grn_null"].data **= 12
+    net = sr.get.grn(lifted_adata, sources="SPI1", by="lift", top_n=7)
+    assert net["null"].min() < 1e-5
+    ax = sr.pl.regulon(lifted_adata, source="SPI1", by="lift", top_n=7, show=False)
+    at = {int(y): x for points in _points(ax).values() for x, y in points.get_offsets()}
+    (null,) = (line for line in ax.lines if line.get_label() == "null model")
+    lengths = [at[row] - x for row, x in enumerate(null.get_xdata())]
+    np.testing.assert_allclose(lengths, net["lift"], rtol=1e-4)
+    assert 2 <= len(ax.get_xticks()) <= 9
+
+
 def test_the_regulon_of_the_largest_tf_is_drawn_by_default(fitted_adata):
     total = np.asarray(fitted_adata.varp["grn"].sum(axis=1)).ravel()
     ax = sr.pl.regulon(fitted_adata, show=False)

@@ -14,6 +14,7 @@ from scregnet._docs import doc
 from scregnet._validate import check_integer
 from scregnet.get._names import shown_names
 from scregnet.get._select import select_links
+from scregnet.metrics._lift import lift
 from scregnet.pl._figure import finish, panels
 from scregnet.pl._network.style import network_colours
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mudata import MuData
 
-# Probabilities that an axis of logits names.
-_TICKS = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99, 0.999)
+# Probabilities that an axis of logits names: all of a short axis, the main ones of a long one.
+_MAIN_TICKS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
+_TICKS = tuple(sorted((*_MAIN_TICKS, 3e-5, 3e-4, 3e-3, 0.03, 0.3, 0.7, 0.97)))
+_MOST_TICKS = 9
 # Marker and name by sign: activates, represses, not told.
 _MARKERS = {1: ("^", "activates"), -1: ("v", "represses"), 0: ("o", "sign not known")}
 
@@ -188,16 +191,20 @@ def _draw(ax: Axes, links: pd.DataFrame, colours: Mapping[str, str], *, as_logit
 
 
 def _logit(values: np.ndarray) -> np.ndarray:
-    """Return logits, of probabilities of 0 and 1 those of a ten-thousandth from the end."""
-    kept = np.clip(values, 1e-4, 1 - 1e-4)
-    return np.log(kept / (1 - kept))
+    """Return logits, finite ones of 0 and 1 too: the same that lifts are differences of."""
+    return lift(values, np.full(np.shape(values), 0.5)).astype(float)
 
 
 def _tick_logits(ax: Axes) -> None:
     """Write probabilities under an axis of logits, with room on both sides."""
     ax.margins(x=0.06)
     low, high = ax.get_xlim()
-    inside = [value for value in _TICKS if low <= _logit(np.array(value)) <= high]
-    ax.set_xticks(_logit(np.array(inside)), [f"{value:g}" for value in inside])
+    for ticks in (_TICKS, _MAIN_TICKS):
+        places = _logit(np.array(ticks))
+        inside = (low <= places) & (places <= high)
+        if inside.sum() <= _MOST_TICKS:
+            break
+    named = [f"{value:g}" for value in np.array(ticks)[inside]]
+    ax.set_xticks(places[inside], named)
     ax.set_xlim(low, high)
     ax.set_xlabel("probability, on a scale where lengths are lifts")
