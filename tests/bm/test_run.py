@@ -312,6 +312,15 @@ class TestCommand:
         assert self.call("noise", path, "--methods", "degree", "label_factors", *how) == 0
         assert set(pd.read_csv(out)["method"]) == {"degree", "label_factors"}
 
+    def test_an_ablation_of_methods_with_and_without_parts(self, path, tmp_path):
+        out = tmp_path / "ablation.csv"
+        methods = ("degree", "pearson", "joint")
+        assert self.call("ablation", path, "--methods", *methods, "--n-seeds", 1, "--out", out) == 0
+        found = pd.read_csv(out).groupby("method")["variant"].unique()
+        assert found["degree"].tolist() == ["whole model"]
+        assert found["pearson"].tolist() == ["whole model", "shuffled cells"]
+        assert found["joint"].tolist()[:2] == ["whole model", "no boosted trees"]
+
     def test_help_of_the_module(self):
         found = subprocess.run(
             [sys.executable, "-m", "scregnet.bm", "--help"],

@@ -47,6 +47,8 @@ class Source:
     """The known network; ``None`` takes what the data set holds."""
 
     opened: dict[str, AnnData] = field(default_factory=dict, repr=False)
+    texts: dict[str, str] = field(default_factory=dict, repr=False)
+    """Of stored splits, each made once: a split may have a million pairs."""
 
     @property
     def data(self) -> AnnData:
@@ -133,7 +135,8 @@ class Source:
         data = self.data
         texts = []
         # A column that is not there makes the fit fail, and is told then.
-        if (time := keywords.get("pseudotime")) in data.obs:
+        time = keywords.get("pseudotime")
+        if isinstance(time, str) and time in data.obs:
             texts.append(plain(data.obs[time].to_numpy()))
         for layer in layer_names(keywords.get("evidence")):
             columns = sorted(name for name in data.var if str(name).startswith(f"{layer}_"))
@@ -149,13 +152,15 @@ class Source:
         """Return the text of a split of ``uns``; nothing for one that is drawn or given."""
         if not isinstance(split, str) or split in SPLITS:
             return []
-        splits = self.data.uns.get("splits", {})
-        found = pd.DataFrame(splits[split]) if split in splits else self.data.uns[split]
-        return [plain(found)]
+        if split not in self.texts:
+            splits = self.data.uns.get("splits", {})
+            found = pd.DataFrame(splits[split]) if split in splits else self.data.uns[split]
+            self.texts[split] = plain(found)
+        return [self.texts[split]]
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker reads a file itself.
-        return {"name": self.name, "given": self.given, "prior": self.prior, "opened": {}}
+        return {**vars(self), "opened": {}}
 
 
 def read_sources(data: Any, prior: Any, *, mod: str = "rna") -> list[Source]:
