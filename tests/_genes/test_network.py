@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 from scregnet._genes.network import read_network
+from scregnet.datasets import perturbation
 
 GENES = ["GATA1", "KLF1", "HBB", "SPI1", "NAN", "MYC"]
 # Asymmetric, so that a swap of regulator and target shows.
@@ -444,3 +445,17 @@ def test_a_wide_frame_of_targets_by_regulators_is_warned_of(adata, caplog):
     assert "targets × regulators" not in caplog.text
     read_network(wide, adata)
     assert "2 of its 2 columns are rows too, and 2 of its 5 rows are columns" in caplog.text
+
+
+def test_tested_pairs_that_did_not_change_are_no_edges(adata, tmp_path):
+    tested = {"source": "GATA1", "target": ["KLF1", "HBB", "MYC"], "effect": [-1.0, 2.0, 0.0]}
+    effects = perturbation(pd.DataFrame(tested))
+    with pytest.raises(ValueError, match=r"prior is a frame of effects: .* 2 of 3 are affected"):
+        read_network(effects, adata)
+    effects.to_csv(tmp_path / "effects.csv", index=False)
+    with pytest.raises(ValueError, match=r"2 of 3 are affected"):
+        read_network(tmp_path / "effects.csv", adata)
+    found = read_network(effects[effects["affected"]], adata)
+    # Without GATA1, what it activates falls.
+    assert found.targets.tolist() == [1, 2]
+    assert found.signs.activates.tolist() == [True, False]

@@ -312,6 +312,15 @@ class TestCommand:
         assert self.call("noise", path, "--methods", "degree", "label_factors", *how) == 0
         assert set(pd.read_csv(out)["method"]) == {"degree", "label_factors"}
 
+    def test_an_ablation_of_methods_with_and_without_parts(self, path, tmp_path):
+        out = tmp_path / "ablation.csv"
+        methods = ("degree", "pearson", "joint")
+        assert self.call("ablation", path, "--methods", *methods, "--n-seeds", 1, "--out", out) == 0
+        found = pd.read_csv(out).groupby("method")["variant"].unique()
+        assert found["degree"].tolist() == ["whole model"]
+        assert found["pearson"].tolist() == ["whole model", "shuffled cells"]
+        assert found["joint"].tolist()[:2] == ["whole model", "no boosted trees"]
+
     def test_help_of_the_module(self):
         found = subprocess.run(
             [sys.executable, "-m", "scregnet.bm", "--help"],
@@ -353,3 +362,69 @@ def test_what_reads_no_label_is_fitted_once_for_all_splits(adata, monkeypatch):
     assert len(fitted) == 6 + 2
     of_split = found[found["split"] == "pairs"]
     assert set(values(of_split, method="pearson")) != set(values(of_split, method="of a layer"))
+
+
+def test_another_pseudotime_is_another_fit(adata, tmp_path):
+    data = adata.copy()
+    data.obs["time"] = np.random.default_rng(0).random(data.n_obs)
+    turned = data.copy()
+    turned.obs["time"] = turned.obs["time"].to_numpy()[::-1]
+    methods = {"scode": {"pseudotime": "time", "n_runs": 1, "n_draws": 5}}
+    # The same cells: in one call, in the next one, and in a folder.
+    both = sr.bm.run({"one": data, "other": turned}, methods, seeds=1)
+    for name, cells in (("one", data), ("other", turned)):
+        expected = values(both, data=name, method="scode")
+        alone = sr.bm.run(cells, methods, seeds=1, folder=tmp_path)
+        pd.testing.assert_series_equal(values(alone, method="scode"), expected)
+        how = {"n_folds": 1, "n_bootstrap": 0, **methods["scode"]}
+        sr.tl.fit_grn(cells, cells.uns["network"], method="scode", **how)
+        found = sr.get.metrics(cells).query("model == 'scode' and split == 'test'")
+        assert found.set_index("metric")["value"]["auroc"] == pytest.approx(expected["auroc"])
+    assert values(both, data="one", method="scode")["auroc"] != expected["auroc"]
+
+
+def test_other_marked_tfs_are_another_fit(adata, tmp_path):
+    data = adata.copy()
+    found = {}
+    for n_marked in (0, 40):
+        data.var["is_tf"] = np.arange(data.n_vars) < n_marked
+        table = sr.bm.run(data, {"grnboost2": {"max_trees": 20}}, seeds=1, folder=tmp_path)
+        found[n_marked] = values(table, method="grnboost2")["auroc"]
+    assert found[0] != found[40]
+
+
+def test_null_models_are_those_of_the_pairs_and_not_of_their_name(adata):
+    for kind in ("pairs", "targets"):
+        table = sr.bm.run(adata, ["pearson"], splits={"mine": {"kind": kind}}, seeds=1)
+        auroc = table[table["metric"] == "auroc"].set_index("method")
+        best = auroc.loc[["degree", "label_factors"], "value"].max()
+        expected = auroc.loc["pearson", "value"] - best
+        assert auroc.loc["pearson", "difference"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_null_models_have_the_label_frequency_of_the_method(adata):
+    half = {"half": {"method": "pearson", "label_frequency": 0.5}}
+    alone = values(sr.bm.run(adata, half, seeds=1), method="half")
+    fit_of_cells._last_nulls.clear()
+    table = sr.bm.run(adata, {"pearson": {}, **half}, seeds=1)
+    pd.testing.assert_series_equal(values(table, method="half"), alone)
+    differences = table[table["metric"] == "brier"].set_index("method")["difference"]
+    alone = sr.bm.run(adata, half, seeds=1).query("metric == 'brier' and method == 'half'")
+    assert differences["half"] == pytest.approx(alone["difference"].item(), abs=1e-12)
+    # Of all methods: the rows of the null models too.
+    shared = sr.bm.run(adata, ["pearson"], seeds=1, label_frequency=0.5)
+    brier = shared[shared["metric"] == "brier"].set_index("method")
+    best = brier.loc[["degree", "label_factors"], "value"].min()
+    expected = brier.loc["pearson", "value"] - best
+    assert brier.loc["pearson", "difference"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_another_stored_split_is_another_fit(adata, tmp_path):
+    data = adata.copy()
+    found = []
+    for kind in ("pairs", "targets"):
+        sr.pp.split(data, data.uns["network"], kind=kind, key_added="mine")
+        table = sr.bm.run(data, ["degree"], splits=["mine"], seeds=1, folder=tmp_path)
+        found.append(values(table, method="degree")["auroc"])
+    assert found[0] != found[1]
+    assert len(list(tmp_path.iterdir())) == 2 * 2

@@ -219,6 +219,24 @@ class TestAblation:
                 embedded, net, n_seeds=1, variants={"none": {"gnn": None}}, **QUICK
             )
 
+    @pytest.mark.parametrize(
+        ("method", "parts"),
+        [
+            ({"method": "joint", "n_trees": 5, "n_forest_trees": 5}, list(Joint.ablations)),
+            # Without embedding and graph network nothing is left.
+            (QUICK, []),
+            ({"method": "sctransnet", "max_epochs": 2, "device": "cpu"}, []),
+        ],
+        ids=["joint", "scregnet", "sctransnet"],
+    )
+    def test_without_an_embedding_the_other_parts_are_taken_away(
+        self, adata, net, caplog, method, parts
+    ):
+        table = sr.bm.ablation_study(adata, net, n_seeds=1, **method)
+        variants = table["variant"].unique().tolist()
+        assert variants == ["whole model", *parts, "shuffled cells"]
+        assert "so none is taken away; call sr.tl.embed" in caplog.text
+
     def test_wrong_calls_fail_before_the_first_fit(self, embedded, net, monkeypatch):
         for method in (Joint, ScRegNet):
             monkeypatch.setattr(method, "fit", lambda *_, **__: pytest.fail("a fit was begun"))
@@ -232,8 +250,6 @@ class TestAblation:
             sr.bm.ablation_study(embedded, net, groupby="cell_type")
         with pytest.raises(ValueError, match="variants is empty"):
             sr.bm.ablation_study(embedded, net, variants={})
-        with pytest.raises(ValueError, match="there is none to take away: call sr.tl.embed"):
-            sr.bm.ablation_study(embedded, net, embedding=None)
         with pytest.raises(
             ValueError, match="method='degree' names no part that could be taken away"
         ):

@@ -79,6 +79,19 @@ def test_a_frame_has_scores_and_no_probabilities(alone):
     np.testing.assert_array_equal(again["score"], frame["score"])
 
 
+def test_scores_above_1_are_read_and_damaged_ones_are_not(adata):
+    # Importances of boosted trees are shares times the number of trees.
+    sr.tl.fit_grn(adata, method="grnboost2", max_trees=30, **QUIET)
+    best = float(adata.varp["grn"].data.max())
+    assert best > 1
+    assert sr.get.grn(adata, top_n=1)["score"].item() == best
+    assert sr.io.to_beeline(adata, top_n=1)["EdgeWeight"].item() == best
+    for wrong in (np.nan, np.inf, -1):
+        adata.varp["grn"].data[0] = wrong
+        with pytest.raises(ValueError, match=r"no scores \(NaN, infinite, or below 0\)"):
+            sr.get.grn(adata)
+
+
 def test_a_gene_that_is_no_candidate_has_no_score(adata):
     adata.var["is_tf"] = np.arange(60) < 7
     sr.tl.fit_grn(adata, method="pearson", **QUIET)

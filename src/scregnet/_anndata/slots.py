@@ -224,8 +224,9 @@ def _name_a_group(key: str, groups: list[Any]) -> str:
 
 
 def network(adata: AnnData, key: str) -> sp.csr_matrix:
-    """Return the probabilities of a fitted network, row = regulator, column = target."""
-    varp_key = str(fitted(adata, key)["varp_key"])
+    """Return probabilities, or scores, of a fitted network: row = regulator, column = target."""
+    entry = fitted(adata, key)
+    varp_key = str(entry["varp_key"])
     if varp_key not in adata.varp:
         msg = (
             f"adata.varp[{varp_key!r}] is not there, though adata.uns[{key!r}] names it "
@@ -234,17 +235,23 @@ def network(adata: AnnData, key: str) -> sp.csr_matrix:
         )
         raise KeyError(msg)
     found = _sorted(adata.varp[varp_key])
-    _check_probabilities(varp_key, found)
+    _check_values(varp_key, found, scores=holds_scores(entry))
     return found
 
 
-def _check_probabilities(slot: str, matrix: sp.csr_matrix) -> None:
-    """Raise unless the values of a stored network lie between 0 and 1."""
+def _check_values(slot: str, matrix: sp.csr_matrix, *, scores: bool = False) -> None:
+    """Raise unless a stored network holds probabilities, or scores: finite, and 0 or more."""
+    highest = np.finfo(np.float32).max if scores else 1
     # With a NaN among the values, their minimum is NaN, and no comparison holds.
-    if matrix.nnz and not (matrix.data.min() >= 0 and matrix.data.max() <= 1):
+    if matrix.nnz and not (matrix.data.min() >= 0 and matrix.data.max() <= highest):
+        no = (
+            "scores (NaN, infinite, or below 0)"
+            if scores
+            else "probabilities (NaN, or outside 0 to 1)"
+        )
         msg = (
-            f"adata.varp[{slot!r}] holds values that are no probabilities (NaN, or outside 0 to "
-            "1): it is damaged. Call sr.tl.fit_grn again."
+            f"adata.varp[{slot!r}] holds values that are no {no}: it is damaged. Call "
+            "sr.tl.fit_grn again."
         )
         raise ValueError(msg)
 
@@ -271,7 +278,7 @@ def link_values(adata: AnnData, key: str, name: str) -> np.ndarray | None:
         )
         raise ValueError(msg)
     if name == "null":
-        _check_probabilities(slot, values)
+        _check_values(slot, values)
     return values.data
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scregnet._genes.effects import check_all_affected
 from scregnet._genes.files.read import READERS, suffix_of
 from scregnet._genes.files.tables import known_table
 from scregnet._genes.forms import READABLE, SUFFIXES, mapping_edges, pair_edges, read_file
@@ -126,6 +127,7 @@ _CELLORACLE = "gene_short_name"
 
 def _frame_edges(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Edges of a long or a wide frame, and which of the two it is."""
+    check_all_affected(frame, "prior")
     frame = _with_index(known_table(frame))
     columns = {role: _column(frame, role) for role in _ALIASES}
     if columns["source"] is not None and columns["target"] is not None:

@@ -91,3 +91,18 @@ def check_effects(perturbations: object) -> pd.DataFrame:
         )
         raise ValueError(msg)
     return perturbations
+
+
+def check_all_affected(frame: pd.DataFrame, argument: str) -> None:
+    """Raise for a frame of tested pairs, of which some did not change, where edges are meant."""
+    if not set(COLUMNS) <= set(frame):
+        return
+    # Of a file, they are texts.
+    affected = frame["affected"].astype(str).str.lower().isin(("true", "1"))
+    if not affected.all():
+        msg = (
+            f"{argument} is a frame of effects: its rows are the pairs that were tested, and "
+            f"{int(affected.sum()):,} of {len(frame):,} are affected. Pass these: "
+            "effects[effects['affected']]."
+        )
+        raise ValueError(msg)

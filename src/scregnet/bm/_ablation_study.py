@@ -11,6 +11,7 @@ from scregnet._anndata.access import check_names, resolve
 from scregnet._anndata.features import embedding_features
 from scregnet._docs import doc
 from scregnet._genes.split import labelled_pairs
+from scregnet._logging import logger
 from scregnet._progress import progress_bar
 from scregnet._validate import check_integer, check_random_state, seed_of
 from scregnet.bm._studies import (
@@ -66,8 +67,8 @@ def ablation_study(
         :func:`scregnet.pp.split`; the pairs of a frame stay.
     variants
         Name of a version to the keyword arguments that make it. ``None`` takes the whole model, the
-        method's own ablations, shuffled cells, versions without and with a random embedding, and
-        the same of evidence layers.
+        method's own ablations, shuffled cells, versions without and with a random embedding if
+        there is one, and the same of evidence layers.
     n_seeds
         Fits of each version.
     %(device)s
@@ -89,7 +90,7 @@ def ablation_study(
     Raises
     ------
     ValueError
-        ``variants`` is empty, or ``None`` while there is no embedding to take away.
+        ``variants`` is empty, or ``None`` for a method that has no part to take away.
     TypeError
         A keyword is not one of a fit or the method.
     RuntimeError
@@ -163,14 +164,15 @@ def _default_variants(
         variants[SHUFFLED] = {"shuffle_expression": True}
     if method.uses_embedding:
         vectors, _ = embedding_features(data, fit_params.get("embedding", "auto"))
-        if vectors is None and not without_evidence(fit_params):
-            msg = (
-                f"method={name!r} is to be fitted without its embedding, but there is none to take "
-                "away: call sr.tl.embed(adata) first, name one with embedding=, or say with "
-                "variants= what to compare."
+        if vectors is None:
+            # Of these methods nothing would be left.
+            variants.pop("no graph network", None)
+            logger.warning(
+                "ablation_study: method=%r is fitted without an embedding, so none is taken away; "
+                "call sr.tl.embed(adata) first, or name one with embedding=",
+                name,
             )
-            raise ValueError(msg)
-        if vectors is not None:
+        else:
             variants |= {
                 "no embedding": {"embedding": None},
                 RANDOM: {"random_embedding": True},

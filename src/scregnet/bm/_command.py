@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scregnet._settings import settings
-from scregnet.bm._ablation_study import ablation_study
+from scregnet.bm._ablation_study import WHOLE, ablation_study
 from scregnet.bm._grid.sources import read_sources
 from scregnet.bm._rank_turns import rank_turns
 from scregnet.bm._robustness_study import robustness_study
 from scregnet.bm._run import run
 from scregnet.links import LINK_METHODS, SPLITS
+from scregnet.links.registry import method_class
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -228,7 +229,14 @@ def _studies(study: Callable[..., pd.DataFrame], options: dict[str, Any]) -> pd.
 
 
 def _ablation(options: dict[str, Any]) -> pd.DataFrame:
-    return _studies(ablation_study, options)
+    def study(data: Any, prior: Any, method: str, **own: Any) -> pd.DataFrame:
+        found = method_class(method)
+        # A null model is fitted whole, beside the others.
+        if not (found.needs_expression or found.ablations):
+            own = {"variants": {WHOLE: {}}, **own}
+        return ablation_study(data, prior, method, **own)
+
+    return _studies(study, options)
 
 
 def _noise(options: dict[str, Any]) -> pd.DataFrame:

@@ -60,9 +60,9 @@ def effects_from_perturbseq(
     test
         ``"t-test"`` (Welch's) or ``"wilcoxon"`` (rank sum, ties corrected).
     replicate
-        Column of ``adata.obs`` with the sample of each cell. The cells of one perturbation and
-        sample are then summed, and samples are tested, not cells: cells of one sample are no
-        independent tests. Two samples at least of each perturbation.
+        Column of ``adata.obs`` with the sample of each cell. The normalised counts of the cells of
+        one perturbation and sample are then averaged, and samples are tested, not cells: cells of
+        one sample are no independent tests. Two samples at least of each perturbation.
     max_q, min_effect
         Highest ``q`` and lowest absolute effect of a gene that changed.
     min_cells

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from scregnet._genes.evidence.read import read_experiments
+from scregnet.datasets import perturbation
 
 LONG = pd.DataFrame(
     {
@@ -152,3 +153,12 @@ def test_file_that_is_open_in_backed_mode_is_read(tmp_path):
 def test_what_cannot_be_read(net, context, error, message):
     with pytest.raises(error, match=message):
         read_experiments(net, context)
+
+
+def test_tested_pairs_that_did_not_change_are_no_evidence():
+    tested = pd.DataFrame({"source": "A", "target": ["b", "c", "d"], "effect": [-1.0, 2.0, 0.0]})
+    effects = perturbation(tested)
+    with pytest.raises(ValueError, match="net is a frame of effects: .* 2 of 3 are affected"):
+        read_experiments(effects, None)
+    found = read_experiments(effects[effects["affected"]], None)
+    assert found.genes.tolist() == ["b", "c"]

@@ -58,6 +58,23 @@ def test_only_candidates_have_rows():
     np.testing.assert_allclose(some, whole[[2, 5]], rtol=1e-5)
 
 
+def test_a_gene_that_no_cell_has_has_no_effects():
+    cells, time, _ = simulate()
+    silent = [2, 7]
+    cells[silent] = 0
+    mean, spread = cells.mean(axis=1), cells.std(axis=1)
+    expression = np.float32((cells - mean[:, None]) / np.where(spread > 0, spread, 1)[:, None])
+    summary = np.float32(np.stack([mean, np.where(spread > 0, spread, 1), spread > 0], axis=1))
+    task = LinkTask(12, NONE, NONE, expression, None, summary, pseudotime=time)
+    links = get_method("scode", n_runs=2).fit(task, rng=np.random.default_rng(0)).links
+    values = links.state()["values"]
+    # Rounding would leave some 1e-17 there, and an order of nothing.
+    assert not values[silent].any()
+    assert not values[:, silent].any()
+    rest = np.delete(np.delete(values, silent, axis=0), silent, axis=1)
+    assert (rest[~np.eye(10, dtype=bool)] > 0).all()
+
+
 def test_the_scale_of_time_does_not_matter():
     cells, time, _ = simulate()
     one, other = (fitted(cells, t, n_runs=1).values for t in (time, 3 + 50 * time))

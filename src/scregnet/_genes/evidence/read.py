@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from scregnet._genes.effects import check_all_affected
 from scregnet._genes.evidence.experiments import Experiments
 from scregnet._genes.evidence.gene_sets import read_gmt, sets_experiments
 from scregnet._genes.forms import read_file
@@ -148,6 +149,7 @@ def _from_long(
     frame: pd.DataFrame, context: str | None, form: str, net: str = "net"
 ) -> Experiments:
     """Read source, target, weight: an experiment is a TF in a context."""
+    check_all_affected(frame, net)
     edges = pd.DataFrame(
         {
             "tf": _texts(frame[_column(frame.columns, _TF)], "TF", net),

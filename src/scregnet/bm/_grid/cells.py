@@ -6,14 +6,17 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from scregnet._validate import check_integer, listed, shortened
+from scregnet.bm._grid.plain import plain
 from scregnet.bm._studies import SET_BY_THE_STUDY
 from scregnet.links import null_models
+from scregnet.links.registry import method_class
 from scregnet.tl._fit.task import read_keywords
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ class Chosen:
     @property
     def arguments(self) -> str:
         """The keywords as text, the same in every session."""
-        return _plain(self.keywords)
+        return plain(self.keywords)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +53,20 @@ class Cell:
         """What it is, for people."""
         return f"{self.source.name}, {self.chosen.label}, {self.split}, seed {self.seed}"
 
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Texts that tell whether another cell reads the same of its data set."""
+        by_tfs = not method_class(self.chosen.method).needs_labels
+        return (self.source.digest, *self.source.named(self.chosen.keywords, by_tfs=by_tfs))
+
     @property
     def key(self) -> str:
         """Name of its file: readable, and a digest of all that its figures hang on."""
         how = self.split_of
-        shown = how.to_csv() if isinstance(how, pd.DataFrame) else _plain(how)
+        shown = how.to_csv() if isinstance(how, pd.DataFrame) else plain(how)
         parts = (
-            self.source.digest,
+            *self.inputs,
+            *self.source.stored(how),
             self.chosen.method,
             self.chosen.arguments,
             self.split,
@@ -96,7 +106,9 @@ def read_methods(methods: Any, shared: Mapping[str, Any]) -> list[Chosen]:
         read_keywords(name, keywords, fixed=SET_BY_THE_STUDY, where=f"methods[{label!r}]")
         found.append(Chosen(str(label), name, keywords))
     there = {chosen.method for chosen in found if not set(chosen.keywords) - set(shared)}
-    return found + [Chosen(null, null, {}) for null in null_models() if null not in there]
+    # It changes what a calibrated probability is, of null models too.
+    own = {name: shared[name] for name in ("label_frequency",) if name in shared}
+    return found + [Chosen(null, null, own) for null in null_models() if null not in there]
 
 
 def read_splits(splits: Any) -> dict[str, SplitOf]:
@@ -121,13 +133,3 @@ def read_seeds(seeds: int | Sequence[int]) -> list[int]:
         msg = f"seeds must be different numbers, at least one, got {listed(seeds)}."
         raise ValueError(msg)
     return [int(seed) for seed in seeds]
-
-
-def _plain(value: Any) -> str:
-    """Return the text of plain values, the same in every session."""
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{k}: {_plain(v)}" for k, v in sorted(value.items()))
-        return f"{{{inside}}}"
-    if isinstance(value, pd.DataFrame):
-        return hashlib.blake2b(value.to_csv().encode(), digest_size=16).hexdigest()
-    return repr(value)

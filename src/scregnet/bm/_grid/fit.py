@@ -10,6 +10,7 @@ from scregnet._logging import logger
 from scregnet._settings import settings
 from scregnet.bm._grid.measure import Cost, measured
 from scregnet.bm._grid.once import Once
+from scregnet.bm._grid.plain import plain
 from scregnet.bm._studies import SET_BY_THE_STUDY
 from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.task import device_of, make_task, read_keywords
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 COMPUTE_WITH = ("scregnet", "numpy", "scipy", "scikit-learn", "lightgbm", "torch")
 """Packages whose versions a figure may hang on."""
 
+OF_PAIRS = ("sources", "targets", "labels", "share")
+"""What null models read of labelled pairs."""
+
 # Null models of the pairs that were fitted last: the methods of one split follow each other.
-_last_nulls: dict[tuple[str, str, int], dict[str, Verdict]] = {}
+_last_nulls: dict[tuple[Any, ...], dict[str, Verdict]] = {}
 
 
 def fit_cell(cell: Cell, device: str | None = None, n_jobs: int | None = None) -> dict[str, Any]:
@@ -74,7 +78,9 @@ def _fit(cell: Cell, device: str | None) -> tuple[Fit, Cost]:
 
 
 def _nulls(cell: Cell, labelled: LabelledPairs, options: FitOptions) -> dict[str, Verdict]:
-    key = (cell.source.digest, cell.split, cell.seed)
+    # Not by the name of the split: another call may mean other pairs by it.
+    pairs = [plain(getattr(part, name)) for part in labelled.parts.all for name in OF_PAIRS]
+    key = (cell.source.digest, cell.seed, options.label_frequency, *pairs)
     if key not in _last_nulls:
         _last_nulls.clear()
         _last_nulls[key] = judge_nulls(labelled.parts, cell.source.data.n_vars, options, but=None)

@@ -21,7 +21,8 @@ class Once:
     """A method without labels that takes the network of an equal fit, where there was one."""
 
     def __init__(self, method: LinkMethod, cell: Cell) -> None:
-        self.method, self.what = method, f"{method!r} {cell.chosen.arguments}"
+        self.method = method
+        self.what = f"{method!r} {cell.chosen.arguments} {cell.inputs}"
         self.spared: list[Cost] = []
         """What the fits took that were not repeated."""
         here = (cell.source.digest, cell.seed)

@@ -15,10 +15,12 @@ import scipy.sparse as sp
 from anndata import AnnData, read_h5ad
 
 from scregnet._anndata.access import check_names, resolve
+from scregnet._anndata.evidence import layer_names
 from scregnet._genes.forms import SUFFIXES
 from scregnet._genes.network import read_network
 from scregnet._genes.split import LabelledPairs, SplitOptions, draw_pairs, is_split, labelled_pairs
 from scregnet._validate import listed, own_arguments
+from scregnet.bm._grid.plain import plain
 from scregnet.datasets import beeline, dream4
 from scregnet.datasets._dream4 import FILES
 from scregnet.links import SPLITS
@@ -45,6 +47,8 @@ class Source:
     """The known network; ``None`` takes what the data set holds."""
 
     opened: dict[str, AnnData] = field(default_factory=dict, repr=False)
+    texts: dict[str, str] = field(default_factory=dict, repr=False)
+    """Of stored splits, each made once: a split may have a million pairs."""
 
     @property
     def data(self) -> AnnData:
@@ -119,13 +123,44 @@ class Source:
             found.update(known.to_csv().encode())
         else:
             network = read_network(known, data)
-            for ends in (network.sources, network.targets):
+            for ends in (network.sources, network.targets, *(network.set_aside or ())):
                 found.update(np.ascontiguousarray(ends).tobytes())
         return found.hexdigest()
 
+    def named(self, keywords: Mapping[str, Any], *, by_tfs: bool) -> list[str]:
+        """Return the texts of what a fit reads beside :attr:`digest`: what its keywords name.
+
+        ``by_tfs`` says that the marked TFs are read, as methods without labels do.
+        """
+        data = self.data
+        texts = []
+        # A column that is not there makes the fit fail, and is told then.
+        time = keywords.get("pseudotime")
+        if isinstance(time, str) and time in data.obs:
+            texts.append(plain(data.obs[time].to_numpy()))
+        for layer in layer_names(keywords.get("evidence")):
+            columns = sorted(name for name in data.var if str(name).startswith(f"{layer}_"))
+            texts.append(plain(data.var[columns]))
+            texts += [plain(part) for part in _arrays(data.varp.get(layer))]
+        # The reader of a folder marks them, always alike.
+        is_folder = isinstance(self.given, Path) and self.given.is_dir()
+        if by_tfs and "is_tf" in data.var and not is_folder:
+            texts.append(plain(data.var["is_tf"].to_numpy()))
+        return texts
+
+    def stored(self, split: SplitOf) -> list[str]:
+        """Return the text of a split of ``uns``; nothing for one that is drawn or given."""
+        if not isinstance(split, str) or split in SPLITS:
+            return []
+        if split not in self.texts:
+            splits = self.data.uns.get("splits", {})
+            found = pd.DataFrame(splits[split]) if split in splits else self.data.uns[split]
+            self.texts[split] = plain(found)
+        return [self.texts[split]]
+
     def __getstate__(self) -> dict[str, Any]:
         # A worker reads a file itself.
-        return {"name": self.name, "given": self.given, "prior": self.prior, "opened": {}}
+        return {**vars(self), "opened": {}}
 
 
 def read_sources(data: Any, prior: Any, *, mod: str = "rna") -> list[Source]:

@@ -89,7 +89,12 @@ class Scode(FromExpression):
             loadings = values @ np.linalg.pinv(_factors(rates, time, rng), rcond=TOLERANCE)
             back = np.linalg.pinv(loadings, rcond=TOLERANCE)
             effects += (loadings * rates) @ back[:, regulators]
-        return np.abs(effects / self.n_runs).T.astype(np.float32)
+        found = np.abs(effects / self.n_runs).T.astype(np.float32)
+        # Of a gene that no cell has, rounding leaves more than 0: an order of nothing.
+        silent = np.flatnonzero(~values.any(axis=1))
+        found[np.isin(regulators, silent)] = 0
+        found[:, silent] = 0
+        return found
 
     def _rates(self, values: np.ndarray, time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the rates with the smallest residuals among those drawn."""
