@@ -41,10 +41,7 @@ def submission(
     sr.tl.fit_grn(adata, prior, method, layer=layer, max_cells=max_cells)
     # geneRNIB evaluates the links of TFs; a known network may name other regulators.
     listed = adata.var_names[adata.var["is_tf"].to_numpy(bool)]
-    made = sr.io.to_generrnib(adata, dataset_id)
-    prediction = made.uns["prediction"]
-    made.uns["prediction"] = prediction[prediction["source"].isin(listed)].reset_index(drop=True)
-    return made
+    return sr.io.to_generrnib(adata, dataset_id, sources=list(listed))
 
 
 def main() -> None:

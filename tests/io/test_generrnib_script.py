@@ -43,3 +43,20 @@ def test_a_submission_from_its_input_layout(tmp_path):
     np.testing.assert_allclose(
         r[place[0], place[1]], np.nanmax(r[cells.var_names.isin(tfs)]), rtol=1e-5
     )
+
+
+def test_all_links_of_the_listed_tfs_though_the_network_has_more(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    from generrnib import submission
+
+    made = sr.datasets.simulated(n_obs=120, n_vars=60)
+    network = made.uns["network"]
+    tfs = sorted(set(network["source"]))
+    made.write_h5ad(tmp_path / "cells.h5ad")
+    network.to_csv(tmp_path / "network.csv", index=False)
+    (tmp_path / "tfs.csv").write_text("\n".join(tfs[:3]) + "\n")
+    paths = tmp_path / "cells.h5ad", tmp_path / "tfs.csv"
+    how = {"prior": tmp_path / "network.csv", "layer": None, "max_cells": None}
+    found = submission(*paths, dataset_id="op", method="degree", **how).uns["prediction"]
+    assert set(found["source"]) == set(tfs[:3])
+    assert len(found) == 3 * 59

@@ -45,6 +45,11 @@ def test_generrnib_reads_a_file_of_texts(fitted, tmp_path):
     np.testing.assert_array_equal(prediction["weight"].astype(np.float32), wanted["weight"])
     with pytest.raises(ValueError, match="top_n=50001 is above the 50,000 links"):
         sr.io.to_generrnib(fitted, "op", top_n=50_001)
+    # Links of other TFs take no place among the first ones.
+    few = wanted["source"].unique()[-2:].tolist()
+    found = sr.io.to_generrnib(fitted, "op", sources=few, top_n=30).uns["prediction"]
+    assert found["target"].tolist() == sr.get.grn(fitted, sources=few, top_n=30)["target"].tolist()
+    assert len(found) == 30
 
 
 def test_scores_of_a_network_from_expression_alone():

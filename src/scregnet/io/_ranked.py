@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scregnet.get import grn
@@ -13,10 +14,16 @@ if TYPE_CHECKING:
 
 
 def ranked(
-    adata: AnnData | MuData, *, key: str, group: str | None, top_n: int | None, mod: str
+    adata: AnnData | MuData,
+    *,
+    key: str,
+    group: str | None,
+    top_n: int | None,
+    mod: str,
+    sources: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return ``source``, ``target`` and ``weight`` (probability or score), highest first."""
-    frame = grn(adata, key=key, group=group, top_n=top_n, mod=mod)
+    frame = grn(adata, key=key, group=group, sources=sources, top_n=top_n, mod=mod)
     if "score" in frame:
         frame = frame.rename(columns={"score": "weight"})
     # Names as texts: categories would be written in another way.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from anndata import AnnData
@@ -27,6 +28,7 @@ def to_generrnib(
     method_id: str | None = None,
     key: str = "grn",
     group: str | None = None,
+    sources: str | Sequence[str] | None = None,
     top_n: int = MOST,
     mod: str = "rna",
 ) -> AnnData:
@@ -41,6 +43,8 @@ def to_generrnib(
         Name of the method; ``None`` takes that of the fit after ``scregnet_``.
     %(key)s
     %(group)s
+    sources
+        Links of these TFs only, such as those that geneRNIB lists; ``None`` takes all.
     top_n
         Links at most, up to 50,000, which is what geneRNIB evaluates.
     %(mod)s
@@ -53,9 +57,9 @@ def to_generrnib(
     Raises
     ------
     KeyError
-        There is no fitted network ``key``, or no such ``group``.
+        There is no fitted network ``key``, no such ``group``, or no such gene in ``sources``.
     ValueError
-        ``top_n`` is below 1 or above 50,000.
+        ``top_n`` is below 1 or above 50,000, or a gene of ``sources`` is no candidate TF.
 
     Examples
     --------
@@ -73,7 +77,7 @@ def to_generrnib(
     if method_id is None:
         entry = fitted(data, key_of_group(data, key, group))
         method_id = f"scregnet_{entry['params']['method']}"
-    frame = ranked(adata, key=key, group=group, top_n=top_n, mod=mod)
+    frame = ranked(adata, key=key, group=group, sources=sources, top_n=top_n, mod=mod)
     # As many digits as tell two numbers apart.
     frame["weight"] = [str(weight) for weight in frame["weight"].to_numpy()]
     uns = {"dataset_id": dataset_id, "method_id": method_id, "prediction": frame}
