@@ -15,6 +15,7 @@ import numpy as np
 from scregnet._threads import in_threads
 from scregnet._validate import check_integer, check_interval
 from scregnet.metrics._metrics import OF_THE_PAIRS, sampled_figures
+from scregnet.metrics._uniform import ahead, can_go_ahead, go_ahead
 from scregnet.metrics._weighted import WeightedMetrics
 
 if TYPE_CHECKING:
@@ -197,32 +198,16 @@ def resample(
     weighted = WeightedMetrics(labels, scores, groups, probabilities, weights)
     figures, n = weighted.figures(), len(weighted)
     # A copy of the generator for each resample, so that threads do not decide who draws what.
-    parallel = n > PARALLEL_PAIRS and isinstance(rng.bit_generator, np.random.PCG64)
-    streams = (_ahead(rng, n * number) for number in range(n_bootstrap)) if parallel else None
+    parallel = n > PARALLEL_PAIRS and can_go_ahead(rng)
+    streams = (ahead(rng, n * number) for number in range(n_bootstrap)) if parallel else None
     drawn = list(in_threads(weighted.resample, streams or [rng] * n_bootstrap, parallel=parallel))
     if parallel:
-        _move(rng, n * n_bootstrap)
+        go_ahead(rng, n * n_bootstrap)
     if weights is not None:
         figures, drawn = sampled_figures(figures), [sampled_figures(found) for found in drawn]
     return Resampled(
         figures, {metric: np.array([found[metric] for found in drawn]) for metric in figures}
     )
-
-
-def _ahead(rng: np.random.Generator, n: int) -> np.random.Generator:
-    """Return a copy of a generator after ``n`` more numbers of 64 bits."""
-    copied = copy.deepcopy(rng)
-    _move(copied, n)
-    return copied
-
-
-def _move(rng: np.random.Generator, n: int) -> None:
-    """Go on by ``n`` numbers of 64 bits, without drawing them."""
-    bits: Any = rng.bit_generator
-    # Going ahead would forget a half number, which drawing whole ones leaves.
-    kept = {name: bits.state[name] for name in ("has_uint32", "uinteger")}
-    bits.advance(n)
-    bits.state = bits.state | kept
 
 
 def interval(

@@ -1,4 +1,4 @@
-"""A compiled loop that several methods share."""
+"""Compiled loops that several methods share."""
 
 from __future__ import annotations
 
@@ -23,4 +23,20 @@ def products(
             for i in range(left.shape[1]):
                 total += left[row, i] * right[column, i]
             values[cell] = total
+    return values
+
+
+@compiled
+@no_type_check
+def pair_products(
+    left: np.ndarray, right: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Return ``left[row] · right[column]`` of each pair, without copies of the vectors."""
+    values = np.empty(len(rows), np.float32)
+    for pair in range(len(rows)):
+        row, column = rows[pair], columns[pair]
+        total = np.float32(0)
+        for i in range(left.shape[1]):
+            total += left[row, i] * right[column, i]
+        values[pair] = total
     return values

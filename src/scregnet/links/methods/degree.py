@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ from scipy.special import logit
 from scregnet._validate import check_interval
 from scregnet.links.calibration import PlattCalibration
 from scregnet.links.forms.additive import AdditiveLinks
+from scregnet.links.pairs.codes import counted
 from scregnet.links.search.spaces import Range
 from scregnet.links.task import FitResult, LinkMethod, LinkTask, Progress
 
@@ -64,7 +65,7 @@ class Degree(LinkMethod):
     ) -> FitResult:
         """Count both rates over the training pairs; validation pairs choose the pseudo-count."""
         choices = PSEUDO_COUNTS if self.pseudo_count is None else (self.pseudo_count,)
-        fits = [_rates(task, choice) for choice in choices]
+        fits = _rates(task, choices)
         check = task.validation
         losses = [
             PlattCalibration.fit(
@@ -75,16 +76,20 @@ class Degree(LinkMethod):
         return FitResult(fits[int(np.argmin(losses))])
 
 
-def _rates(task: LinkTask, pseudo_count: float) -> AdditiveLinks:
-    """Return ``logit(r[TF]) + logit(r[target]) - logit(r)``, ``r`` the overall rate."""
+def _rates(task: LinkTask, pseudo_counts: Sequence[float]) -> list[AdditiveLinks]:
+    """Return ``logit(r[TF]) + logit(r[target]) - logit(r)``, ``r`` the overall rate.
+
+    One for each of the pseudo-counts.
+    """
     train = task.train
     overall = train.n_positive / len(train)
     terms = []
     for genes in (train.sources, train.targets):
-        edges = np.bincount(genes, weights=train.labels, minlength=task.n_genes)
-        pairs = np.bincount(genes, minlength=task.n_genes)
-        terms.append(logit((edges + pseudo_count * overall) / (pairs + pseudo_count)))
+        edges = np.bincount(genes[train.labels], minlength=task.n_genes)
+        pairs = counted(genes, task.n_genes)
+        terms.append([logit((edges + n * overall) / (pairs + n)) for n in pseudo_counts])
     # Both rates contain the overall rate, so it is subtracted once.
-    return AdditiveLinks(
-        terms[0].astype(np.float32), (terms[1] - logit(overall)).astype(np.float32)
-    )
+    return [
+        AdditiveLinks(of_tf.astype(np.float32), (of_target - logit(overall)).astype(np.float32))
+        for of_tf, of_target in zip(*terms, strict=True)
+    ]

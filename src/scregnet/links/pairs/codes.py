@@ -51,9 +51,12 @@ def by_group(order: np.ndarray, group: np.ndarray) -> np.ndarray:
     return np.asarray(placed_by_group(order, group, np.cumsum(sizes) - sizes))
 
 
-def counted(group: np.ndarray) -> np.ndarray:
-    """Return what ``np.bincount`` does, without a copy of all numbers in 64 bits."""
-    sizes = np.zeros(int(group.max(initial=-1)) + 1, np.int64)
+def counted(group: np.ndarray, least: int = 0) -> np.ndarray:
+    """Return what ``np.bincount`` does, without a copy of all numbers in 64 bits.
+
+    There are at least ``least`` counts.
+    """
+    sizes = np.zeros(max(int(group.max(initial=-1)) + 1, least), np.int64)
     for start in range(0, len(group), MANY_PLACES):
         sizes += np.bincount(group[start : start + MANY_PLACES], minlength=len(sizes))
     return sizes

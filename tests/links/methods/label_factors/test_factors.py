@@ -4,7 +4,8 @@ import scipy.sparse as sp
 from scipy.special import expit
 
 from scregnet.links import Pairs
-from scregnet.links.methods.label_factors.compiled import ridge_regressions
+from scregnet.links.methods.label_factors import factors
+from scregnet.links.methods.label_factors.compiled import ridge_regressions, solved_systems
 from scregnet.links.methods.label_factors.factors import (
     TF_BIAS_PRECISION,
     FactorPrior,
@@ -212,3 +213,29 @@ def test_a_gene_with_few_cells_is_solved_from_its_cells():
         wanted = z[:, free].T @ (centred[here] - own * z[:, other])
         wanted[-1] += pull
         np.testing.assert_allclose(found[gene], np.linalg.solve(system, wanted), rtol=1e-5)
+
+
+@pytest.mark.parametrize("variational", [False, True])
+def test_tiles_give_what_the_whole_matrix_does(variational, monkeypatch):
+    pairs = make_pairs()
+    whole = fit(pairs, 3, variational)
+    monkeypatch.setattr(factors, "TILE", 400)
+    tiled = fit(pairs, 3, variational)
+    for name in ("source_vectors", "target_vectors"):
+        np.testing.assert_allclose(getattr(tiled, name), getattr(whole, name), atol=2e-4)
+
+
+def test_the_system_of_each_gene_is_solved():
+    rng = np.random.default_rng(0)
+    n, n_genes = 4, 3
+    halves = rng.normal(size=(n_genes, n, 6))
+    systems = halves @ halves.transpose(0, 2, 1)
+    upper = np.triu_indices(n)
+    place = np.zeros((n, n), int)
+    place[upper] = place.T[upper] = np.arange(len(upper[0]))
+    wanted, penalties = rng.normal(size=(n_genes, n)), rng.uniform(1, 2, n)
+    whole = systems + np.diag(penalties)
+    found, inverses = wanted.copy(), np.empty((n_genes, n, n))
+    solved_systems(systems[:, upper[0], upper[1]], found, place, penalties, inverses)
+    np.testing.assert_allclose(found, np.linalg.solve(whole, wanted[:, :, None])[:, :, 0])
+    np.testing.assert_allclose(inverses, np.linalg.inv(whole))

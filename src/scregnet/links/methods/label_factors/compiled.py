@@ -57,6 +57,33 @@ def _invert(lower: np.ndarray, triangle: np.ndarray, inverse: np.ndarray) -> Non
 
 @compiled
 @no_type_check
+def solved_systems(
+    moments: np.ndarray,
+    wanted: np.ndarray,
+    place: np.ndarray,
+    penalties: np.ndarray,
+    inverses: np.ndarray,
+) -> None:
+    """Replace what each gene wants by the solution of its system.
+
+    ``moments`` has a row for each gene, and ``place`` where each entry of the matrix is in it;
+    ``penalties`` are added to the diagonal. ``inverses`` takes the inverses, if it has rows.
+    """
+    n = len(penalties)
+    system, triangle = np.empty((n, n)), np.empty((n, n))
+    for gene in range(len(wanted)):
+        for i in range(n):
+            for j in range(i + 1):
+                system[i, j] = moments[gene, place[i, j]]
+            system[i, i] += penalties[i]
+        _factorise(system)
+        _solve(system, wanted[gene])
+        if len(inverses):
+            _invert(system, triangle, inverses[gene])
+
+
+@compiled
+@no_type_check
 def _solve_by_cells(
     vectors: np.ndarray,
     weights: np.ndarray,

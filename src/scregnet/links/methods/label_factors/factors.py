@@ -26,8 +26,8 @@ LEAST_LOGIT = 1e-3
 # Columns of the biases. On the other side, the same column is 1.
 TF_BIAS, TARGET_BIAS = -2, -1
 OTHER = {TF_BIAS: TARGET_BIAS, TARGET_BIAS: TF_BIAS}
-# Genes that are solved at a time: bounds the memory of what each of them needs.
-SOLVED = 1 << 12
+# Cells of a dense matrix that are computed at a time.
+TILE = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,22 @@ class _Side:
                 self._moments += self.covariance[:, k, l]
         return self._moments
 
+    def vectors(self) -> np.ndarray:
+        """Return what gives the logits of pairs of genes, float32, or if variational their squares.
+
+        The latter are ``E[(x · z)²] = Σ E[x xᵀ] E[z zᵀ]``.
+        """
+        return self.mean.astype(np.float32) if self.covariance is None else self.moments()
+
+    def weighted_vectors(self) -> np.ndarray:
+        """Return the :meth:`vectors` that those of the other side are multiplied by."""
+        vectors = self.vectors()
+        if self.covariance is None:
+            return vectors
+        # Entries off the diagonal count twice.
+        k, l = _upper(self.mean.shape[1])
+        return vectors * np.where(k == l, np.float32(1), np.float32(2))
+
     def _place(self) -> np.ndarray:
         """Return where :meth:`moments` have each entry of their matrix, (width, width)."""
         width = self.mean.shape[1]
@@ -181,38 +197,53 @@ class _Side:
 
     def solve(self, labels: LabelMatrix, other: _Side) -> None:
         """Solve one ridge regression per gene on the vectors of the other side."""
-        sides = (self, other) if self.bias == TF_BIAS else (other, self)
-        weights, free = _curvature(labels, *sides), self.free
-        self._moments = None
-        penalties = np.full(len(free), self.prior.precision)
+        penalties = np.full(self.mean.shape[1] - 1, self.prior.precision)
         penalties[-1] = self.prior.bias_precision
         pull = self.prior.bias_precision * self.centre
-        if isinstance(weights, sp.csr_array):
-            self._solve_sparse(labels, weights.data, other, penalties, pull)
-            return
-        centred = labels.centred
-        if self.bias == TARGET_BIAS:
-            weights, centred = weights.T, centred.T
-        # Σ λ z zᵀ over the known cells of each gene, as upper triangles.
-        gram = weights @ other.moments()
-        place = self._place()
-        # Σ (y - ½) z, less what the other side's bias explains: its column here is 1.
-        wanted = centred @ other.mean[:, free] - gram[:, place[free, OTHER[self.bias]]]
-        wanted[:, -1] += pull
-        for start in range(0, len(gram), SOLVED):
-            rows = slice(start, start + SOLVED)
-            system = np.take(gram[rows], place[np.ix_(free, free)], axis=1) + np.diag(penalties)
-            if self.covariance is None:
-                self.mean[rows, free] = np.linalg.solve(system, wanted[rows, :, None])[:, :, 0]
-            else:
-                inverse = np.linalg.inv(system)
-                self.mean[rows, free] = np.einsum("gij,gj->gi", inverse, wanted[rows])
-                self.covariance[rows, free[:, None], free] = inverse
+        if labels.is_sparse:
+            self._solve_sparse(labels, other, penalties, pull)
+        else:
+            self._solve_dense(labels, other, penalties, pull)
+        self._moments = None
+
+    def _solve_dense(
+        self, labels: LabelMatrix, other: _Side, penalties: np.ndarray, pull: float
+    ) -> None:
+        """Solve over all cells, a tile at a time."""
+        from scregnet.links.methods.label_factors.compiled import solved_systems
+
+        known, centred, free = labels.known, labels.centred, self.free
+        own, others = self.weighted_vectors(), other.vectors()
+        place, moments = self._place(), other.moments()
+        free_others = other.mean[:, free].astype(np.float32)
+        n_rows = max(1, TILE // len(others))
+        for start in range(0, len(own), n_rows):
+            # Of TFs whole rows, of targets whole columns: what is made of a tile stays in the CPU's
+            # caches until it was added up.
+            rows = slice(start, start + n_rows)
+            cells = (rows, slice(None)) if self.bias == TF_BIAS else (slice(None), rows)
+            ends = (own[rows], others) if self.bias == TF_BIAS else (others, own[rows])
+            weights = _slopes(ends[0] @ ends[1].T, squared=self.covariance is not None)
+            weights *= known[cells]
+            residuals = centred[cells]
+            if self.bias == TARGET_BIAS:
+                weights, residuals = weights.T, residuals.T
+            # Σ λ z zᵀ over the known cells of each gene, as upper triangles.
+            gram = weights @ moments
+            # Σ (y - ½) z, less what the other side's bias explains: its column here is 1.
+            wanted = (residuals @ free_others).astype(np.float64)
+            wanted -= gram[:, place[free, OTHER[self.bias]]]
+            wanted[:, -1] += pull
+            shape = (len(gram), len(free), len(free))
+            inverses = np.empty(shape if self.covariance is not None else (0, 0, 0))
+            solved_systems(gram, wanted, place[np.ix_(free, free)], penalties, inverses)
+            self.mean[rows, free] = wanted
+            if self.covariance is not None:
+                self.covariance[rows, free[:, None], free] = inverses
 
     def _solve_sparse(
         self,
         labels: LabelMatrix,
-        weights: np.ndarray,
         other: _Side,
         penalties: np.ndarray,
         pull: float,
@@ -227,6 +258,8 @@ class _Side:
             # From the vectors: these stay in the CPU's caches, the many products would not.
             moments, place = np.empty((0, 0), np.float32), np.arange(width**2).reshape(width, -1)
         inverses = np.empty((n if self.covariance is not None else 0, len(free), len(free)))
+        sides = (self, other) if self.bias == TF_BIAS else (other, self)
+        weights = _curvature(labels, *sides)
         self.mean[:, free] = ridge_regressions(
             labels.by_tf if self.bias == TF_BIAS else labels.by_target,
             weights,
@@ -268,26 +301,28 @@ def _drop(tfs: _Side, targets: _Side) -> None:
             side.keep(alive)
 
 
-def _curvature(labels: LabelMatrix, tfs: _Side, targets: _Side) -> np.ndarray | sp.csr_array:
-    """Return the curvature of each cell's parabola: ``λ = tanh(ξ / 2) / (2 ξ)``.
+def _curvature(labels: LabelMatrix, tfs: _Side, targets: _Side) -> np.ndarray:
+    """Return the curvature of the parabola of each known cell of a sparse matrix."""
+    logits = labels.dot(tfs.weighted_vectors(), targets.vectors())
+    return _slopes(logits, squared=tfs.covariance is not None)
+
+
+def _slopes(logits: np.ndarray, *, squared: bool) -> np.ndarray:
+    """Return the curvature of the parabola of each logit: ``λ = tanh(ξ / 2) / (2 ξ)``; in place.
 
     ``ξ`` is where the parabola touches the likelihood: the root mean square of the logit.
+    ``squared`` says that the squares of these are given.
     """
-    if tfs.covariance is not None:
-        # E[(x · z)²] = Σ E[x xᵀ] E[z zᵀ]; entries off the diagonal count twice.
-        k, l = _upper(tfs.mean.shape[1])
-        logits = labels.dot(
-            tfs.moments() * np.where(k == l, np.float32(1), np.float32(2)), targets.moments()
-        )
+    if squared:
         logits = np.sqrt(np.maximum(logits, 1e-4, out=logits), out=logits)
     else:
-        logits = labels.dot(tfs.mean, targets.mean)
         # At least 0.01, as above: λ tends to 1/4 at 0, but 0 / 0 does not.
         logits = np.maximum(np.abs(logits, out=logits), 1e-2, out=logits)
-    slopes = np.tanh(logits / 2)
+    slopes = logits / 2
+    np.tanh(slopes, out=slopes)
     slopes /= logits
     slopes /= 2
-    return labels.cells(slopes)
+    return slopes
 
 
 def _start(tfs: _Side, targets: _Side, labels: LabelMatrix, rank: int) -> tuple[_Side, _Side]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # A known cell of a sparse matrix takes about as long as this many cells of a dense one.
 SPARSE_COST = 16
+# Pairs that are placed in a dense matrix at a time, so that memory does not grow with them.
+BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,19 +42,23 @@ class LabelMatrix:
 
         It is sparse if the pairs times ``sparse_cost`` are fewer than all cells.
         """
-        (sources, rows), (targets, columns) = _numbered(pairs.sources), _numbered(pairs.targets)
+        (sources, row_of), (targets, column_of) = map(_numbered, (pairs.sources, pairs.targets))
         shape = len(sources), len(targets)
-        values = pairs.labels - np.float32(0.5)
         if sparse_cost * len(pairs) < shape[0] * shape[1]:
+            rows, columns = row_of[pairs.sources], column_of[pairs.targets]
             # Reversed, because unique keeps the first of equal cells.
             cells, last = np.unique(pair_codes(rows, columns, shape[1])[::-1], return_index=True)
             known = sp.csr_array(
                 (np.ones(len(cells), np.float32), np.divmod(cells, shape[1])), shape
             )
-            return cls(sources, targets, known, like(known, values[::-1][last]))
+            values = pairs.labels[::-1][last] - np.float32(0.5)
+            return cls(sources, targets, known, like(known, values))
         known, centred = (np.zeros(shape, np.float32) for _ in range(2))
-        known[rows, columns] = 1
-        centred[rows, columns] = values
+        for start in range(0, len(pairs), BLOCK):
+            some = slice(start, start + BLOCK)
+            cell = row_of[pairs.sources[some]], column_of[pairs.targets[some]]
+            known[cell] = 1
+            centred[cell] = pairs.labels[some] - np.float32(0.5)
         return cls(sources, targets, known, centred)
 
     @property
@@ -99,7 +105,12 @@ class LabelMatrix:
 
     def every(self, step: int) -> LabelMatrix:
         """Return all TFs with every ``step``-th target."""
-        known, centred = (m[:, ::step] if step > 1 else m for m in (self.known, self.centred))
+        if step <= 1:
+            return self
+        known, centred = (m[:, ::step] for m in (self.known, self.centred))
+        if not self.is_sparse:
+            # Copies: cells that are far apart in memory take several times as long to read.
+            known, centred = np.ascontiguousarray(known), np.ascontiguousarray(centred)
         return LabelMatrix(self.sources, self.targets[::step], known, centred)
 
     def dot(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -122,10 +133,10 @@ class LabelMatrix:
 
 
 def _numbered(genes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the genes that occur, ascending, and the number of each; does not sort millions."""
+    """Return the genes that occur, ascending, and the number that each gene has among them."""
     there = np.zeros(int(genes.max(initial=-1)) + 1, bool)
     there[genes] = True
-    return np.flatnonzero(there), (np.cumsum(there, dtype=np.int32) - 1)[genes]
+    return np.flatnonzero(there), np.cumsum(there, dtype=np.int32) - 1
 
 
 def like(matrix: sp.csr_array, values: np.ndarray) -> sp.csr_array:

@@ -28,13 +28,13 @@ MEAN_PRECISION = 0.3
 # The variational mean keeps few factors, however many it may have. The point estimate gains from
 # many weak ones.
 MEAN_RANK, POINT_RANK = 8, 24
-# Known cells of a sparse matrix from which factors are estimated in threads.
+# Known cells from which factors are estimated in threads.
 PARALLEL_PAIRS = 50_000
 MEAN_ITERATIONS, POINT_ITERATIONS = 30, 20
 # Training pairs, and targets, above which priors are compared on a part of the targets. The choice
 # needs no more, and time grows with both.
 PAIRS_COMPARED, TARGETS_COMPARED = 300_000, 4_000
-# Pairs whose vectors are in memory at a time.
+# Pairs whose rows are looked up at a time.
 BLOCK = 1 << 17
 
 
@@ -73,12 +73,13 @@ class FactorLinks:
 
     def score(self, sources: np.ndarray, targets: np.ndarray, *, block: int = BLOCK) -> np.ndarray:
         """Return the logit of each pair, float32; ``block`` pairs are computed at a time."""
+        from scregnet.links.methods.compiled import pair_products
+
         scores = np.empty(len(sources), np.float32)
         for start in range(0, len(sources), block):
             here = slice(start, start + block)
-            left = self.source_vectors[self.source_rows[sources[here]]]
-            right = self.target_vectors[self.target_rows[targets[here]]]
-            scores[here] = np.einsum("ij,ij->i", left, right)
+            rows, columns = self.source_rows[sources[here]], self.target_rows[targets[here]]
+            scores[here] = pair_products(self.source_vectors, self.target_vectors, rows, columns)
         return scores
 
     def state(self) -> dict[str, np.ndarray]:
@@ -223,8 +224,8 @@ def best_prior(
 
 
 def worth_threads(labels: LabelMatrix) -> bool:
-    """Whether most of the time is spent in compiled loops, which is so for many sparse labels."""
-    return labels.is_sparse and labels.n_pairs > PARALLEL_PAIRS
+    """Whether most of the time is spent in large arrays and compiled loops."""
+    return labels.n_pairs > PARALLEL_PAIRS
 
 
 def validation_loss(
