@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,40 +13,12 @@ BLOCK = 1 << 17
 
 
 def uniform_blocks(rng: np.random.Generator, n: int) -> Iterator[np.ndarray]:
-    """Yield the ``n`` numbers of ``rng.random`` in blocks; the next block may overwrite one."""
-    sizes = [min(BLOCK, n - start) for start in range(0, n, BLOCK)]
-    if not can_go_ahead(rng):
-        yield from map(rng.random, sizes)
-        return
-    from scregnet.metrics._pcg64 import MULTIPLIER, fill
-
-    stored: Any = rng.bit_generator.state
-    state, step = stored["state"]["state"], stored["state"]["inc"]
-
-    def after(state: int, n: int) -> int:
-        """Return the state ``n`` numbers later."""
-        factor, shift = _powers(MULTIPLIER, n)
-        return (factor * state + shift * step) % 2**128
-
-    found = np.empty(min(BLOCK, n))
-    for size in sizes:
-        begins = [divmod(after(state, part * (size // 4)), 2**64) for part in range(4)]
-        fill(np.array(begins, np.uint64), np.array(divmod(step, 2**64), np.uint64), found[:size])
-        yield found[:size]
-        state = after(state, size)
-    go_ahead(rng, n)
-
-
-@cache
-def _powers(factor: int, n: int) -> tuple[int, int]:
-    """Return the ``n``-th power of a factor, and the sum of all lower ones, of 128 bits."""
-    power, total = 1, 0
-    for bit in bin(n)[2:]:
-        power, total = power * power, total * (power + 1)
-        if bit == "1":
-            power, total = power * factor, total * factor + 1
-        power, total = power % 2**128, total % 2**128
-    return power, total
+    """Yield the ``n`` numbers of ``rng.random`` in blocks; the next block overwrites one."""
+    room = np.empty(min(BLOCK, n))
+    for start in range(0, n, BLOCK):
+        found = room[: min(BLOCK, n - start)]
+        rng.random(out=found)
+        yield found
 
 
 def can_go_ahead(rng: np.random.Generator) -> bool:
