@@ -9,7 +9,7 @@ import pytest
 
 import scregnet as sr
 from scregnet import _text
-from scregnet._text import read_text
+from scregnet._text import checked_file, read_text, write_whole
 
 NAMES = "GATA1\nSPI1\nNaïve\n"
 
@@ -62,3 +62,26 @@ def test_the_first_tf_of_a_list_with_a_mark_is_found(tmp_path):
     (tmp_path / "latin.txt").write_bytes("TF001\nÄ\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"tfs='.*latin.txt' is not text in UTF-8"):
         sr.pp.tfs(adata, tmp_path / "latin.txt")
+
+
+def test_a_file_to_write(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert checked_file("path", "~/page.html") == tmp_path / "page.html"
+    write_whole("path", "~/page.html", "naïve")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "naïve"
+    for path, error, message in (
+        (3, TypeError, "path must be the path of a file, or None; got 3"),
+        ("", TypeError, "path must be the path of a file"),
+        (tmp_path, ValueError, "path=.* is a folder: name a file in it"),
+        (tmp_path / "absent" / "page.html", FileNotFoundError, "path=.* does not exist"),
+    ):
+        with pytest.raises(error, match=message):
+            write_whole("path", path, "text")
+
+
+def test_what_is_there_stays_until_all_is_written(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("first")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole("path", path, "\ud800")
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("page.html", "first")]

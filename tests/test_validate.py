@@ -5,10 +5,12 @@ import pytest
 
 from scregnet._validate import (
     check_choice,
+    check_flags,
     check_integer,
     check_interval,
     did_you_mean,
     listed,
+    name_list,
     own_arguments,
 )
 
@@ -80,3 +82,27 @@ def test_outside_the_interval(value):
 def test_not_a_number(value):
     with pytest.raises(TypeError, match="p must be a number"):
         check_interval("p", value, 0, 1)
+
+
+@pytest.mark.parametrize("value", ["False", 0, None, np.array([True])])
+def test_a_flag_is_true_or_false(value):
+    check_flags(copy=True, subset=np.False_)
+    with pytest.raises(TypeError, match="copy must be True or False, got"):
+        check_flags(subset=False, copy=value)
+
+
+def test_names_one_or_several():
+    assert name_list("sources", "GATA1") == ["GATA1"]
+    assert name_list("sources", np.array(["GATA1", "SPI1"])) == ["GATA1", "SPI1"]
+    assert name_list("sources", {"SPI1": 1}) == ["SPI1"]
+    for wrong in (3, b"GATA1", None):
+        with pytest.raises(TypeError, match="sources must be a name or a sequence of names"):
+            name_list("sources", wrong)
+    with pytest.raises(TypeError, match=r"sources must be a sequence of names, but holds \['A'\]"):
+        name_list("sources", [["A"]])
+
+
+def test_integer_too_large():
+    check_integer("n", 2**63 - 1, minimum=1)
+    with pytest.raises(ValueError, match="n must be at most 9223372036854775807, got"):
+        check_integer("n", 2**63, minimum=1)

@@ -11,13 +11,22 @@ from typing import NamedTuple
 
 from scregnet._logging import logger
 from scregnet._settings import settings
+from scregnet._validate import check_flags
 
 _SHOWN = {"validation_auprc": "validation AUPRC", "best": "best validation AUROC + AUPRC"}
 
 
+def bar_asked(*, show: bool | None) -> bool:
+    """Return whether a call asks for bars: its own argument, or the setting for ``None``."""
+    if show is None:
+        return settings.progress_bar
+    check_flags(show_progress_bar=show)
+    return show
+
+
 def bars_shown(*, show: bool | None) -> bool:
     """Return whether bars are shown; a program without a console has nowhere to show them."""
-    return (settings.progress_bar if show is None else show) and sys.stderr is not None
+    return bar_asked(show=show) and sys.stderr is not None
 
 
 @contextmanager

@@ -1,14 +1,47 @@
-"""Read a text that the user names: plain or gzip, UTF-8 or UTF-16, and not without end."""
+"""Files that the user names: read a text (plain or gzip, UTF-8 or UTF-16), write a whole one."""
 
 from __future__ import annotations
 
 import codecs
 import gzip
 import zlib
+from os import PathLike
 from pathlib import Path
+
+from scregnet._validate import shortened
 
 LARGEST = 2**30
 """Bytes of text that are read at most: a small gzip file may unpack to any size."""
+
+
+def checked_file(argument: str, path: object) -> Path:
+    """Return the path of a file to write, ``~`` expanded; raise if none can be written there.
+
+    What takes long to make should be asked for here first.
+    """
+    if not isinstance(path, (str, PathLike)) or not str(path):
+        msg = f"{argument} must be the path of a file, or None; got {shortened(path)}."
+        raise TypeError(msg)
+    file = Path(path).expanduser()
+    if file.is_dir():
+        msg = f"{argument}={shortened(str(file))} is a folder: name a file in it."
+        raise ValueError(msg)
+    if not file.parent.is_dir():
+        msg = f"{argument}={shortened(str(file))}: the folder {str(file.parent)!r} does not exist."
+        raise FileNotFoundError(msg)
+    return file
+
+
+def write_whole(argument: str, path: object, text: str) -> None:
+    """Write a text to a file; what is there stays until all is written."""
+    file = checked_file(argument, path)
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
 
 _GZIP = b"\x1f\x8b"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from difflib import get_close_matches
 from numbers import Integral
 from typing import Any
@@ -71,6 +71,35 @@ def check_name(argument: str, value: object) -> None:
         raise TypeError(msg)
 
 
+def check_text(argument: str, value: object) -> None:
+    """Raise ``TypeError`` unless ``value`` is a text, such as the name of a slot."""
+    if not isinstance(value, str):
+        msg = f"{argument} must be a name, got {shortened(value)}."
+        raise TypeError(msg)
+
+
+def check_flags(**flags: object) -> None:
+    """Raise ``TypeError`` for an argument that is not true or false: "no" would count as true."""
+    for argument, value in flags.items():
+        if not isinstance(value, (bool, np.bool_)):
+            msg = f"{argument} must be True or False, got {shortened(value)}."
+            raise TypeError(msg)
+
+
+def name_list(argument: str, value: object) -> list[Any]:
+    """Return an argument that is one name or several as a list; raise ``TypeError`` for others."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, bytes) or not isinstance(value, Iterable):
+        msg = f"{argument} must be a name or a sequence of names, got {shortened(value)}."
+        raise TypeError(msg)
+    names = list(value)
+    if wrong := [name for name in names if not isinstance(name, Hashable)]:
+        msg = f"{argument} must be a sequence of names, but holds {shortened(wrong[0])}."
+        raise TypeError(msg)
+    return names
+
+
 def check_choice(argument: str, value: object, choices: Collection[str]) -> None:
     """Raise ``ValueError`` unless ``value`` is one of ``choices``."""
     if isinstance(value, str) and value in choices:
@@ -89,7 +118,13 @@ def check_integer(argument: str, value: object, *, minimum: int) -> None:
     if value < minimum:
         msg = f"{argument} must be at least {minimum}, got {value!r}."
         raise ValueError(msg)
+    if int(value) > LARGEST_INTEGER:
+        msg = f"{argument} must be at most {LARGEST_INTEGER}, got {value!r}."
+        raise ValueError(msg)
 
+
+LARGEST_INTEGER = 2**63 - 1
+"""What NumPy's arrays and h5ad files can hold."""
 
 LARGEST_SEED = 2**32 - 1
 """What NumPy's, scikit-learn's and torch's generators all take."""

@@ -97,3 +97,11 @@ def test_unknown_names_say_what_may_be_meant(by_id):
         sr.get.grn(by_id, sources="GATA1")
     with pytest.raises(KeyError, match="gene_symbols='name' is not a column of adata.var"):
         sr.pl.grn(by_id, gene_symbols="name")
+
+
+@pytest.mark.parametrize("call", [sr.get.grn, sr.get.graph, sr.get.regulons])
+def test_names_that_are_no_longer_unique(call, fitted_adata):
+    names = fitted_adata.var_names.tolist()
+    fitted_adata.var_names = [names[1], *names[1:]]
+    with pytest.raises(ValueError, match="adata.var_names are not unique"):
+        call(fitted_adata)

@@ -184,3 +184,33 @@ def test_save_is_a_path(name, fitted_adata):
     with pytest.raises(TypeError, match="save must be the path of a file.*got True"):
         PLOTS[name](fitted_adata, save=True)
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "error", "message"),
+    [
+        ("save", "absent/figure.pdf", FileNotFoundError, "save=.*'absent' does not exist"),
+        ("save", "figure.docx", ValueError, "save='figure.docx': the suffix must be one of"),
+        ("save", ".", ValueError, "save='.' is a folder"),
+        ("figsize", 3, TypeError, "figsize must be width and height in inches.* got 3"),
+        ("figsize", (3, -1), ValueError, "each of figsize must lie in"),
+        ("figsize", (3, "a"), TypeError, "each of figsize must be a number"),
+        ("dpi", 0, ValueError, "dpi must lie in"),
+        ("show", "no", TypeError, "show must be True or False"),
+        ("return_fig", "no", TypeError, "return_fig must be True or False"),
+    ],
+)
+def test_what_no_figure_can_have(name, fitted_adata, argument, value, error, message):
+    with pytest.raises(error, match=message):
+        PLOTS[name](fitted_adata, **{argument: value})
+    plt.close("all")
+
+
+@pytest.mark.parametrize("palette", ["no colour", ["red", "no colour"], [3, 4], 3])
+def test_a_palette_of_no_colours(fitted_adata, palette):
+    with pytest.raises((TypeError, ValueError), match="palette"):
+        sr.pl.history(fitted_adata, palette=palette)
+    with pytest.raises((TypeError, ValueError), match="palette"):
+        sr.pl.adjacency(fitted_adata, palette=palette)
+    with pytest.raises(ValueError, match="palette: 'no colour' is no colour"):
+        sr.pl.grn(fitted_adata, palette={"new": "no colour"})

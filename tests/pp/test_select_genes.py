@@ -427,3 +427,17 @@ def test_pbmc_counts_and_scaled_data(shared):
     report = adata.uns["selected"]
     assert (report["test"], report["n_others_selected"]) == ("poisson", 300)
     assert {"LYZ", "CST3", "NKG7", "GNLY", "CD74"} <= set(adata.var_names[adata.var["selected"]])
+
+
+@pytest.mark.parametrize("name", ["highly_variable", "mine", "notes"])
+def test_what_others_wrote_is_not_overwritten(name, adata):
+    adata.var["highly_variable"], adata.var["mine_variance"] = True, "text"
+    adata.uns["notes"] = {"made": "by hand"}
+    with pytest.raises(ValueError, match=f"key_added='{name}' is taken: adata.* is there and"):
+        sr.pp.select_genes(adata, 10, tfs=None, key_added=name)
+    assert adata.var["highly_variable"].all()
+    assert set(adata.var["mine_variance"]) == {"text"}
+    assert adata.uns["notes"] == {"made": "by hand"}
+    for n_top in (10, 5):
+        sr.pp.select_genes(adata, n_top, tfs=None)
+    assert adata.var["selected"].sum() == 5

@@ -216,3 +216,18 @@ def test_genes_by_cells_are_recognised():
     adata = ad.AnnData(np.ones((3, 2), np.float32), obs=pd.DataFrame(index=genes))
     with pytest.raises(ValueError, match="2 of them match adata.obs_names.*Pass adata.T"):
         sr.pp.tfs(adata, ["GATA1", "KLF1"])
+
+
+@pytest.mark.parametrize("name", ["gene_ids", "chosen", "notes"])
+def test_what_others_wrote_is_not_overwritten(name):
+    adata = _adata(gene_ids=list("abcde"), chosen=[True] * 5)
+    adata.uns["notes"] = {"made": "by hand"}
+    with pytest.raises(ValueError, match=f"key_added='{name}' is taken: adata.* is there and"):
+        sr.pp.tfs(adata, ["SPI1"], key_added=name)
+    assert adata.var["gene_ids"].tolist() == list("abcde")
+    assert adata.uns["notes"] == {"made": "by hand"}
+    # Its own may be replaced, and so may marks of TFs, whoever made them.
+    adata.var["is_tf"] = True
+    for key in ("mine", "mine", None):
+        sr.pp.tfs(adata, ["SPI1"], key_added=key)
+    assert adata.var["mine"].sum() == adata.var["is_tf"].sum() == 1

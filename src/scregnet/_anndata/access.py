@@ -11,7 +11,14 @@ import scipy.sparse as sp
 
 from scregnet._anndata.rows import BackedCscRows, CscRows, DaskRows
 from scregnet._anndata.uns import check_key, to_uns
-from scregnet._validate import check_name, check_unmasked, listed, shortened
+from scregnet._validate import (
+    check_flags,
+    check_name,
+    check_text,
+    check_unmasked,
+    listed,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -23,7 +30,7 @@ MOST_VALUE = 1e30
 """Largest size of an expression value."""
 
 
-def resolve(data: AnnData | MuData, mod: str = "rna") -> AnnData:
+def resolve(data: AnnData | MuData, mod: str = "rna", *, argument: str = "adata") -> AnnData:
     """Return the AnnData of ``data``: itself, or the modality ``mod`` of a MuData."""
     from anndata import AnnData
 
@@ -34,7 +41,7 @@ def resolve(data: AnnData | MuData, mod: str = "rna") -> AnnData:
             msg = f"mod={mod!r} is not a modality of the MuData; it has {listed(data.mod)}."
             raise KeyError(msg)
         return data.mod[mod]
-    msg = f"adata must be an AnnData or a MuData, got {type(data).__name__}."
+    msg = f"{argument} must be an AnnData or a MuData, got {type(data).__name__}."
     raise TypeError(msg)
 
 
@@ -43,6 +50,11 @@ def check_names(adata: AnnData) -> None:
     if adata.n_vars == 0 or adata.n_obs == 0:
         msg = f"adata is empty: {adata.n_obs} cells × {adata.n_vars} genes."
         raise ValueError(msg)
+    check_unique(adata)
+
+
+def check_unique(adata: AnnData) -> None:
+    """Raise unless the names of the genes are unique."""
     if not adata.var_names.is_unique:
         twice = adata.var_names[adata.var_names.duplicated()].unique()
         msg = (
@@ -54,6 +66,7 @@ def check_names(adata: AnnData) -> None:
 
 def check_writable(adata: AnnData, *, copy: bool) -> None:
     """Raise if results cannot be written into ``adata``, or into a copy of it, afterwards."""
+    check_flags(copy=copy)
     if adata.isbacked and (adata.is_view or copy):
         what = "is a view of a file" if adata.is_view else "is in a file, and copy=True copies it"
         msg = (
@@ -66,6 +79,7 @@ def check_writable(adata: AnnData, *, copy: bool) -> None:
 
 def flags(adata: AnnData, key: str, hint: str) -> np.ndarray:
     """Return a true/false column of ``adata.var``; ``hint`` says how to get one."""
+    check_text("a column of adata.var", key)
     if key not in adata.var:
         msg = f"adata.var has no column {key!r}. {hint}"
         raise KeyError(msg)

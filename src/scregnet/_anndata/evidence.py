@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from scregnet._anndata.access import flags, unmasked
 from scregnet._anndata.uns import check_key
-from scregnet._validate import listed
+from scregnet._validate import listed, name_list
 from scregnet.links.evidence import EvidenceLayer
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def layer_names(evidence: str | Sequence[str] | None) -> list[str]:
     """Return the argument as a list of keys, each once."""
     if evidence is None:
         return []
-    names = [evidence] if isinstance(evidence, str) else list(evidence)
+    names = name_list("evidence", evidence)
     wrong = [name for name in names if not isinstance(name, str)]
     if wrong:
         msg = (

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from scregnet._anndata.access import flags
-from scregnet._validate import listed
+from scregnet._anndata.access import check_unique, flags
+from scregnet._validate import check_text, listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -37,6 +37,7 @@ def is_grouped(value: object) -> bool:
 
 def fitted(adata: AnnData, key: str) -> Mapping[str, Any]:
     """Return ``adata.uns[key]`` of one fitted network, or raise and name the function to run."""
+    check_text("key", key)
     entry = adata.uns.get(key)
     if is_fitted(entry):
         return entry
@@ -85,6 +86,7 @@ def check_genes(adata: AnnData, key: str) -> None:
     Stored pairs name their genes, so under other names known edges would pass as new ones. Genes
     may have been dropped or put in another order.
     """
+    check_unique(adata)
     entry, genes = fitted(adata, key), stored_model(adata, key, "genes")["genes"]
     names = adata.var_names.astype(str)
     # Through object: zarr gives numpy's texts of any length, which have no other way to str.
@@ -170,6 +172,7 @@ def keys_by_group(adata: AnnData, key: str, group: str | None = None) -> dict[st
     A fit without ``groupby`` has the group ``None``. With ``groupby``, ``group=None`` gives the
     networks of all groups.
     """
+    check_text("key", key)
     entry = adata.uns.get(key)
     if not is_grouped(entry):
         fitted(adata, key)

@@ -41,7 +41,7 @@ def to_uns(value: Any) -> Any:
         value = sorted(value)
     if isinstance(value, (list, tuple)):
         return _list(value)
-    msg = f"{type(value).__name__} cannot be kept in uns: {value!r}."
+    msg = f"{type(value).__name__} cannot be kept in uns: {shortened(value)}."
     raise TypeError(msg)
 
 

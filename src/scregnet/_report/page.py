@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from os import PathLike
-from pathlib import Path
 
 from scregnet._report.html import Html, bullets, join, tag
+from scregnet._text import write_whole
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,7 @@ class ReportPage:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the page to a file, which needs nothing else. What is there stays until then."""
-        file = Path(path).expanduser()
-        part = file.with_name(f".{file.name}.part")
-        try:
-            part.write_text(self.html, encoding="utf-8")
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole("path", path, self.html)
 
     def __repr__(self) -> str:
         return f"<report, {len(self.html.encode()) / 1000:,.0f} kB; save(path) writes it>"

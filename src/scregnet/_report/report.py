@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scregnet._anndata.access import check_names, resolve
@@ -16,7 +15,8 @@ from scregnet._report.html import Html, join, paragraph
 from scregnet._report.page import ReportPage, make_page
 from scregnet._report.sections import SECTIONS
 from scregnet._report.subject import Member, Subject
-from scregnet._validate import check_integer, listed, shortened
+from scregnet._text import checked_file
+from scregnet._validate import check_integer, listed
 from scregnet.get._names import shown_names
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def report(
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> page = sr.report(adata, "report.html")
     """
-    file = _checked(path)
+    # Before any work.
+    file = None if path is None else checked_file("path", path)
     check_integer("n_links", n_links, minimum=1)
     data = resolve(adata, mod)
     check_names(data)
@@ -117,23 +118,6 @@ def report(
         page.save(file)
         logger.info("report: %s kB in %r", f"{len(page.html.encode()) / 1000:,.0f}", str(file))
     return page
-
-
-def _checked(path: str | PathLike[str] | None) -> Path | None:
-    """Return where to write; raise before any work if that cannot be."""
-    if path is None:
-        return None
-    if not isinstance(path, (str, PathLike)):
-        msg = f"path must be the path of a file, such as 'report.html', or None; got {path!r}."
-        raise TypeError(msg)
-    file = Path(path).expanduser()
-    if file.is_dir():
-        msg = f"path={shortened(str(file))} is a folder: name a file in it, such as 'report.html'."
-        raise ValueError(msg)
-    if not file.parent.is_dir():
-        msg = f"path={shortened(str(file))}: the folder {str(file.parent)!r} does not exist."
-        raise FileNotFoundError(msg)
-    return file
 
 
 def _check_controls(controls: object) -> None:

@@ -15,7 +15,7 @@ from scregnet._anndata.features import embedding_features
 from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
-from scregnet._validate import check_choice, check_integer, check_random_state, seed_of
+from scregnet._validate import check_choice, check_flags, check_integer, check_random_state, seed_of
 from scregnet.bm._new_links import first_new, known_codes, overlap
 from scregnet.bm._studies import RANDOM, SHUFFLED, Study, own_ablations, without_evidence
 from scregnet.links import LinkMethod, get_method, null_models
@@ -135,6 +135,7 @@ def controls(
     check_names(data)
     check_choice("metric", metric, METRICS)
     check_integer("n_top", n_top, minimum=1)
+    check_flags(wide=wide)
     chosen, options = read_keywords(method, fit_params, fixed=SET_BY_CONTROLS)
     if chosen.is_null:
         msg = f"method={method!r} is a null model and reads no cells: there is nothing to control."

@@ -14,7 +14,14 @@ from scregnet._docs import doc
 from scregnet._genes.effects import check_kind, effects_frame, false_discovery_rates
 from scregnet._genes.names import gene_ids
 from scregnet._logging import logger
-from scregnet._validate import check_choice, check_integer, check_interval, listed, shortened
+from scregnet._validate import (
+    check_choice,
+    check_flags,
+    check_integer,
+    check_interval,
+    listed,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -99,6 +106,7 @@ def effects_from_perturbseq(
     data = resolve(adata, mod)
     check_names(data)
     check_kind(kind)
+    check_flags(centre=centre)
     check_choice("test", test, _TESTS)
     check_interval("max_q", max_q, 0, 1, closed="right")
     check_interval("min_effect", min_effect, 0, np.inf, closed="left")

@@ -10,7 +10,10 @@ import numpy as np
 import pandas as pd
 
 from scregnet._genes.frames import PARTS
-from scregnet._validate import listed
+from scregnet._validate import (
+    check_text,
+    listed,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -135,6 +138,7 @@ def _closed_world(labelled: LabelledPairs) -> bool:
 
 def cells_of_donors(data: AnnData, donor: str) -> list[np.ndarray]:
     """Return the cells of each donor; raise unless ``donor`` is a column with two or more."""
+    check_text("donor", donor)
     if donor not in data.obs:
         msg = f"donor={donor!r} is not a column of adata.obs; it has {listed(data.obs.columns)}."
         raise KeyError(msg)

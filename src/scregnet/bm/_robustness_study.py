@@ -13,7 +13,13 @@ from scregnet._anndata.access import check_names, resolve
 from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
-from scregnet._validate import check_choice, check_integer, check_interval, check_random_state
+from scregnet._validate import (
+    check_choice,
+    check_flags,
+    check_integer,
+    check_interval,
+    check_random_state,
+)
 from scregnet.bm._studies import SET_BY_THE_STUDY, Study
 from scregnet.links.pairs.corruption import FLIPS, flip_labels
 from scregnet.tl._fit.task import read_keywords
@@ -104,6 +110,7 @@ def robustness_study(
     check_names(data)
     check_integer("n_priors", n_priors, minimum=1)
     check_choice("flip", flip, FLIPS)
+    check_flags(flip_validation=flip_validation)
     chosen, options = read_keywords(method, fit_params, fixed=SET_BY_THE_STUDY)
     options = replace(options, n_bootstrap=0, random_state=random_state)
     levels = _levels(noise)

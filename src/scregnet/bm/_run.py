@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._progress import progress_bar
-from scregnet._validate import check_integer
+from scregnet._validate import check_flags, check_integer
 from scregnet.bm._grid.cells import Cell, read_methods, read_seeds, read_splits
 from scregnet.bm._grid.fit import fit_cell
 from scregnet.bm._grid.sources import check_split_arguments, read_sources
@@ -104,6 +104,7 @@ def run(
     [2, 2, 2, 2]
     """
     check_integer("n_jobs", n_jobs, minimum=-1)
+    check_flags(retry_failed=retry_failed)
     sources = read_sources(data, prior, mod=mod)
     chosen = read_methods(methods, fit_params)
     parts = read_splits(splits)

@@ -14,7 +14,14 @@ from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import progress_bar
-from scregnet._validate import check_choice, check_integer, check_random_state, seed_of
+from scregnet._validate import (
+    check_choice,
+    check_flags,
+    check_integer,
+    check_random_state,
+    name_list,
+    seed_of,
+)
 from scregnet.bm._new_links import first_new, known_codes, overlap, rank_correlation
 from scregnet.bm._perturbations import PERTURBATIONS, Given, Perturbed, cells_of_donors
 from scregnet.bm._stored_stability import check_network, store
@@ -152,6 +159,7 @@ def stability(
     check_names(data)
     check_integer("top_n", top_n, minimum=1)
     check_integer("n_repeats", n_repeats, minimum=1)
+    check_flags(return_links=return_links)
     check_choice("by", by, ("probability", "lift"))
     names = _names(perturbations, donor)
     donors = [] if donor is None else cells_of_donors(data, donor)
@@ -195,7 +203,7 @@ def _names(perturbations: Sequence[str] | None, donor: str | None) -> list[str]:
     """Return what to change; the default is all that can be changed."""
     if perturbations is None:
         return [name for name in PERTURBATIONS if name != "donors" or donor is not None]
-    if isinstance(perturbations, str) or len(perturbations) == 0:
+    if isinstance(perturbations, str) or not name_list("perturbations", perturbations):
         msg = (
             "perturbations must be a sequence of names such as ('cell', 'edges'), "
             f"got {perturbations!r}."

@@ -13,7 +13,7 @@ import pandas as pd
 from scregnet._genes.effects import check_kind, effects_frame, false_discovery_rates
 from scregnet._genes.forms import SUFFIXES, read_file
 from scregnet._logging import logger
-from scregnet._validate import check_interval, listed, shortened
+from scregnet._validate import check_flags, check_interval, listed, shortened
 
 # In lower case. The first name that is there counts.
 _NAMES = {
@@ -100,6 +100,7 @@ def perturbation(
     [1, -1, 0]
     """
     check_kind(kind)
+    check_flags(upper=upper)
     check_interval("max_q", max_q, 0, 1, closed="right")
     check_interval("min_effect", min_effect, 0, np.inf, closed="left")
     measured = _measured(genes)

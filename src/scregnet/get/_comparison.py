@@ -9,7 +9,7 @@ import pandas as pd
 
 from scregnet._anndata.access import resolve
 from scregnet._docs import doc
-from scregnet._validate import check_choice, check_interval, listed
+from scregnet._validate import check_choice, check_interval, check_text, listed, name_list
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -87,12 +87,16 @@ def comparison(
     check_choice("what", what, FRAMES)
     if max_q is not None:
         check_interval("max_q", max_q, 0, 1)
+    check_text("key", key)
     data = resolve(adata, mod)
     entry = data.uns.get(key)
     if not isinstance(entry, Mapping) or not all(
         isinstance(entry.get(name), pd.DataFrame) for name in FRAMES
     ):
-        msg = f"adata.uns[{key!r}] is no comparison: call sr.tl.compare_grns first, or name one."
+        msg = (
+            f"key={key!r}: adata.uns[{key!r}] is no comparison; call sr.tl.compare_grns first, or "
+            "name one."
+        )
         raise KeyError(msg)
     table: pd.DataFrame = entry[what]
     if groups is not None:
@@ -111,7 +115,7 @@ def comparison(
 
 def _of_pair(entry: Mapping, table: pd.DataFrame, groups: Sequence[str]) -> pd.Series:
     """Return which rows are those of two groups, or raise."""
-    names = [groups] if isinstance(groups, str) else [str(name) for name in groups]
+    names = [str(name) for name in name_list("groups", groups)]
     there = [str(name) for name in entry["params"]["groups"]]
     if len(set(names)) != 2 or len(names) != 2 or (set(names) - set(there)):
         msg = f"groups must be two of {listed(there, 30)}, got {listed(names)}."

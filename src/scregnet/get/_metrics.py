@@ -10,7 +10,7 @@ import pandas as pd
 from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import check_probabilities, fitted, read_groups
 from scregnet._docs import doc
-from scregnet._validate import check_choice
+from scregnet._validate import check_choice, check_flags
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -71,6 +71,7 @@ def metrics(
     >>> list(table.index)
     ['degree', 'label_factors']
     """
+    check_flags(wide=wide)
     data = resolve(adata, mod)
     table = read_groups(data, key, group, lambda member: _read(data, member))
     if split is not None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._genes.names import gene_ids, likely_cause, positions
-from scregnet._validate import listed
+from scregnet._validate import listed, name_list
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -45,7 +45,7 @@ def find_genes(
     """
     if wanted is None:
         return None
-    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    names = name_list(argument, wanted)
     if not names:
         msg = f"{argument} is empty; name at least one gene, or give None for all."
         raise ValueError(msg)

@@ -11,7 +11,7 @@ from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import check_probabilities, is_grouped
 from scregnet._docs import doc
 from scregnet._logging import logger
-from scregnet._validate import check_choice, check_interval, listed
+from scregnet._validate import check_choice, check_interval, check_text, listed
 from scregnet.get._select import select_links
 
 if TYPE_CHECKING:
@@ -93,8 +93,10 @@ def network_difference(
     check_choice("what", what, ("links", "tfs"))
     if threshold is not None:
         check_interval("threshold", threshold, 0, 1)
-    first = _links(adata, key_a, gene_symbols, mod)
-    second = _links(adata if other is None else other, key_b, gene_symbols, mod)
+    one = resolve(adata, mod)
+    two = one if other is None else resolve(other, mod, argument="other")
+    first = _links(one, key_a, "key_a", gene_symbols)
+    second = _links(two, key_b, "key_b", gene_symbols)
     both = first.merge(second, on=["source", "target"], suffixes=("_a", "_b"))
     if len(both) == 0:
         msg = (
@@ -117,9 +119,9 @@ def network_difference(
     return table
 
 
-def _links(data: AnnData | MuData, key: str, gene_symbols: str | None, mod: str) -> pd.DataFrame:
+def _links(found: AnnData, key: str, argument: str, gene_symbols: str | None) -> pd.DataFrame:
     """Return the links of one network, with logits and their standard deviation."""
-    found = resolve(data, mod)
+    check_text(argument, key)
     entry: Any = found.uns.get(key)
     if is_grouped(entry):
         msg = (

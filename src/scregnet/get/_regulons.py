@@ -70,7 +70,7 @@ def regulons(
     """
     adata = resolve(adata, mod)
     key = key_of_group(adata, key, group)
-    if threshold == "auto":
+    if isinstance(threshold, str) and threshold == "auto":
         threshold = 0.5
         if holds_scores(fitted(adata, key)):
             if top_n is None and top_n_targets is None:

@@ -14,7 +14,7 @@ from scregnet._docs import doc
 from scregnet._genes.names import gene_ids, places_of, positions
 from scregnet._genes.world import read_world
 from scregnet._logging import logger
-from scregnet._validate import listed
+from scregnet._validate import listed, shortened
 from scregnet.links import EnsembleLinks, Pairs
 from scregnet.links.calibration import read_calibrations
 from scregnet.links.folded import FoldedLinks
@@ -94,10 +94,7 @@ def score_links(
     # Scores of a fit without labels are not calibrated.
     calibrated = () if holds_scores(entry) else ("slope", "intercept")
     model = stored_model(data, key, "genes", *calibrated)
-    if isinstance(pairs, pd.DataFrame):
-        frame = pairs.copy()
-    else:
-        frame = pd.DataFrame(list(pairs), columns=["source", "target"])
+    frame = pairs.copy() if isinstance(pairs, pd.DataFrame) else _frame_of(pairs)
     missing = [column for column in ("source", "target") if column not in frame]
     if missing:
         msg = f"pairs lacks the columns {listed(missing)}; it has {listed(frame.columns)}."
@@ -130,6 +127,19 @@ def score_links(
         out_of_fold[known] = links.folds_of(sources[known], targets[known])[:, 0] >= 0
         frame["is_out_of_fold"] = out_of_fold
     return frame
+
+
+def _frame_of(pairs: Any) -> pd.DataFrame:
+    """Return pairs of names as a frame, or raise."""
+    wrong = isinstance(pairs, (str, bytes)) or not isinstance(pairs, Iterable)
+    frame = pd.DataFrame([] if wrong else list(pairs))
+    if wrong or (len(frame) and frame.shape[1] != len(PAIR)):
+        msg = (
+            "pairs must be a frame with the columns source and target, or pairs of names, such as "
+            f"[('GATA1', 'KLF1')]; got {shortened(pairs)}."
+        )
+        raise TypeError(msg)
+    return frame.set_axis(list(PAIR), axis=1) if len(frame) else pd.DataFrame(columns=list(PAIR))
 
 
 def _filled(known: np.ndarray, values: np.ndarray) -> np.ndarray:

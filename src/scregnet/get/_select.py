@@ -9,7 +9,7 @@ import numpy as np
 
 from scregnet._anndata.access import check_names
 from scregnet._anndata.slots import check_probabilities, regulators
-from scregnet._validate import check_choice, check_integer, check_interval, listed
+from scregnet._validate import check_choice, check_flags, check_integer, check_interval, listed
 from scregnet.get._names import find_genes, shown_names
 from scregnet.get._stored import Links, StoredNetwork
 
@@ -43,6 +43,7 @@ def select_links(
     network = StoredNetwork(adata, key)
     check_names(adata)
     highest = np.inf if network.has_scores else 1
+    check_flags(new_only=new_only)
     _check_numbers(threshold, min_lift, max_q, top_n, top_n_targets, highest)
     if max_q is not None:
         check_probabilities(adata, key, "max_q")

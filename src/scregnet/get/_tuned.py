@@ -9,6 +9,7 @@ import numpy as np
 
 from scregnet._anndata.access import resolve
 from scregnet._docs import doc
+from scregnet._validate import check_text
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -48,6 +49,7 @@ def tuned(adata: AnnData | MuData, *, key: str = "tune", mod: str = "rna") -> di
     ['embedding', 'layer', 'method']
     >>> sr.tl.fit_grn(adata, adata.uns["network"], **sr.get.tuned(adata))
     """
+    check_text("key", key)
     entry = resolve(adata, mod).uns.get(key)
     if not is_search(entry):
         call = (

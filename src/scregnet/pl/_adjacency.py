@@ -14,7 +14,7 @@ from scregnet._docs import doc
 from scregnet._validate import check_choice, check_integer
 from scregnet.get._names import find_genes, shown_names
 from scregnet.get._select import select_links
-from scregnet.pl._figure import finish, panels
+from scregnet.pl._figure import check_map, finish, panels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,13 +152,13 @@ def _draw(
     ax: Axes, table: pd.DataFrame, known: pd.DataFrame, value: str, palette: str | None
 ) -> None:
     values = table.to_numpy()
-    look: dict[str, Any] = {"cmap": palette or "Blues", "vmin": 0}
+    look: dict[str, Any] = {"cmap": check_map(palette, "Blues"), "vmin": 0}
     if value == "weight":
         look["vmax"] = 1
     elif value == "lift":
         # The most of all but the extreme ones: one link must not make all others pale.
         most = float(np.nanpercentile(np.abs(values), 99)) or 1.0
-        look = {"cmap": palette or "PuOr_r", "vmin": -most, "vmax": most}
+        look = {"cmap": check_map(palette, "PuOr_r"), "vmin": -most, "vmax": most}
     ax.set_facecolor("0.8")
     image = ax.imshow(values, aspect="auto", interpolation="nearest", **look)
     rows, columns = np.nonzero(known.to_numpy())

@@ -15,7 +15,7 @@ from scregnet._docs import doc
 from scregnet._genes.names import places_of
 from scregnet._validate import check_choice, check_integer, check_random_state, seed_of
 from scregnet.get._names import find_genes, shown_names
-from scregnet.pl._figure import finish, panels
+from scregnet.pl._figure import check_map, finish, panels
 from scregnet.pl._network.labels import place_labels
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _draw(
 
     # Many genes have few regulators: a root spreads the low numbers.
     look: dict[str, Any] = {
-        "cmap": palette or "viridis",
+        "cmap": check_map(palette, "viridis"),
         "norm": PowerNorm(0.5, 0, max(int(n_known.max()), 1)),
         "linewidths": 0.6,
     }

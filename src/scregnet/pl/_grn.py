@@ -12,7 +12,12 @@ from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import key_of_group
 from scregnet._docs import doc
 from scregnet._logging import logger
-from scregnet._validate import check_choice, check_random_state
+from scregnet._validate import (
+    check_choice,
+    check_flags,
+    check_random_state,
+    name_list,
+)
 from scregnet.get._graph import to_graph
 from scregnet.get._names import find_genes, shown_names
 from scregnet.pl._figure import finish, panels
@@ -130,6 +135,7 @@ def grn(
     check_choice("layout", layout, LAYOUTS)
     if font_size is None:
         font_size = 0.75 * float(mpl.rcParams["font.size"])
+    check_flags(legend=legend)
     style = Style(network_colours(palette), node_size, font_size)
     adata = resolve(adata, mod)
     key = key_of_group(adata, key, group)
@@ -179,7 +185,7 @@ def _labelled(
     """Return the names of the genes that get a label, ``None`` for all that are drawn."""
     if isinstance(labels, bool):
         return None if labels else set()
-    names = [labels] if isinstance(labels, str) else list(labels)
+    names = name_list("labels", labels)
     if names:
         # Raises for a name that no gene goes by.
         find_genes("labels", names, adata, gene_symbols, shown_names(adata, gene_symbols))

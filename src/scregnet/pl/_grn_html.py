@@ -10,6 +10,7 @@ from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import key_of_group
 from scregnet._docs import doc
 from scregnet._logging import logger
+from scregnet._text import checked_file
 from scregnet._validate import check_choice, check_integer, check_random_state
 from scregnet.get._graph import to_graph
 from scregnet.pl._html.page import NetworkPage, make_page
@@ -98,9 +99,9 @@ def grn_html(
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> page = sr.pl.grn_html(adata, top_n=100)
     """
-    if path is not None and not isinstance(path, (str, PathLike)):
-        msg = f"path must be the path of a file, such as 'network.html', or None; got {path!r}."
-        raise TypeError(msg)
+    if path is not None:
+        # Before the page is made.
+        checked_file("path", path)
     check_random_state(random_state)
     check_choice("layout", layout, LAYOUTS)
     check_choice("theme", theme, ("auto", "light", "dark"))

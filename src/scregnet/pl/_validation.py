@@ -10,8 +10,12 @@ import numpy as np
 import pandas as pd
 
 from scregnet._docs import doc
-from scregnet._validate import check_choice, listed
-from scregnet.pl._figure import PALETTE, finish, panels
+from scregnet._validate import (
+    check_choice,
+    listed,
+    name_list,
+)
+from scregnet.pl._figure import PALETTE, check_colours, finish, panels
 from scregnet.pl._study import LABELS
 
 if TYPE_CHECKING:
@@ -125,7 +129,9 @@ def _models(frame: pd.DataFrame, models: Sequence[str] | None) -> list[str]:
 
 def _two(palette: str | Sequence[str] | None) -> list[str]:
     """Return the colours of the first model and of the others."""
-    given = [palette] * 2 if isinstance(palette, str) else list(palette or (PALETTE[0], "#7F7F7F"))
+    given = [PALETTE[0], "#7F7F7F"] if palette is None else name_list("palette", palette)
+    given = given * 2 if isinstance(palette, str) else given
+    check_colours(given)
     if len(given) < 2:
         msg = f"palette has {len(given)} colours, but needs two: the first model, and the others."
         raise ValueError(msg)

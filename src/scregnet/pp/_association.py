@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from scregnet._anndata.access import check_names, check_writable, flags, is_counts, resolve
 from scregnet._anndata.streamed import GeneSums, log_blocks
 from scregnet._docs import doc
-from scregnet._validate import listed
+from scregnet._validate import listed, name_list
 from scregnet.pp._evidence import evidence
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def tf_positions(data: AnnData, tfs: Sequence[str] | None) -> np.ndarray:
     if isinstance(tfs, str):
         msg = f"tfs must be a sequence of names, got the text {tfs!r}; pass [{tfs!r}]."
         raise TypeError(msg)
-    names = pd.unique(np.asarray(list(tfs), dtype=object))
+    names = pd.unique(np.asarray(name_list("tfs", tfs), dtype=object))
     where = data.var_names.get_indexer(pd.Index(names))
     if (where < 0).any() or not len(where):
         missing = listed(names[where < 0], 5) if len(where) else "none was given"

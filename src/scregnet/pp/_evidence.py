@@ -14,7 +14,7 @@ from scregnet._genes.evidence.names import names_in_evidence
 from scregnet._genes.evidence.place import match_genes, place_layer, profile_of
 from scregnet._genes.evidence.read import read_experiments
 from scregnet._logging import logger
-from scregnet._validate import check_integer, check_random_state
+from scregnet._validate import check_flags, check_integer, check_random_state, name_list
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,6 +105,7 @@ def evidence(
     check_writable(source, copy=copy)
     check_layer_slots(source, key)
     check_integer("n_components", n_components, minimum=1)
+    check_flags(balance=balance)
     given = read_experiments(net, context)
     kept, left_out = without(given, exclude)
     names, asked = names_in_evidence(source, gene_symbols, orthologues)
@@ -116,7 +117,7 @@ def evidence(
         "kind": "evidence",
         "form": kept.form,
         "context": context,
-        "exclude": [] if exclude is None else [exclude] if isinstance(exclude, str) else [*exclude],
+        "exclude": [] if exclude is None else name_list("exclude", exclude),
         **asked,
         **matched,
         "n_experiments_given": len(given.tfs),

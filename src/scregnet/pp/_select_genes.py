@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +17,17 @@ from scregnet._anndata.access import (
     write,
 )
 from scregnet._anndata.shards import check_client
+from scregnet._anndata.taken import check_free
 from scregnet._docs import doc
 from scregnet._logging import logger
-from scregnet._validate import check_integer, check_interval, listed
+from scregnet._validate import (
+    check_flags,
+    check_integer,
+    check_interval,
+    check_name,
+    check_text,
+    listed,
+)
 from scregnet.pp._moments import Moments, holds_counts, moments
 from scregnet.pp._variation import poisson_p_values, pseudotime_p_values, trend_p_values
 
@@ -92,7 +101,11 @@ def select_genes(
     source = resolve(adata, mod)
     check_names(source)
     check_writable(source, copy=copy)
+    check_flags(subset=subset)
+    for argument, column in {"tfs": tfs, "p_values": p_values, "pseudotime": pseudotime}.items():
+        check_name(argument, column)
     key = "selected" if key_added is None else key_added
+    _check_own(source, key)
     _check_arguments(n_top, alpha, p_values, pseudotime)
     if subset and (source is not adata or source.isbacked):
         msg = (
@@ -132,7 +145,8 @@ def select_genes(
 
     data = adata.copy() if copy else adata
     target = resolve(data, mod)
-    columns = {key: selected, f"{key}_variance": found.variance, f"{key}_p_value": p}
+    values = (selected, found.variance, p)
+    columns = dict(zip(_columns(key), values, strict=True))
     with undone_on_failure(target, {"var": list(columns), "uns": [key]}):
         write(target, var=columns, uns={key: report})
         if subset:
@@ -219,6 +233,20 @@ def _choose(passes: np.ndarray, is_tf: np.ndarray, variance: np.ndarray, n_top: 
     selected = passes & is_tf
     selected[top] = True
     return selected
+
+
+def _columns(key: str) -> tuple[str, str, str]:
+    """Return the names of the columns of ``var`` that are written."""
+    return key, f"{key}_variance", f"{key}_p_value"
+
+
+def _check_own(adata: AnnData, key: str) -> None:
+    """Raise if the call would overwrite what no call of its kind wrote."""
+    check_text("key_added", key)
+    entry = adata.uns.get(key)
+    own = isinstance(entry, Mapping) and {"n_top", "n_passed", "n_tested"} <= set(entry)
+    slots = [("uns", key), *(("var", column) for column in _columns(key))]
+    check_free(adata, "key_added", key, [] if own else slots, "a choice of sr.pp.select_genes")
 
 
 def _numbers_of_genes(

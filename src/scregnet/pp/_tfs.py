@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.access import check_names, check_writable, resolve, write
+from scregnet._anndata.taken import check_free
 from scregnet._docs import doc
 from scregnet._genes.names import (
     ensembl_organism,
@@ -24,7 +25,7 @@ from scregnet._genes.names import (
 from scregnet._genes.network import read_network
 from scregnet._logging import logger
 from scregnet._text import read_text
-from scregnet._validate import check_choice
+from scregnet._validate import check_choice, check_text
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -75,7 +76,8 @@ def tfs(
     Raises
     ------
     ValueError
-        If the list is empty, has missing names or matches nothing.
+        If the list is empty, has missing names or matches nothing, or ``key_added`` names what
+        this function did not write.
     KeyError, FileNotFoundError
         If the prior network, the column of ``adata.var`` or the file does not exist.
 
@@ -91,6 +93,7 @@ def tfs(
     check_names(source)
     check_writable(source, copy=copy)
     key = "is_tf" if key_added is None else key_added
+    _check_own(source, key)
     genes = gene_ids(source, gene_symbols)
     if organism is not None:
         check_choice("organism", organism, ("human", "mouse"))
@@ -113,6 +116,18 @@ def tfs(
     data = adata.copy() if copy else adata
     write(resolve(data, mod), var={key: marked}, uns={key: report})
     return data if copy else None
+
+
+def _check_own(adata: AnnData, key: str) -> None:
+    """Raise if the call would overwrite what marks no TFs; ``var["is_tf"]`` always does."""
+    check_text("key_added", key)
+    entry = adata.uns.get(key)
+    slots = [] if key == "is_tf" else [("var", key)]
+    if isinstance(entry, Mapping) and {"from", "n_given", "n_matched"} <= set(entry):
+        slots = []
+    else:
+        slots.append(("uns", key))
+    check_free(adata, "key_added", key, slots, "what sr.pp.tfs wrote")
 
 
 def _names(tfs: Any) -> pd.Index:

@@ -15,8 +15,16 @@ from scregnet._anndata.ranks import Ranks
 from scregnet._anndata.shards import check_client
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
+from scregnet._progress import bar_asked
 from scregnet._settings import settings
-from scregnet._validate import check_choice, check_integer, check_random_state, own_arguments
+from scregnet._validate import (
+    check_choice,
+    check_flags,
+    check_integer,
+    check_random_state,
+    check_text,
+    own_arguments,
+)
 from scregnet.encoders import CellStream, Embedding, EmbedOptions, GeneEncoder, create
 from scregnet.encoders.aliases import AliasTable
 from scregnet.encoders.registry import check_parameters, find
@@ -136,7 +144,9 @@ def embed(
         check_parameters(entry, model_parameters, own_arguments(embed))
     key = name if key_added is None else key_added
     check_key(key)
-    _check_numbers(batch_size=batch_size, max_cells=max_cells)
+    _check_numbers(batch_size=batch_size, max_cells=max_cells, min_cells=min_cells)
+    check_flags(counts=counts, resume=resume)
+    check_text("pooling", pooling)
     check_choice("precision", precision, ("auto", "float32", "bfloat16", "float16"))
     check_choice("of", of, ("genes", "cells", "both"))
     if of == "cells":
@@ -171,7 +181,7 @@ def embed(
         batch_size=batch_size,
         device=device,
         random_state=random_state,
-        progress=settings.progress_bar if show_progress_bar is None else show_progress_bar,
+        progress=bar_asked(show=show_progress_bar),
         precision=precision,
         partial_sums=settings.cache_dir / "embed" if resume else None,
         of=of,

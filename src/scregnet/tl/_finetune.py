@@ -14,8 +14,14 @@ from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._logging import logger
-from scregnet._settings import settings
-from scregnet._validate import check_choice, check_integer, check_interval, check_random_state
+from scregnet._progress import bar_asked
+from scregnet._validate import (
+    check_choice,
+    check_flags,
+    check_integer,
+    check_interval,
+    check_random_state,
+)
 from scregnet.encoders import CellStream
 from scregnet.encoders.aliases import AliasTable
 from scregnet.tl._encoding.cells import Cells
@@ -130,6 +136,7 @@ def finetune(
         "precision": precision,
     }
     _check_schedule(schedule, gradient_accumulation_steps, checkpoint_steps, random_state)
+    check_flags(counts=counts)
     source = resolve(adata, mod)
     check_names(source)
     check_writable(source, copy=copy)
@@ -166,7 +173,7 @@ def finetune(
         accumulate=gradient_accumulation_steps,
         checkpoint_steps=checkpoint_steps,
         device=device,
-        progress=settings.progress_bar if show_progress_bar is None else show_progress_bar,
+        progress=bar_asked(show=show_progress_bar),
     )
     with plain_torch():
         training = start.build(stream, genes, run.seed)

@@ -15,7 +15,7 @@ from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import stage, stages
-from scregnet._validate import check_interval, check_random_state
+from scregnet._validate import check_flags, check_integer, check_interval, check_random_state
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.estimate import announce_time
 from scregnet.tl._fit.group import fit_group, matrices
@@ -196,6 +196,8 @@ def fit_grn(
     check_no_layer(data, key)
     check_network_key(data, key)
     # 1. What is asked for.
+    check_flags(noise_floor=noise_floor)
+    check_integer("min_cells", min_cells, minimum=1)
     check_method_params(method, method_params, fit_grn)
     chosen = get_method(method, **method_params)
     alone = reads_cells_alone(data, chosen, prior, split)

@@ -17,6 +17,7 @@ from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._validate import (
     check_choice,
+    check_flags,
     check_integer,
     check_interval,
     check_name,
@@ -150,6 +151,7 @@ def network_stats(
     check_integer("n_hubs", n_hubs, minimum=0)
     check_integer("n_random", n_random, minimum=0)
     check_name("key_added", key_added)
+    check_flags(new_only=new_only)
     check_algorithm(modules)
     options = _Options(modules, float(resolution), n_hubs, n_random, seed_of(random_state))
     filters: dict[str, Any] = {

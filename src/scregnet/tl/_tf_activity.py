@@ -13,7 +13,7 @@ from scregnet._anndata.slots import key_of_group
 from scregnet._anndata.taken import check_free
 from scregnet._docs import doc
 from scregnet._logging import logger
-from scregnet._validate import check_choice, check_integer
+from scregnet._validate import check_choice, check_flags, check_integer, check_name
 from scregnet.get._names import shown_names
 from scregnet.get._select import ORDERS
 from scregnet.get._stored import StoredNetwork
@@ -121,6 +121,8 @@ def tf_activity(
     check_choice("method", method, METHODS)
     check_integer("tmin", tmin, minimum=1)
     check_choice("by", by, ORDERS)
+    check_flags(new_only=new_only, known_only=known_only, new_tfs=new_tfs)
+    check_name("key_added", key_added)
     member = key_of_group(data, key, group)
     slot = _slot(data, f"{member}_{method}" if key_added is None else key_added, method)
     earlier = data.uns.get(slot)
@@ -169,7 +171,7 @@ def tf_activity(
 
 def _slot(adata: AnnData, key_added: str, method: str) -> str:
     """Return the name of the slots; raise if something else would be overwritten."""
-    entry = adata.uns.get(key_added) if isinstance(key_added, str) else None
+    entry = adata.uns.get(key_added)
     own: set[tuple[str, str]] = set()
     if isinstance(entry, Mapping) and "regulons" in entry:
         own = _slots(key_added, str(entry["params"]["method"]))

@@ -125,7 +125,7 @@ def transfer_grn(
     if source is not None:
         return _from_source(
             adata,
-            resolve(source, mod),
+            resolve(source, mod, argument="source"),
             source_key,
             {"evidence": evidence, "networks": networks},
             {"layer": layer, "threshold": threshold, "top_n_targets": top_n_targets},

@@ -18,7 +18,13 @@ from scregnet._docs import doc
 from scregnet._genes.split import labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import progress_bar
-from scregnet._validate import check_integer, check_interval, check_random_state
+from scregnet._validate import (
+    check_integer,
+    check_interval,
+    check_name,
+    check_random_state,
+    shortened,
+)
 from scregnet.get._tuned import is_search
 from scregnet.links import get_method
 from scregnet.links.search.spaces import read_space
@@ -134,6 +140,8 @@ def tune_grn(
     key = "tune" if key_added is None else key_added
     own = is_search(data.uns.get(key)) if isinstance(key, str) else False
     check_free(data, "key_added", key, [] if own else [("uns", key)], "a search of sr.tl.tune_grn")
+    check_name("study_name", study_name)
+    path = None if storage is None else _path(storage)
     check_integer("n_trials", n_trials, minimum=1)
     if timeout is not None:
         check_interval("timeout", timeout, 0, np.inf, closed="neither")
@@ -165,7 +173,7 @@ def tune_grn(
             task,
             n_trials=n_trials,
             timeout=timeout,
-            storage=None if storage is None else _path(storage),
+            storage=path,
             study_name=f"scregnet_{method}" if study_name is None else study_name,
             random_state=random_state,
             device=device_of(device, base),
@@ -232,6 +240,9 @@ def _fit_keywords(
 
 
 def _path(storage: str | PathLike[str]) -> str | Path:
+    if not isinstance(storage, (str, PathLike)) or storage == "":
+        msg = f"storage must be the path of a file, or None; got {shortened(storage)}."
+        raise TypeError(msg)
     return storage if isinstance(storage, str) else Path(storage)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from scregnet._logging import logger
-from scregnet._validate import listed
+from scregnet._validate import listed, name_list
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ def without(
     ValueError
         If there are no contexts, a pattern is no regular expression, or no experiment remains.
     """
-    patterns = [] if exclude is None else [exclude] if isinstance(exclude, str) else list(exclude)
+    patterns = [] if exclude is None else name_list("exclude", exclude)
     out = np.zeros(len(experiments.tfs), dtype=bool)
     if patterns and not (experiments.contexts != "").any():
         msg = (

@@ -15,7 +15,7 @@ from scregnet._genes.effects import check_all_affected
 from scregnet._genes.evidence.experiments import Experiments
 from scregnet._genes.evidence.gene_sets import read_gmt, sets_experiments
 from scregnet._genes.forms import read_file
-from scregnet._validate import listed
+from scregnet._validate import check_name, listed
 
 # In lower case. The first name that is there counts.
 _TF = ("source", "tf", "regulator", "gene1")
@@ -117,6 +117,7 @@ def _texts(column: pd.Series, what: str, net: str = "net") -> np.ndarray:
 
 
 def _contexts(frame: pd.DataFrame, context: str | None, net: str = "net") -> np.ndarray:
+    check_name("context", context)
     if context is None:
         return np.full(len(frame), "", dtype=object)
     if context not in frame:

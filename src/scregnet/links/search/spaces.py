@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Protocol
 
-from scregnet._validate import check_choice, listed
+from scregnet._validate import check_choice, listed, shortened
 
 if TYPE_CHECKING:
     from scregnet.links.task import LinkMethod
@@ -155,6 +155,9 @@ def read_space(
         }
     else:
         parameters = [field.name for field in fields(base)]  # type: ignore[arg-type]
+        if not isinstance(space, Mapping):
+            msg = f"space must be a mapping of hyper-parameters, got {shortened(space)}."
+            raise TypeError(msg)
         for key in space:
             check_choice("a name in space", key, parameters)
         if both := [key for key in space if key in fixed]:

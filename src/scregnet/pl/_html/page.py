@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scregnet._text import write_whole
 from scregnet.pl._network.labels import place_labels
 from scregnet.pl._network.layout import FIGURES, positions, spread
 
@@ -37,8 +37,8 @@ class NetworkPage:
     height: int
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the page to a file, which needs nothing else."""
-        Path(path).write_text(self.html, encoding="utf-8")
+        """Write the page to a file, which needs nothing else. What is there stays until then."""
+        write_whole("path", path, self.html)
 
     def __repr__(self) -> str:
         return (

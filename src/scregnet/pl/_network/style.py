@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scregnet._validate import check_choice, listed
+from scregnet._validate import (
+    check_choice,
+    check_interval,
+    listed,
+    shortened,
+)
+from scregnet.pl._figure import check_colours
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -19,6 +25,8 @@ DASHES = (0, (3.5, 1.8))
 # Ends of arrows. The bar is a head without depth: matplotlib's own bar is dashed as its line is.
 HEAD = "-|>,head_length=0.5,head_width=0.25"
 BAR = "-|>,head_length=0.08,head_width=0.45"
+MOST_POINTS = 1e6
+"""Largest size of what is drawn, far beyond any page."""
 _COLOURS = {"TF": "#0072B2", "target": "#F2C75C", "known": "#6E6E6E", "new": "#D55E00"}
 
 
@@ -29,6 +37,10 @@ class Style:
     colours: Mapping[str, str]
     node_size: float
     font_size: float
+
+    def __post_init__(self) -> None:
+        check_interval("node_size", self.node_size, 0, MOST_POINTS, closed="neither")
+        check_interval("font_size", self.font_size, 0, MOST_POINTS, closed="neither")
 
     @property
     def tf_size(self) -> float:
@@ -42,11 +54,12 @@ def network_colours(palette: Mapping[str, str] | None) -> dict[str, str]:
     if not isinstance(palette, Mapping):
         msg = (
             f"palette must be a mapping with the names {listed(_COLOURS)}, such as "
-            f"{{'new': 'red'}}, got {palette!r}."
+            f"{{'new': 'red'}}, got {shortened(palette)}."
         )
         raise TypeError(msg)
     for name in palette:
         check_choice("palette", name, _COLOURS)
+    check_colours(palette.values())
     return {**_COLOURS, **palette}
 
 

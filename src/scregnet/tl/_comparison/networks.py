@@ -17,7 +17,10 @@ from scregnet._anndata.slots import (
     link_values,
     network,
 )
-from scregnet._validate import listed
+from scregnet._validate import (
+    check_text,
+    listed,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -81,6 +84,7 @@ class Networks:
 
 def network_keys(data: AnnData, key: str, names: list[str]) -> dict[str, str]:
     """Return the network of each group: its own, or the one of all cells."""
+    check_text("key", key)
     if not is_grouped(data.uns.get(key)):
         fitted(data, key)
         return dict.fromkeys(names, key)

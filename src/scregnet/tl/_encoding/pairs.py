@@ -16,8 +16,9 @@ from scregnet._anndata.evidence import check_layer_slots
 from scregnet._anndata.groups import group_keys, large_groups
 from scregnet._anndata.shards import check_client
 from scregnet._logging import logger
+from scregnet._progress import bar_asked
 from scregnet._settings import settings
-from scregnet._validate import check_integer, check_random_state, listed, own_arguments
+from scregnet._validate import check_flags, check_integer, check_random_state, listed, own_arguments
 from scregnet.encoders import CellStream, GeneMatch, create
 from scregnet.encoders.registry import check_parameters, find
 from scregnet.pp._association import tf_positions
@@ -44,6 +45,10 @@ class CellsAsked:
     max_cells: int | None
     groupby: str | None = None
     min_cells: int = 50
+
+    def __post_init__(self) -> None:
+        check_flags(counts=self.counts)
+        check_integer("min_cells", self.min_cells, minimum=1)
 
 
 @dataclass(frozen=True)
@@ -197,11 +202,12 @@ def _cells(data: AnnData, asked: CellsAsked, random_state: int | None, keys: Key
 
 def options_of(*, device: str | None, resume: bool, bar: bool | None) -> PairOptions:
     """Return how to run, with the folder where a long run saves its sums."""
+    check_flags(resume=resume)
     # Imports what the models need.
     from scregnet.encoders.pairs.run import PairOptions
 
     folder = settings.cache_dir / "pairs" if resume else None
-    return PairOptions(device, folder, settings.progress_bar if bar is None else bar)
+    return PairOptions(device, folder, bar_asked(show=bar))
 
 
 def write_layers(

@@ -12,7 +12,16 @@ import pandas as pd
 from scregnet._anndata.evidence import evidence_layers, layer_names
 from scregnet._genes.split import PARTS
 from scregnet._logging import logger
-from scregnet._validate import check_integer, check_interval, did_you_mean, listed, own_arguments
+from scregnet._validate import (
+    check_flags,
+    check_integer,
+    check_interval,
+    check_name,
+    did_you_mean,
+    listed,
+    own_arguments,
+    shortened,
+)
 from scregnet.links import LinkMethod, LinkTask, get_method, method_class
 from scregnet.tl._fit.network import candidate_tfs
 
@@ -68,6 +77,21 @@ class FitOptions:
     random_state: int | None = 0
 
     def __post_init__(self) -> None:
+        check_flags(
+            random_embedding=self.random_embedding,
+            random_evidence=self.random_evidence,
+            shuffle_expression=self.shuffle_expression,
+        )
+        check_name("layer", self.layer)
+        check_name("pseudotime", self.pseudotime)
+        if not isinstance(self.embedding, (str, pd.DataFrame, type(None))):
+            msg = (
+                "embedding must be a key of adata.varm, a frame of vectors of genes, 'auto' or "
+                f"None, got {shortened(self.embedding)}."
+            )
+            raise TypeError(msg)
+        if self.n_pcs is not None:
+            check_integer("n_pcs", self.n_pcs, minimum=1)
         if self.random_evidence and not layer_names(self.evidence):
             msg = "random_evidence=True needs layers to shuffle; name them with evidence=."
             raise ValueError(msg)
@@ -80,7 +104,8 @@ class FitOptions:
         check_integer("n_bootstrap", self.n_bootstrap, minimum=0)
         if self.threshold is not None:
             check_interval("threshold", self.threshold, 0, 1)
-        if self.top_n_targets not in (None, AUTO):
+        auto = isinstance(self.top_n_targets, str) and self.top_n_targets == AUTO
+        if self.top_n_targets is not None and not auto:
             check_integer("top_n_targets", self.top_n_targets, minimum=1)
 
     @property
