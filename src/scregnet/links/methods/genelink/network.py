@@ -65,13 +65,13 @@ class GeneLinkModule(nn.Module):
 
     def represent(self) -> torch.Tensor:
         """Return the representation of all genes, (n_genes, attention_dims[1])."""
-        h = nn.functional.elu(self._attend(self.first, self.expression))
-        h = h.transpose(0, 1).flatten(1)
-        return nn.functional.elu(self._attend(self.second, h).mean(0))
+        h = nn.functional.elu(self._attend(self.first, self.expression).flatten(1))
+        return nn.functional.elu(self._attend(self.second, h).mean(1))
 
     def _attend(self, layer: GraphAttention, h: torch.Tensor) -> torch.Tensor:
-        """Return what each head says of each gene, of length 1: (heads, n_genes, dim)."""
-        received = nn.functional.leaky_relu(layer.by_head(h, self.graph), self.negative_slope)
+        """Return what each head says of each gene, of length 1: (n_genes, heads, dim)."""
+        received = layer(h, self.graph).unflatten(1, (layer.heads, layer.dim))
+        received = nn.functional.leaky_relu(received, self.negative_slope)
         return nn.functional.normalize(received, dim=2)
 
     def parts(self) -> tuple[torch.Tensor, torch.Tensor]:
