@@ -83,6 +83,13 @@ def test_the_truth_counts_and_not_the_labels(adata):
     pd.testing.assert_series_equal(*sums)
 
 
+def test_no_pairs_have_no_kinds():
+    found = kinds_of_pairs(
+        sp.csr_matrix((3, 3), dtype=np.int32), np.zeros(0, int), np.zeros(0, int)
+    )
+    assert found.tolist() == []
+
+
 def test_kinds_that_do_not_occur_are_nan(adata):
     to_others = adata.uns["network"].query("not target.str.startswith('TF')")
     table = sr.bm.edge_kinds(adata, to_others)

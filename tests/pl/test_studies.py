@@ -217,6 +217,12 @@ class TestBenchmark:
         names = ["data", "method", "split", "seed", "metric", "value"]
         return pd.DataFrame(rows, columns=names)
 
+    def test_null_models_alone_are_lines(self, frame):
+        nulls = frame[frame["method"].isin(["degree", "label_factors"])]
+        axes = np.ravel(sr.pl.benchmark(nulls, show=False))
+        assert [len(one.get_yticks()) for one in axes] == [0] * len(axes)
+        assert all(one.get_ylim() == (0.5, -0.5) for one in axes)
+
     def test_dots_bars_and_lines_of_each_data_set(self, frame):
         axes = sr.pl.benchmark(frame, show=False)
         first = axes[0]

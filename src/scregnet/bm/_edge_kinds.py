@@ -145,6 +145,9 @@ def kinds_of_pairs(truth: sp.csr_matrix, source: np.ndarray, target: np.ndarray)
 
     ``truth`` is a matrix of ones, row = source.
     """
+    if not len(source):
+        # scipy has a matrix for no values.
+        return np.empty(0, "<U12")
     tfs, row = np.unique(source, return_inverse=True)
     # Rows of the sources alone: all genes × all genes would be large.
     there = {

@@ -330,7 +330,8 @@ def _links(full: _Network, kept: dict[str, np.ndarray], genes: pd.Index, by: str
     """Return the first new links of the full fit, and how many fits of each kind have them."""
     source, target = decode_pairs(full.top, len(genes))
     names = genes.to_numpy()
-    value = np.asarray(full.values[source, target]).ravel()
+    # Of no positions, scipy gives a matrix.
+    value = np.asarray(full.values[source, target]).ravel() if len(source) else np.zeros(0)
     frame = pd.DataFrame({"source": names[source], "target": names[target], by: value})
     # Without a fit that succeeded, the share is not known.
     shares = {name: had.mean(axis=0) if len(had) else np.nan for name, had in kept.items()}

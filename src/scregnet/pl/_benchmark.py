@@ -96,7 +96,8 @@ def benchmark(
         if metric in CHANCE:
             one.axvline(CHANCE[metric], color="0.8", linewidth=0.8, zorder=0)
         one.set_xlabel(LABELS.get(metric, metric))
-        one.set_ylim(len(methods) - 0.5, -0.5)
+        # Null models alone are lines without a row.
+        one.set_ylim(max(len(methods), 1) - 0.5, -0.5)
         first = position % len(sets) == 0
         one.set_yticks(range(len(methods)), methods if first else [""] * len(methods))
         one.grid(axis="y", color="0.9", linewidth=0.8)
