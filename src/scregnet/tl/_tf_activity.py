@@ -96,7 +96,8 @@ def tf_activity(
     -------
     ``None`` if ``copy=False``, else the changed copy. Sets the following fields:
 
-    - ``adata.obsm[key_added]``: frame cells × TFs of activities, NaN for empty cells;
+    - ``adata.obsm[key_added]``: frame cells × TFs of activities, NaN for empty cells, 0 where
+      nothing tells a TF's targets, or a cell's genes, apart;
     - ``adata.obsm[f"{key_added}_padj"]``: their adjusted p-values, if the method has them;
     - ``adata.uns[key_added]``: ``params``, and ``regulons``: source, target, weight, in_prior.
 

@@ -31,28 +31,52 @@ def scores(
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """Return activities and, where the method has them, adjusted p-values: cells × TFs.
 
-    Empty cells have NaN.
+    Empty cells have NaN. A TF whose targets are all expressed genes alike, or a cell that has the
+    same of all of them, tells nothing: 0, and 1 as p-value.
     """
     import decoupler as dc
     from anndata import AnnData
 
-    # decoupler drops empty cells and then returns a new object; without them it keeps every row.
     filled = np.flatnonzero(np.diff(cells.indptr) > 0)
+    # decoupler drops genes that no cell expresses, and fails where the others do not differ.
+    expressed = np.unique(cells.indices)
+    flat_tfs, flat_cells = _flat_tfs(links, genes[expressed]), _flat_cells(cells[:, expressed])
+    # It drops empty cells and then returns a new object; without them it keeps every row.
+    told = np.setdiff1d(filled, flat_cells)
     # Numbers for names: barcodes may be there twice.
-    numbers = pd.Index(filled.astype(str))
-    part = AnnData(cells[filled], obs=pd.DataFrame(index=numbers), var=pd.DataFrame(index=genes))
+    numbers = pd.Index(told.astype(str))
+    part = AnnData(cells[told], obs=pd.DataFrame(index=numbers), var=pd.DataFrame(index=genes))
     # tmin was applied before, to the effective number of targets.
     frame = links[["source", "target", "weight"]]
-    getattr(dc.mt, method)(part, frame, tmin=1, **_options(method, part.X))
+    frame = frame[~frame["source"].isin(flat_tfs)]
+    if len(told) and len(frame):
+        getattr(dc.mt, method)(part, frame, tmin=1, **_options(method, part.X))
 
-    def all_cells(frame: pd.DataFrame) -> pd.DataFrame:
-        values = np.full((len(obs_names), frame.shape[1]), np.nan)
-        values[filled] = frame.to_numpy()
-        return pd.DataFrame(values, index=obs_names, columns=frame.columns)
+    def all_cells(slot: str, nothing: float) -> pd.DataFrame:
+        found = part.obsm.get(slot, pd.DataFrame(columns=sorted(frame["source"].unique())))
+        whole = pd.DataFrame(np.nan, index=range(len(obs_names)), columns=found.columns)
+        whole[flat_tfs] = np.nan
+        whole.iloc[filled] = nothing
+        if slot in part.obsm:
+            whole.loc[told, found.columns] = found.to_numpy()
+        return (whole.sort_index(axis=1) if flat_tfs else whole).set_axis(obs_names)
 
-    padj = part.obsm.get(f"padj_{method}")
-    activity = all_cells(part.obsm[f"score_{method}"])
-    return activity, None if padj is None else all_cells(padj)
+    activity = all_cells(f"score_{method}", 0.0)
+    return activity, all_cells(f"padj_{method}", 1.0) if method in PADJ_METHODS else None
+
+
+def _flat_tfs(links: pd.DataFrame, expressed: pd.Index) -> list[str]:
+    """Return the TFs that have all expressed genes as targets, with one weight."""
+    there = links[links["target"].isin(expressed)].groupby("source", observed=True)["weight"]
+    flat = (there.size() == len(expressed)) & (there.nunique() == 1)
+    return flat.index[flat].astype(str).tolist()
+
+
+def _flat_cells(cells: sp.csr_matrix) -> np.ndarray:
+    """Return the cells that have the same of all genes; each gene is expressed by some cell."""
+    whole = np.flatnonzero(np.diff(cells.indptr) == max(cells.shape[1], 1))
+    rows = cells[whole].toarray()
+    return whole[(rows == rows[:, :1]).all(axis=1)]
 
 
 def _options(method: str, cells: sp.csr_matrix) -> dict[str, Any]:
