@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 import scregnet as sr
 from scregnet.tl._activity.overlap import n_own, shared_more_than_half
+from scregnet.tl._activity.scores import METHODS
 from scregnet.tl._activity.scores import scores as scores_of
 
 ACTIVATED = [f"A{i}" for i in range(6)]
@@ -427,28 +428,30 @@ def test_a_failure_of_decoupler_leaves_the_data_as_they_were(by_hand, monkeypatc
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_regulon_of_all_genes_alike_tells_nothing():
-    genes, cells = pd.Index(list("abcdef")), sp.csr_matrix([[1.0, 2, 0, 4, 3, 1], [0.0] * 6])
-    rows = [("ALL", gene, 1.0) for gene in genes] + [("SOME", "d", 1.0), ("SOME", "e", 1.0)]
-    links = pd.DataFrame(rows, columns=["source", "target", "weight"])
-    activity, padj = scores_of("ulm", cells, pd.Index(["one", "empty"]), genes, links)
-    assert activity.loc["one", "ALL"] == 0
-    assert padj.loc["one", "ALL"] == 1
-    assert activity.loc["one", "SOME"] > 1
-    assert activity.loc["empty"].isna().all()
+@pytest.mark.parametrize("method", METHODS)
+class TestWhatTellsNothing:
+    """Of such input decoupler gives an error, infinity or a number, by method."""
 
+    genes = pd.Index(list("abcdef"))
+    some = pd.DataFrame({"source": "SOME", "target": ["d", "e"], "weight": 1.0})
 
-@pytest.mark.filterwarnings("error")
-def test_a_cell_with_the_same_of_all_genes_tells_nothing():
-    genes, cells = (
-        pd.Index(list("abcdef")),
-        sp.csr_matrix([[2.0] * 5 + [0.0], [1.0, 2, 3, 4, 5, 0]]),
-    )
-    links = pd.DataFrame({"source": "SOME", "target": ["d", "e"], "weight": 1.0})
-    names = pd.Index(["flat", "other"])
-    activity, padj = scores_of("ulm", cells, names, genes, links)
-    assert activity["SOME"].tolist()[0] == 0
-    assert padj["SOME"].tolist()[0] == 1
-    assert activity.loc["other", "SOME"] > 1
-    alone, _ = scores_of("ulm", cells[:1], names[:1], genes, links)
-    assert alone.to_numpy().tolist() == [[0]]
+    def test_a_regulon_of_all_genes_alike(self, method):
+        every = pd.DataFrame({"source": "ALL", "target": self.genes, "weight": 1.0})
+        cells = sp.csr_matrix([[1.0, 2, 0, 4, 3, 1], [0.0] * 6])
+        links = pd.concat([every, self.some], ignore_index=True)
+        names = pd.Index(["one", "empty"])
+        activity, padj = scores_of(method, cells, names, self.genes, links)
+        assert activity.loc["one", "ALL"] == 0
+        assert padj is None or padj.loc["one", "ALL"] == 1
+        assert activity.loc["one", "SOME"] > 0
+        assert activity.loc["empty"].isna().all()
+
+    def test_a_cell_with_the_same_of_all_genes(self, method):
+        cells = sp.csr_matrix([[2.0] * 5 + [0], [1.0, 2, 3, 4, 5, 0]])
+        names = pd.Index(["flat", "other"])
+        activity, padj = scores_of(method, cells, names, self.genes, self.some)
+        assert activity.loc["flat", "SOME"] == 0
+        assert padj is None or padj.loc["flat", "SOME"] == 1
+        assert activity.loc["other", "SOME"] > 0
+        alone, _ = scores_of(method, cells[:1], names[:1], self.genes, self.some)
+        assert alone.to_numpy().tolist() == [[0]]
