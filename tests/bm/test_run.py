@@ -203,6 +203,19 @@ def test_peak_memory_is_that_of_the_call():
     assert large - small > 0.15
 
 
+def test_peak_memory_is_that_of_all_of_a_call():
+    def work():
+        np.ones(30_000_000).sum()
+        return measured(lambda: None, inside=True)
+
+    (_, inner), outer = measured(work)
+    if np.isnan(outer.peak_gib):
+        pytest.skip("the system does not tell peak memory")
+    _, small = measured(lambda: None)
+    assert outer.peak_gib > small.peak_gib + 0.15
+    assert inner.peak_gib <= outer.peak_gib
+
+
 def test_beeline_folders(shared):
     path = shared / "data" / "beeline" / "mDC" / "TFs+500"
     table = sr.bm.run({"mDC": path}, ["degree"], splits=["sample1"], seeds=1)

@@ -24,9 +24,13 @@ class Cost(NamedTuple):
     """Peak resident memory of the process during the call; NaN where the system does not tell."""
 
 
-def measured(function: Callable[[], Result]) -> tuple[Result, Cost]:
-    """Call a function; return its result and what it took."""
-    resets = _reset_peak()
+def measured(function: Callable[[], Result], *, inside: bool = False) -> tuple[Result, Cost]:
+    """Call a function; return its result and what it took.
+
+    ``inside`` another call that is measured, the peak is that since the other one began: there is
+    one peak of a process.
+    """
+    resets = _STATUS.exists() if inside else _reset_peak()
     cpu, start = _cpu_seconds(), perf_counter()
     result = function()
     seconds, cpu = perf_counter() - start, _cpu_seconds() - cpu

@@ -40,7 +40,7 @@ class Once:
         if key in _last:
             self.spared.append(_last[key][1])
         else:
-            _last[key] = measured(lambda: self.method.fit(task, rng=rng, **how))
+            _last[key] = measured(lambda: self.method.fit(task, rng=rng, **how), inside=True)
         return _last[key][0]
 
     def whole(self, cost: Cost) -> Cost:

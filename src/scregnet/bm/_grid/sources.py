@@ -134,7 +134,7 @@ class Source:
         """
         data = self.data
         texts = []
-        # A column that is not there makes the fit fail, and is told then.
+        # If the column is not there, the fit fails and says so.
         time = keywords.get("pseudotime")
         if isinstance(time, str) and time in data.obs:
             texts.append(plain(data.obs[time].to_numpy()))
