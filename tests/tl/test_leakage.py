@@ -19,6 +19,8 @@ SMALL = {
     "n_bins": 8,
     "conv_dims": (4,),
     "dense_dim": 8,
+    "image_dim": 8,
+    "dense_dims": (8, 4),
     "n_neighbours": 2,
     "axial_dim": 8,
     "n_cells": 8,

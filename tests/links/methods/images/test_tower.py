@@ -50,6 +50,17 @@ def test_the_tower_is_a_plain_stack_of_layers():
     torch.testing.assert_close(tower(x), found)
 
 
+def test_a_tower_without_a_last_relu():
+    torch.manual_seed(0)
+    tower = ImageTower(16, (4, 8), 5, conv_dropout=0.0).eval()
+    plain = ImageTower(16, (4, 8), 5, conv_dropout=0.0, rectified=False).eval()
+    plain.load_state_dict(tower.state_dict())
+    x = torch.rand(3, 16, 16)
+    found = plain(x)
+    assert (found < 0).any()
+    assert torch.equal(torch.relu(found), tower(x))
+
+
 def test_bfloat16_is_for_training_alone():
     torch.manual_seed(0)
     half = ImageTower(16, (4, 8), 5, conv_dropout=0.0, precision="bfloat16")

@@ -31,10 +31,13 @@ class Cnnc(LinkMethod):
 
     - Expression is as ``fit_grn`` reads it: of counts, the logarithm of 1 plus counts per 10,000.
       The published code takes the logarithm to base 10 of RPKM plus 0.01. Bins run from the lowest
-      to the highest value of a gene in both.
-    - The validation pairs choose the epoch by AUROC plus AUPRC, not by accuracy, and training stops
-      after 20 epochs without a better one.
-    - The learning rate is constant; the published one falls by 1e-6 a step.
+      to the highest value of a gene in both. Rows of an image are bins of the TF, not of the
+      target.
+    - The validation pairs choose the epoch by AUROC plus AUPRC, and training stops after 20 epochs
+      without a better one. The published three-fold check, whose sizes and rates these are, stops
+      after 50 without a higher accuracy on a fifth of the training pairs, and judges the last one.
+    - The learning rate is constant; the published one is divided by 1 plus 1e-6 a step.
+    - First weights are drawn as PyTorch does, not uniformly by Glorot with constants of 0.
     - The labelled pairs are as given. The paper has as many non-edges as edges and a third class
       for the opposite direction.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scregnet._validate import check_choice, check_integer, check_interval
 from scregnet.links.methods.deepdrim.links import DeepDrimLinks
+from scregnet.links.methods.deepdrim.neighbours import NEIGHBOURS, strongest_neighbours
 from scregnet.links.methods.images.sides import check_sides
 from scregnet.links.neural.options import Training, check_expression, check_layers
 from scregnet.links.search.spaces import Choice, Range
@@ -25,19 +26,20 @@ class DeepDrim(LinkMethod):
     """DeepDRIM (Chen et al. 2021) :cite:p:`chen2021deepdrim`.
 
     One network of convolutions reads the joint histogram of the two genes of a pair. A second one
-    reads those of the TF and of the target with the genes that each is most correlated with, which
-    tells direct from indirect relations. Dense layers join both.
+    reads those of the TF and of the target with themselves and with the genes that each varies with
+    most, which tells direct from indirect relations. Dense layers join all images.
 
     Deviations from the paper and its published code:
 
-    - Neighbours are those of the highest absolute Pearson correlation over all cells, the gene
-      itself left out. Each gene also has an image with itself.
-    - The dense layer that joins all images comes right after the two networks, so that images of
-      neighbours are read once for a gene and not once for a pair. One dense layer follows, not
-      several.
-    - Both networks have the same widths, those of ``"cnnc"``.
-    - Expression, bins, learning rate and the choice of the epoch are as in ``"cnnc"``. All labelled
-      pairs are fitted, where the paper has as many non-edges as edges of each TF.
+    - Covariances are of expression as ``fit_grn`` reads it: of counts, the logarithm of 1 plus
+      counts per 10,000. The published ones are of the values in a file, be they RPKM or logarithms.
+    - The layer that joins all images is a sum of terms, so that images of neighbours are read once
+      for a gene and not once for a pair. Dropout of the images of a gene is drawn once for all its
+      pairs in a step, that of a pair's own image for each pair.
+    - Bins of an image, learning rate and the choice of the epoch are as in ``"cnnc"``: the
+      published code stops after 10 epochs without a higher accuracy on a fifth of the training
+      pairs, and judges the last one.
+    - All labelled pairs are fitted, where the paper draws as many non-edges as edges.
 
     With principal components as features (``n_pcs``) or groups of cells, the columns of the
     features take the place of cells. A step reads ``n_neighbours + 1`` images of each gene in it:
@@ -47,14 +49,20 @@ class DeepDrim(LinkMethod):
     ----------
     n_neighbours
         Neighbours of a gene.
+    neighbours
+        The genes of the highest ``"covariance"`` with it, negative ones last. As published, its own
+        variance is ranked as well, so a gene that varies much is a neighbour of itself. Or those of
+        the highest ``"correlation"``, or ``"absolute_correlation"``, itself left out.
     n_bins
         Bins of a gene; an image has their square as pixels.
     conv_dims
         Channels of each block of two convolutions and a pooling, in both networks.
-    dense_dim
-        Width of the dense layers.
+    image_dim
+        Width of the dense layer after the blocks, in both networks. It has no ReLU.
+    dense_dims
+        Width of each dense layer; the first joins all images of a pair.
     conv_dropout, dropout
-        Dropout after each block, and after the joined layer.
+        Dropout after each block, and before each of the latter layers.
     optimizer
         ``"adam"``, ``"rmsprop"``, ``"sgd"``, or ``"nesterov"``: SGD with a momentum of 0.9.
     learning_rate, weight_decay
@@ -69,9 +77,11 @@ class DeepDrim(LinkMethod):
     """
 
     n_neighbours: int = 10
+    neighbours: str = "covariance"
     n_bins: int = 32
     conv_dims: tuple[int, ...] = (32, 64, 128)
-    dense_dim: int = 512
+    image_dim: int = 512
+    dense_dims: tuple[int, ...] = (512, 128)
     conv_dropout: float = 0.25
     dropout: float = 0.5
     optimizer: str = "nesterov"
@@ -79,7 +89,7 @@ class DeepDrim(LinkMethod):
     weight_decay: float = 0.0
     batch_size: int | None = 32
     max_epochs: int = 200
-    patience: int = 20
+    patience: int = 10
     precision: str = "float32"
 
     summary: ClassVar[str] = (
@@ -98,10 +108,11 @@ class DeepDrim(LinkMethod):
     }
 
     def __post_init__(self) -> None:
-        check_layers(self, "conv_dims")
+        check_layers(self, "conv_dims", "dense_dims")
         check_integer("n_neighbours", self.n_neighbours, minimum=1)
         check_sides("n_bins", self.n_bins, self.conv_dims)
-        check_integer("dense_dim", self.dense_dim, minimum=1)
+        check_choice("neighbours", self.neighbours, NEIGHBOURS)
+        check_integer("image_dim", self.image_dim, minimum=1)
         check_interval("conv_dropout", self.conv_dropout, 0, 1, closed="left")
         check_interval("dropout", self.dropout, 0, 1, closed="left")
         check_choice("precision", self.precision, ("float32", "bfloat16"))
@@ -109,7 +120,6 @@ class DeepDrim(LinkMethod):
 
     def module(self, task: LinkTask) -> DeepDrimModule:
         """Return the untrained module; it draws its weights from torch's global generator."""
-        from scregnet.links.methods.deepdrim.neighbours import strongest_neighbours
         from scregnet.links.methods.deepdrim.network import DeepDrimModule, Scored
         from scregnet.links.methods.images.histograms import bins_of
 
@@ -118,12 +128,19 @@ class DeepDrim(LinkMethod):
             bins_of(expression, self.n_bins),
             self.n_bins,
             conv_dims=self.conv_dims,
-            dense_dim=self.dense_dim,
+            image_dim=self.image_dim,
+            dense_dims=self.dense_dims,
             conv_dropout=self.conv_dropout,
             dropout=self.dropout,
             precision=self.precision,
         )
-        neighbours = strongest_neighbours(expression, self.n_neighbours)
+        neighbours = strongest_neighbours(
+            expression,
+            self.n_neighbours,
+            by=self.neighbours,
+            # Without a summary, expression is taken as it was.
+            spread=None if task.summary is None else task.summary[:, 1],
+        )
         return DeepDrimModule(scored, neighbours, conv_dropout=self.conv_dropout)
 
     def fit(

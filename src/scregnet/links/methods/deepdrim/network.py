@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
-from scregnet.links.forms.saved import read_floats
-from scregnet.links.methods.images.saved import image_arrays, read_image_arrays
+from scregnet.links.forms.saved import read_floats, read_integers, refuse
+from scregnet.links.methods.images.saved import WIDEST, image_arrays, read_image_arrays
 from scregnet.links.methods.images.tower import BLOCK, ImageTower, in_blocks, read_images
+from scregnet.links.neural.dropout import Dropout
 from scregnet.links.neural.weights import load_weights
 
 if TYPE_CHECKING:
     from scregnet.links.forms.saved import State
+
+
+MOST_LAYERS = 100
+"""Most dense layers that are read from a saved network."""
 
 
 class Scored(nn.Module):
@@ -28,10 +34,12 @@ class Scored(nn.Module):
         Bins of a gene.
     conv_dims
         Channels of each block of convolutions.
-    dense_dim
-        Width of the dense layers.
+    image_dim
+        Width of what is known of an image.
+    dense_dims
+        Width of each dense layer; the first joins all images of a pair.
     conv_dropout, dropout
-        Dropout after each block, and after the joined layer.
+        Dropout after each block, and before each dense layer.
     precision
         Of the tower while training, as in :class:`ImageTower`.
     """
@@ -42,20 +50,30 @@ class Scored(nn.Module):
         n_bins: int,
         *,
         conv_dims: tuple[int, ...],
-        dense_dim: int,
+        image_dim: int,
+        dense_dims: tuple[int, ...],
         conv_dropout: float = 0.0,
         dropout: float = 0.0,
         precision: str = "float32",
     ) -> None:
         super().__init__()
-        self.bins, self.n_bins = bins, n_bins
+        self.bins, self.n_bins, self.dense_dims = bins, n_bins, tuple(dense_dims)
         self.tower = ImageTower(
-            n_bins, conv_dims, dense_dim, conv_dropout=conv_dropout, precision=precision
+            n_bins,
+            conv_dims,
+            image_dim,
+            conv_dropout=conv_dropout,
+            rectified=False,
+            precision=precision,
         )
-        self.joined = nn.Linear(dense_dim, dense_dim)
-        self.head = nn.Sequential(nn.ReLU(), nn.Dropout(dropout), nn.Linear(dense_dim, 1))
+        self.dropout = Dropout(dropout)
+        self.joined = nn.Linear(image_dim, dense_dims[0])
+        layers: list[nn.Module] = []
+        for a, b in zip(dense_dims, (*dense_dims[1:], 1), strict=True):
+            layers += [nn.ReLU(), Dropout(dropout), nn.Linear(a, b)]
+        self.head = nn.Sequential(*layers)
         # Known when training is over.
-        self.source_terms = self.target_terms = torch.zeros(0, dense_dim)
+        self.source_terms = self.target_terms = torch.zeros(0, dense_dims[0])
 
     @property
     def n_genes(self) -> int:
@@ -65,6 +83,7 @@ class Scored(nn.Module):
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what a saved network needs beside its weights."""
         return image_arrays(self.bins, self.n_bins, self.tower) | {
+            "dense_dims": np.array(self.dense_dims),
             "source_terms": self.source_terms.numpy(),
             "target_terms": self.target_terms.numpy(),
         }
@@ -82,7 +101,7 @@ class Scored(nn.Module):
     ) -> torch.Tensor:
         """Return the logit of each pair, given what the neighbours of its genes say."""
         read = read_images(self.tower, self.bins, self.n_bins, sources, targets)
-        return self.head(self.joined(read) + terms).squeeze(1)
+        return self.head(self.joined(self.dropout(read)) + terms).squeeze(1)
 
 
 class DeepDrimModule(nn.Module):
@@ -90,7 +109,7 @@ class DeepDrimModule(nn.Module):
 
     The dense layer that joins all images is a sum of one term of the pair's own image, one of the
     images of the TF and one of those of the target. So images of neighbours are read once for a
-    gene, however many pairs it has.
+    gene, however many pairs it has, and their dropout is drawn once for all of these.
 
     Parameters
     ----------
@@ -98,6 +117,8 @@ class DeepDrimModule(nn.Module):
         Reads the image of a pair.
     neighbours
         The neighbours of each gene, (n_genes, n_neighbours).
+    conv_dropout
+        Dropout after each block of the tower for neighbours.
     """
 
     neighbours: torch.Tensor
@@ -113,13 +134,28 @@ class DeepDrimModule(nn.Module):
             tower.conv_dims,
             dim,
             conv_dropout=conv_dropout,
+            rectified=False,
             precision=tower.precision,
         )
         n_images = 1 + neighbours.shape[1]
         # Without a constant: the joined layer has one.
         self.as_source, self.as_target = (
-            nn.Linear(n_images * dim, dim, bias=False) for _ in range(2)
+            nn.Linear(n_images * dim, scored.dense_dims[0], bias=False) for _ in range(2)
         )
+        self._start()
+
+    def _start(self) -> None:
+        """Draw first weights as Keras does: uniform by Glorot, constants 0."""
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+        # Three parts of one layer, whose width sets the bound.
+        parts = (self.scored.joined, self.as_source, self.as_target)
+        width = sum(part.in_features for part in parts) + parts[0].out_features
+        for part in parts:
+            nn.init.uniform_(part.weight, -math.sqrt(6 / width), math.sqrt(6 / width))
 
     def pairs_of(
         self, genes: torch.Tensor, *, as_source: bool
@@ -135,13 +171,14 @@ class DeepDrimModule(nn.Module):
         return pair[0].flatten(), pair[1].flatten()
 
     def terms(self, genes: torch.Tensor, *, as_source: bool) -> torch.Tensor:
-        """Return what the neighbours of genes say, (len(genes), dense_dim)."""
+        """Return what the neighbours of genes say, (len(genes), dense_dims[0])."""
         join = self.as_source if as_source else self.as_target
         bins, n_bins = self.scored.bins, self.scored.n_bins
 
         def read(some: torch.Tensor) -> torch.Tensor:
             pair = self.pairs_of(some, as_source=as_source)
-            return join(read_images(self.tower, bins, n_bins, *pair).view(len(some), -1))
+            seen = read_images(self.tower, bins, n_bins, *pair).view(len(some), -1)
+            return join(self.scored.dropout(seen))
 
         if self.training:
             return read(genes)
@@ -175,9 +212,21 @@ class DeepDrimModule(nn.Module):
 def read_network(state: State) -> Scored:
     """Return the network that was saved as ``state``."""
     bins, n_bins, widths = read_image_arrays(state)
-    shape = (len(bins), widths["dense_dim"])
+    dense_dims = read_integers(state, "dense_dims", (None,), low=1, high=WIDEST)
+    if not 1 <= len(dense_dims) <= MOST_LAYERS:
+        refuse("dense_dims", f"must name 1 to {MOST_LAYERS} layers, found {len(dense_dims)}")
+    shape = (len(bins), int(dense_dims[0]))
     terms = {name: read_floats(state, name, shape) for name in ("source_terms", "target_terms")}
-    network = load_weights(lambda: Scored(bins, n_bins, **widths), state)
+    network = load_weights(
+        lambda: Scored(
+            bins,
+            n_bins,
+            conv_dims=widths["conv_dims"],
+            image_dim=widths["dense_dim"],
+            dense_dims=tuple(map(int, dense_dims)),
+        ),
+        state,
+    )
     for name, values in terms.items():
         setattr(network, name, torch.from_numpy(np.array(values)))
     return network

@@ -35,6 +35,8 @@ class ImageTower(nn.Module):
         Width of the dense layer.
     conv_dropout
         Dropout after each block.
+    rectified
+        Whether a ReLU follows the dense layer.
     precision
         ``"bfloat16"`` computes in it while training. Scores are always computed in float32, so a
         saved network need not know.
@@ -47,10 +49,12 @@ class ImageTower(nn.Module):
         dim: int,
         *,
         conv_dropout: float,
+        rectified: bool = True,
         precision: str = "float32",
     ) -> None:
         super().__init__()
         self.conv_dims, self.precision = tuple(conv_dims), precision
+        self.rectified = rectified
         layers: list[nn.Module] = []
         for a, b in zip((1, *conv_dims), conv_dims, strict=False):
             layers += [nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), nn.Conv2d(b, b, 3)]
@@ -64,11 +68,11 @@ class ImageTower(nn.Module):
         self.dense = nn.Linear(conv_dims[-1] * last_side(side, len(conv_dims)) ** 2, dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the features of each image, not negative."""
+        """Return the features of each image."""
         half = self.training and self.precision == "bfloat16"
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
-            found = torch.relu(self.dense(self.blocks(x[:, None]).flatten(1)))
-        return found.float()
+            found = self.dense(self.blocks(x[:, None]).flatten(1))
+        return torch.relu(found.float()) if self.rectified else found.float()
 
 
 def _put_channels_last(tower: nn.Module, _: object = None) -> None:
