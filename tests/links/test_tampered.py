@@ -47,7 +47,7 @@ SMALL = {
     "axial_dim": 8,
     "n_cells": 8,
     "recurrent_dim": 6,
-    "n_windows": 8,
+    "n_lags": 8,
     "n_trees": 10,
     "max_trees": 30,
     "n_estimators": 10,

@@ -271,3 +271,49 @@ class TestLabelFrequency:
             ValueError, match="label_frequency=0.5 needs negatives='all', not 'sampled'"
         ):
             fit(adata, net, how={"negatives": "sampled"}, label_frequency=0.5)
+
+
+class TestPseudotime:
+    """Of a method that reads labels, and pseudotime if it is asked for."""
+
+    SMALL = {
+        "method": "dgrns",
+        "n_lags": 8,
+        "recurrent_dim": 6,
+        "conv_dims": (4,),
+        "dense_dims": (8, 4),
+        "max_epochs": 2,
+        "n_folds": 1,
+        "n_bootstrap": 0,
+        "show_progress_bar": False,
+        "device": "cpu",
+    }
+    ALONG = {"cell_order": "pseudotime", "pseudotime": "time"}
+
+    def test_it_orders_the_cells(self, adata, net):
+        order = np.random.default_rng(0).permutation(adata.n_obs)
+        adata.obs["time"] = order / adata.n_obs
+        sr.tl.fit_grn(adata, net, **self.SMALL, **self.ALONG)
+        assert adata.uns["grn"]["params"]["pseudotime"] == "time"
+        turned = adata[np.argsort(order)].copy()
+        sr.tl.fit_grn(turned, net, cell_order="given", **self.SMALL)
+        here, there = (a.varp["grn"].toarray() for a in (adata, turned))
+        np.testing.assert_allclose(here, there, atol=1e-4)
+        sr.tl.fit_grn(adata, net, cell_order="given", **self.SMALL)
+        assert not np.allclose(adata.varp["grn"].toarray(), there, atol=1e-4)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"cell_order": "pseudotime"}, "pseudotime=None, and this method needs the place"),
+            ({"pseudotime": "time"}, "'dgrns' with cell_order='pseudotime', and this one does not"),
+            ({**ALONG, "n_pcs": 5}, "orders cells, and with n_pcs=5 the features of a gene are"),
+            ({**ALONG, "groupby": "group"}, "orders cells, and with groups of cells the features"),
+        ],
+    )
+    def test_what_does_not_go_with_it_is_refused(self, adata, net, options, message):
+        adata.obs["time"] = 0.0
+        adata.obs["group"] = np.where(np.arange(adata.n_obs) % 2, "a", "b")
+        with pytest.raises(ValueError, match=message):
+            sr.tl.fit_grn(adata, net, min_cells=5, **self.SMALL, **options)
+        assert "grn" not in adata.varp

@@ -25,7 +25,7 @@ SMALL = {
     "axial_dim": 8,
     "n_cells": 8,
     "recurrent_dim": 6,
-    "n_windows": 8,
+    "n_lags": 8,
     "batch_size": 512,
     "max_trees": 30,
     "n_estimators": 5,

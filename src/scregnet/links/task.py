@@ -196,7 +196,7 @@ class LinkMethod(Protocol):
     """Whether the task must have ``expression`` and ``summary``."""
 
     needs_pseudotime: ClassVar[bool] = False
-    """Whether the task must have ``pseudotime``."""
+    """Whether the task must have ``pseudotime``; a method may set it by its hyper-parameters."""
 
     uses_embedding: ClassVar[bool] = False
     """Whether the task may have an ``embedding``."""

@@ -115,3 +115,42 @@ def test_unit_rows_have_length_one_or_stay_zero(task_and_split):
     assert lengths[3] == 0
     np.testing.assert_allclose(np.delete(lengths, 3), 1, rtol=1e-5)
     assert expression[0, 0] == task.expression[0, 0]
+
+
+class Counting(Popularity):
+    """Says how many pairs it is given at a time."""
+
+    def __init__(self, n_genes):
+        super().__init__(n_genes)
+        self.seen = []
+
+    def forward(self, sources, targets):
+        if self.training:
+            self.seen.append(len(sources))
+        return super().forward(sources, targets)
+
+
+@pytest.mark.parametrize("block", [5, 32, 1000])
+def test_a_step_may_go_through_its_pairs_in_blocks(task_and_split, block):
+    task, _ = task_and_split
+    modules = []
+
+    def fitted(step_block):
+        def make():
+            modules.append(Counting(task.n_genes))
+            if step_block is not None:
+                modules[-1].step_block = step_block
+            return modules[-1]
+
+        training = Training("sgd", 0.5, 0.0, 32, 2, 2)
+        return fit_whole(
+            make, lambda _: "links", task, training, rng=np.random.default_rng(0), device=CPU
+        )
+
+    whole, parts = fitted(None), fitted(block)
+    torch.testing.assert_close(modules[1].terms, modules[0].terms, atol=1e-6, rtol=0)
+    for one, two in zip(whole.history, parts.history, strict=True):
+        assert one == pytest.approx(two, rel=1e-5)
+    assert max(modules[0].seen) == 32
+    assert max(modules[1].seen) == min(block, 32)
+    assert sum(modules[1].seen) == sum(modules[0].seen) == 2 * len(task.train)

@@ -79,7 +79,8 @@ def train(
     Parameters
     ----------
     module
-        The module, on the device where to compute.
+        The module, on the device where to compute. If it has a ``step_block``, a step adds up the
+        gradients of so many pairs at a time: the same step to rounding, in less memory.
     train_pairs
         Pairs to fit.
     validation_pairs
@@ -144,13 +145,14 @@ def _one_epoch(
     # Drawn on the CPU, so that the order does not depend on the device.
     order = torch.randperm(len(data), generator=generator).to(data.labels.device)
     total = 0.0
-    for sources, targets, labels in data.batches(order, batch_size):
+    for batch in data.batches(order, batch_size):
         optimizer.zero_grad(set_to_none=True)
-        logits = module(sources, targets)
-        loss = loss_of(logits, labels)
-        loss.backward()
+        block, size = getattr(module, "step_block", batch_size), len(batch[2])
+        for sources, targets, labels in zip(*(part.split(block) for part in batch), strict=True):
+            loss = loss_of(module(sources, targets), labels)
+            (loss * (len(labels) / size)).backward()
+            total += float(loss.detach()) * len(labels)
         optimizer.step()
-        total += float(loss.detach()) * len(labels)
     return total / len(data)
 
 

@@ -213,7 +213,7 @@ def make_task(
     """
     parts = labelled.parts
     bare = LinkTask(data.n_vars, parts.train, parts.validation)
-    _check_cells(method, options)
+    _check_cells(method, options, grouped=shared is not None)
     if options.shuffle_expression and not method.needs_expression:
         msg = (
             "shuffle_expression=True needs a method that uses expression, and this one uses none; "
@@ -271,7 +271,7 @@ def make_task(
     return task, record
 
 
-def _check_cells(method: LinkMethod, options: FitOptions) -> None:
+def _check_cells(method: LinkMethod, options: FitOptions, *, grouped: bool) -> None:
     """Raise where an argument about cells does not go with what the method reads."""
     if method.needs_pseudotime and options.pseudotime is None:
         msg = (
@@ -282,7 +282,15 @@ def _check_cells(method: LinkMethod, options: FitOptions) -> None:
     if options.pseudotime is not None and not method.needs_pseudotime:
         msg = (
             f"pseudotime={options.pseudotime!r} is read by methods that need it, such as 'scode', "
-            "and this one does not; leave pseudotime=None."
+            "or 'dgrns' with cell_order='pseudotime', and this one does not; leave pseudotime=None."
+        )
+        raise ValueError(msg)
+    if method.needs_pseudotime and method.needs_labels and (grouped or options.n_pcs is not None):
+        what = "groups of cells" if grouped else f"n_pcs={options.n_pcs!r}"
+        msg = (
+            f"pseudotime={options.pseudotime!r} orders cells, and with {what} the features of a "
+            "gene are not its cells; fit without, to an AnnData of one group, or in another order "
+            "(cell_order=) with pseudotime=None."
         )
         raise ValueError(msg)
     if options.n_pcs is not None and not method.needs_labels:

@@ -74,3 +74,9 @@ def test_bfloat16_is_for_training_alone():
     trained.sum().backward()
     assert all(p.grad.dtype == torch.float32 for p in half.parameters())
     assert torch.equal(half.eval()(x), whole.eval()(x))
+
+
+def test_an_image_need_not_be_square():
+    tower = ImageTower((8, 20), (4,), 5, conv_dropout=0)
+    assert tower.dense.in_features == 4 * 3 * 9
+    assert tower(torch.zeros(2, 8, 20)).shape == (2, 5)

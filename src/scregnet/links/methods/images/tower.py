@@ -20,7 +20,7 @@ BLOCK = 256
 
 
 class ImageTower(nn.Module):
-    """Blocks of two convolutions and a pooling, then a dense layer: (n, side, side) to (n, dim).
+    """Blocks of two convolutions and a pooling, then a dense layer: (n, height, width) to (n, dim).
 
     The first convolution of a block keeps the size of the image, the second takes a pixel off each
     edge, and the pooling halves it, as in VGG.
@@ -28,7 +28,7 @@ class ImageTower(nn.Module):
     Parameters
     ----------
     side
-        Height and width of an image.
+        Height and width of an image: one number, or two.
     conv_dims
         Channels of each block.
     dim
@@ -44,7 +44,7 @@ class ImageTower(nn.Module):
 
     def __init__(
         self,
-        side: int,
+        side: int | tuple[int, int],
         conv_dims: Sequence[int],
         dim: int,
         *,
@@ -65,7 +65,9 @@ class ImageTower(nn.Module):
         # Weights from a file have them first, which would change the last bits of a score.
         _put_channels_last(self)
         self.register_load_state_dict_post_hook(_put_channels_last)
-        self.dense = nn.Linear(conv_dims[-1] * last_side(side, len(conv_dims)) ** 2, dim)
+        height, width = (side, side) if isinstance(side, int) else side
+        pixels = last_side(height, len(conv_dims)) * last_side(width, len(conv_dims))
+        self.dense = nn.Linear(conv_dims[-1] * pixels, dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the features of each image."""
