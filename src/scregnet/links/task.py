@@ -177,6 +177,10 @@ class LinkMethod(Protocol):
     faster than one after the other may also write ``fit_folds(task, folds, *, rng, device)``. It
     gets all labelled pairs as ``task.train`` and their folds, of shape (n_pairs, n_repeats), and
     yields a :class:`FoldFit` for each fold of each repeat.
+
+    A method with a costly step that reads no label may write that as ``prepare(task, *, rng,
+    device)``, and take what it returns as ``fit(..., prepared=)``: folds and splits then share it.
+    ``fit`` must do the same, to the last bit, if it has to call ``prepare`` itself.
     """
 
     summary: ClassVar[str]

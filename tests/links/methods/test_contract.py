@@ -38,6 +38,8 @@ SMALL = {
     "dense_dims": (8, 4),
     "n_neighbours": 2,
     "axial_dim": 8,
+    "axial_layers": 2,
+    "n_epochs": 2,
     "n_cells": 8,
     "recurrent_dim": 6,
     "n_lags": 8,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from scregnet._logging import logger
 from scregnet._settings import settings
 from scregnet.bm._grid.measure import Cost, measured
-from scregnet.bm._grid.once import Once
+from scregnet.bm._grid.once import shared_between_splits
 from scregnet.bm._grid.plain import plain
 from scregnet.bm._studies import SET_BY_THE_STUDY
 from scregnet.tl._fit.fit import Fit, fit_links
@@ -65,7 +65,7 @@ def _fit(cell: Cell, device: str | None) -> tuple[Fit, Cost]:
     options = options.for_pairs(labelled)
     nulls = _nulls(cell, labelled, options)
     others = {name: found for name, found in nulls.items() if name != chosen.method}
-    once = None if method.needs_labels else Once(method, cell)
+    once = shared_between_splits(method, cell)
 
     def fit() -> Fit:
         task, _ = make_task(data, method, labelled, options)

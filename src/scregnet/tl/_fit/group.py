@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scregnet._progress import progress_bar
+from scregnet.links.prepared import prepared_once
 from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.signs import network_signs
 
@@ -23,7 +24,8 @@ def fit_group(
     task: LinkTask, plan: Plan, group: CellGroup, *, show_progress_bar: bool | None
 ) -> Fit:
     """Fit and judge the method on one group of cells, then fit its folds."""
-    method, options = plan.method, plan.options
+    # Folds repeat only what their labels change.
+    method, options = prepared_once(plan.method), plan.options
     fit = partial(
         fit_links, plan.name, method, task, plan.labelled, options, plan.nulls, device=plan.device
     )

@@ -4,7 +4,8 @@ import torch
 
 from scregnet.links.methods.dgrns import network
 from scregnet.links.methods.dgrns.links import DgrnsLinks
-from scregnet.links.methods.dgrns.network import DgrnsModule, read_network, start_weights
+from scregnet.links.methods.dgrns.network import DgrnsModule, read_network
+from scregnet.links.neural.first_weights import keras_weights
 from scregnet.links.methods.dgrns.windows import Windows
 
 WINDOWS = Windows(2, 6, 10)
@@ -28,7 +29,7 @@ def module_of(values, windows=WINDOWS, **more):
         dense_dims=(6, 5),
         **more,
     )
-    start_weights(module)
+    keras_weights(module)
     return module.eval().requires_grad_(requires_grad=False)
 
 

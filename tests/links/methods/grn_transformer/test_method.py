@@ -4,82 +4,113 @@ import numpy as np
 import pytest
 import torch
 
-from scregnet import metrics
 from scregnet.links import get_method
-from scregnet.links.methods.grn_transformer import network
+from scregnet.links.methods.grn_transformer import method as room
 from scregnet.links.methods.grn_transformer.method import GrnTransformer
+from scregnet.links.prepared import prepared_once
 
 CPU = torch.device("cpu")
-SMALL = {"axial_dim": 16, "axial_heads": 2, "axial_layers": 1, "learning_rate": 0.01}
+SMALL = {
+    "axial_dim": 8,
+    "axial_heads": 2,
+    "axial_layers": 1,
+    "perceptron_dim": 8,
+    "n_epochs": 2,
+    "n_trees": 20,
+}
 
 
-def fit(task, **parameters):
-    method = get_method("grn_transformer", **SMALL | parameters)
-    return method.fit(task, rng=np.random.default_rng(0), device=CPU)
+def fit(task, method=None, seed=0, **parameters):
+    method = method or get_method("grn_transformer", **SMALL | parameters)
+    return method.fit(task, rng=np.random.default_rng(seed), device=CPU)
 
 
-def module(task, **parameters):
-    torch.manual_seed(0)
-    return GrnTransformer(**SMALL | parameters).module(task).eval()
-
-
-def test_it_learns_the_planted_structure(task_and_split):
-    task, split = task_and_split
-    scores = fit(task, max_epochs=60).links.score(split.test.sources, split.test.targets)
-    assert metrics.auroc(split.test.labels, scores) > 0.7
-
-
-def test_so_many_cells_are_read(task_and_split):
+def test_the_forest_learns_which_attention_means_an_edge(task_and_split):
     task, _ = task_and_split
-    assert module(task, n_cells=7).cells.shape == (7, task.n_genes)
-    assert module(task, n_cells=500).cells.shape == (20, task.n_genes)
-    assert torch.equal(module(task, n_cells=500).cells, torch.from_numpy(task.expression.T.copy()))
+    links = fit(task).links
+    scores = links.score(task.train.sources, task.train.targets)
+    assert scores[task.train.labels].min() > scores[~task.train.labels].max()
 
 
-def test_the_order_of_cells_does_not_matter(task_and_split):
+def test_labels_that_are_not_believed_change_the_forest(task_and_split):
     task, _ = task_and_split
-    turned = dataclasses.replace(task, expression=task.expression[:, ::-1].copy())
-    pairs = torch.arange(8), torch.arange(8) + 30
-    torch.testing.assert_close(module(task)(*pairs), module(turned)(*pairs))
+    plain, clean = (fit(task, clean_labels=flag).links.values for flag in (False, True))
+    assert not np.array_equal(plain, clean)
 
 
-def test_genes_outside_the_panel_change_nothing_for_others(task_and_split):
+def test_any_gene_is_a_source_and_none_is_its_own(task_and_split):
     task, _ = task_and_split
-    one = module(task, max_genes=10)
-    assert len(one.panel) == 10
-    outside = sorted(set(range(60)) - set(one.panel.tolist()))
-    genes = torch.tensor([outside[0], int(one.panel[0])])
-    alone = one.represent(genes)
-    one.cells[:, outside[1:]] += 5
-    torch.testing.assert_close(one.represent(genes), alone)
-    one.cells[:, one.panel[3]] += 5
-    assert not torch.allclose(one.represent(genes), alone, atol=1e-3)
+    links = fit(task).links
+    assert links.values.shape == (task.n_genes, task.n_genes)
+    assert (np.diag(links.values) == 0).all()
+    assert (links.values > 0).any(axis=1).all()
 
 
-@pytest.mark.parametrize("max_genes", [10, 60])
-def test_all_genes_in_blocks_score_like_a_batch(task_and_split, max_genes, monkeypatch):
+def test_a_step_that_ran_before_changes_no_bit(task_and_split):
     task, _ = task_and_split
-    one = module(task, max_genes=max_genes)
-    monkeypatch.setattr(network, "BLOCK", 7)
-    as_source, as_target = one.parts()
-    sources, targets = torch.tensor([0, 3, 7]), torch.tensor([5, 1, 59])
-    expected = (as_source[sources] * as_target[targets]).sum(1)
-    torch.testing.assert_close(one(sources, targets), expected)
+    method = GrnTransformer(**SMALL)
+    prepared = method.prepare(task, rng=np.random.default_rng(3), device=CPU)
+    again = method.fit(task, rng=np.random.default_rng(3), device=CPU, prepared=prepared)
+    np.testing.assert_array_equal(again.links.values, fit(task, method, 3).links.values)
+
+
+class Counted(GrnTransformer):
+    calls = 0
+
+    def prepare(self, *args, **kwargs):
+        Counted.calls += 1
+        return super().prepare(*args, **kwargs)
+
+
+def test_folds_share_the_step_without_labels_and_other_cells_do_not(task_and_split):
+    task, _ = task_and_split
+    Counted.calls = 0
+    shared = prepared_once(Counted(**SMALL))
+    other = dataclasses.replace(task, train=task.train.take(np.arange(len(task.train)) % 4 > 0))
+    found = [fit(each, shared) for each in (task, other)]
+    assert Counted.calls == 1
+    for each, one in zip((task, other), found, strict=True):
+        np.testing.assert_array_equal(one.links.values, fit(each).links.values)
+    fit(task, shared, seed=1)
+    assert Counted.calls == 2
+    fit(dataclasses.replace(task, expression=task.expression[:, 1:].copy()), shared, seed=1)
+    assert Counted.calls == 3
+
+
+def test_so_many_cells_are_read(task_and_split, monkeypatch):
+    task, _ = task_and_split
+    seen = []
+    monkeypatch.setattr(
+        "scregnet.links.methods.grn_transformer.pretraining.attention_maps",
+        lambda module, values: seen.append(tuple(values.shape)) or np.ones((1, 60, 60), "f4"),
+    )
+    fit(task, n_cells=7)
+    fit(task, n_cells=500)
+    assert seen == [(7, 60), (20, 60)]
 
 
 def test_expression_is_needed(task_and_split):
     task, _ = task_and_split
-    with pytest.raises(ValueError, match="grn_transformer needs expression: its tokens"):
+    with pytest.raises(ValueError, match="grn_transformer needs expression: it fills in hidden"):
         fit(dataclasses.replace(task, expression=None))
+
+
+def test_too_many_genes_are_refused_before_the_work(task_and_split, monkeypatch):
+    task, _ = task_and_split
+    monkeypatch.setattr(room, "MOST_GENES", 50)
+    with pytest.raises(ValueError, match=r"takes 50 at most; there are 60\. Select genes first"):
+        fit(task)
 
 
 @pytest.mark.parametrize(
     "parameters, message",
     [
         ({"axial_dim": 10, "axial_heads": 4}, "axial_dim must be a multiple of axial_heads=4"),
+        ({"axial_dim": 9, "axial_heads": 3}, "axial_dim must be a multiple of 2, got 9"),
         ({"axial_layers": 0}, "axial_layers must be at least 1, got 0"),
-        ({"n_cells": 0}, "n_cells must be at least 1, got 0"),
-        ({"dropout": 1.0}, "dropout must"),
+        ({"n_epochs": 0}, "n_epochs must be at least 1, got 0"),
+        ({"hidden_share": 1.0}, "hidden_share must"),
+        ({"precision": "float16"}, "precision='float16'"),
     ],
 )
 def test_wrong_hyper_parameters_are_refused(parameters, message):

@@ -37,7 +37,6 @@ class Cnnc(LinkMethod):
       without a better one. The published three-fold check, whose sizes and rates these are, stops
       after 50 without a higher accuracy on a fifth of the training pairs, and judges the last one.
     - The learning rate is constant; the published one is divided by 1 plus 1e-6 a step.
-    - First weights are drawn as PyTorch does, not uniformly by Glorot with constants of 0.
     - The labelled pairs are as given. The paper has as many non-edges as edges and a third class
       for the opposite direction.
 
@@ -115,9 +114,10 @@ class Cnnc(LinkMethod):
         """Return the untrained module; it draws its weights from torch's global generator."""
         from scregnet.links.methods.cnnc.network import CnncModule
         from scregnet.links.methods.images.histograms import bins_of
+        from scregnet.links.neural.first_weights import keras_weights
 
         expression = check_expression(task, "cnnc", "it draws the joint histogram of two genes")
-        return CnncModule(
+        module = CnncModule(
             bins_of(expression, self.n_bins),
             self.n_bins,
             conv_dims=self.conv_dims,
@@ -126,6 +126,9 @@ class Cnnc(LinkMethod):
             dropout=self.dropout,
             precision=self.precision,
         )
+        # With torch's own first weights it stays at chance.
+        keras_weights(module)
+        return module
 
     def fit(
         self,

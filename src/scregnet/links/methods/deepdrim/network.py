@@ -13,6 +13,7 @@ from scregnet.links.forms.saved import read_floats, read_integers, refuse
 from scregnet.links.methods.images.saved import WIDEST, image_arrays, read_image_arrays
 from scregnet.links.methods.images.tower import BLOCK, ImageTower, in_blocks, read_images
 from scregnet.links.neural.dropout import Dropout
+from scregnet.links.neural.first_weights import keras_weights
 from scregnet.links.neural.weights import load_weights
 
 if TYPE_CHECKING:
@@ -145,12 +146,8 @@ class DeepDrimModule(nn.Module):
         self._start()
 
     def _start(self) -> None:
-        """Draw first weights as Keras does: uniform by Glorot, constants 0."""
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                nn.init.xavier_uniform_(layer.weight)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
+        """Draw first weights as the published code does."""
+        keras_weights(self)
         # Three parts of one layer, whose width sets the bound.
         parts = (self.scored.joined, self.as_source, self.as_target)
         width = sum(part.in_features for part in parts) + parts[0].out_features

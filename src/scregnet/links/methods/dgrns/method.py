@@ -138,7 +138,8 @@ class Dgrns(LinkMethod):
         import torch
 
         from scregnet.links.forms.compact import halved
-        from scregnet.links.methods.dgrns.network import DgrnsModule, start_weights
+        from scregnet.links.methods.dgrns.network import DgrnsModule
+        from scregnet.links.neural.first_weights import keras_weights
         from scregnet.links.methods.dgrns.windows import order_of_cells, plan_windows
 
         expression = check_expression(task, "dgrns", "it correlates windows of it")
@@ -164,7 +165,7 @@ class Dgrns(LinkMethod):
             dropout=self.dropout,
             precision=self.precision,
         )
-        start_weights(module)
+        keras_weights(module)
         return module
 
     def fit(

@@ -145,18 +145,6 @@ class DgrnsModule(nn.Module):
         return self.head(self.tower(read)).squeeze(1)
 
 
-@torch.no_grad()
-def start_weights(module: nn.Module) -> None:
-    """Draw weights as the published code does: uniform, orthogonal between steps, no biases."""
-    for name, weight in module.named_parameters():
-        if weight.ndim == 1:
-            nn.init.zeros_(weight)
-        elif name.startswith("recurrent.weight_hh"):
-            nn.init.orthogonal_(weight)
-        else:
-            nn.init.xavier_uniform_(weight)
-
-
 def read_network(state: State) -> DgrnsModule:
     """Return the network that was saved as ``state``."""
     values = read_floats(state, "values", (None, None))
