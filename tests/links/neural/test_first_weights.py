@@ -13,9 +13,10 @@ def test_weights_are_uniform_orthogonal_or_zero():
     )
     keras_weights(module)
     assert all((value == 0).all() for name, value in module.named_parameters() if "bias" in name)
-    for weight, width in ((module["conv"].weight, 9 * 24), (module["dense"].weight, 300)):
+    for layer, width in (("conv", 9 * 24), ("dense", 300)):
+        weight = module[layer].weight.detach()
         bound = math.sqrt(6 / width)
         assert weight.abs().max() <= bound
         assert abs(float(weight.std()) - bound / math.sqrt(3)) < 0.03 * bound
-    between = module["steps"].weight_hh_l0
+    between = module["steps"].weight_hh_l0.detach()
     torch.testing.assert_close(between.T @ between, torch.eye(6))

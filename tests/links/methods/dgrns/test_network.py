@@ -5,8 +5,8 @@ import torch
 from scregnet.links.methods.dgrns import network
 from scregnet.links.methods.dgrns.links import DgrnsLinks
 from scregnet.links.methods.dgrns.network import DgrnsModule, read_network
-from scregnet.links.neural.first_weights import keras_weights
 from scregnet.links.methods.dgrns.windows import Windows
+from scregnet.links.neural.first_weights import keras_weights
 
 WINDOWS = Windows(2, 6, 10)
 

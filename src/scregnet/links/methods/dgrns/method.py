@@ -139,8 +139,8 @@ class Dgrns(LinkMethod):
 
         from scregnet.links.forms.compact import halved
         from scregnet.links.methods.dgrns.network import DgrnsModule
-        from scregnet.links.neural.first_weights import keras_weights
         from scregnet.links.methods.dgrns.windows import order_of_cells, plan_windows
+        from scregnet.links.neural.first_weights import keras_weights
 
         expression = check_expression(task, "dgrns", "it correlates windows of it")
         n_cells = expression.shape[1]
