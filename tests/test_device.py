@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scregnet._device import resolve_device
+from scregnet._device import check_device_name, resolve_device
 from scregnet._settings import settings
 
 
@@ -53,3 +53,16 @@ def test_absent_devices_raise(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ValueError, match="'mps' is not there"):
         resolve_device("mps")
+
+
+@pytest.mark.parametrize("device", ["nope", "CPU", "cuda:x", "cpu 0", ""])
+def test_a_name_is_checked_where_torch_is_not_needed(device):
+    with pytest.raises(ValueError, match="is not a device; use 'auto', 'cpu'"):
+        check_device_name(device)
+
+
+@pytest.mark.parametrize(
+    "device", [None, "auto", "cpu", "cuda", "cuda:7", "mps", torch.device("cpu")]
+)
+def test_devices_that_may_be_absent_are_names(device):
+    check_device_name(device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from threading import RLock
@@ -33,6 +34,19 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_Alone.renew)
 
 
+DEVICE_NAME = re.compile(r"auto|(cpu|cuda|mps)(:\d{1,4})?")
+
+
+def check_device_name(device: str | None) -> None:
+    """Raise unless ``device`` is ``None`` or names a device, there or not. Imports no torch."""
+    if device is not None and not DEVICE_NAME.fullmatch(str(device)):
+        raise ValueError(_no_device(str(device)))
+
+
+def _no_device(name: str) -> str:
+    return f"device={name!r} is not a device; use 'auto', 'cpu', 'cuda', 'cuda:<index>' or 'mps'."
+
+
 def resolve_device(device: str | None) -> torch.device:
     """Return the torch device for ``device``; ``None`` takes ``settings.device``.
 
@@ -51,7 +65,7 @@ def resolve_device(device: str | None) -> torch.device:
             name = "mps" if torch.backends.mps.is_available() else "cpu"
         logger.info("device: %s", name)
         return torch.device(name)
-    msg = f"device={name!r} is not a device; use 'auto', 'cpu', 'cuda', 'cuda:<index>' or 'mps'."
+    msg = _no_device(name)
     try:
         found = torch.device(name)
     except RuntimeError as error:

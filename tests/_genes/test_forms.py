@@ -149,6 +149,28 @@ def test_a_missing_file_says_both_readings(given, adata):
         read_network(given, adata)
 
 
+def test_a_folder_is_called_one(adata, tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not a file: .* is a folder"):
+        read_network(tmp_path, adata)
+
+
+@pytest.mark.parametrize(
+    "head, named",
+    [
+        ("# of a data base\n# 2024\nsource,target,weight\n", True),
+        ("# of a data base\n#source,target,weight\n", True),
+        ("# one, two\n", False),
+    ],
+)
+def test_comments_at_the_head_are_left_out(head, named, tmp_path):
+    path = tmp_path / "network.csv"
+    path.write_text(head + "A,B,0.5\nB,C,2\n")
+    frame = forms.read_file(path, lambda columns: {"source", "target"} <= set(columns))
+    assert frame.iloc[:, 0].tolist() == ["A", "B"]
+    assert frame.iloc[:, 2].astype(float).tolist() == [0.5, 2]
+    assert (list(frame.columns)[:2] == ["source", "target"]) or not named
+
+
 def test_the_text_of_a_file_is_no_name_of_one(adata):
     with pytest.raises(KeyError, match="is not in adata.varp; it has none"):
         read_network(_comma() * 100, adata)

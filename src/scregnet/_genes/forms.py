@@ -54,13 +54,12 @@ def path_of(prior: str | PathLike[str], keys: Collection[str]) -> Path | None:
             msg = (
                 f"prior={shortened(prior)} is not in adata.varp; it has {listed(keys)}. "
                 "Call sr.pp.prior(adata, network) first. It is not a file either: "
-                f"{str(path.absolute())[:200]!r} does not exist."
+                f"{_what_is_there(path)}."
             )
             raise KeyError(msg)
     if not is_file:
         msg = (
-            f"prior={shortened(str(prior))} is not a file: "
-            f"{str(path.absolute())[:200]!r} does not exist. "
+            f"prior={shortened(str(prior))} is not a file: {_what_is_there(path)}. "
             f"It is not a key of adata.varp either, which has {listed(keys)}."
         )
         raise FileNotFoundError(msg)
@@ -73,6 +72,16 @@ def _is_file(path: Path) -> bool:
     except OSError:
         # The name is too long: somebody passed the text of a file.
         return False
+
+
+def _what_is_there(path: Path) -> str:
+    """Return the end of a message about a path that is no file."""
+    here = repr(str(path.absolute())[:200])
+    try:
+        is_folder = path.is_dir()
+    except OSError:
+        is_folder = False
+    return f"{here} is a folder" if is_folder else f"{here} does not exist"
 
 
 def read_file(
@@ -95,7 +104,7 @@ def read_file(
     if suffix not in SUFFIXES:
         msg = f"{name} is a file of another kind than {READABLE}. Pass it as a frame."
         raise ValueError(msg)
-    content = _content(path, name)
+    content = _without_comments(_content(path, name), is_header, SUFFIXES[suffix])
     first = _first_line(content)
     separator = _separator(first, SUFFIXES[suffix])
     columns = _fields(first, separator)
@@ -120,6 +129,19 @@ def _content(path: Path, name: str) -> str:
         msg = f"{name} is an empty file: it has no edges."
         raise ValueError(msg)
     return content
+
+
+def _without_comments(
+    content: str, is_header: Callable[[list[str]], bool], usual: str | None
+) -> str:
+    """Return a text without the lines at its head that begin with #, but for names of columns."""
+    lines = content.lstrip().splitlines(keepends=True)
+    n = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    if n in (0, len(lines)):
+        return content
+    last = lines[n - 1].lstrip("#").lstrip()
+    named = last.strip() and is_header(_fields(last, _separator(last, usual)))
+    return "".join([last, *lines[n:]] if named else lines[n:])
 
 
 def _first_line(content: str) -> str:

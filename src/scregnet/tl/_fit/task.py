@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._anndata.evidence import evidence_layers, layer_names
+from scregnet._device import check_device_name, resolve_device
 from scregnet._genes.split import PARTS
 from scregnet._logging import logger
 from scregnet._validate import (
@@ -189,9 +190,8 @@ def _check_names(method: str, parameters: Iterable[str], others: Iterable[str]) 
 def device_of(device: str | None, method: LinkMethod) -> Any:
     """Return the torch device, or ``None`` for a method that needs none."""
     if not method.uses_torch:
+        check_device_name(device)
         return None
-    from scregnet._device import resolve_device
-
     return resolve_device(device)
 
 
