@@ -6,14 +6,14 @@ from scregnet.links.task import Pairs
 from scregnet.metrics import auroc
 
 
-def test_features_are_attention_and_what_is_beyond_the_targets_share():
+def test_features_are_the_targets_attention_and_what_is_beyond_the_sources_share():
     rng = np.random.default_rng(0)
     maps = rng.random((3, 4, 4)).astype(np.float32)
     features = PairFeatures(maps).of(np.array([1, 2]), np.array([3, 0]))
     assert features.shape == (2, 6)
     for pair, (i, j) in enumerate([(1, 3), (2, 0)]):
-        beyond = [m[i, j] - m[i].sum() * m[:, j].sum() / m.sum() for m in maps]
-        expected = [*beyond, *maps[:, i, j]]
+        beyond = [m[j, i] - m[j].sum() * m[:, i].sum() / m.sum() for m in maps]
+        expected = [*beyond, *maps[:, j, i]]
         np.testing.assert_allclose(features[pair], expected, rtol=1e-4, atol=1e-6)
 
 
@@ -48,7 +48,7 @@ def test_the_table_counts_trees_for_each_pair(clean):
     n = 12
     maps = rng.random((2, n, n)).astype(np.float32)
     edge = rng.random((n, n)) < 0.5
-    maps[0] += edge
+    maps[0] += edge.T
     places = rng.permutation(n * n)[:100]
     pairs = Pairs(*np.divmod(places, n), edge.ravel()[places])
     table = forest_table(PairFeatures(maps), pairs, n_trees=40, clean=clean, seed=0, n_jobs=1)

@@ -20,12 +20,13 @@ BLOCK = 1 << 17
 
 
 class PairFeatures:
-    """Attention of the source to the target, as it is and beyond what the target gets of all.
+    """Attention of the target to the source, as it is and beyond what the source gets of all.
 
     Parameters
     ----------
     maps
-        Attention of genes to genes of each layer and head, float32 (n_maps, n_genes, n_genes).
+        Attention of genes (rows) to genes (columns) of each layer and head, float32 of shape
+        (n_maps, n_genes, n_genes).
     """
 
     def __init__(self, maps: np.ndarray) -> None:
@@ -40,8 +41,8 @@ class PairFeatures:
 
     def of(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the features of pairs, float32 (n_pairs, 2 * n_maps)."""
-        plain = self.maps[:, sources, targets]
-        return np.concatenate([plain - self.given[:, sources] * self.received[:, targets], plain]).T
+        plain = self.maps[:, targets, sources]
+        return np.concatenate([plain - self.given[:, targets] * self.received[:, sources], plain]).T
 
 
 def forest_table(

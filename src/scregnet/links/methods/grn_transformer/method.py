@@ -33,7 +33,7 @@ class GrnTransformer(LinkMethod):
     × genes: axial layers attend from gene to gene, with one map for all cells, and from cell to
     cell, with one for all genes. The maps of genes may lean on five networks: Pearson and Spearman
     correlation, covariance, its inverse, and PIDC. With labels, a random forest reads the attention
-    of the TF to the target in each layer and head, as it is and beyond what the target gets of all.
+    of the target to the TF in each layer and head, as it is and beyond what the TF gets of all.
 
     Deviations from the paper's published code:
 
