@@ -67,7 +67,8 @@ def order_of_cells(
     n_cells = expression.shape[1]
     if order == "pseudotime":
         return np.argsort(_checked_time(time, n_cells), kind="stable")
-    if order == "given" or min(expression.shape) < 3:
+    # Where no gene varies, no order is better than the given one, and ARPACK stops.
+    if order == "given" or min(expression.shape) < 3 or not expression.any():
         return np.arange(n_cells)
     from scipy.sparse.linalg import svds
 
