@@ -1,4 +1,6 @@
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -75,6 +77,15 @@ def test_folds_share_the_step_without_labels_and_other_cells_do_not(task_and_spl
     assert Counted.calls == 2
     fit(dataclasses.replace(task, expression=task.expression[:, 1:].copy()), shared, seed=1)
     assert Counted.calls == 3
+
+
+def test_what_shares_the_step_can_be_copied(task_and_split):
+    task, _ = task_and_split
+    shared = prepared_once(GrnTransformer(**SMALL))
+    for other in (copy.copy(shared), copy.deepcopy(shared), pickle.loads(pickle.dumps(shared))):
+        assert other.n_trees == 20
+        assert not hasattr(other, "max_epochs")
+    np.testing.assert_array_equal(fit(task, other).links.values, fit(task).links.values)
 
 
 def test_so_many_cells_are_read(task_and_split, monkeypatch):

@@ -87,4 +87,10 @@ def _checked_time(time: np.ndarray | None, n_cells: int) -> np.ndarray:
             f"{found} for {n_cells:,} columns. Pass pseudotime=, or another cell_order."
         )
         raise ValueError(msg)
+    if n_cells > 1 and np.ptp(time) == 0:
+        msg = (
+            f"cell_order='pseudotime' needs cells in an order: pseudotime is {time[0]:g} for all "
+            f"{n_cells:,} of them. Pass another column, or another cell_order."
+        )
+        raise ValueError(msg)
     return time
