@@ -4,7 +4,12 @@ import pytest
 import scipy.sparse as sp
 from anndata import AnnData
 
-from scregnet._anndata.features import embedding_features, expression_features, log_normalised
+from scregnet._anndata.features import (
+    embedding_features,
+    expression_features,
+    log_normalised,
+    reduced,
+)
 
 
 @pytest.fixture
@@ -85,6 +90,16 @@ def test_principal_axes_are_those_of_the_dense_matrix(adata):
     np.testing.assert_allclose(np.abs(axes), np.abs(expected), atol=1e-4)
     # The largest entry of every axis is positive: the sign does not depend on the solver.
     assert (axes[np.abs(axes).argmax(axis=0), np.arange(5)] > 0).all()
+
+
+def test_where_no_gene_varies_the_axes_are_zero():
+    data = AnnData(sp.csr_matrix(np.zeros((9, 6), np.float32)))
+    axes, _, _ = expression_features(data, None, n_pcs=3, rows=None, random_state=0)
+    assert axes.shape == (6, 3)
+    assert not axes.any()
+    np.testing.assert_array_equal(reduced(np.zeros((6, 9), np.float32), 3, 0), np.zeros((6, 3)))
+    with pytest.raises(ValueError, match="n_pcs=6 is more than 9 cells × 6 genes allow; at most 5"):
+        expression_features(data, None, n_pcs=6, rows=None, random_state=0)
 
 
 def test_embedding_of_varm_in_every_form(adata):

@@ -98,6 +98,11 @@ TEXTS = {
         "SPI1 6688 HBB 3043 -->\n",
         EDGES,
     ),
+    "without_a_comment.txt": (
+        "TF ID target ID direction\nGATA1 2623 KLF1 10661 -->\nGATA1 2623 SPI1 6688 --|\n"
+        "SPI1 6688 HBB 3043 -->\n",
+        EDGES,
+    ),
     "export.csv": (
         '"regulator_symbol","regulator_id","target_symbol","target_id","database","evidence"\n'
         '"GATA1","2623","KLF1","10661","tred","Experimental"\n'

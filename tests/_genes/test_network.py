@@ -459,3 +459,15 @@ def test_tested_pairs_that_did_not_change_are_no_edges(adata, tmp_path):
     # Without GATA1, what it activates falls.
     assert found.targets.tolist() == [1, 2]
     assert found.signs.activates.tolist() == [True, False]
+
+
+def test_a_wide_frame_with_far_more_rows_than_columns_is_warned_of(caplog):
+    names = [f"g{number}" for number in range(14)]
+    data = ad.AnnData(np.ones((2, 14)), var=pd.DataFrame(index=names))
+    turned = pd.DataFrame(np.ones((12, 2)), index=names[2:], columns=names[:2])
+    with caplog.at_level(logging.WARNING, logger="scregnet"):
+        read_network(turned, data)
+    assert "has 12 rows and 2 columns: more regulators than targets" in caplog.text
+    caplog.clear()
+    read_network(turned.T, data)
+    assert not caplog.records

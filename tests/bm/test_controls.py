@@ -146,6 +146,13 @@ def test_out_of_fold_and_long():
     assert not table.duplicated(["control", "metric"]).any()
 
 
+def test_without_n_folds_the_figures_are_those_of_five(adata, net):
+    how = {"method": "pearson", "n_bootstrap": 0, "n_top": 5, "show_progress_bar": False}
+    table = sr.bm.controls(adata, net, wide=False, **how)
+    assert set(table["split"]) == {"folds"}
+    pd.testing.assert_frame_equal(table, sr.bm.controls(adata, net, wide=False, n_folds=5, **how))
+
+
 def test_an_embedding_has_a_control_of_its_own(adata, net):
     rng = np.random.default_rng(0)
     adata.varm["mine"] = rng.normal(size=(adata.n_vars, 4)).astype(np.float32)

@@ -103,6 +103,13 @@ def test_what_lacks_truth_folds_or_labels_raises(adata):
     del bare.uns["network"]
     with pytest.raises(KeyError, match=r"pass the whole true network"):
         sr.bm.edge_kinds(bare)
+    for network, error, said in (
+        ([], ValueError, "prior has no edges"),
+        ({"TF001": 3}, ValueError, r"prior\['TF001'\] is int"),
+        (3, TypeError, "prior must be a frame"),
+    ):
+        with pytest.raises(error, match="network= is read as a prior is. " + said):
+            sr.bm.edge_kinds(adata, network)
     with pytest.raises(ValueError, match="split='train' is not known"):
         sr.bm.edge_kinds(adata, split="train")
     sr.tl.fit_grn(bare, method="degree", split="split", n_folds=1, key_added="once")

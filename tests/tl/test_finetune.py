@@ -345,11 +345,32 @@ def fails(adata, error, message, folder, **arguments):
         ({"gene_ids": "symbol"}, KeyError, "gene_ids='symbol' is not a column"),
         ({"key_added": "a/b"}, ValueError, "key 'a/b' cannot be stored"),
         ({"random_state": -1}, ValueError, "random_state must be an integer from 0"),
+        (
+            {"validation_fraction": None},
+            TypeError,
+            "validation_fraction must be a number",
+        ),
+        ({"output": None}, TypeError, "output must be the path of a folder, got None"),
+        ({"output": ""}, TypeError, "output must be the path of a folder, got ''"),
+        (
+            {"n_layers": None, "hidden_size": None, "n_heads": None, "weights": 3},
+            TypeError,
+            "weights",
+        ),
     ],
 )
 def test_arguments(adata, tmp_path, arguments, error, message):
     fails(adata, error, message, tmp_path / "run", **arguments)
     assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_numbers_of_numpy_are_as_good_as_others(adata, tmp_path):
+    given = {"n_layers": 1, "max_epochs": 1, "batch_size": 32, "random_state": 3}
+    train(adata.copy(), "geneformer", tmp_path / "a", **given, weight_decay=0.5)
+    numpy = {name: np.int64(value) for name, value in given.items()}
+    train(adata, "geneformer", tmp_path / "b", **numpy, weight_decay=np.float32(0.5))
+    one, other = (tmp_path / name / "model.safetensors" for name in "ab")
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_too_few_cells(adata, tmp_path):

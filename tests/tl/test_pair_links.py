@@ -182,6 +182,26 @@ def test_directions_add_up(adata, trained):
     assert adata.uns["both"]["made_by"]["n_layers"] == 1
 
 
+OF_PAIRS = [sr.tl.attention_links, sr.tl.knockout_links, sr.tl.token_links]
+
+
+@pytest.mark.parametrize("function", OF_PAIRS)
+def test_arguments_of_the_wrong_kind_are_named(function, adata, trained):
+    before = (set(adata.varp), set(adata.uns), set(adata.var))
+    for more, error, words in (
+        ({"model": None}, TypeError, "model must be a string, got NoneType"),
+        ({"model": ["geneformer"]}, TypeError, "model must be a string, got list"),
+        ({"model": "genformer"}, ValueError, "model='genformer' is not known"),
+        ({"weights": 3}, TypeError, "weights must be the path of a folder or a file, or None"),
+        ({"weights": ""}, TypeError, "weights must be the path of a folder or a file, or None"),
+        ({"key_added": 3}, ValueError, "key 3 cannot be stored"),
+        ({"key_added": np.ones(2)}, ValueError, "key a ndarray of 2 cannot be stored"),
+    ):
+        with pytest.raises(error, match=words):
+            function(adata, **{**trained[1], **more})
+    assert (set(adata.varp), set(adata.uns), set(adata.var)) == before
+
+
 def test_what_is_refused_leaves_the_data_as_they_were(adata, trained):
     told = trained[1]
     adata.varp["geneformer_knockout_raw"] = adata.varp["network"]

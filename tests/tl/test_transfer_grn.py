@@ -218,6 +218,8 @@ class TestSource:
         for more in ({"evidence": "chip"}, {"networks": {"a": one}}):
             with pytest.raises(ValueError, match="exclude each other"):
                 sr.tl.transfer_grn(other, source=one, **more)
+        with pytest.raises(ValueError, match="n_bootstrap must be at least 0, got -1"):
+            sr.tl.transfer_grn(other, source=one, n_bootstrap=-1)
         moved = sr.tl.transfer_grn(other, evidence="chip", copy=True)
         with pytest.raises(ValueError, match="without labels"):
             sr.tl.transfer_grn(one, source=moved)
@@ -233,6 +235,8 @@ class TestSource:
         ({"evidence": "chip", "networks": [1]}, TypeError, "networks must be a dict"),
         ({"evidence": "chip", "networks": {"a": 3}}, TypeError, r"networks\['a'\]: adata must"),
         ({"evidence": "chip", "threshold": 2}, ValueError, "threshold"),
+        ({"evidence": "chip", "source_key": 3}, TypeError, "source_key must be a name, got 3"),
+        ({"evidence": "chip", "n_bootstrap": "9"}, TypeError, "n_bootstrap must be an integer"),
         ({"evidence": "chip", "key_added": "chip"}, ValueError, "name of an evidence layer"),
     ],
 )

@@ -174,6 +174,9 @@ def _principal_axes(
 
     limit = min(cells.shape) - 1
     _check_n_pcs(n_pcs, limit, cells.shape[::-1])
+    if not scale.any():
+        # ARPACK stops at a matrix of zeros.
+        return np.zeros((len(scale), n_pcs))
     # Centring a sparse matrix would fill it: the operator applies the mean on the fly.
     genes = cells.T.tocsr().astype(np.float64)
     shifted = mean * scale
@@ -213,6 +216,8 @@ def reduced(values: np.ndarray, n_pcs: int, random_state: int | None) -> np.ndar
 
     limit = min(values.shape) - 1
     _check_n_pcs(n_pcs, limit, values.shape)
+    if not values.any():
+        return np.zeros((len(values), n_pcs))
     start = np.random.default_rng(random_state).standard_normal(limit + 1)
     left, sizes, _ = svds(values.astype(np.float64), k=n_pcs, v0=start)
     return _scaled_axes(left, sizes, values.shape[1])

@@ -211,8 +211,15 @@ def _wide_edges(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+FEW_ROWS, MORE_ROWS = 10, 2
+"""From so many rows on, and so many times the columns, rows are hardly the regulators."""
+
+
 def _warn_if_turned(frame: pd.DataFrame) -> None:
-    """Warn if the columns seem to be the regulators: they are targets too, and not conversely."""
+    """Warn if the columns seem to be the regulators.
+
+    They are targets too, and not conversely; or there are far fewer of them, as of regulators.
+    """
     also_rows = int(frame.columns.isin(frame.index).sum())
     also_columns = int(frame.index.isin(frame.columns).sum())
     n_rows, n_columns = frame.shape
@@ -222,6 +229,12 @@ def _warn_if_turned(frame: pd.DataFrame) -> None:
             "regulators: %d of its %d columns are rows too, and %d of its %d rows are columns. If "
             "so, pass prior.T.",
             *(also_rows, n_columns, also_columns, n_rows),
+        )
+    elif n_rows >= max(FEW_ROWS, MORE_ROWS * n_columns):
+        logger.warning(
+            "prior: a wide frame has regulators in rows, and this one has %d rows and %d columns: "
+            "more regulators than targets. If the columns are the regulators, pass prior.T.",
+            *(n_rows, n_columns),
         )
 
 

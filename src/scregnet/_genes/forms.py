@@ -114,7 +114,7 @@ def read_file(
             f"Its first line is {first[:100]!r}."
         )
         raise ValueError(msg)
-    if is_header(columns):
+    if is_header(columns) and not _ids_have_one_name(content, separator, name, columns):
         frame = _parse(content, separator, name, header=0)
     else:
         frame = _named(_parse(content, separator, name, header=None), name)
@@ -204,6 +204,13 @@ def _named(rows: pd.DataFrame, name: str) -> pd.DataFrame:
         *(name, ", ".join(columns.values()), start, listed(frame.iloc[0])),
     )
     return frame
+
+
+def _ids_have_one_name(content: str, separator: str, name: str, columns: list[str]) -> bool:
+    """Whether a table is RegNetwork's with a header, "TF ID target ID direction"."""
+    # Only then is it worth to read the rows twice.
+    twice = len(set(columns)) < len(columns)
+    return twice and _has_ids(_parse(content, separator, name, header=None))
 
 
 def _has_ids(rows: pd.DataFrame) -> bool:

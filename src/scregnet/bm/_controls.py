@@ -144,7 +144,9 @@ def controls(
     options = replace(options, random_state=seed)
     versions = _versions(method, chosen, options, data, fit_params)
     labelled = labelled_pairs(data, prior, split, random_state=seed)
-    options = options.for_pairs(labelled)
+    versions = [
+        replace(version, options=version.options.for_pairs(labelled)) for version in versions
+    ]
 
     title, study = f"controls of {method}", Study(data, device)
     found = _fit_all(versions, study, labelled, n_top, title, show_progress_bar=show_progress_bar)

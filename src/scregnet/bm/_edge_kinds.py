@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from mudata import MuData
 
+    from scregnet._genes.network import Network
+
 KINDS = ("reversed", "indirect", "co-regulated", "other")
 """Kinds of pairs without an edge. A pair is of the first that holds."""
 
@@ -104,9 +106,18 @@ def _true_edges(data: AnnData, network: Any, gene_symbols: str | None) -> sp.csr
             )
             raise KeyError(msg)
         network = pd.DataFrame(data.uns["network"])
-    found = read_network(network, data, gene_symbols=gene_symbols)
+    found = _read(network, data, gene_symbols)
     ones = np.ones(len(found.sources), np.int32)
     return sp.csr_matrix((ones, (found.sources, found.targets)), shape=(data.n_vars,) * 2)
+
+
+def _read(network: Any, data: AnnData, gene_symbols: str | None) -> Network:
+    try:
+        return read_network(network, data, gene_symbols=gene_symbols)
+    except (ValueError, TypeError, KeyError) as error:
+        # Its words are those of a prior, which is another argument elsewhere.
+        msg = f"network= is read as a prior is. {error.args[0]}"
+        raise type(error)(msg) from None
 
 
 def _edge_kinds(data: AnnData, key: str, truth: sp.csr_matrix, split: str) -> pd.DataFrame:

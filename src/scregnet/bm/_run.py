@@ -104,6 +104,9 @@ def run(
     [2, 2, 2, 2]
     """
     check_integer("n_jobs", n_jobs, minimum=-1)
+    if n_jobs == 0:
+        msg = "n_jobs must be at least 1, or -1 for all cores, got 0."
+        raise ValueError(msg)
     check_flags(retry_failed=retry_failed)
     sources = read_sources(data, prior, mod=mod)
     chosen = read_methods(methods, fit_params)

@@ -24,6 +24,9 @@ class _Prepared:
         self._last: tuple[Any, Any, Any] = (None, None, None)
 
     def __getattr__(self, name: str) -> Any:
+        # A copy asks before it has a method: the question would go round for ever.
+        if name == "method":
+            raise AttributeError(name)
         return getattr(self.method, name)
 
     def fit(

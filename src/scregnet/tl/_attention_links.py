@@ -15,6 +15,7 @@ from scregnet.tl._encoding.pairs import (
     Asked,
     CellsAsked,
     check_keys,
+    key_of,
     options_of,
     prepared,
     write_layers,
@@ -124,7 +125,7 @@ def attention_links(
     check_random_state(random_state)
     check_choice("direction", direction, ("both", "to_tf", "from_tf"))
     layers, heads = _numbers("layers", layers), _numbers("heads", heads)
-    key = f"{model.partition(':')[0]}_attention" if key_added is None else key_added
+    key = key_of(model, "attention", key_added)
     cells = CellsAsked(layer, counts, max_cells, groupby, min_cells)
     data, keys = check_keys(adata, key, ("raw", "mean"), mod, copy=copy, cells=cells)
     asked = Asked(gene_ids, orthologues, random_state, cells, client)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import version
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,7 @@ from scregnet._validate import (
     check_integer,
     check_interval,
     check_random_state,
+    shortened,
 )
 from scregnet.encoders import CellStream
 from scregnet.encoders.aliases import AliasTable
@@ -136,7 +138,11 @@ def finetune(
         "precision": precision,
     }
     _check_schedule(schedule, gradient_accumulation_steps, checkpoint_steps, random_state)
+    # Numbers of NumPy cannot be kept as JSON.
+    schedule = {name: _plain(value) for name, value in schedule.items()}
+    sizes = {"n_layers": n_layers, "hidden_size": hidden_size, "n_heads": n_heads}
     check_flags(counts=counts)
+    _check_output(output)
     source = resolve(adata, mod)
     check_names(source)
     check_writable(source, copy=copy)
@@ -147,7 +153,7 @@ def finetune(
     from scregnet.encoders.training.models import plan
     from scregnet.encoders.training.run import RunFolder
 
-    start = plan(model, weights, n_layers=n_layers, hidden_size=hidden_size, n_heads=n_heads)
+    start = plan(model, weights, **{size: _plain(value) for size, value in sizes.items()})
     if weights is None and aliases is not None:
         msg = "aliases= has no meaning with weights=None: the vocabulary is then that of the data."
         raise ValueError(msg)
@@ -160,9 +166,9 @@ def finetune(
         "model": name,
         **start.record,
         **schedule,
-        "gradient_accumulation_steps": gradient_accumulation_steps,
+        "gradient_accumulation_steps": _plain(gradient_accumulation_steps),
     }
-    run = RunFolder(Path(output).expanduser(), params, random_state)
+    run = RunFolder(Path(output).expanduser(), params, _plain(random_state))
     genes, ids = genes_of(source, gene_ids, orthologues)
     other_names = None if aliases is None else AliasTable.read(aliases)
     every, one_group = np.arange(source.n_obs), np.zeros(source.n_obs, dtype=np.int64)
@@ -197,10 +203,21 @@ def _check_schedule(
     check_integer("checkpoint_steps", checkpoint_steps, minimum=1)
     check_interval("weight_decay", schedule["weight_decay"], 0, 1)
     check_interval("warmup_fraction", schedule["warmup_fraction"], 0, 1)
-    for name in ("validation_fraction", "learning_rate"):
-        if schedule[name] is not None:
-            check_interval(name, schedule[name], 0, 1, closed="neither")
+    check_interval("validation_fraction", schedule["validation_fraction"], 0, 1, closed="neither")
+    if schedule["learning_rate"] is not None:
+        check_interval("learning_rate", schedule["learning_rate"], 0, 1, closed="neither")
     check_choice("precision", schedule["precision"], ("auto", "float32", "bfloat16"))
+
+
+def _check_output(output: object) -> None:
+    # An empty path would be the folder where Python runs.
+    if not isinstance(output, (str, PathLike)) or not str(output):
+        msg = f"output must be the path of a folder, got {shortened(output)}."
+        raise TypeError(msg)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _there(folder: Path) -> Path | None:

@@ -14,6 +14,7 @@ from scregnet.tl._encoding.pairs import (
     Asked,
     CellsAsked,
     check_keys,
+    key_of,
     options_of,
     prepared,
     write_layers,
@@ -117,8 +118,7 @@ def knockout_links(
     check_random_state(random_state)
     check_choice("mode", mode, ("delete", "overexpress"))
     check_integer("n_cells", n_cells, minimum=1)
-    what = "knockout" if mode == "delete" else mode
-    key = f"{model.partition(':')[0]}_{what}" if key_added is None else key_added
+    key = key_of(model, "knockout" if mode == "delete" else mode, key_added)
     cells = CellsAsked(layer, counts, None, groupby, min_cells)
     data, keys = check_keys(adata, key, ("raw",), mod, copy=copy, cells=cells)
     asked = Asked(gene_ids, orthologues, random_state, cells, client)

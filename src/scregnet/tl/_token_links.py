@@ -10,7 +10,7 @@ import numpy as np
 
 from scregnet._docs import doc
 from scregnet._validate import check_random_state
-from scregnet.tl._encoding.pairs import Asked, check_keys, prepared, write_layers
+from scregnet.tl._encoding.pairs import Asked, check_keys, key_of, prepared, write_layers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ def token_links(
     (50, 50)
     """
     check_random_state(random_state)
-    key = f"{model.partition(':')[0]}_token" if key_added is None else key_added
+    key = key_of(model, "token", key_added)
     data, keys = check_keys(adata, key, (), mod, copy=copy)
     asked = Asked(gene_ids, orthologues, random_state)
     pairs = prepared(data, model, tfs, asked, weights, model_parameters, token_links, keys)

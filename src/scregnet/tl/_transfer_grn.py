@@ -16,7 +16,7 @@ from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._progress import stages
-from scregnet._validate import check_choice, check_random_state
+from scregnet._validate import check_choice, check_integer, check_random_state, check_text
 from scregnet.links.forms.saved import state_digest
 from scregnet.tl._fit.task import AUTO, FitOptions
 
@@ -122,6 +122,8 @@ def transfer_grn(
     check_no_layer(data, key)
     check_network_key(data, key)
     check_choice("method", method, METHODS)
+    check_text("source_key", source_key)
+    check_integer("n_bootstrap", n_bootstrap, minimum=0)
     if source is not None:
         return _from_source(
             adata,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -89,7 +89,7 @@ def read_methods(methods: Any, shared: Mapping[str, Any]) -> list[Chosen]:
     if isinstance(methods, str):
         methods = [methods]
     if not isinstance(methods, Mapping):
-        methods = dict.fromkeys(methods, {})
+        methods = dict.fromkeys(_names("methods", methods), {})
     if not methods:
         msg = "methods is empty; name at least one, such as ['joint'] (sr.get.methods() lists all)."
         raise ValueError(msg)
@@ -111,11 +111,26 @@ def read_methods(methods: Any, shared: Mapping[str, Any]) -> list[Chosen]:
     return found + [Chosen(null, null, own) for null in null_models() if null not in there]
 
 
+def _names(argument: str, given: Any) -> list[str]:
+    """Return several names as a list; raise ``TypeError`` for what holds anything else."""
+    several = isinstance(given, Iterable) and not isinstance(given, (bytes, Mapping))
+    names = list(given) if several else []
+    if not several or not all(isinstance(name, str) for name in names):
+        msg = (
+            f"{argument} must be a list of names, or a mapping of labels to what they stand for, "
+            f"got {shortened(given)}."
+        )
+        raise TypeError(msg)
+    return names
+
+
 def read_splits(splits: Any) -> dict[str, SplitOf]:
     """Return the splits by name."""
     if isinstance(splits, str):
         splits = [splits]
-    found = dict(splits) if isinstance(splits, Mapping) else {split: split for split in splits}
+    if not isinstance(splits, Mapping):
+        splits = {split: split for split in _names("splits", splits)}
+    found = dict(splits)
     if not found:
         msg = "splits is empty; name at least one, such as ['pairs', 'targets', 'tfs']."
         raise ValueError(msg)
@@ -124,7 +139,7 @@ def read_splits(splits: Any) -> dict[str, SplitOf]:
 
 def read_seeds(seeds: int | Sequence[int]) -> list[int]:
     """Return the seeds: the given ones, or so many from 0."""
-    if not isinstance(seeds, Sequence):
+    if not isinstance(seeds, Sequence) or isinstance(seeds, (str, bytes)):
         check_integer("seeds", seeds, minimum=1)
         return list(range(int(seeds)))
     for seed in seeds:

@@ -33,6 +33,9 @@ class Once:
             _last_of[:] = [here]
 
     def __getattr__(self, name: str) -> Any:
+        # A copy asks before it has a method: the question would go round for ever.
+        if name == "method":
+            raise AttributeError(name)
         return getattr(self.method, name)
 
     def whole(self, cost: Cost) -> Cost:

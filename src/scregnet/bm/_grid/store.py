@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from scregnet._logging import logger
+from scregnet._validate import shortened
 
 CELL = ["data", "method", "split", "seed"]
 FIGURE = ["metric", "value", "best_null", "difference"]
@@ -24,6 +25,10 @@ class Store:
     """A folder of records; without a folder nothing is kept."""
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
+        # An empty path would be the folder where Python runs.
+        if folder is not None and (not isinstance(folder, (str, os.PathLike)) or not str(folder)):
+            msg = f"folder must be the path of a folder, or None; got {shortened(folder)}."
+            raise TypeError(msg)
         self.folder = None if folder is None else Path(folder)
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)

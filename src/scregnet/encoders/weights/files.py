@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scregnet._logging import logger
 from scregnet._settings import check_cache, settings, unwritable
-from scregnet._validate import listed
+from scregnet._validate import listed, shortened
 from scregnet.encoders.weights.reading import INDEX, shards_of
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def locate(
 
     Raises
     ------
+    TypeError
+        If ``folder`` is no path.
     FileNotFoundError
         If files are missing; the message says how to get them.
     ValueError
@@ -82,6 +85,10 @@ def locate(
     checkpoint = checkpoints.get(variant) if variant is not None else None
     if folder is None:
         return _published(model, variant or "", checkpoint)
+    # An empty path would be the folder where Python runs.
+    if not isinstance(folder, (str, PathLike)) or not str(folder):
+        msg = f"weights must be the path of a folder or a file, or None; got {shortened(folder)}."
+        raise TypeError(msg)
     path = Path(folder).expanduser()
     if not path.exists():
         msg = f"weights={str(folder)!r} is not there." + _ways(model, checkpoint)

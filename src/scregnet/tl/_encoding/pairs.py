@@ -15,6 +15,7 @@ from scregnet._anndata.access import check_names, check_writable, resolve, undon
 from scregnet._anndata.evidence import check_layer_slots
 from scregnet._anndata.groups import group_keys, large_groups
 from scregnet._anndata.shards import check_client
+from scregnet._anndata.uns import check_key
 from scregnet._logging import logger
 from scregnet._progress import bar_asked
 from scregnet._settings import settings
@@ -113,6 +114,13 @@ class Pairs:
         found = np.where(self.match.known, values[rows][:, self.match.slots], 0)
         found[np.arange(len(self.tfs)), self.tfs] = 0
         return np.asarray(found, np.float64)
+
+
+def key_of(model: str, what: str, key_added: str | None) -> str:
+    """Return the name of the layers: what was asked for, or that of the model and of the score."""
+    key = f"{find(model).entry.name}_{what}" if key_added is None else key_added
+    check_key(key)
+    return key
 
 
 def check_keys(

@@ -55,6 +55,16 @@ def test_the_order_follows_a_hidden_course():
     assert np.sign(slopes[np.abs(slopes).argmax(), 0]) == steps[0]
 
 
+def test_one_time_for_all_cells_is_no_order():
+    with pytest.raises(ValueError, match="pseudotime is 2 for all 9 of them"):
+        order_of_cells(np.ones((5, 9), np.float32), "pseudotime", np.full(9, 2.0))
+
+
+def test_where_no_gene_varies_the_order_is_the_given_one():
+    expression = np.zeros((5, 9), np.float32)
+    assert order_of_cells(expression, "component").tolist() == list(range(9))
+
+
 def test_the_given_order_is_kept():
     expression = np.random.default_rng(0).normal(size=(5, 9))
     assert order_of_cells(expression, "given").tolist() == list(range(9))

@@ -1,4 +1,6 @@
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -77,16 +79,39 @@ def test_folds_share_the_step_without_labels_and_other_cells_do_not(task_and_spl
     assert Counted.calls == 3
 
 
+def test_what_shares_the_step_can_be_copied(task_and_split):
+    task, _ = task_and_split
+    shared = prepared_once(GrnTransformer(**SMALL))
+    for other in (copy.copy(shared), copy.deepcopy(shared), pickle.loads(pickle.dumps(shared))):
+        assert other.n_trees == 20
+        assert not hasattr(other, "max_epochs")
+    np.testing.assert_array_equal(fit(task, other).links.values, fit(task).links.values)
+
+
 def test_so_many_cells_are_read(task_and_split, monkeypatch):
     task, _ = task_and_split
-    seen = []
+    seen, maps = [], np.random.default_rng(0).random((1, 60, 60)).astype(np.float32)
     monkeypatch.setattr(
         "scregnet.links.methods.grn_transformer.pretraining.attention_maps",
-        lambda module, values: seen.append(tuple(values.shape)) or np.ones((1, 60, 60), "f4"),
+        lambda module, values: seen.append(tuple(values.shape)) or maps,
     )
     fit(task, n_cells=7)
     fit(task, n_cells=500)
     assert seen == [(7, 60), (20, 60)]
+
+
+@pytest.mark.parametrize("learning_rate, epochs", [(1e30, 1), (1e6, 3)])
+def test_divergence_is_an_error_after_the_last_step_too(task_and_split, learning_rate, epochs):
+    task, _ = task_and_split
+    with pytest.raises(RuntimeError, match=r"training diverged at epoch \d: .* is not finite"):
+        fit(task, learning_rate=learning_rate, n_epochs=epochs)
+
+
+def test_one_score_for_all_pairs_is_an_error(task_and_split):
+    task, _ = task_and_split
+    nothing = np.zeros_like(task.expression)
+    with pytest.raises(RuntimeError, match="training collapsed: every pair has the same score"):
+        fit(dataclasses.replace(task, expression=nothing, summary=None))
 
 
 def test_expression_is_needed(task_and_split):

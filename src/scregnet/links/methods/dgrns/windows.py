@@ -67,7 +67,8 @@ def order_of_cells(
     n_cells = expression.shape[1]
     if order == "pseudotime":
         return np.argsort(_checked_time(time, n_cells), kind="stable")
-    if order == "given" or min(expression.shape) < 3:
+    # Where no gene varies, no order is better than the given one, and ARPACK stops.
+    if order == "given" or min(expression.shape) < 3 or not expression.any():
         return np.arange(n_cells)
     from scipy.sparse.linalg import svds
 
@@ -84,6 +85,12 @@ def _checked_time(time: np.ndarray | None, n_cells: int) -> np.ndarray:
         msg = (
             "cell_order='pseudotime' needs the place in time of each column of expression: found "
             f"{found} for {n_cells:,} columns. Pass pseudotime=, or another cell_order."
+        )
+        raise ValueError(msg)
+    if n_cells > 1 and np.ptp(time) == 0:
+        msg = (
+            f"cell_order='pseudotime' needs cells in an order: pseudotime is {time[0]:g} for all "
+            f"{n_cells:,} of them. Pass another column, or another cell_order."
         )
         raise ValueError(msg)
     return time

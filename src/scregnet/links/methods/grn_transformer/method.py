@@ -130,6 +130,7 @@ class GrnTransformer(LinkMethod):
             attention_maps,
             expressed_values,
             pretrain,
+            refuse_divergence,
         )
 
         expression = check_expression(task, "grn_transformer", "it fills in hidden values of it")
@@ -152,7 +153,11 @@ class GrnTransformer(LinkMethod):
             seed_torch(seed, device)
             module = self.module(networks).to(device)
             pretrain(module, values, expressed, how, torch.Generator().manual_seed(seed))
-            return PairFeatures(attention_maps(module, values))
+            maps = attention_maps(module, values)
+        # The loss of the last step was computed before it.
+        if not np.isfinite(maps).all():
+            refuse_divergence(self.n_epochs - 1, "attention", self.learning_rate)
+        return PairFeatures(maps)
 
     def module(self, networks: torch.Tensor) -> Any:
         """Return the untrained module; it draws its weights from torch's global generator."""
@@ -189,8 +194,20 @@ class GrnTransformer(LinkMethod):
             seed=int(rng.integers(2**31)),
             n_jobs=n_threads(),
         )
+        _refuse_collapse(table)
         np.fill_diagonal(table, 0)
         return FitResult(RegulatorScores(np.arange(task.n_genes, dtype=np.int32), table))
+
+
+def _refuse_collapse(table: np.ndarray) -> None:
+    # Of the few validation pairs alone, a forest may well say the same.
+    others = table[~np.eye(len(table), dtype=bool)]
+    if len(others) and others.min() == others.max():
+        msg = (
+            "training collapsed: every pair has the same score. Lower learning_rate or change "
+            "random_state; where no gene varies, no method can tell pairs apart."
+        )
+        raise RuntimeError(msg)
 
 
 def _check_size(n_genes: int) -> None:

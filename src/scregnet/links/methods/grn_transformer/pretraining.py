@@ -97,7 +97,8 @@ def pretrain(
                 with half if how.precision == "bfloat16" else nullcontext():
                     said, _ = module(batch.masked_fill(hidden, 0))
                 loss = ((said.float() - batch)[asked] ** 2).mean()
-                _refuse_divergence(float(loss.detach()), epoch, how.learning_rate)
+                if not math.isfinite(float(loss.detach())):
+                    refuse_divergence(epoch, "loss", how.learning_rate)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 torch.nn.utils.clip_grad_value_(module.parameters(), CLIPPED)
@@ -105,13 +106,13 @@ def pretrain(
             tick()
 
 
-def _refuse_divergence(loss: float, epoch: int, learning_rate: float) -> None:
-    if not math.isfinite(loss):
-        msg = (
-            f"training diverged at epoch {epoch}: the loss is not finite. "
-            f"Lower learning_rate (now {learning_rate})."
-        )
-        raise RuntimeError(msg)
+def refuse_divergence(epoch: int, what: str, learning_rate: float) -> None:
+    """Raise: ``what`` is not finite."""
+    msg = (
+        f"training diverged at epoch {epoch}: the {what} is not finite. "
+        f"Lower learning_rate (now {learning_rate})."
+    )
+    raise RuntimeError(msg)
 
 
 @torch.no_grad()
