@@ -109,6 +109,11 @@ def beside_published(found: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def short(value: float) -> str:
+    """Return a number with three digits, or as a whole one from 100 on."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def costs(table: pd.DataFrame) -> str:
     """Return the median CPU seconds of each method and data set."""
     cells = table.drop_duplicates(["data", "method", "split", "seed"])
@@ -121,7 +126,7 @@ def costs(table: pd.DataFrame) -> str:
         "|---" * (len(seconds.columns) + 1) + "|",
     ]
     for method in order:
-        values = ["–" if pd.isna(v) else f"{v:.3g}" for v in seconds.loc[method]]
+        values = ["–" if pd.isna(v) else short(v) for v in seconds.loc[method]]
         lines.append(f"| `{method}` | " + " | ".join(values) + " |")
     return "\n".join(lines)
 
