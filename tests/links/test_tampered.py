@@ -49,6 +49,8 @@ SMALL = {
     "recurrent_dim": 6,
     "n_lags": 8,
     "n_trees": 10,
+    "n_epochs": 2,
+    "axial_layers": 2,
     "max_trees": 30,
     "n_estimators": 10,
     "n_forest_trees": 5,

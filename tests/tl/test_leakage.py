@@ -29,6 +29,8 @@ SMALL = {
     "batch_size": 512,
     "max_trees": 30,
     "n_estimators": 5,
+    "n_epochs": 2,
+    "axial_layers": 2,
 }
 QUIET = {"n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False, "device": "cpu"}
 
