@@ -19,7 +19,9 @@ def _layered():
     rng = np.random.default_rng(0)
     net = data.uns["network"]
     wrong = net.assign(target=rng.permutation(net["target"]))
-    library = pd.concat([net.sample(frac=0.7, random_state=0), wrong.sample(frac=0.3, random_state=0)])
+    library = pd.concat(
+        [net.sample(frac=0.7, random_state=0), wrong.sample(frac=0.3, random_state=0)]
+    )
     contexts = rng.choice(["liver", "blood"], len(library))
     frame = library[["source", "target"]].astype(str).assign(cell=contexts)
     sr.pp.evidence(data, frame.drop_duplicates(), key="chip", context="cell")

@@ -52,7 +52,7 @@ def test_it_learns_to_fill_in_what_a_gene_tells_that_the_networks_name():
     networks = torch.zeros(5, 6, 6)
     networks[:, 0, 1] = networks[:, 1, 0] = 3
     one = module(6, networks)
-    how = Pretraining(60, 16, 0.2, 3e-3, 0.01, "float32")
+    how = Pretraining(30, 16, 0.2, 1e-2, 0.01, "float32")
     pretrain(one, values, everything, how, torch.Generator().manual_seed(0))
     hidden = torch.zeros_like(values, dtype=torch.bool)
     hidden[:, 1] = True
