@@ -157,7 +157,7 @@ nitpick_ignore = [
 ]
 nitpick_ignore_regex = [
     # Parts of a method have no page of their own.
-    (r"py:.*", r"scregnet\.links\.(methods|neural)\..*"),
+    (r"py:.*", r"scregnet\.links\.(methods|neural|forms)\..*"),
     (
         r"py:.*",
         r"(anndata|collections|contextlib|decoupler|matplotlib|mudata|networkx|numpy|os|pandas|pathlib"
