@@ -43,7 +43,7 @@ def test_both_labels_are_always_left():
 
 
 @pytest.mark.parametrize("clean", [True, False])
-def test_the_table_counts_trees_for_each_pair(clean):
+def test_the_table_is_the_share_of_trees_for_each_pair(clean):
     rng = np.random.default_rng(0)
     n = 12
     maps = rng.random((2, n, n)).astype(np.float32)
@@ -55,18 +55,7 @@ def test_the_table_counts_trees_for_each_pair(clean):
     assert table.shape == (n, n)
     assert table.dtype == np.float32
     assert table.min() >= 0
-    assert table.max() <= 40
+    assert table.max() <= 1
+    # Leaves are pure here: the shares are votes of 40 trees.
+    np.testing.assert_allclose(table * 40, (table * 40).round(), atol=1e-4)
     assert auroc(edge.ravel(), table.ravel()) > 0.95
-
-
-def test_votes_of_very_many_trees_are_scaled(monkeypatch):
-    # Half precision ends at 65,504.
-    maps = np.random.default_rng(0).random((2, 9, 9)).astype(np.float32)
-    places = np.random.default_rng(1).permutation(81)[:40]
-    pairs = Pairs(*np.divmod(places, 9), np.arange(40) < 15)
-    how = {"n_trees": 32, "clean": False, "seed": 0, "n_jobs": 1}
-    plain = forest_table(PairFeatures(maps), pairs, **how)
-    assert plain.max() > 16
-    monkeypatch.setattr("scregnet.links.methods.grn_transformer.forest.MOST_VOTES", 16)
-    scaled = forest_table(PairFeatures(maps), pairs, **how)
-    np.testing.assert_array_equal(scaled, plain / 2)

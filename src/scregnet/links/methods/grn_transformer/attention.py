@@ -61,7 +61,7 @@ class GeneAttention(TiedAttention):
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__(dim, heads)
         self.weigh_tokens = nn.Linear(dim // heads, WEIGHING_DIM)
-        # Without a constant: it would be the same for all networks, and say nothing of a choice.
+        # A constant would be the same for all networks, and change no weight.
         self.weigh_network = nn.Linear(1, WEIGHING_DIM, bias=False)
         self.multiple = nn.Parameter(torch.randn(heads, 1, 1))
 

@@ -15,8 +15,6 @@ N_JUDGES = 10
 DOUBT = 2
 """Standard deviations from the mean at which a label is no longer believed."""
 
-MOST_VOTES = 2048
-"""Votes of more trees are scaled to so many: up to here, half precision holds whole numbers."""
 
 BLOCK = 1 << 17
 """Pairs that are described at a time."""
@@ -51,9 +49,7 @@ class PairFeatures:
 def forest_table(
     features: PairFeatures, pairs: Pairs, *, n_trees: int, clean: bool, seed: int, n_jobs: int
 ) -> np.ndarray:
-    """Return how many of the trees call each pair an edge, float32 (n_genes, n_genes).
-
-    Of more than 2,048 trees, the share that does, times 2,048.
+    """Return the share of the trees that call each pair an edge, float32 (n_genes, n_genes).
 
     Parameters
     ----------
@@ -80,9 +76,8 @@ def forest_table(
     for start in range(0, len(table), BLOCK):
         here = np.arange(start, min(start + BLOCK, len(table)))
         places = np.divmod(here, features.n_genes)
-        table[here] = min(n_trees, MOST_VOTES) * forest.predict_proba(features.of(*places))[:, 1]
-    # Votes are whole numbers as a rule: half as many bytes hold them.
-    return table.astype(np.float16).astype(np.float32).reshape(features.n_genes, -1)
+        table[here] = forest.predict_proba(features.of(*places))[:, 1]
+    return table.reshape(features.n_genes, -1)
 
 
 def believed(x: np.ndarray, y: np.ndarray, *, seed: int, **how: Any) -> np.ndarray:
