@@ -11,9 +11,18 @@ import numba
 REORDERED = frozenset({"reassoc", "contract", "nsz"})
 
 
-def compiled(function: Callable[..., Any], *, fastmath: Set[str] = REORDERED) -> Callable[..., Any]:
-    """Compile a function with numba, and keep it for the next session where that is possible."""
-    how: dict[str, Any] = {"nogil": True, "fastmath": set(fastmath)}
+def compiled(
+    function: Callable[..., Any], *, fastmath: Set[str] = REORDERED, error_model: str = "python"
+) -> Callable[..., Any]:
+    """Compile a function with numba, and keep it for the next session where that is possible.
+
+    ``error_model="numpy"`` leaves out the check of each division: for loops that cannot divide by 0.
+    """
+    how: dict[str, Any] = {
+        "nogil": True,
+        "fastmath": set(fastmath),
+        "error_model": error_model,
+    }
     try:
         return numba.njit(cache=True, **how)(function)
     except RuntimeError:

@@ -51,7 +51,7 @@ def test_a_tree_with_all_features_cuts_as_scikit_learn():
     """Boosting of one round on all cells but one is one tree; its gains are determined."""
     expression = make_cells()
     y = expression[13].astype(float)
-    levels, n_levels = binned(expression[:12], 255)
+    levels, n_levels = binned(expression[:12], 64)
     gains = np.zeros(12)
     # Deeper, nodes are so small that cuts by two features are equally good.
     n = boosted(levels, n_levels, y, 0.1, 1, 12, len(y), 2, 25, 7, gains)
@@ -62,10 +62,36 @@ def test_a_tree_with_all_features_cuts_as_scikit_learn():
     assert gains.sum() / len(y) == pytest.approx(whole)
 
 
+def test_the_best_of_sixty_four_levels_is_that_of_a_plain_loop():
+    """More levels than cells in most nodes, and all of them filled in the first one."""
+    rng = np.random.default_rng(3)
+    levels = np.stack([rng.permutation(np.arange(128) % 64) for _ in range(2)])
+    y = rng.normal(size=128) + (levels[0] >= 63) + (levels[1] > 40)
+    gains = np.zeros(2)
+    boosted(levels.astype(np.uint8), np.array([64, 64]), y, 0.1, 1, 2, 128, 1, 25, 7, gains)
+
+    def gain(feature, cut):
+        left = levels[feature] <= cut
+        sides = [y[side] for side in (left, ~left)]
+        return sum(len(side) * (side.mean() - y.mean()) ** 2 for side in sides)
+
+    best = [max(gain(feature, cut) for cut in range(63)) for feature in range(2)]
+    feature = int(np.argmax(best))
+    np.testing.assert_allclose(gains[feature], best[feature])
+    assert gains[1 - feature] == 0
+
+
+def test_trees_of_any_depth_take_no_more_memory_than_cells():
+    expression = make_cells(n_cells=40)
+    deep = fitted("grnboost2", expression, max_trees=5, max_depth=200)
+    same = fitted("grnboost2", expression, max_trees=5, max_depth=39)
+    np.testing.assert_array_equal(deep.values, same.values)
+
+
 def test_boosting_of_all_cells_and_features_is_that_of_scikit_learn():
     expression = make_cells()
     y = expression[12].astype(float)
-    levels, n_levels = binned(expression[:12], 255)
+    levels, n_levels = binned(expression[:12], 64)
     gains = np.zeros(12)
     assert boosted(levels, n_levels, y, 0.1, 30, 12, len(y), 2, 31, 7, gains) == 30
     model = GradientBoostingRegressor(learning_rate=0.1, n_estimators=30, max_depth=2)
@@ -76,7 +102,7 @@ def test_boosting_of_all_cells_and_features_is_that_of_scikit_learn():
 def test_a_forest_agrees_with_scikit_learn():
     expression = make_cells()
     y = expression[13].astype(float)
-    levels, n_levels = binned(expression[:12], 255)
+    levels, n_levels = binned(expression[:12], 64)
     gains = np.zeros(12)
     forest(levels, n_levels, y, 400, 3, 7, gains)
     models = [
@@ -158,7 +184,7 @@ def test_another_seed_gives_other_trees_and_a_mean_agrees_better(name):
     ("name", "parameters", "message"),
     [
         ("grnboost2", {"subsample": 1.0}, "subsample must lie in"),
-        ("grnboost2", {"n_bins": 256}, "n_bins must lie in"),
+        ("grnboost2", {"n_bins": 65}, "n_bins must lie in"),
         ("grnboost2", {"max_trees": 0}, "max_trees"),
         ("genie3", {"max_features": "log2"}, "max_features='log2' is not known"),
         ("genie3", {"max_features": 0.0}, "max_features must lie in"),

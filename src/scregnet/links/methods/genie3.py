@@ -10,7 +10,7 @@ import numpy as np
 
 from scregnet._validate import check_integer, check_interval
 from scregnet.links.methods.from_expression import FromExpression
-from scregnet.links.methods.grnboost2 import check_bins
+from scregnet.links.methods.levels import check_bins
 
 if TYPE_CHECKING:
     from scregnet.links.task import LinkTask
@@ -33,7 +33,7 @@ class Genie3(FromExpression):
     max_features
         ``"sqrt"``, ``"all"``, or a share: the TFs that a cut is chosen among.
     n_bins
-        Levels of expression, at most 255.
+        Levels of expression, at most 64.
     """
 
     n_estimators: int = 1000
@@ -61,7 +61,7 @@ class Genie3(FromExpression):
                 )
                 raise ValueError(msg)
             check_interval("max_features", self.max_features, 0, 1, closed="right")
-        check_bins(self.n_bins)
+        check_bins(self.n_bins, most=64)
 
     def table(
         self, expression: np.ndarray, regulators: np.ndarray, task: LinkTask, seed: int

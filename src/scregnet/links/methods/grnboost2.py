@@ -10,6 +10,7 @@ import numpy as np
 
 from scregnet._validate import check_integer, check_interval
 from scregnet.links.methods.from_expression import FromExpression
+from scregnet.links.methods.levels import check_bins
 
 if TYPE_CHECKING:
     from scregnet.links.task import LinkTask
@@ -43,7 +44,7 @@ class GRNBoost2(FromExpression):
     window
         Trees over which the improvement is averaged; boosting stops where that is negative.
     n_bins
-        Levels of expression, at most 255.
+        Levels of expression, at most 64.
     """
 
     learning_rate: float = 0.01
@@ -71,7 +72,7 @@ class GRNBoost2(FromExpression):
         check_interval("subsample", self.subsample, 0, 1, closed="neither")
         for name in ("max_trees", "max_depth", "window"):
             check_integer(name, getattr(self, name), minimum=1)
-        check_bins(self.n_bins)
+        check_bins(self.n_bins, most=64)
 
     def table(
         self, expression: np.ndarray, regulators: np.ndarray, task: LinkTask, seed: int
@@ -101,9 +102,3 @@ class GRNBoost2(FromExpression):
             return n_trees * gains / max(gains.sum(), np.finfo(float).tiny)
 
         return importances(expression, regulators, grow, n_bins=self.n_bins, seed=seed)
-
-
-def check_bins(n_bins: int) -> None:
-    """Raise ``ValueError`` for a number of levels that does not fit into a byte."""
-    check_integer("n_bins", n_bins, minimum=2)
-    check_interval("n_bins", n_bins, 2, 255)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from scregnet._validate import check_integer, check_interval
+
 MOST_BINS = 255
+"""Levels that fit into a byte, with one to spare."""
+
+
+def check_bins(n_bins: int, *, most: int = MOST_BINS) -> None:
+    """Raise ``ValueError`` for a number of levels that the loops over them do not take."""
+    check_integer("n_bins", n_bins, minimum=2)
+    check_interval("n_bins", n_bins, 2, most)
 
 
 def binned(values: np.ndarray, most: int = MOST_BINS) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from scregnet._progress import stage
 from scregnet._threads import in_threads
 from scregnet._validate import check_choice, check_integer
 from scregnet.links.methods.from_expression import FromExpression
-from scregnet.links.methods.grnboost2 import check_bins
+from scregnet.links.methods.levels import check_bins
 from scregnet.links.methods.levels import binned
 
 if TYPE_CHECKING:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import no_type_check
 
 import numpy as np
 
-from scregnet.links.methods.compiled import compiled
+from scregnet._compiled import compiled
 
-SMALL = 24
-"""Nodes of at most so many cells sort them; larger ones fill a histogram of levels."""
+# A third of the time. Each number that is divided by counts the cells of a node, or of a filled level.
+compiled = partial(compiled, error_model="numpy")
+
+MOST_LEVELS = 64
+"""Levels of expression at most: one bit of a number for each, see :func:`_best_cut`."""
+
+# All 64 windows of six bits of this number differ, so that the product with a power of two says
+# which power it is (de Bruijn).
+_WINDOWS = np.uint64(0x03F79D71B4CB0A89)
+_BIT = np.zeros(MOST_LEVELS, np.int64)
+for _bit in range(MOST_LEVELS):
+    _BIT[((int(_WINDOWS) << _bit) % 2**64) >> 58] = _bit
 
 
 @compiled
@@ -33,59 +44,37 @@ def _below(state: np.ndarray, n: int) -> int:
 
 @compiled
 @no_type_check
-def _best_cut_small(levels, cells, values, weights, total, count, keys):
-    """Return gain and level of the best cut of one feature in a node of few cells."""
-    n = len(cells)
-    for i in range(n):
-        # Insertion sort of level and place in one number.
-        key = np.int32(levels[cells[i]]) << 8 | i
-        j = i - 1
-        while j >= 0 and keys[j] > key:
-            keys[j + 1] = keys[j]
-            j -= 1
-        keys[j + 1] = key
-    best, cut = 0.0, -1
-    if keys[0] >> 8 == keys[n - 1] >> 8:
-        return best, cut
-    left_sum, left_count = 0.0, 0.0
-    parent = total * total / count
-    for i in range(n - 1):
-        place = keys[i] & 255
-        left_sum += values[place]
-        left_count += weights[place]
-        level = keys[i] >> 8
-        if level != keys[i + 1] >> 8:
-            right = total - left_sum
-            gain = left_sum * left_sum / left_count + right * right / (count - left_count) - parent
-            if gain > best:
-                best, cut = gain, level
-    return best, cut
+def _best_cut(levels, feature, cells, values, weights, total, count, sums):
+    """Return gain and level of the best cut of one feature; level -1 where no cut gains anything.
 
-
-@compiled
-@no_type_check
-def _best_cut(levels, cells, values, weights, total, count, sums):
-    """Return gain and level of the best cut of one feature by a histogram of its levels."""
-    low, high = 255, 0
+    ``sums`` is a histogram of zeros, and is left so. Most nodes hold fewer cells than there are
+    levels: bits say which levels are filled, and only those are looked at.
+    """
+    filled = np.uint64(0)
     for i in range(len(cells)):
-        level = levels[cells[i]]
+        level = levels[feature, cells[i]]
         sums[level, 0] += values[i]
         sums[level, 1] += weights[i]
-        low = min(low, level)
-        high = max(high, level)
-    best, cut = 0.0, -1
+        filled |= np.uint64(1) << np.uint64(level)
+    best, cut, last = 0.0, -1, -1
     left_sum, left_count = 0.0, 0.0
-    parent = total * total / count
-    for level in range(low, high):
-        if sums[level, 1] > 0:
-            left_sum += sums[level, 0]
-            left_count += sums[level, 1]
-            right = total - left_sum
-            gain = left_sum * left_sum / left_count + right * right / (count - left_count) - parent
+    while filled:
+        lowest = filled & (~filled + np.uint64(1))
+        filled ^= lowest
+        level = _BIT[(lowest * _WINDOWS) >> np.uint64(58)]
+        if last >= 0:
+            right_count = count - left_count
+            apart = left_sum * right_count - (total - left_sum) * left_count
+            # Both sides' squares less the node's, over its cells: with one division, and without
+            # the difference of large numbers.
+            gain = apart * apart / (left_count * right_count)
             if gain > best:
-                best, cut = gain, level
-    sums[low : high + 1] = 0
-    return best, cut
+                best, cut = gain, last
+        left_sum += sums[level, 0]
+        left_count += sums[level, 1]
+        sums[level, 0] = sums[level, 1] = 0.0
+        last = level
+    return best / count, cut
 
 
 @compiled
@@ -95,7 +84,7 @@ def _split(levels, n_levels, y, weight, cells, total, count, m, order, state, wo
 
     At least one feature that varies in the node is looked at, as scikit-learn does.
     """
-    sums, values, weights, keys = work
+    sums, values, weights = work
     n = len(cells)
     for i in range(n):
         # In the order of the node, so that each feature reads them one after the other.
@@ -111,10 +100,7 @@ def _split(levels, n_levels, y, weight, cells, total, count, m, order, state, wo
         seen += 1
         if n_levels[f] < 2:
             continue
-        if n <= SMALL:
-            gain, level = _best_cut_small(levels[f], cells, values, weights, total, count, keys)
-        else:
-            gain, level = _best_cut(levels[f], cells, values, weights, total, count, sums)
+        gain, level = _best_cut(levels, f, cells, values, weights, total, count, sums)
         if level >= 0:
             varies = True
             if gain > best:
@@ -152,13 +138,9 @@ def boosted(levels, n_levels, y, rate, n_rounds, m, n_drawn, depth, window, seed
     ones = np.ones(n_cells)
     residual = y - y.mean()
     improvement = np.zeros(n_rounds)
-    work = (
-        np.zeros((256, 2)),
-        np.zeros(n_cells),
-        np.zeros(n_cells),
-        np.zeros(SMALL + 1, np.int32),
-    )
-    most = 2 ** (depth + 1)
+    work = np.zeros((MOST_LEVELS, 2)), np.zeros(n_cells), np.zeros(n_cells)
+    # Deep trees have fewer nodes than their depth allows.
+    most = min(2 ** (min(depth, 40) + 1), 2 * n_cells)
     start, end, level_of = np.zeros(most, np.int64), np.zeros(most, np.int64), np.zeros(most)
     n_left_out = n_cells - n_drawn
     for number in range(n_rounds):
@@ -219,12 +201,7 @@ def forest(levels, n_levels, y, n_trees, m, seed, gains):
     n_features, n_cells = levels.shape
     state = np.array([seed], np.uint64)
     order = np.arange(n_features)
-    work = (
-        np.zeros((256, 2)),
-        np.zeros(n_cells),
-        np.zeros(n_cells),
-        np.zeros(SMALL + 1, np.int32),
-    )
+    work = np.zeros((MOST_LEVELS, 2)), np.zeros(n_cells), np.zeros(n_cells)
     cells = np.zeros(n_cells, np.int64)
     start, end = np.zeros(2 * n_cells, np.int64), np.zeros(2 * n_cells, np.int64)
     weight, own = np.zeros(n_cells), np.zeros(n_features)
