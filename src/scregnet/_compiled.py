@@ -16,7 +16,7 @@ def compiled(
 ) -> Callable[..., Any]:
     """Compile a function with numba, and keep it for the next session where that is possible.
 
-    ``error_model="numpy"`` leaves out the check of each division: for loops that cannot divide by 0.
+    ``error_model="numpy"`` does not check divisors: for loops that cannot divide by 0.
     """
     how: dict[str, Any] = {
         "nogil": True,

@@ -63,6 +63,9 @@ class _Call(NamedTuple):
 
 _call: ContextVar[_Call | None] = ContextVar("_call", default=None)
 
+LONG_SECONDS = 5400
+"""From here on, a rough time is told in hours."""
+
 # Seconds after which the bar of a stage appears: short ones would only flicker.
 _DELAY = 0.5
 
@@ -109,8 +112,9 @@ def announce(seconds: float) -> None:
     call = _call.get()
     if call is None:
         return
-    minutes = max(1, round(seconds / 60))
-    text = f"about {minutes} minute{'s' if minutes > 1 else ''}"
+    hours = seconds >= LONG_SECONDS
+    number = max(1, round(seconds / (3600 if hours else 60)))
+    text = f"about {number} {'hour' if hours else 'minute'}{'s' if number > 1 else ''}"
     logger.info("%s: takes %s on an ordinary CPU", call.title, text)
     _call.set(call._replace(shown=f"{call.title} ({text})"))
 

@@ -317,3 +317,18 @@ class TestPseudotime:
         with pytest.raises(ValueError, match=message):
             sr.tl.fit_grn(adata, net, min_cells=5, **self.SMALL, **options)
         assert "grn" not in adata.varp
+
+
+@pytest.mark.parametrize("method", ["degree", "gne"])
+def test_an_embedding_that_the_method_does_not_read_is_told_and_not_recorded(
+    fitted, net, method, caplog
+):
+    quick = {"n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False}
+    quick |= {"max_epochs": 1} if method == "gne" else {}
+    sr.tl.fit_grn(fitted, net, method=method, embedding="svd", key_added="named", **quick)
+    assert f"method='{method}' reads none, so 'svd' is left out" in caplog.text
+    assert fitted.uns["named"]["params"]["embedding"] == "none"
+    caplog.clear()
+    sr.tl.fit_grn(fitted, net, method=method, key_added="auto", **quick)
+    assert "reads none" not in caplog.text
+    assert fitted.uns["auto"]["params"]["embedding"] == "none"

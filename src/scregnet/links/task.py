@@ -212,6 +212,9 @@ class LinkMethod(Protocol):
     uses_torch: ClassVar[bool] = False
     """Whether ``fit`` gets a torch device; else ``device`` is ``None``, and torch stays out."""
 
+    many_threads: ClassVar[bool] = False
+    """Whether steps of torch are so large that a second thread helps. Small ones only wait."""
+
     citation: ClassVar[str] = ""
     """Key in ``docs/references.bib`` of its paper; empty for the package's own."""
 
@@ -229,7 +232,13 @@ class LinkMethod(Protocol):
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Name of a version without one part to the hyper-parameters that make it."""
 
-    def rough_seconds(self, n_pairs: int, n_targets: int) -> float | None:
+    fold_share: ClassVar[float] = 1.0
+    """Time of the fit of a fold, as a share of that of the fit which is evaluated."""
+
+    seconds_per_link: ClassVar[float] = 1e-6
+    """Time to score a link of a TF with labels by one fitted model, on one CPU core."""
+
+    def rough_seconds(self, task: LinkTask) -> float | None:
         """Return about how long a fit takes on one CPU core; ``None`` if that is not known."""
         return None
 

@@ -23,7 +23,14 @@ from scregnet.tl._fit.inputs import Inputs
 from scregnet.tl._fit.kinds import check_kinds, labelled_kinds
 from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.plan import Plan
-from scregnet.tl._fit.task import MAX_CELLS, FitOptions, check_method_params, device_of, layers_of
+from scregnet.tl._fit.task import (
+    MAX_CELLS,
+    FitOptions,
+    check_method_params,
+    device_of,
+    layers_of,
+    log_unread,
+)
 from scregnet.tl._fit.unlabelled import no_pairs, reads_cells_alone, score_networks
 from scregnet.tl._fit.verdict import Verdict, judge_layers, judge_nulls, warn_if_behind
 
@@ -220,6 +227,7 @@ def fit_grn(
         top_n_targets=top_n_targets,
         random_state=random_state,
     )
+    log_unread(method, chosen, options)
     if priors is not None:
         check_kinds(data, priors, prior, groupby, chosen, options, key)
     groups, small = [CellGroup(key)], dict[str, int]()
@@ -232,6 +240,7 @@ def fit_grn(
         if alone:
             _check_alone(threshold, label_frequency)
             inputs = Inputs.of(data, chosen, options, no_pairs(), groups)
+            announce_time(chosen, inputs.first, None, n_groups=len(groups), device=place)
             varp, uns, params = score_networks(inputs, method, groups, groupby, threshold, place)
         elif priors is not None:
             labels = labelled_kinds(data, priors, split, options, gene_symbols)
@@ -248,7 +257,7 @@ def fit_grn(
             # 4. The null models. They see the pairs only, which are the same for every group.
             plan = _plan(inputs, method, place)
             # 5. The method, for each group.
-            announce_time(chosen, labelled, plan.folds, data.n_vars, len(groups))
+            announce_time(*(chosen, inputs.first, plan.folds), n_groups=len(groups), device=place)
             floor = _noise_floor(inputs, plan, groups) if noise_floor else None
             varp, uns = _networks(
                 inputs, plan, groups, groupby, floor, show_progress_bar=show_progress_bar
@@ -285,7 +294,7 @@ def _kinds(
         groups = [CellGroup(f"{key}_{name}")]
         inputs = Inputs.of(data, chosen, own, labelled, groups)
         plan = _plan(inputs, method, place)
-        announce_time(chosen, labelled, plan.folds, data.n_vars, len(labels))
+        announce_time(chosen, inputs.first, plan.folds, n_groups=len(labels), device=place)
         found, entries = _networks(inputs, plan, groups, None, None, show_progress_bar=show)
         varp |= found
         for entry in entries.values():

@@ -33,6 +33,7 @@ from scregnet.tl._fit.task import (
     FitOptions,
     check_method_params,
     device_of,
+    log_unread,
     make_task,
 )
 
@@ -160,6 +161,7 @@ def tune_grn(
     labelled = labelled_pairs(
         data, prior, split, random_state=random_state, gene_symbols=gene_symbols
     )
+    log_unread(method, base, options)
     task, record = make_task(data, base, labelled, options)
     title = f"tune {method}"
     with (

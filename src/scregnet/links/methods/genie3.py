@@ -63,6 +63,15 @@ class Genie3(FromExpression):
             check_interval("max_features", self.max_features, 0, 1, closed="right")
         check_bins(self.n_bins, most=64)
 
+    def rough_seconds(self, task: LinkTask) -> float | None:
+        """Return about how long a fit takes on one CPU core."""
+        if task.expression is None or task.regulators is None:
+            return None
+        # 1.0 a gene with 758 cells and 410 TFs, 0.4 with 383 and 323.
+        n_genes, n_cells = task.expression.shape
+        of_a_gene = 6e-8 * self.n_estimators * n_cells * self._n_looked_at(len(task.regulators))
+        return n_genes * of_a_gene
+
     def table(
         self, expression: np.ndarray, regulators: np.ndarray, task: LinkTask, seed: int
     ) -> np.ndarray:

@@ -12,8 +12,7 @@ from scregnet._progress import stage
 from scregnet._threads import in_threads
 from scregnet._validate import check_choice, check_integer
 from scregnet.links.methods.from_expression import FromExpression
-from scregnet.links.methods.levels import check_bins
-from scregnet.links.methods.levels import binned
+from scregnet.links.methods.levels import binned, check_bins
 
 if TYPE_CHECKING:
     from scregnet.links.task import LinkTask

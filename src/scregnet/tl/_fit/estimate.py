@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,36 +11,37 @@ from scregnet._threads import n_threads
 from scregnet.tl._fit.folds import PARALLEL_PAIRS
 
 if TYPE_CHECKING:
-    from scregnet._genes.split import LabelledPairs
-    from scregnet.links import LinkMethod
+    from scregnet.links import LinkMethod, LinkTask
     from scregnet.tl._fit.folds import Folds
 
 LEAST_SECONDS = 60
 
-FOLD_SHARE = 0.25
-"""Time of the fit of one fold, of that of the fit which is evaluated (mESC, simulated cells)."""
-
-SECONDS_PER_LINK = 1e-6
-"""Time to score a link of a TF with labels by one fitted model, on one core (20,000 genes: 0.9).
-
-Links of other TFs take a tenth of it or less and are not counted.
-"""
-
 
 def announce_time(
-    method: LinkMethod, labelled: LabelledPairs, folds: Folds | None, n_genes: int, n_groups: int
+    method: LinkMethod, task: LinkTask, folds: Folds | None, *, n_groups: int, device: Any
 ) -> None:
-    """Show and log a rough time, if the method can tell and it is more than a minute."""
-    train = labelled.parts.train
-    one = method.rough_seconds(len(train), len(np.unique(train.targets)))
+    """Show and log a rough time, if the method can tell and it is more than a minute.
+
+    ``task`` is that of the first group. Nothing is said of a fit on another device than the CPU.
+    """
+    if device is not None and device.type != "cpu":
+        return
+    one = method.rough_seconds(task)
     if one is None:
         return
     n_members = 1 if folds is None else folds.n_folds * folds.folds.shape[1]
-    rest = SECONDS_PER_LINK * len(np.unique(train.sources)) * n_genes * n_members
-    if folds is not None:
-        rest += FOLD_SHARE * n_members * one
-    # The fit that is evaluated runs in one thread.
-    threads = n_threads() if len(train) > PARALLEL_PAIRS else 1
-    seconds = n_groups * (one + rest / threads)
-    if seconds > LEAST_SECONDS:
-        announce(seconds)
+    rest = 0.0
+    if method.needs_labels:
+        n_links = len(np.unique(task.train.sources)) * task.n_genes
+        rest += method.seconds_per_link * n_links * n_members
+        rest += 0 if folds is None else method.fold_share * n_members * one
+    # A method without labels goes through the genes in threads, and fits no fold. Of others, folds
+    # are fitted in threads where there are many pairs, and torch's steps where they are large.
+    if method.many_threads or not method.needs_labels:
+        seconds = (one + rest) / n_threads()
+    elif len(task.train) > PARALLEL_PAIRS and not method.uses_torch:
+        seconds = one + rest / n_threads()
+    else:
+        seconds = one + rest
+    if n_groups * seconds > LEAST_SECONDS:
+        announce(n_groups * seconds)

@@ -220,8 +220,7 @@ def threads(method: LinkMethod) -> Any:
         return one_thread_each()
     from scregnet._device import torch_threads
 
-    # A second thread did not make a fit faster (docs/results/fit.md).
-    return torch_threads(default=1)
+    return torch_threads(default=None if method.many_threads else 1)
 
 
 def _history(histories: list[list[dict[str, float]]]) -> pd.DataFrame:

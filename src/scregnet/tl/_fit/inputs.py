@@ -64,6 +64,12 @@ class Inputs:
         inputs.made[groups[0].key] = inputs.task(groups[0])
         return inputs
 
+    @property
+    def first(self) -> LinkTask:
+        """Task of the first group, until it was asked for."""
+        (made,) = self.made.values()
+        return made[0]
+
     def task(self, group: CellGroup) -> tuple[LinkTask, dict[str, Any]]:
         """Return the task of one group, and the record of its features."""
         if group.key in self.made:

@@ -195,6 +195,22 @@ def device_of(device: str | None, method: LinkMethod) -> Any:
     return resolve_device(device)
 
 
+UNREAD = {"embedding": "none"}
+"""What is kept of an embedding where the method reads none, whatever was named."""
+
+
+def log_unread(name: str, method: LinkMethod, options: FitOptions) -> None:
+    """Warn of an embedding that was named and that the method does not read."""
+    named = options.params()["embedding"]
+    if named not in (None, AUTO) and not method.uses_embedding:
+        what = "the frame" if named == "frame" else repr(named)
+        logger.warning(
+            "embedding: method=%r reads none, so %s is left out. sr.get.methods() says under "
+            "'uses' which methods do.",
+            *(name, what),
+        )
+
+
 def make_task(
     data: AnnData,
     method: LinkMethod,
@@ -223,7 +239,7 @@ def make_task(
     if not (method.needs_expression or method.uses_embedding):
         _check_random(options, None, method)
         _check_evidence(options)
-        return bare, {}
+        return bare, dict(UNREAD)
     from scregnet._anndata.features import embedding_features, expression_features, log_unseen
     from scregnet._genes.families import gene_families
 
@@ -244,7 +260,9 @@ def make_task(
         )
     if method.uses_embedding:
         vectors, more = embedding_features(data, options.embedding, group)
-        record |= more
+    else:
+        more = UNREAD
+    record |= more
     _check_random(options, vectors, method)
     if options.random_embedding and vectors is not None:
         vectors = random_vectors(vectors, options.random_state)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scregnet._validate import check_choice, check_integer, check_interval
 from scregnet.links.methods.cnnc.links import CnncLinks
+from scregnet.links.methods.images.cost import rough_seconds
 from scregnet.links.methods.images.sides import check_sides
 from scregnet.links.neural.options import Training, check_expression, check_layers
 from scregnet.links.search.spaces import Choice, Range
@@ -85,6 +86,7 @@ class Cnnc(LinkMethod):
     fitted: ClassVar[type[CnncLinks]] = CnncLinks
     needs_expression: ClassVar[bool] = True
     uses_torch: ClassVar[bool] = True
+    many_threads: ClassVar[bool] = True
     citation: ClassVar[str] = "yuan2019cnnc"
     code_licence: ClassVar[str] = "none given"
     # hESC, TFs + 500 genes, in bfloat16.
@@ -95,6 +97,7 @@ class Cnnc(LinkMethod):
         "seconds": 1420,
         "gib": 1.45,
     }
+    seconds_per_link: ClassVar[float] = 0.0004
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(1e-3, 1e-1, log=True),
         "dropout": Range(0.0, 0.7),
@@ -109,6 +112,11 @@ class Cnnc(LinkMethod):
         check_interval("dropout", self.dropout, 0, 1, closed="left")
         check_choice("precision", self.precision, ("float32", "bfloat16"))
         Training.of(self).check()
+
+    def rough_seconds(self, task: LinkTask) -> float:
+        """Return about how long a fit takes on one CPU core."""
+        training = Training.of(self)
+        return rough_seconds(training, task, of_a_pair=0.0012, precision=self.precision)
 
     def module(self, task: LinkTask) -> CnncModule:
         """Return the untrained module; it draws its weights from torch's global generator."""

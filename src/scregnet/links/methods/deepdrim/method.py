@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from scregnet._validate import check_choice, check_integer, check_interval
 from scregnet.links.methods.deepdrim.links import DeepDrimLinks
 from scregnet.links.methods.deepdrim.neighbours import NEIGHBOURS, strongest_neighbours
+from scregnet.links.methods.images.cost import rough_seconds
 from scregnet.links.methods.images.sides import check_sides
 from scregnet.links.neural.options import Training, check_expression, check_layers
 from scregnet.links.search.spaces import Choice, Range
@@ -98,8 +99,10 @@ class DeepDrim(LinkMethod):
     fitted: ClassVar[type[DeepDrimLinks]] = DeepDrimLinks
     needs_expression: ClassVar[bool] = True
     uses_torch: ClassVar[bool] = True
+    many_threads: ClassVar[bool] = True
     citation: ClassVar[str] = "chen2021deepdrim"
     code_licence: ClassVar[str] = "none given"
+    seconds_per_link: ClassVar[float] = 0.0116667
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(1e-3, 1e-1, log=True),
         "dropout": Range(0.0, 0.7),
@@ -117,6 +120,11 @@ class DeepDrim(LinkMethod):
         check_interval("dropout", self.dropout, 0, 1, closed="left")
         check_choice("precision", self.precision, ("float32", "bfloat16"))
         Training.of(self).check()
+
+    def rough_seconds(self, task: LinkTask) -> float:
+        """Return about how long a fit takes on one CPU core."""
+        training = Training.of(self)
+        return rough_seconds(training, task, of_a_pair=0.035, precision=self.precision)
 
     def module(self, task: LinkTask) -> DeepDrimModule:
         """Return the untrained module; it draws its weights from torch's global generator."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scregnet._validate import check_choice, check_integer, check_interval
 from scregnet.links.methods.dgrns.links import DgrnsLinks
+from scregnet.links.methods.images.cost import rough_seconds
 from scregnet.links.methods.images.sides import check_sides, last_side
 from scregnet.links.neural.options import Training, check_expression, check_layers
 from scregnet.links.search.spaces import Choice, Range
@@ -107,8 +108,10 @@ class Dgrns(LinkMethod):
     fitted: ClassVar[type[DgrnsLinks]] = DgrnsLinks
     needs_expression: ClassVar[bool] = True
     uses_torch: ClassVar[bool] = True
+    many_threads: ClassVar[bool] = True
     citation: ClassVar[str] = "zhao2022dgrns"
     code_licence: ClassVar[str] = "none given"
+    seconds_per_link: ClassVar[float] = 0.005
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(1e-3, 1e-1, log=True),
         "dropout": Range(0.0, 0.7),
@@ -132,6 +135,11 @@ class Dgrns(LinkMethod):
             check_interval(name, getattr(self, name), 0, 1, closed="left")
         check_choice("precision", self.precision, ("float32", "bfloat16"))
         Training.of(self).check()
+
+    def rough_seconds(self, task: LinkTask) -> float:
+        """Return about how long a fit takes on one CPU core."""
+        training = Training.of(self)
+        return rough_seconds(training, task, of_a_pair=0.015, precision=self.precision)
 
     def module(self, task: LinkTask) -> DgrnsModule:
         """Return the untrained module; it draws its weights from torch's global generator."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from scregnet._compiled import compiled
 
-# A third of the time. Each number that is divided by counts the cells of a node, or of a filled level.
+# Checks of divisors take a third of the time. Each counts cells of a node, and there are some.
 compiled = partial(compiled, error_model="numpy")
 
 MOST_LEVELS = 64
