@@ -187,6 +187,7 @@ def _refuse_collapse(module: nn.Module, check: PairTensors) -> None:
     if float(logits.max() - logits.min()) < SAME_SCORE:
         msg = (
             "training collapsed: every validation pair has the same score. "
-            "Lower learning_rate or dropout, or change random_state."
+            "Lower learning_rate or dropout, or change random_state; where no gene varies, no method "
+            "that reads expression alone can tell pairs apart."
         )
         raise RuntimeError(msg)
