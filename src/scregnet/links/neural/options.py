@@ -29,17 +29,21 @@ class Training:
     batch_size: int | None
     max_epochs: int
     patience: int
+    learning_rate_decay: float = 1.0
+    """Factor of the learning rate at every step."""
 
     @classmethod
     def of(cls, method: Any) -> Training:
-        """Return those of a method, which has them under the same names."""
-        return cls(**{field.name: getattr(method, field.name) for field in fields(cls)})
+        """Return those of a method, which has them under the same names, most without the last."""
+        names = [field.name for field in fields(cls) if hasattr(method, field.name)]
+        return cls(**{name: getattr(method, name) for name in names})
 
     def check(self) -> None:
         """Raise unless every value is valid."""
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_interval("learning_rate", self.learning_rate, 0, np.inf, closed="neither")
         check_interval("weight_decay", self.weight_decay, 0, np.inf, closed="left")
+        check_interval("learning_rate_decay", self.learning_rate_decay, 0, 1, closed="right")
         if self.batch_size is not None:
             check_integer("batch_size", self.batch_size, minimum=1)
         check_integer("max_epochs", self.max_epochs, minimum=1)

@@ -110,13 +110,14 @@ def train(
     optimizer = OPTIMIZER_CLASSES[training.optimizer](
         list(module.parameters()), lr=training.learning_rate, weight_decay=training.weight_decay
     )
+    decay = training.learning_rate_decay
     history: list[dict[str, float]] = []
     best, best_epoch, best_state = -math.inf, -1, copy.deepcopy(module.state_dict())
     for epoch in range(training.max_epochs):
         if resample is not None:
             data = PairTensors(resample(), device)
         size = training.batch_size or len(data)
-        reached_loss = _one_epoch(module, data, optimizer, size, generator, loss)
+        reached_loss = _one_epoch(module, data, optimizer, size, generator, loss, decay)
         row = {"epoch": epoch, "train_loss": reached_loss, **_figures(module, check, loss)}
         _refuse_divergence(row, training.learning_rate)
         history.append(row)
@@ -139,6 +140,7 @@ def _one_epoch(
     batch_size: int,
     generator: torch.Generator,
     loss_of: Loss,
+    decay: float,
 ) -> float:
     """Pass once over the pairs in random order; return the mean loss of a pair."""
     module.train()
@@ -153,6 +155,8 @@ def _one_epoch(
             (loss * (len(labels) / size)).backward()
             total += float(loss.detach()) * len(labels)
         optimizer.step()
+        for group in optimizer.param_groups:
+            group["lr"] *= decay
     return total / len(data)
 
 
@@ -187,7 +191,7 @@ def _refuse_collapse(module: nn.Module, check: PairTensors) -> None:
     if float(logits.max() - logits.min()) < SAME_SCORE:
         msg = (
             "training collapsed: every validation pair has the same score. "
-            "Lower learning_rate or dropout, or change random_state; where no gene varies, no method "
-            "that reads expression alone can tell pairs apart."
+            "Lower learning_rate or dropout, or change random_state; where no gene varies, "
+            "expression cannot tell pairs apart."
         )
         raise RuntimeError(msg)

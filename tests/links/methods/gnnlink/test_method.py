@@ -7,6 +7,7 @@ import torch
 from scregnet import metrics
 from scregnet.links import get_method
 from scregnet.links.methods.gnnlink.method import GnnLink
+from scregnet.links.methods.gnnlink.network import GnnLinkModule
 
 CPU = torch.device("cpu")
 
@@ -17,21 +18,37 @@ def fit(task, **parameters):
 
 
 def test_the_network_is_the_dense_one(task_and_split):
+    """Rows of the graph are sources: a gene without known targets hears itself alone."""
     task, _ = task_and_split
     torch.manual_seed(0)
     network = GnnLink(gnn_dims=(7, 5)).module(task).eval()
     p = {name: value.detach().double().numpy() for name, value in network.named_parameters()}
-    adjacency = np.eye(task.n_genes)
+    adjacency = 2 * np.eye(task.n_genes)
     sources, targets = task.message_graph
-    adjacency[sources, targets] = adjacency[targets, sources] = 1
+    adjacency[sources, targets] += 1
     scale = 1 / np.sqrt(adjacency.sum(axis=1))
     normalised = scale[:, None] * adjacency * scale
     h = task.expression / np.linalg.norm(task.expression, axis=1, keepdims=True)
     for layer in range(2):
-        name = f"graph.convolutions.{layer}"
-        h = np.maximum(normalised @ h @ p[f"{name}.lin.weight"].T + p[f"{name}.bias"], 0)
-    found = network(torch.tensor([0, 3]), torch.tensor([5, 59])).detach().numpy()
-    np.testing.assert_allclose(found, [h[0] @ h[5], h[3] @ h[59]], rtol=1e-4)
+        h = normalised @ h @ p[f"layers.{layer}.weight"].T
+        h = np.where(h > 0, h, 0.2 * h)
+    first, second = torch.tensor([0, 3, 40, 41]), torch.tensor([5, 59, 58, 57])
+    expected = (h[first] * h[second]).sum(axis=1)
+    found = network(first, second).detach().numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    trained = network.train()(first, second).detach().numpy()
+    np.testing.assert_allclose(trained, np.maximum(expected, 0), rtol=1e-4)
+
+
+def test_an_edge_that_is_known_both_ways_counts_in_both_rows():
+    edges = np.array([[0, 1, 1, 1], [1, 0, 2, 2]])
+    features = np.eye(3, dtype=np.float32)
+    network = GnnLinkModule(features, edges, (4,), dropout=0.0)
+    adjacency = np.array([[2.0, 1, 0], [1, 2, 1], [0, 0, 2]])
+    scale = 1 / np.sqrt(adjacency.sum(axis=1))
+    np.testing.assert_allclose(
+        network.propagated.numpy(), scale[:, None] * adjacency * scale, rtol=1e-6
+    )
 
 
 def test_it_learns_the_planted_structure(task_and_split):

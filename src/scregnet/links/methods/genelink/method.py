@@ -30,12 +30,9 @@ class GeneLink(LinkMethod):
     Deviations from the paper and its published code:
 
     - The validation pairs choose the epoch; the published code takes the last of 20.
-    - The learning rate is constant; the published code multiplies it by 0.99 at every step.
-    - Every gene is its own neighbour. In the published code a gene without known edges attends to
-      all genes alike.
-    - Dropout is off when scores are computed, and attention weights are not dropped out.
-    - The constant of an attention layer is added before its activation.
-    - Attention runs on known edges only, never on a matrix of genes × genes.
+    - Dropout is off when scores are computed.
+    - Attention runs on known edges only, never on a matrix of genes × genes. So the weights of a
+      gene without known edges, which attends to all genes alike, are not dropped out.
 
     Parameters
     ----------
@@ -47,12 +44,16 @@ class GeneLink(LinkMethod):
         Width of each layer of either perceptron.
     negative_slope
         Slope of the leaky ReLUs of the attention.
+    attention_dropout
+        Dropout of attention weights.
     dropout
         Dropout between the layers of a perceptron.
     optimizer
         ``"adam"``, ``"rmsprop"``, ``"sgd"``, or ``"nesterov"``: SGD with a momentum of 0.9.
     learning_rate, weight_decay
         Of the optimiser.
+    learning_rate_decay
+        Factor of the learning rate at every step.
     batch_size
         Pairs a step; ``None`` takes all pairs at once.
     max_epochs, patience
@@ -63,10 +64,12 @@ class GeneLink(LinkMethod):
     heads: tuple[int, ...] = (3, 3)
     channel_dims: tuple[int, ...] = (32, 16)
     negative_slope: float = 0.2
+    attention_dropout: float = 0.5
     dropout: float = 0.01
     optimizer: str = "adam"
     learning_rate: float = 3e-3
     weight_decay: float = 0.0
+    learning_rate_decay: float = 0.99
     batch_size: int | None = 256
     max_epochs: int = 20
     patience: int = 20  # never stops early, as the published code does not
@@ -102,6 +105,7 @@ class GeneLink(LinkMethod):
                 msg = f"{name} must have two numbers, one a layer, got {getattr(self, name)!r}."
                 raise ValueError(msg)
         check_interval("negative_slope", self.negative_slope, 0, 1, closed="left")
+        check_interval("attention_dropout", self.attention_dropout, 0, 1, closed="left")
         check_interval("dropout", self.dropout, 0, 1, closed="left")
         Training.of(self).check()
 
@@ -113,11 +117,12 @@ class GeneLink(LinkMethod):
 
         return GeneLinkModule(
             expression_tensor(task),
-            SparseGraph(task.message_graph, task.n_genes, self_loops=True),
+            SparseGraph(task.message_graph, task.n_genes, self_loops=False),
             attention_dims=self.attention_dims,  # type: ignore[arg-type]
             heads=self.heads,  # type: ignore[arg-type]
             channel_dims=self.channel_dims,
             negative_slope=self.negative_slope,
+            attention_dropout=self.attention_dropout,
             dropout=self.dropout,
         )
 

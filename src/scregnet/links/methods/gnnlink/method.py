@@ -23,19 +23,18 @@ if TYPE_CHECKING:
 class GnnLink(LinkMethod):
     """GNNLink (Mao et al. 2023) :cite:p:`mao2023gnnlink`.
 
-    Graph convolutions over the known edges, with the expression of the genes as node features. The
-    score of a pair is the inner product of the vectors of its genes, fitted to the labels by least
-    squares. It is the same both ways, so direction is not learned.
+    Graph convolutions over the known edges, with the expression of the genes as node features. A
+    TF gathers what its known targets express; a gene without known targets has its own expression.
+    The score of a pair is the inner product of the vectors of its genes, fitted to the labels by
+    least squares. It is the same both ways, so direction is not learned.
 
     Deviations from the paper and its published code:
 
     - The validation pairs choose the epoch; the published code takes the last of 100.
     - The error is the mean over the training pairs. The published code takes the root of a mean
       over all pairs of genes, where those without a label count 0.
-    - The expression of a gene over all cells has length 1. The paper does not say how features are
-      scaled; with a standard deviation of 1, scores start far from 0 and 1, and the validation
-      pairs of hESC and mDC are fitted worse.
-    - A gene is its own neighbour once; the published code adds that edge twice.
+    - Scores below 0 are made 0 while training only. The published code does so always, and cannot
+      tell these pairs apart.
     - Convolutions run on known edges only, never on a matrix of genes × genes.
 
     Parameters
@@ -95,12 +94,10 @@ class GnnLink(LinkMethod):
         """Return the untrained module; it draws its weights from torch's global generator."""
         from scregnet.links.methods.gnnlink.network import GnnLinkModule
         from scregnet.links.neural.fitting import unit_rows
-        from scregnet.links.neural.gnns import GraphNetwork
 
-        graph = GraphNetwork(
-            "gcn", unit_rows(task), task.message_graph, self.gnn_dims, dropout=self.dropout
+        return GnnLinkModule(
+            unit_rows(task), task.message_graph, self.gnn_dims, dropout=self.dropout
         )
-        return GnnLinkModule(graph, task.n_genes)
 
     def fit(
         self,
