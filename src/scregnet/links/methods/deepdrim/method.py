@@ -102,6 +102,14 @@ class DeepDrim(LinkMethod):
     many_threads: ClassVar[bool] = True
     citation: ClassVar[str] = "chen2021deepdrim"
     code_licence: ClassVar[str] = "none given"
+    # mDC, TFs + 500 genes, in bfloat16.
+    largest_run: ClassVar[Mapping[str, float]] = {
+        "genes": 821,
+        "cells": 383,
+        "tfs": 20,
+        "seconds": 2364,
+        "gib": 1.51,
+    }
     seconds_per_link: ClassVar[float] = 0.0116667
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(1e-3, 1e-1, log=True),
