@@ -114,3 +114,24 @@ def test_a_fork_does_not_wait_for_a_thread_of_its_parent():
         done.set()
         thread.join()
     assert found[1] == 8_000_000.0
+
+
+@pytest.mark.parametrize(("method", "n_inside"), [("gne", 1), ("deepdrim", 3), ("cnnc", 3)])
+def test_torch_takes_all_cores_where_its_steps_are_large(monkeypatch, method, n_inside):
+    import torch
+
+    from scregnet.links import get_method
+    from scregnet.tl._fit.fit import threads
+
+    monkeypatch.setattr("joblib.cpu_count", lambda: 3)
+    former = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        with threads(get_method(method)):
+            assert torch.get_num_threads() == n_inside
+        monkeypatch.setattr(settings, "n_jobs", 2)
+        with threads(get_method(method)):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(former)
