@@ -537,7 +537,9 @@ def chromatin_of(adata, net, data):
         hits["score"] = rng.choice(values, n)
     how = one_of(data, min_open=[0, 0.1, 1], groupby=[None, "some"], orthologues=[None, "upper"])
     hits = data.draw(st.sampled_from([hits, pd.crosstab(hits["peak"], hits["tf"]), net]))
-    return sr.pp.chromatin(adata, links, hits, atac=adata, **how)
+    if how["min_open"] != 0:
+        how["atac"] = adata
+    return sr.pp.chromatin(adata, links, hits, **how)
 
 
 def audit_of(adata, net, data):

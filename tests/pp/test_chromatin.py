@@ -280,6 +280,7 @@ WRONG = {
     "no cells": ({"min_open": 0.1}, ValueError, "adata is no MuData. Pass atac="),
     "share": ({"min_open": 5}, ValueError, r"min_open must lie in \[0, 1\]"),
     "groups": ({"groupby": "type"}, ValueError, "groupby='type' has no meaning with min_open=0"),
+    "cells": ({"atac": "peaks"}, ValueError, "atac='peaks' has no meaning with min_open=0"),
     "taken": ({"key_added": "prior"}, ValueError, "key_added='prior' is taken"),
     "components": ({"n_components": 0}, ValueError, "n_components must be at least 1"),
     "twice": (

@@ -15,7 +15,7 @@ from scregnet._genes.evidence.peaks import read_genes_of_peaks, read_tfs_of_peak
 from scregnet._genes.evidence.place import match_genes, place_layer, profile_of
 from scregnet._genes.evidence.sites import sites
 from scregnet._logging import logger
-from scregnet._validate import check_integer, check_interval, check_random_state, listed
+from scregnet._validate import check_integer, check_interval, check_random_state, listed, shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,9 +108,12 @@ def chromatin(
     check_layer_slots(source, key, "key_added")
     check_integer("n_components", n_components, minimum=1)
     check_interval("min_open", min_open, 0, 1)
-    if groupby is not None and min_open == 0:
-        msg = f"groupby={groupby!r} has no meaning with min_open=0; give a share of cells."
-        raise ValueError(msg)
+    for name, default, value in (("groupby", None, groupby), ("atac", "atac", atac)):
+        if min_open == 0 and not (value is default or isinstance(value, str) and value == default):
+            msg = (
+                f"{name}={shortened(value)} has no meaning with min_open=0; give a share of cells."
+            )
+            raise ValueError(msg)
     names, asked = names_in_evidence(source, gene_symbols, orthologues)
     cells = None if min_open == 0 else atac_of(adata, atac, mod)
     genes, tfs = read_genes_of_peaks(peak_to_gene), read_tfs_of_peaks(tf_to_peak)
