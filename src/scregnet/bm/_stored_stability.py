@@ -56,6 +56,8 @@ def check_network(
     if method.uses_embedding:
         # "auto" stands for the one that is there.
         asked |= {"embedding": embedding_features(data, options.embedding)[1]["embedding"]}
+    else:
+        del asked["embedding"]
     found = {**params, **params["method_params"]}
     other = [
         f"{option}={found.get(option)!r}, not {value!r}"

@@ -230,17 +230,14 @@ def fit_grn(
     log_unread(method, chosen, options)
     if priors is not None:
         check_kinds(data, priors, prior, groupby, chosen, options, key)
-    groups, small = [CellGroup(key)], dict[str, int]()
+    groups, small, floor = [CellGroup(key)], dict[str, int](), None
     if groupby is not None:
         groups, small = cell_groups(data, groupby, key, min_cells=min_cells)
-    place = device_of(device, chosen)
-    asked = {"min_cells": min_cells}
-    floor = None
+    place, asked = device_of(device, chosen), {"min_cells": min_cells}
     with stages(key, show=show_progress_bar):
         if alone:
             _check_alone(threshold, label_frequency)
             inputs = Inputs.of(data, chosen, options, no_pairs(), groups)
-            announce_time(chosen, inputs.first, None, n_groups=len(groups), device=place)
             varp, uns, params = score_networks(inputs, method, groups, groupby, threshold, place)
         elif priors is not None:
             labels = labelled_kinds(data, priors, split, options, gene_symbols)

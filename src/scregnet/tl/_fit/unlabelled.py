@@ -15,6 +15,7 @@ from scregnet.links import Pairs, Split
 from scregnet.links.ensemble import fit_members
 from scregnet.links.forms.regulator_scores import RegulatorScores
 from scregnet.links.forms.saved import state_digest
+from scregnet.tl._fit.estimate import announce_time
 from scregnet.tl._fit.fit import HISTORY_COLUMNS, threads
 from scregnet.tl._fit.network import Calibrated, all_links, candidate_tfs
 from scregnet.tl._fit.verdict import METRIC_COLUMNS
@@ -54,6 +55,7 @@ def score_networks(
     Return what ``varp`` and ``uns`` get of all groups, and the parameters that they share.
     """
     data, method, options = inputs.data, inputs.method, inputs.options
+    announce_time(method, inputs.first, None, n_groups=len(groups), device=device)
     candidates = candidate_tfs(data, inputs.labelled)
     if len(candidates) == data.n_vars:
         logger.info(

@@ -82,13 +82,13 @@ class GeneLink(LinkMethod):
     uses_torch: ClassVar[bool] = True
     citation: ClassVar[str] = "chen2022genelink"
     code_licence: ClassVar[str] = "none given"
-    # hESC, TFs + 500 genes, the defaults.
+    # mESC, TFs + 500 genes, the defaults.
     largest_run: ClassVar[Mapping[str, float]] = {
-        "genes": 910,
-        "cells": 758,
-        "tfs": 34,
-        "seconds": 134,
-        "gib": 0.62,
+        "genes": 1120,
+        "cells": 421,
+        "tfs": 88,
+        "seconds": 361,
+        "gib": 0.82,
     }
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(3e-4, 3e-2, log=True),

@@ -75,8 +75,8 @@ class GnnLink(LinkMethod):
         "genes": 1120,
         "cells": 421,
         "tfs": 88,
-        "seconds": 16,
-        "gib": 0.73,
+        "seconds": 8,
+        "gib": 0.94,
     }
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(1e-4, 1e-2, log=True),
