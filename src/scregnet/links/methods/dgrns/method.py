@@ -111,6 +111,14 @@ class Dgrns(LinkMethod):
     many_threads: ClassVar[bool] = True
     citation: ClassVar[str] = "zhao2022dgrns"
     code_licence: ClassVar[str] = "none given"
+    # mDC, TFs + 500 genes, in bfloat16.
+    largest_run: ClassVar[Mapping[str, float]] = {
+        "genes": 821,
+        "cells": 383,
+        "tfs": 20,
+        "seconds": 4091,
+        "gib": 2.5,
+    }
     seconds_per_link: ClassVar[float] = 0.005
     search_space: ClassVar[Mapping[str, Any]] = {
         "learning_rate": Range(1e-3, 1e-1, log=True),

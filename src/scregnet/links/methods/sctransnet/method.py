@@ -83,6 +83,14 @@ class ScTransNet(LinkMethod):
     fitted: ClassVar[type[BilinearLinks]] = BilinearLinks
     citation: ClassVar[str] = "kommu2024sctransnet"
     code_licence: ClassVar[str] = "not public"
+    # mESC, TFs + 500 genes, no embedding.
+    largest_run: ClassVar[Mapping[str, float]] = {
+        "genes": 1120,
+        "cells": 421,
+        "tfs": 88,
+        "seconds": 19,
+        "gib": 0.9,
+    }
     needs_expression: ClassVar[bool] = True
     uses_embedding: ClassVar[bool] = True
     uses_torch: ClassVar[bool] = True
