@@ -64,7 +64,7 @@ class _Call(NamedTuple):
 _call: ContextVar[_Call | None] = ContextVar("_call", default=None)
 
 LONG_SECONDS = 5400
-"""From here on, a rough time is told in hours."""
+"""A rough time of at least so many seconds is given in hours."""
 
 # Seconds after which the bar of a stage appears: short ones would only flicker.
 _DELAY = 0.5

@@ -63,11 +63,11 @@ def test_networks_of_images_say_hours_on_a_cpu_and_nothing_on_a_gpu(caplog, one_
     task = LinkTask(821, pairs, pairs)
     deepdrim = get_method("deepdrim", precision="bfloat16")
     (message,) = said(caplog, deepdrim, task, device=CPU)
-    assert "takes about 61 minutes on an ordinary CPU" in message
+    assert "takes about 58 minutes on an ordinary CPU" in message
     assert said(caplog, deepdrim, task, device=GPU) == []
     short = get_method("deepdrim", precision="bfloat16", max_epochs=1)
     (message,) = said(caplog, short, task, device=CPU)
-    assert "takes about 6 minutes" in message
+    assert "takes about 3 minutes" in message
 
 
 @pytest.mark.parametrize(("n_jobs", "text"), [(1, "14 minutes"), (4, "3 minutes")])

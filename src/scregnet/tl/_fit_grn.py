@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from scregnet._anndata.access import check_names, check_writable, resolve, write
 from scregnet._anndata.evidence import check_no_layer
 from scregnet._anndata.groups import SLOTS, CellGroup, cell_groups, check_network_key
@@ -15,7 +13,7 @@ from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import stage, stages
-from scregnet._validate import check_flags, check_integer, check_interval, check_random_state
+from scregnet._validate import check_flags, check_integer, check_random_state
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.estimate import announce_time
 from scregnet.tl._fit.group import fit_group, matrices
@@ -31,7 +29,7 @@ from scregnet.tl._fit.task import (
     layers_of,
     log_unread,
 )
-from scregnet.tl._fit.unlabelled import no_pairs, reads_cells_alone, score_networks
+from scregnet.tl._fit.unlabelled import check_alone, no_pairs, reads_cells_alone, score_networks
 from scregnet.tl._fit.verdict import Verdict, judge_layers, judge_nulls, warn_if_behind
 
 if TYPE_CHECKING:
@@ -236,7 +234,7 @@ def fit_grn(
     place, asked = device_of(device, chosen), {"min_cells": min_cells}
     with stages(key, show=show_progress_bar):
         if alone:
-            _check_alone(threshold, label_frequency)
+            check_alone(threshold, label_frequency)
             inputs = Inputs.of(data, chosen, options, no_pairs(), groups)
             varp, uns, params = score_networks(inputs, method, groups, groupby, threshold, place)
         elif priors is not None:
@@ -298,18 +296,6 @@ def _kinds(
             entry["params"] |= {"kind": name, "kinds": list(labels)}
         uns |= entries
     return varp, uns
-
-
-def _check_alone(threshold: float | None, label_frequency: float) -> None:
-    """Raise where an argument needs a known network or does not fit scores."""
-    if threshold is not None:
-        check_interval("threshold", threshold, 0, np.inf, closed="left")
-    if label_frequency != 1:
-        msg = (
-            f"label_frequency={label_frequency!r} is about a known network, and there is none: "
-            "pass prior=, or leave label_frequency=1."
-        )
-        raise ValueError(msg)
 
 
 def _plan(inputs: Inputs, name: str, device: Any) -> Plan:

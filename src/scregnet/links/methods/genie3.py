@@ -10,7 +10,7 @@ import numpy as np
 
 from scregnet._validate import check_integer, check_interval
 from scregnet.links.methods.from_expression import FromExpression
-from scregnet.links.methods.levels import check_bins
+from scregnet.links.methods.levels import MOST_LEVELS, check_bins
 
 if TYPE_CHECKING:
     from scregnet.links.task import LinkTask
@@ -61,7 +61,7 @@ class Genie3(FromExpression):
                 )
                 raise ValueError(msg)
             check_interval("max_features", self.max_features, 0, 1, closed="right")
-        check_bins(self.n_bins, most=64)
+        check_bins(self.n_bins, most=MOST_LEVELS)
 
     def rough_seconds(self, task: LinkTask) -> float | None:
         """Return about how long a fit takes on one CPU core."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from scregnet._validate import check_integer, check_interval
 from scregnet.links.methods.from_expression import FromExpression
-from scregnet.links.methods.levels import check_bins
+from scregnet.links.methods.levels import MOST_LEVELS, check_bins
 
 if TYPE_CHECKING:
     from scregnet.links.task import LinkTask
@@ -72,7 +72,7 @@ class GRNBoost2(FromExpression):
         check_interval("subsample", self.subsample, 0, 1, closed="neither")
         for name in ("max_trees", "max_depth", "window"):
             check_integer(name, getattr(self, name), minimum=1)
-        check_bins(self.n_bins, most=64)
+        check_bins(self.n_bins, most=MOST_LEVELS)
 
     def table(
         self, expression: np.ndarray, regulators: np.ndarray, task: LinkTask, seed: int

@@ -9,6 +9,9 @@ from scregnet._validate import check_integer, check_interval
 MOST_BINS = 255
 """Levels that fit into a byte, with one to spare."""
 
+MOST_LEVELS = 64
+"""Of trees: the loops that look for cuts have one bit of a number for each."""
+
 
 def check_bins(n_bins: int, *, most: int = MOST_BINS) -> None:
     """Raise ``ValueError`` for a number of levels that the loops over them do not take."""

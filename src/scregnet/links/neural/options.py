@@ -34,7 +34,7 @@ class Training:
 
     @classmethod
     def of(cls, method: Any) -> Training:
-        """Return those of a method, which has them under the same names, most without the last."""
+        """Return those of a method under the same names; without a decay, the rate is constant."""
         names = [field.name for field in fields(cls) if hasattr(method, field.name)]
         return cls(**{name: getattr(method, name) for name in names})
 

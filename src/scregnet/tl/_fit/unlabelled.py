@@ -11,6 +11,7 @@ import pandas as pd
 from scregnet._genes.split import KEY, LabelledPairs, is_split
 from scregnet._logging import logger
 from scregnet._progress import stage
+from scregnet._validate import check_interval
 from scregnet.links import Pairs, Split
 from scregnet.links.ensemble import fit_members
 from scregnet.links.forms.regulator_scores import RegulatorScores
@@ -40,6 +41,18 @@ def no_pairs() -> LabelledPairs:
     none = np.zeros(0, np.int32)
     empty = Pairs(none, none, np.zeros(0, bool))
     return LabelledPairs(Split(empty, empty, empty), (none, none), None, {})
+
+
+def check_alone(threshold: float | None, label_frequency: float) -> None:
+    """Raise where an argument needs a known network or does not fit scores."""
+    if threshold is not None:
+        check_interval("threshold", threshold, 0, np.inf, closed="left")
+    if label_frequency != 1:
+        msg = (
+            f"label_frequency={label_frequency!r} is about a known network, and there is none: "
+            "pass prior=, or leave label_frequency=1."
+        )
+        raise ValueError(msg)
 
 
 def score_networks(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,9 +10,6 @@ from torch import nn
 
 from scregnet.links.neural.dropout import Dropout
 from scregnet.links.neural.sparse_graph import SparseGraph
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SLOPE = 0.2
 """Of the leaky ReLUs, as TensorFlow's default was."""
@@ -37,8 +33,8 @@ class GnnLinkModule(nn.Module):
         Dropout between convolutions.
     """
 
-    weights: Tensor
-    propagated: Tensor
+    weights: torch.Tensor
+    propagated: torch.Tensor
 
     def __init__(
         self, features: np.ndarray, edges: np.ndarray, dims: Sequence[int], *, dropout: float
@@ -72,7 +68,7 @@ class GnnLinkModule(nn.Module):
         root = np.sqrt(np.bincount(receiver, weights=weights, minlength=self.n_genes))
         return (weights / (root[receiver] * root[sender])).astype(np.float32)
 
-    def represent(self) -> Tensor:
+    def represent(self) -> torch.Tensor:
         """Return the vectors of all genes."""
         first, *others = self.layers
         h = nn.functional.leaky_relu(first(self.propagated), SLOPE)
@@ -81,12 +77,12 @@ class GnnLinkModule(nn.Module):
             h = nn.functional.leaky_relu(received, SLOPE)
         return h
 
-    def parts(self) -> tuple[Tensor, Tensor]:
+    def parts(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the vectors of all genes as source and as target: the same."""
         vectors = self.represent()
         return vectors, vectors
 
-    def forward(self, sources: Tensor, targets: Tensor) -> Tensor:
+    def forward(self, sources: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the score of each pair."""
         vectors = self.represent()
         scores = (vectors.index_select(0, sources) * vectors.index_select(0, targets)).sum(1)

@@ -161,6 +161,11 @@ class Joint(LinkMethod):
         "no families": {"family": 0.0},
     }
 
+    # mESC with 500 genes, and simulated cells.
+    fold_share: ClassVar[float] = 0.25
+    # 0.9e-6 with 20,000 genes. Links of other TFs take a tenth of it or less, and are not counted.
+    seconds_per_link: ClassVar[float] = 1e-6
+
     def __post_init__(self) -> None:
         least = {"n_leaves": 2, "n_bags": 1, "n_inner_folds": 2, "max_pairs": 1}
         for name in ("n_trees", "n_forest_trees", "dense_cells", *least):
@@ -230,11 +235,6 @@ class Joint(LinkMethod):
                 dense_cells=self.dense_cells,
             )
             yield from crossed.fits(steps, own, repeat)
-
-    # mESC with 500 genes, and simulated cells.
-    fold_share: ClassVar[float] = 0.25
-    # 0.9 with 20,000 genes. Links of other TFs take a tenth of it or less, and are not counted.
-    seconds_per_link: ClassVar[float] = 1e-6
 
     def rough_seconds(self, task: LinkTask) -> float:
         """Return about how long a fit takes on one CPU core."""

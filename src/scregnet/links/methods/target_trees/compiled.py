@@ -8,12 +8,10 @@ from typing import no_type_check
 import numpy as np
 
 from scregnet._compiled import compiled
+from scregnet.links.methods.levels import MOST_LEVELS
 
 # Checks of divisors take a third of the time. Each counts cells of a node, and there are some.
 compiled = partial(compiled, error_model="numpy")
-
-MOST_LEVELS = 64
-"""Levels of expression at most: one bit of a number for each, see :func:`_best_cut`."""
 
 # All 64 windows of six bits of this number differ, so that the product with a power of two says
 # which power it is (de Bruijn).
