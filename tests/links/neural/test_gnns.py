@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from torch_geometric.nn import GATConv, GCNConv, SAGEConv
+from torch_geometric.nn import GCNConv, SAGEConv
 from torch_geometric.utils import to_undirected
 
 from scregnet.links.neural.gnns import GraphNetwork
@@ -18,14 +18,42 @@ def problem(seed=0):
     return rng.normal(size=(N_GENES, N_FEATURES)).astype(np.float32), edges[:, edges[0] != edges[1]]
 
 
+class PlainAttention(torch.nn.Module):
+    """The layer of GENELink on matrices of all pairs."""
+
+    def __init__(self, width, dim, heads, slope):
+        super().__init__()
+        shapes = {
+            "weight": (heads, width, dim),
+            "receiver": (heads, dim),
+            "sender": (heads, dim),
+            "bias": (heads, dim),
+        }
+        for name, shape in shapes.items():
+            setattr(self, name, torch.nn.Parameter(torch.zeros(shape)))
+        self.slope = slope
+
+    def forward(self, h, known):
+        found = []
+        parts = self.weight, self.receiver, self.sender, self.bias
+        for weight, receiver, sender, bias in zip(*parts, strict=True):
+            x = h @ weight
+            scores = torch.nn.functional.leaky_relu(
+                (x @ receiver)[:, None] + (x @ sender)[None], self.slope
+            )
+            # Far below all scores, not -inf: without neighbours, all genes weigh the same.
+            alpha = torch.where(known, scores, -9e15).softmax(1)
+            received = torch.nn.functional.leaky_relu(alpha @ x, self.slope)
+            found.append(received / received.norm(dim=1, keepdim=True) + bias)
+        return torch.stack(found)
+
+
 def plain_stack(kind, dims, heads, reduction, slope):
-    """The layers as one would write them with torch-geometric, on the whole graph."""
+    """The layers as one would write them without a sparse graph, or with torch-geometric."""
     layers, width = [], N_FEATURES
     for dim, n in zip(dims, heads, strict=True):
         if kind == "gat":
-            layers.append(
-                GATConv(width, dim, heads=n, concat=reduction == "concat", negative_slope=slope)
-            )
+            layers.append(PlainAttention(width, dim, n, slope))
             width = dim * n if reduction == "concat" else dim
         else:
             layers.append({"gcn": GCNConv, "graphsage": SAGEConv}[kind](width, dim))
@@ -33,8 +61,17 @@ def plain_stack(kind, dims, heads, reduction, slope):
     return torch.nn.ModuleList(layers)
 
 
-def run_plain(layers, features, edges):
+def run_plain(kind, layers, reduction, features, edges):
     h = torch.from_numpy(features)
+    if kind == "gat":
+        known = torch.zeros(len(h), len(h), dtype=torch.bool)
+        known[edges[0], edges[1]] = known[edges[1], edges[0]] = True
+        *others, last = layers
+        for layer in others:
+            found = layer(h, known)
+            h = found.mean(0) if reduction == "mean" else torch.cat(tuple(found), dim=1)
+            h = torch.nn.functional.elu(h)
+        return last(h, known).mean(0)
     edges = to_undirected(torch.from_numpy(edges), num_nodes=len(h))
     for position, layer in enumerate(layers):
         h = layer(torch.relu(h) if position else h, edges)
@@ -65,7 +102,7 @@ def test_values_and_gradients_are_those_of_the_plain_layers(kind, dims, heads, r
             parameter.add_(0.1 * torch.randn_like(parameter))
     plain.load_state_dict(network.convolutions.state_dict())
 
-    found, expected = network(GENES), run_plain(plain, features, edges)[GENES]
+    found, expected = network(GENES), run_plain(kind, plain, reduction, features, edges)[GENES]
     assert found.shape == (4, network.out_dim)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     towards = torch.randn_like(found)
@@ -81,7 +118,7 @@ def test_values_and_gradients_are_those_of_the_plain_layers(kind, dims, heads, r
         )
 
 
-@pytest.mark.parametrize("kind, dims, heads, reduction", CASES)
+@pytest.mark.parametrize("kind, dims, heads, reduction", [c for c in CASES if c[0] != "gat"])
 def test_a_seed_gives_the_weights_of_the_plain_layers(kind, dims, heads, reduction):
     features, edges = problem()
     torch.manual_seed(3)
@@ -112,13 +149,21 @@ def test_as_many_layers_reach_as_many_edges_away(kind):
         assert torch.equal(before, after) is not reached, (n_layers, before, after)
 
 
-@pytest.mark.parametrize("kind", GNNS)
+@pytest.mark.parametrize("kind", ["gcn", "graphsage"])
 def test_dropout_lies_between_layers_only(kind):
     features, edges = problem()
     for dims, random in (((8,), False), ((8, 8), True)):
         network = GraphNetwork(kind, features, edges, dims, dropout=0.5).train()
         torch.manual_seed(0)
         assert torch.equal(network(GENES), network(GENES)) is not random
+
+
+def test_attention_has_dropout_of_its_own():
+    network = GraphNetwork("gat", *problem(), (8,), dropout=0.0)
+    torch.manual_seed(0)
+    assert not torch.equal(network(GENES), network(GENES))
+    network.eval()
+    assert torch.equal(network(GENES), network(GENES))
 
 
 @pytest.mark.parametrize("kind", GNNS)

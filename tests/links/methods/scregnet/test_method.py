@@ -74,7 +74,7 @@ def test_cross_attention_takes_the_place_of_concatenation(task_and_split):
     joint = network.fusion(torch.from_numpy(task.embedding)[genes], network.graph(genes))
     assert joint.shape == (3, 10)
     torch.testing.assert_close(network.represent(genes), network.mlp(joint))
-    assert network.graph.out_dim == 21
+    assert network.graph.out_dim == 7
 
 
 @pytest.mark.parametrize("gnn, fusion", KINDS)
@@ -176,11 +176,15 @@ def test_heads_may_differ_by_layer(task_and_split):
     network = ScRegNet(gnn="gat", gnn_dims=(6, 5), gat_heads=(3, 2), gat_negative_slope=0.4).module(
         task
     )
-    assert [layer.heads for layer in network.graph.convolutions] == [3, 2]
+    # Of each layer: heads, and widths. The heads of the last one are averaged.
+    n_features = task.expression.shape[1]
+    shapes = [tuple(layer.weight.shape) for layer in network.graph.convolutions]
+    assert shapes == [(3, n_features, 6), (2, 18, 5)]
     assert [layer.negative_slope for layer in network.graph.convolutions] == [0.4, 0.4]
-    assert network.graph.out_dim == 10
+    assert network.graph.out_dim == 5
     averaged = ScRegNet(gnn="gat", gnn_dims=(6, 5), gat_heads=3, gat_reduction="mean").module(task)
-    assert [layer.heads for layer in averaged.graph.convolutions] == [3, 3]
+    shapes = [tuple(layer.weight.shape) for layer in averaged.graph.convolutions]
+    assert shapes == [(3, n_features, 6), (3, 6, 5)]
     assert averaged.graph.out_dim == 5
 
 

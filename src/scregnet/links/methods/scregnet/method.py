@@ -43,9 +43,10 @@ class ScRegNet(LinkMethod):
     gat_heads
         Heads of ``"gat"``: one number for all layers, or one a layer.
     gat_reduction
-        Concatenate the heads (``"concat"``) or average them (``"mean"``).
+        Concatenate the heads (``"concat"``) or average them (``"mean"``); those of the last layer
+        are averaged.
     gat_negative_slope
-        Slope of the leaky ReLU in the attention of ``"gat"``.
+        Slope of the leaky ReLUs of ``"gat"``.
     fusion
         Join embedding and graph network by ``"concat"`` or ``"cross_attention"``
         (:class:`~scregnet.links.neural.fusion.CrossAttentionFusion`).
@@ -54,7 +55,8 @@ class ScRegNet(LinkMethod):
     mlp_dims
         Width of each layer of the perceptron.
     dropout
-        Dropout between layers, and on what cross-attention adds.
+        Dropout between layers, and on what cross-attention adds. ``"gat"`` has none but that of
+        attention weights, 0.5 as published.
     optimizer
         ``"adam"``, ``"rmsprop"``, ``"sgd"``, or ``"nesterov"``: SGD with a momentum of 0.9.
     learning_rate, weight_decay
