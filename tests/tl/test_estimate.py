@@ -31,11 +31,12 @@ def task_of(labelled, n_genes=1000):
     return LinkTask(n_genes, labelled.parts.train, labelled.parts.validation)
 
 
-def said(caplog, method, task, folds=None, *, n_groups=1, device=None):
+def said(caplog, method, task, folds=None, *, n_models=1, n_groups=1, device=None):
+    inputs = SimpleNamespace(method=method, first=task, options=FitOptions(n_models=n_models))
     caplog.set_level("INFO", logger="scregnet")
     caplog.clear()
     with stages("grn", show=False):
-        announce_time(method, task, folds, n_groups=n_groups, device=device)
+        announce_time(inputs, folds, n_groups=n_groups, device=device)
     return caplog.messages
 
 
@@ -55,6 +56,12 @@ def test_fits_folds_and_links_are_counted(labelled, caplog, monkeypatch, n_group
     wanted = n_groups * (100 + n_members * (Joint.fold_share * 100 + links)) / 60
     (message,) = said(caplog, method, task_of(labelled, n_genes), folds, n_groups=n_groups)
     assert f"takes about {np.round(wanted):.0f} minutes" in message
+
+
+def test_models_of_an_ensemble_are_counted(caplog, monkeypatch, labelled, one_thread):
+    monkeypatch.setattr(Joint, "rough_seconds", lambda self, task: 100.0)
+    (message,) = said(caplog, get_method("joint"), task_of(labelled, 10), n_models=6)
+    assert "takes about 10 minutes" in message
 
 
 def test_networks_of_images_say_hours_on_a_cpu_and_nothing_on_a_gpu(caplog, one_thread):

@@ -332,3 +332,15 @@ def test_an_embedding_that_the_method_does_not_read_is_told_and_not_recorded(
     sr.tl.fit_grn(fitted, net, method=method, key_added="auto", **quick)
     assert "reads none" not in caplog.text
     assert fitted.uns["auto"]["params"]["embedding"] == "none"
+
+
+@pytest.mark.parametrize("chosen", [{"layer": "lognorm"}, {"n_pcs": 3}])
+def test_cells_that_the_method_does_not_read_are_told_and_not_recorded(adata, net, chosen, caplog):
+    quick = {"n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False}
+    (name, value), *_ = chosen.items()
+    sr.tl.fit_grn(adata, net, method="degree", **chosen, **quick)
+    assert f"{name}: method='degree' reads none, so {value!r} is left out" in caplog.text
+    assert adata.uns["grn"]["params"][name] is None
+    caplog.clear()
+    sr.tl.fit_grn(adata, net, method="degree", **quick)
+    assert "reads none" not in caplog.text

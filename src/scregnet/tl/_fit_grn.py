@@ -252,7 +252,7 @@ def fit_grn(
             # 4. The null models. They see the pairs only, which are the same for every group.
             plan = _plan(inputs, method, place)
             # 5. The method, for each group.
-            announce_time(*(chosen, inputs.first, plan.folds), n_groups=len(groups), device=place)
+            announce_time(inputs, plan.folds, n_groups=len(groups), device=place)
             floor = _noise_floor(inputs, plan, groups) if noise_floor else None
             varp, uns = _networks(
                 inputs, plan, groups, groupby, floor, show_progress_bar=show_progress_bar
@@ -289,7 +289,7 @@ def _kinds(
         groups = [CellGroup(f"{key}_{name}")]
         inputs = Inputs.of(data, chosen, own, labelled, groups)
         plan = _plan(inputs, method, place)
-        announce_time(chosen, inputs.first, plan.folds, n_groups=len(labels), device=place)
+        announce_time(inputs, plan.folds, n_groups=len(labels), device=place)
         found, entries = _networks(inputs, plan, groups, None, None, show_progress_bar=show)
         varp |= found
         for entry in entries.values():

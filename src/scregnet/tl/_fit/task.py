@@ -198,16 +198,22 @@ def device_of(device: str | None, method: LinkMethod) -> Any:
 UNREAD = {"embedding": "none"}
 """What is kept of an embedding where the method reads none, whatever was named."""
 
+UNREAD_CELLS = {"layer": None, "n_pcs": None}
+"""What is kept of how cells are read where the method reads none."""
+
 
 def log_unread(name: str, method: LinkMethod, options: FitOptions) -> None:
-    """Warn of an embedding that was named and that the method does not read."""
-    named = options.params()["embedding"]
-    if named not in (None, AUTO) and not method.uses_embedding:
-        what = "the frame" if named == "frame" else repr(named)
+    """Warn of features that were asked for and that the method does not read."""
+    asked = options.params()
+    unread = [] if method.uses_embedding or asked["embedding"] in (None, AUTO) else [*UNREAD]
+    if not method.needs_expression:
+        unread += [key for key in UNREAD_CELLS if asked[key] is not None]
+    for key in unread:
+        frame = key == "embedding" and asked[key] == "frame"
         logger.warning(
-            "embedding: method=%r reads none, so %s is left out. sr.get.methods() says under "
-            "'uses' which methods do.",
-            *(name, what),
+            "%s: method=%r reads none, so %s is left out. sr.get.methods() says under 'uses' which "
+            "methods do.",
+            *(key, name, "the frame" if frame else repr(asked[key])),
         )
 
 
@@ -239,12 +245,12 @@ def make_task(
     if not (method.needs_expression or method.uses_embedding):
         _check_random(options, None, method)
         _check_evidence(options)
-        return bare, dict(UNREAD)
+        return bare, UNREAD | UNREAD_CELLS
     from scregnet._anndata.features import embedding_features, expression_features, log_unseen
     from scregnet._genes.families import gene_families
 
     expression, summary, vectors = None, None, None
-    record: dict[str, Any] = {}
+    record: dict[str, Any] = {} if method.needs_expression else dict(UNREAD_CELLS)
     if method.needs_expression and shared is not None and rows is not None:
         expression, summary, record = shared.features(rows)
         log_unseen(record)

@@ -68,7 +68,7 @@ def score_networks(
     Return what ``varp`` and ``uns`` get of all groups, and the parameters that they share.
     """
     data, method, options = inputs.data, inputs.method, inputs.options
-    announce_time(method, inputs.first, None, n_groups=len(groups), device=device)
+    announce_time(inputs, None, n_groups=len(groups), device=device)
     candidates = candidate_tfs(data, inputs.labelled)
     if len(candidates) == data.n_vars:
         logger.info(
