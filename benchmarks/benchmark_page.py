@@ -65,6 +65,16 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(by, sort=False)["value"].agg(["mean", "count"]).reset_index()
 
 
+def figure(value: float | None, digits: int) -> str:
+    """Return a figure from 0 to 1 without its zero; a dash for none."""
+    return "–" if pd.isna(value) else f"{value:.{digits}f}".removeprefix("0")
+
+
+def joined(figures: list[str]) -> str:
+    """Return figures of a cell on one line; one dash where there is none."""
+    return "–" if set(figures) == {"–"} else "\N{NO-BREAK SPACE}/\N{NO-BREAK SPACE}".join(figures)
+
+
 def markdown(found: pd.DataFrame, split: str, metrics: tuple[str, str]) -> str:
     """Return two metrics of all methods and data sets, the best method first."""
     here = found[found["split"] == split]
@@ -77,13 +87,10 @@ def markdown(found: pd.DataFrame, split: str, metrics: tuple[str, str]) -> str:
     lines = ["| method | " + " | ".join(sets) + " |", "|---" * (len(sets) + 1) + "|"]
     for method in order:
         cells = [
-            " / ".join(
-                "–" if pd.isna(value) else f"{value:.3f}"
-                for value in (wide.loc[method].get((metric, name)) for metric in metrics)
-            )
+            joined([figure(wide.loc[method].get((metric, name)), 3) for metric in metrics])
             for name in sets
         ]
-        title = f"*{method}* (null model)" if method in nulls else f"`{method}`"
+        title = f"*{method}* (null)" if method in nulls else f"`{method}`"
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -99,12 +106,8 @@ def beside_published(found: pd.DataFrame) -> str:
         cells = []
         for name, figures in zip(PUBLISHED_SETS, published, strict=True):
             own = [here.get((method, name, metric)) for metric in ("auroc", "auprc")]
-            cells.append(
-                " / ".join(
-                    f"{'–' if pd.isna(value) else f'{value:.2f}'} ({figure})"
-                    for value, figure in zip(own, figures.split(), strict=True)
-                )
-            )
+            both = zip(own, figures.split(), strict=True)
+            cells.append(joined([f"{figure(value, 2)} ({theirs})" for value, theirs in both]))
         lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
