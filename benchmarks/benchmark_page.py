@@ -106,8 +106,8 @@ def beside_published(found: pd.DataFrame) -> str:
         cells = []
         for name, figures in zip(PUBLISHED_SETS, published, strict=True):
             own = [here.get((method, name, metric)) for metric in ("auroc", "auprc")]
-            both = zip(own, figures.split(), strict=True)
-            cells.append(joined([f"{figure(value, 2)} ({theirs})" for value, theirs in both]))
+            here_and_there = joined([figure(value, 2) for value in own]), joined(figures.split())
+            cells.append("{} ({})".format(*here_and_there))
         lines.append(f"| `{method}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
