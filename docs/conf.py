@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -15,6 +16,8 @@ from sphinx.ext.napoleon import NumpyDocstring
 from sphinx.util.inspect import stringify_signature
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sphinx.application import Sphinx
 
 here = Path(__file__).parent
@@ -150,7 +153,7 @@ full_names = {
 # The page of the settings describes this class by its fields.
 nitpick_ignore = [
     *(("py:class", name) for name in full_names),
-    ("py:class", "scregnet._sums.T"),
+    *(("py:class", name) for name in ("T", "Sums", "scregnet._sums.T")),
     ("py:class", "scregnet._settings.Settings"),
     ("py:class", "scregnet._sums.Sums"),
     ("py:class", "scregnet.encoders.pooling.PooledSums"),
@@ -207,6 +210,23 @@ def for_classes(
     return (signature.replace("<factory>", "..."), None) if "<factory>" in signature else None
 
 
+def as_written(
+    app: Sphinx, what: str, name: str, obj: Callable[..., object], *unused: object
+) -> tuple[str, str | None] | None:
+    """Signatures of functions with types as the code writes them.
+
+    Read as objects, ``ArrayLike`` is spelled out as the dozen types that it stands for.
+    """
+    if what != "function":
+        return None
+    signature = inspect.signature(obj)
+    arguments = stringify_signature(signature, show_return_annotation=False)
+    result = signature.return_annotation
+    # A function as default is no default of Python's grammar.
+    shown = re.sub(r"<function (\w+)>", r"\1", arguments)
+    return shown, None if result is signature.empty else result
+
+
 def in_full(app: Sphinx, env: object, node: dict[str, str], contnode: object) -> None:
     """Give a short name its full one, before the inventories of other projects are asked."""
     node["reftarget"] = full_names.get(node["reftarget"], node["reftarget"])
@@ -225,3 +245,4 @@ def setup(app: Sphinx) -> None:
     app.connect("missing-reference", in_full, priority=400)
     # Before sphinx-autodoc-typehints; the first answer counts.
     app.connect("autodoc-process-signature", for_classes, priority=400)
+    app.connect("autodoc-process-signature", as_written, priority=400)
