@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 here = Path(__file__).parent
 sys.path.insert(0, str(here))
+from _types import ByName  # noqa: E402
 
 # One extension calls a deprecated function of another; nothing here can change that.
 warnings.filterwarnings("ignore", message="'sphinx_autodoc_typehints.*is deprecated")
@@ -60,6 +61,7 @@ napoleon_numpy_docstring = True
 napoleon_use_rtype = False
 typehints_use_rtype = False
 typehints_defaults = "braces"
+typehints_formatter = ByName()
 always_document_param_types = True
 always_use_bars_union = True
 
