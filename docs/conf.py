@@ -229,6 +229,13 @@ def as_written(
     return shown, None if result is signature.empty else result
 
 
+def without_addresses(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Name functions that are defaults, as signatures do, without their place in memory."""
+    lines[:] = [re.sub(r"<function (\w+) at 0x\w+>", r"\1", line) for line in lines]
+
+
 def in_full(app: Sphinx, env: object, node: dict[str, str], contnode: object) -> None:
     """Give a short name its full one, before the inventories of other projects are asked."""
     node["reftarget"] = full_names.get(node["reftarget"], node["reftarget"])
@@ -248,3 +255,5 @@ def setup(app: Sphinx) -> None:
     # Before sphinx-autodoc-typehints; the first answer counts.
     app.connect("autodoc-process-signature", for_classes, priority=400)
     app.connect("autodoc-process-signature", as_written, priority=400)
+    # After sphinx-autodoc-typehints, which writes them.
+    app.connect("autodoc-process-docstring", without_addresses, priority=900)
