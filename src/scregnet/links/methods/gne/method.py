@@ -54,7 +54,7 @@ class Gne(LinkMethod):
     dropout
         Dropout of the joined vectors.
     n_sampled
-        Genes that a neighbour is told from, drawn once a step.
+        Other genes among which a neighbour is to be found, drawn at random once a step.
     optimizer
         ``"adam"``, ``"rmsprop"``, ``"sgd"``, or ``"nesterov"``: SGD with a momentum of 0.9.
     learning_rate, weight_decay

@@ -42,7 +42,7 @@ class GneModule(nn.Module):
     dropout
         Dropout of the joined vectors.
     n_sampled
-        Genes that a neighbour is told from, drawn once a step.
+        Other genes among which a neighbour is to be found, drawn at random once a step.
     """
 
     expression: torch.Tensor
