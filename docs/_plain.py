@@ -37,7 +37,10 @@ def functions() -> dict[str, object]:
 def argument(parameter: inspect.Parameter) -> str:
     """Name, type as the code writes it, and default."""
     stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
-    default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+    value = parameter.default
+    # A function is named; its place in memory would differ in each build.
+    shown = value.__name__ if inspect.isfunction(value) else repr(value)
+    default = "" if value is parameter.empty else f" = {shown}"
     return f"    {stars}{parameter.name}: {parameter.annotation}{default},"
 
 
