@@ -134,9 +134,8 @@ def test_a_gene_with_zeros_has_a_normal_distribution():
     assert found[3] == pytest.approx(expected, abs=1e-6)
 
 
-def test_blocks_are_the_best_of_all_divisions():
-    rng = np.random.default_rng(1)
-    values = np.concatenate([rng.uniform(0, 1, 9), rng.uniform(3, 3.02, 5), np.full(6, 3.5)])
+def best_division(values, prior):
+    """The best of all divisions of values into blocks; ``prior`` is of the ends of blocks."""
     distinct, times = np.unique(values, return_counts=True)
     middle = (distinct[1:] + distinct[:-1]) / 2
     edges = np.concatenate([distinct[:1], middle, distinct[-1:]])
@@ -145,12 +144,39 @@ def test_blocks_are_the_best_of_all_divisions():
         starts = np.flatnonzero([True, *inner])
         ends = np.append(starts[1:], len(distinct))
         number = np.array([times[i:j].sum() for i, j in zip(starts, ends, strict=True)])
-        fitness = (number * np.log(number / (edges[ends] - edges[starts])) - 4).sum()
+        fitness = (number * np.log(number / (edges[ends] - edges[starts])) - prior(ends)).sum()
         if fitness > best:
             best, found = fitness, np.cumsum([True, *inner]) - 1
+    return found[np.searchsorted(distinct, values)]
+
+
+@pytest.mark.parametrize("seed", [0, 6, 8])
+def test_blocks_are_the_best_of_all_divisions(seed):
+    """By equations 19 and 21 of Scargle et al., at one false block in twenty."""
+    rng = np.random.default_rng(seed)
+    values = np.concatenate([rng.uniform(0, 1, 8), rng.uniform(0.4, 0.5, 4), np.full(3, 1.2)])
     levels = block_levels(values[None])[0]
-    assert levels.max() >= 1
-    np.testing.assert_array_equal(levels, found[np.searchsorted(distinct, values)])
+    of_number = lambda ends: 4 - np.log(73.53 * 0.05 * ends**-0.478)
+    np.testing.assert_array_equal(levels, best_division(values, of_number))
+    assert levels.max() == {0: 0, 6: 1, 8: 1}[seed]
+    if seed == 6:
+        # A prior that is the same at every place finds no block here.
+        assert best_division(values, lambda ends: np.full(len(ends), 4)).max() == 0
+
+
+def test_a_gene_of_one_level_is_no_third_gene(levels):
+    """It has scores of 0, and those of the others are what they are without it."""
+    silent = np.zeros((2, 90), np.uint8)
+    regulators = np.arange(8)
+    found = pidc.scores(np.concatenate([levels[:3], silent, levels[3:]]), regulators)
+    kept = np.array([0, 1, 2, 5, 6, 7])
+    plain = pidc.scores(levels, np.arange(6))
+    np.testing.assert_array_equal(found[np.ix_(kept, kept)], plain)
+    assert not found[3:5].any()
+    assert not found[:, 3:5].any()
+    assert plain.max() > 1
+    # Two genes that vary have no third one.
+    assert not pidc.scores(np.concatenate([levels[:2], silent]), np.arange(4)).any()
 
 
 def test_bins_of_one_width_are_as_many_as_the_root_of_the_cells():

@@ -27,11 +27,14 @@ class PIDC(FromExpression):
     """PIDC :cite:p:`chan2017pidc`: what two genes say of each other that no third one says.
 
     The score is symmetric: it says nothing of direction. All genes are read as third genes, so that
-    data hold 10,000 genes at most. Deviations from the paper:
+    data hold 10,000 genes at most. Probabilities are counts by cells (maximum likelihood), as the
+    published default. Deviations from the paper and its published code:
 
     - sums over third genes are computed from sorted lists, with the same result;
-    - probabilities are counts by cells (maximum likelihood), as the published default;
-    - expression is standardised first, which moves no cell to another level.
+    - expression is as ``fit_grn`` reads it, where the published code reads values as they are;
+    - a gene of one level (no cell has it, say) is no third gene, and its scores are 0;
+    - scores of a gene that hold a 0, to which no Gamma distribution fits, are taken as normal. The
+      published code gives the pairs of such a gene a z-score, which may lie above all others.
 
     Parameters
     ----------
@@ -71,7 +74,19 @@ class PIDC(FromExpression):
 
         by_block = self.discretiser == "bayesian_blocks"
         levels = (blocks.block_levels if by_block else blocks.width_levels)(expression)
-        return confidence(contributions(levels), regulators)
+        return scores(levels, regulators)
+
+
+def scores(levels: np.ndarray, regulators: np.ndarray) -> np.ndarray:
+    """Return the confidence of each candidate TF with each gene, 0 where one has one level."""
+    varies = np.flatnonzero(levels.max(axis=1) > 0)
+    found = np.zeros((len(regulators), len(levels)), np.float32)
+    # Without a third gene, nothing is decomposed.
+    if len(varies) > 2:
+        rows = np.flatnonzero(np.isin(regulators, varies))
+        own = np.searchsorted(varies, regulators[rows])
+        found[np.ix_(rows, varies)] = confidence(contributions(levels[varies]), own)
+    return found
 
 
 def contributions(levels: np.ndarray) -> np.ndarray:
@@ -102,7 +117,7 @@ def confidence(shares: np.ndarray, regulators: np.ndarray) -> np.ndarray:
     """Return how high each score stands among those of both of its genes, in sum.
 
     The scores of a gene with all others are taken as Gamma-distributed, or as normal where some are
-    0, as the published code does.
+    0.
     """
     from scipy.stats import gamma, norm
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scregnet.links.methods.pidc import confidence, contributions
+from scregnet.links.methods.pidc import scores
 
 RIDGE = 1e-3
 """Added to the variances before the covariances are inverted, as in the published code."""
@@ -55,12 +55,9 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 def _pidc(expression: np.ndarray) -> np.ndarray:
     """Return the confidence of PIDC, symmetric, at most 1."""
-    if len(expression) < 3:
-        # It needs third genes.
-        return np.zeros((len(expression),) * 2, np.float32)
     from scregnet.links.methods.information.blocks import block_levels
 
-    found = confidence(contributions(block_levels(expression)), np.arange(len(expression)))
+    found = scores(block_levels(expression), np.arange(len(expression)))
     np.fill_diagonal(found, 0)
     largest = found.max()
     return found / largest if largest > 0 else found

@@ -9,16 +9,19 @@ import numpy as np
 from scregnet.links.methods.compiled import compiled
 from scregnet.links.methods.levels import MOST_BINS
 
-PRIOR = 4.0
-"""Log-odds against one more block."""
+FALSE_RATE = 0.05
+"""How often a block may be found where there is none."""
 
 
 def block_levels(values: np.ndarray) -> np.ndarray:
-    """Return the Bayesian block of each value in its row, uint8 :cite:p:`scargle2013blocks`."""
+    """Return the Bayesian block of each value in its row, uint8 :cite:p:`scargle2013blocks`.
+
+    Fitness and the prior against one more block are equations 19 and 21 there.
+    """
     levels = np.empty(values.shape, np.uint8)
     for row, own in enumerate(values):
         distinct, where, times = np.unique(own, return_inverse=True, return_counts=True)
-        starts = _blocks(distinct.astype(np.float64), times.astype(np.float64), PRIOR)
+        starts = _blocks(distinct.astype(np.float64), times.astype(np.float64), FALSE_RATE)
         of_value = np.cumsum(starts) - 1
         levels[row] = np.minimum(of_value[where], MOST_BINS - 1)
     return levels
@@ -34,7 +37,7 @@ def width_levels(values: np.ndarray) -> np.ndarray:
 
 @compiled
 @no_type_check
-def _blocks(distinct, times, prior):
+def _blocks(distinct, times, false_rate):
     """Return which of the ascending values begins a block."""
     n = len(distinct)
     starts = np.zeros(n, np.bool_)
@@ -51,6 +54,7 @@ def _blocks(distinct, times, prior):
         total[i + 1] = total[i] + times[i]
     best, first = np.zeros(n), np.zeros(n, np.int64)
     for last in range(n):
+        prior = 4 - np.log(73.53 * false_rate * (last + 1) ** -0.478)
         highest, place = -np.inf, 0
         for start in range(last + 1):
             number = total[last + 1] - total[start]
