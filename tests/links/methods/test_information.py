@@ -210,6 +210,13 @@ def test_levels_of_ranks_hold_about_as_many_cells_each():
     assert np.bincount(levels[0]).min() > 60
 
 
+def test_fewer_than_three_genes_that_vary_are_refused():
+    expression = np.random.default_rng(0).exponential(size=(4, 60)) ** 4
+    expression[2:] = 0
+    with pytest.raises(ValueError, match="more than one level of expression; 2 of 4 have"):
+        fitted("pidc", expression)
+
+
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [

@@ -74,6 +74,13 @@ class PIDC(FromExpression):
 
         by_block = self.discretiser == "bayesian_blocks"
         levels = (blocks.block_levels if by_block else blocks.width_levels)(expression)
+        n_vary = int((levels.max(axis=1) > 0).sum())
+        if n_vary < 3:
+            msg = (
+                "method='pidc' compares three genes at a time that have more than one level of "
+                f"expression; {n_vary} of {n_genes} have. Give it more genes or cells."
+            )
+            raise ValueError(msg)
         return scores(levels, regulators)
 
 
