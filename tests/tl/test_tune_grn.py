@@ -1,3 +1,6 @@
+import gc
+import sqlite3
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -152,6 +155,35 @@ def test_killed_and_started_again_is_the_same_search(
     pd.testing.assert_frame_equal(
         without_time(entry), without_time(tuned.uns["tune"]), check_exact=True
     )
+
+
+def open_connections():
+    """Connections to databases that nobody has closed; by type, as proxies answer for others."""
+    found = [one for one in gc.get_objects() if issubclass(type(one), sqlite3.Connection)]
+    return {id(one) for one in found if is_open(one)}
+
+
+def is_open(connection):
+    try:
+        connection.execute("select 1")
+    except sqlite3.ProgrammingError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("known", [0, 2])
+def test_no_connection_to_a_database_stays_open(adata, pairs, tmp_path, known):
+    """Python 3.13 warns of one, and Windows does not let the file go. Nor after a refusal."""
+    call = {"method": "degree", "storage": tmp_path / "a.db", "show_progress_bar": False}
+    before = open_connections()
+    sr.tl.tune_grn(adata, split=pairs, n_trials=1, **call)
+    if known:
+        flipped = pairs.assign(label=1 - pairs["label"])
+        with pytest.raises(ValueError, match="storage holds a study"):
+            sr.tl.tune_grn(adata, split=flipped, n_trials=known, **call)
+    assert open_connections() <= before
+    # It is a database that was written, and can be removed.
+    assert (tmp_path / "a.db").read_bytes().startswith(b"SQLite format 3")
 
 
 def test_a_stored_search_of_something_else_is_refused(adata, pairs, tmp_path):

@@ -95,12 +95,12 @@ def tune(
     One record per trial, in order.
     """
     optuna = _optuna()
-    with _quiet(optuna):
+    with _quiet(optuna), _opened(optuna, storage) as place:
         study = _new_study(optuna, base)
         stored = None
-        if storage is not None:
+        if place is not None:
             fingerprint = _fingerprint(name, _fields(base), space, task, random_state)
-            stored = _stored_study(optuna, storage, study_name, fingerprint)
+            stored = _stored_study(optuna, place, study_name, fingerprint)
             if n_known := _copy_finished(stored, study):
                 logger.info(
                     "study %r: %d trials found, going on to %d", study_name, n_known, n_trials
@@ -151,14 +151,14 @@ def _new_study(optuna: Any, base: LinkMethod) -> Study:
     return optuna.create_study(direction="maximize", pruner=pruner)
 
 
-def _stored_study(optuna: Any, storage: str | Path, study_name: str, fingerprint: str) -> Study:
+def _stored_study(optuna: Any, storage: BaseStorage, study_name: str, fingerprint: str) -> Study:
     """The study in a file or database, created if it is new; raise if it is about another problem.
 
     Trials run in the study in memory, and only finished ones are copied here: a kill in the middle
     of a trial leaves no trace.
     """
     stored = optuna.create_study(
-        storage=_storage(optuna, storage),
+        storage=storage,
         study_name=study_name,
         direction="maximize",
         load_if_exists=True,
@@ -297,16 +297,28 @@ def _quiet(optuna: Any) -> Iterator[None]:
         optuna.logging.set_verbosity(former)
 
 
-def _storage(optuna: Any, storage: str | Path) -> BaseStorage | str:
-    """What Optuna calls the storage: the URL of a database, or a journal in a file."""
+@contextmanager
+def _opened(optuna: Any, storage: str | Path | None) -> Iterator[BaseStorage | None]:
+    """Open the storage; connections to a database are closed at the end."""
+    place = None if storage is None else _storage(optuna, storage)
+    try:
+        yield place
+    finally:
+        if isinstance(place, optuna.storages.RDBStorage):
+            place.remove_session()
+            place.engine.dispose()
+
+
+def _storage(optuna: Any, storage: str | Path) -> BaseStorage:
+    """Return Optuna's storage: a database, or a journal in a file."""
     if "://" in str(storage):
-        return str(storage)
+        return optuna.storages.RDBStorage(str(storage))
     path = Path(storage).expanduser()
     if not path.parent.is_dir():
         msg = f"storage: the folder {str(path.parent)!r} does not exist."
         raise FileNotFoundError(msg)
     if path.suffix in SQLITE:
-        return f"sqlite:///{path.resolve()}"
+        return optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
     if path.is_file():
         _check_journal(optuna, path)
     backend = optuna.storages.journal.JournalFileBackend(str(path))
