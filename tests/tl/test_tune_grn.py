@@ -171,19 +171,41 @@ def is_open(connection):
     return True
 
 
-@pytest.mark.parametrize("known", [0, 2])
-def test_no_connection_to_a_database_stays_open(adata, pairs, tmp_path, known):
+@pytest.mark.parametrize("refused", [False, True])
+def test_no_connection_to_a_database_stays_open(adata, pairs, tmp_path, refused):
     """Python 3.13 warns of one, and Windows does not let the file go. Nor after a refusal."""
     call = {"method": "degree", "storage": tmp_path / "a.db", "show_progress_bar": False}
     before = open_connections()
     sr.tl.tune_grn(adata, split=pairs, n_trials=1, **call)
-    if known:
+    if refused:
         flipped = pairs.assign(label=1 - pairs["label"])
         with pytest.raises(ValueError, match="storage holds a study"):
-            sr.tl.tune_grn(adata, split=flipped, n_trials=known, **call)
+            sr.tl.tune_grn(adata, split=flipped, n_trials=2, **call)
     assert open_connections() <= before
-    # It is a database that was written, and can be removed.
+    # It is a database that was written.
     assert (tmp_path / "a.db").read_bytes().startswith(b"SQLite format 3")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("text.db", r"storage='.*text\.db' is no SQLite database; name another file"),
+        ("cut.db", r"storage: the database could not be opened \(.*\)"),
+        (
+            "nosuch://user:secret@host/base",
+            r"storage: the database could not be opened \(Can't load",
+        ),
+    ],
+)
+def test_what_is_no_database_is_refused(adata, pairs, tmp_path, name, message):
+    (tmp_path / "text.db").write_text("not a database " * 100)
+    # The right beginning, and nothing that follows from it.
+    (tmp_path / "cut.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 2000)
+    storage = name if "://" in name else tmp_path / name
+    with pytest.raises(ValueError, match=message) as caught:
+        sr.tl.tune_grn(adata, split=pairs, method="degree", n_trials=1, storage=storage)
+    assert "secret" not in str(caught.value)
+    assert "tune" not in adata.uns
 
 
 def test_a_stored_search_of_something_else_is_refused(adata, pairs, tmp_path):

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 # Suffixes of files that Optuna opens as SQLite; any other file is its journal.
 SQLITE = (".db", ".sqlite", ".sqlite3")
 
-# What a journal begins with.
+# What files begin with: a journal, and a database.
 _JOURNAL = b'{"op_code":'
+_SQLITE = b"SQLite format 3\0"
 
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
@@ -312,13 +313,17 @@ def _opened(optuna: Any, storage: str | Path | None) -> Iterator[BaseStorage | N
 def _storage(optuna: Any, storage: str | Path) -> BaseStorage:
     """Return Optuna's storage: a database, or a journal in a file."""
     if "://" in str(storage):
-        return optuna.storages.RDBStorage(str(storage))
+        return _database(optuna, str(storage))
     path = Path(storage).expanduser()
     if not path.parent.is_dir():
         msg = f"storage: the folder {str(path.parent)!r} does not exist."
         raise FileNotFoundError(msg)
     if path.suffix in SQLITE:
-        return optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}")
+        # Optuna would open it, fail, and leave it open.
+        if path.is_file() and not _SQLITE.startswith(_beginning(path)):
+            msg = f"storage={str(path)!r} is no SQLite database; name another file."
+            raise ValueError(msg)
+        return _database(optuna, f"sqlite:///{path.resolve()}")
     if path.is_file():
         _check_journal(optuna, path)
     backend = optuna.storages.journal.JournalFileBackend(str(path))
@@ -326,6 +331,22 @@ def _storage(optuna: Any, storage: str | Path) -> BaseStorage:
         return optuna.storages.JournalStorage(backend)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         msg = f"storage={str(path)!r} is a damaged journal ({error}); name another file."
+        raise ValueError(msg) from error
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(_SQLITE))
+
+
+def _database(optuna: Any, url: str) -> BaseStorage:
+    """Open a database; its URL may hold a password and is not in the message."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return optuna.storages.RDBStorage(url)
+    except SQLAlchemyError as error:
+        msg = f"storage: the database could not be opened ({str(error).splitlines()[0]})."
         raise ValueError(msg) from error
 
 
