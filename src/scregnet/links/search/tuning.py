@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ import numpy as np
 
 from scregnet._logging import logger
 from scregnet.links.search.spaces import Dimension, draw
+from scregnet.links.search.storage import opened
 from scregnet.links.task import FittedLinks, LinkMethod, LinkTask, Pairs
 
 if TYPE_CHECKING:
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial
 
-# Suffixes of files that Optuna opens as SQLite; any other file is its journal.
-SQLITE = (".db", ".sqlite", ".sqlite3")
-
-# What files begin with: a journal, and a database.
-_JOURNAL = b'{"op_code":'
-_SQLITE = b"SQLite format 3\0"
 
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
@@ -96,7 +90,7 @@ def tune(
     One record per trial, in order.
     """
     optuna = _optuna()
-    with _quiet(optuna), _opened(optuna, storage) as place:
+    with _quiet(optuna), opened(optuna, storage) as place:
         study = _new_study(optuna, base)
         stored = None
         if place is not None:
@@ -296,78 +290,6 @@ def _quiet(optuna: Any) -> Iterator[None]:
         yield
     finally:
         optuna.logging.set_verbosity(former)
-
-
-@contextmanager
-def _opened(optuna: Any, storage: str | Path | None) -> Iterator[BaseStorage | None]:
-    """Open the storage; connections to a database are closed at the end."""
-    place = None if storage is None else _storage(optuna, storage)
-    try:
-        yield place
-    finally:
-        if isinstance(place, optuna.storages.RDBStorage):
-            place.remove_session()
-            place.engine.dispose()
-
-
-def _storage(optuna: Any, storage: str | Path) -> BaseStorage:
-    """Return Optuna's storage: a database, or a journal in a file."""
-    if "://" in str(storage):
-        return _database(optuna, str(storage))
-    path = Path(storage).expanduser()
-    if not path.parent.is_dir():
-        msg = f"storage: the folder {str(path.parent)!r} does not exist."
-        raise FileNotFoundError(msg)
-    if path.suffix in SQLITE:
-        # Optuna would open it, fail, and leave it open.
-        if path.is_file() and not _SQLITE.startswith(_beginning(path)):
-            msg = f"storage={str(path)!r} is no SQLite database; name another file."
-            raise ValueError(msg)
-        return _database(optuna, f"sqlite:///{path.resolve()}")
-    if path.is_file():
-        _check_journal(optuna, path)
-    backend = optuna.storages.journal.JournalFileBackend(str(path))
-    try:
-        return optuna.storages.JournalStorage(backend)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        msg = f"storage={str(path)!r} is a damaged journal ({error}); name another file."
-        raise ValueError(msg) from error
-
-
-def _beginning(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(len(_SQLITE))
-
-
-def _database(optuna: Any, url: str) -> BaseStorage:
-    """Open a database; its URL may hold a password and is not in the message."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        return optuna.storages.RDBStorage(url)
-    except SQLAlchemyError as error:
-        msg = f"storage: the database could not be opened ({str(error).splitlines()[0]})."
-        raise ValueError(msg) from error
-
-
-def _check_journal(optuna: Any, path: Path) -> None:
-    """Raise ``ValueError`` for a file that is no journal; cut off a last line without its end.
-
-    A full disk leaves such a line, and the next one would be written behind it.
-    """
-    lock = optuna.storages.journal.JournalFileSymlinkLock(str(path))
-    lock.acquire()
-    try:
-        content = path.read_bytes()
-        if content[: len(_JOURNAL)] != _JOURNAL[: len(content)]:
-            msg = f"storage={str(path)!r} is no journal of a search; name another file."
-            raise ValueError(msg)
-        if content and not content.endswith(b"\n"):
-            logger.warning("storage: the last line of %s was not complete and is cut off", path)
-            with path.open("r+b") as file:
-                file.truncate(content.rfind(b"\n") + 1)
-    finally:
-        lock.release()
 
 
 def _check_problem(stored: Study, fingerprint: str, study_name: str) -> None:
