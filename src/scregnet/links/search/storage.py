@@ -42,11 +42,10 @@ def _storage(optuna: Any, storage: str | Path) -> BaseStorage:
         msg = f"storage: the folder {str(path.parent)!r} does not exist."
         raise FileNotFoundError(msg)
     if path.suffix in SQLITE:
-        # Optuna would open it, fail, and leave it open.
         if path.is_file() and not _SQLITE.startswith(_beginning(path)):
             msg = f"storage={str(path)!r} is no SQLite database; name another file."
             raise ValueError(msg)
-        return _database(optuna, f"sqlite:///{path.resolve()}")
+        return _database(optuna, f"sqlite:///{path.resolve()}", pooled=False)
     if path.is_file():
         _check_journal(optuna, path)
     backend = optuna.storages.journal.JournalFileBackend(str(path))
@@ -62,12 +61,18 @@ def _beginning(path: Path) -> bytes:
         return file.read(len(_SQLITE))
 
 
-def _database(optuna: Any, url: str) -> BaseStorage:
-    """Open a database; its URL may hold a password and is not in the message."""
+def _database(optuna: Any, url: str, *, pooled: bool = True) -> BaseStorage:
+    """Open a database; its URL may hold a password and is not in the message.
+
+    Where opening fails, Optuna keeps its pool, and connections that wait there stay open.
+    """
     from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.pool import NullPool
 
     try:
-        return optuna.storages.RDBStorage(url)
+        return optuna.storages.RDBStorage(
+            url, engine_kwargs=None if pooled else {"poolclass": NullPool}
+        )
     except SQLAlchemyError as error:
         msg = f"storage: the database could not be opened ({str(error).splitlines()[0]})."
         raise ValueError(msg) from error
