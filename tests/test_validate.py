@@ -11,7 +11,9 @@ from scregnet._validate import (
     did_you_mean,
     listed,
     name_list,
+    noted,
     own_arguments,
+    with_notes,
 )
 
 
@@ -106,3 +108,10 @@ def test_integer_too_large():
     check_integer("n", 2**63 - 1, minimum=1)
     with pytest.raises(ValueError, match="n must be at most 9223372036854775807, got"):
         check_integer("n", 2**63, minimum=1)
+
+
+def test_an_error_says_where_it_was_raised():
+    with pytest.raises(ValueError, match="^no edges") as found, noted("in fold 2"), noted("of A"):
+        raise ValueError("no edges")
+    assert with_notes(found.value) == "ValueError: no edges (of A; in fold 2)"
+    assert with_notes(KeyError()) == "KeyError: "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from numbers import Integral
 from typing import Any
@@ -28,6 +29,22 @@ def shortened(value: object, limit: int = 80) -> str:
         return f"a {type(value).__name__} of {size}"
     text = repr(value)
     return text if len(text) <= limit else f"{text[:limit]}… ({type(value).__name__})"
+
+
+@contextmanager
+def noted(where: str) -> Iterator[None]:
+    """Add to an error from the ``with`` block where it was raised: one of several fits, say."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(where)
+        raise
+
+
+def with_notes(error: BaseException) -> str:
+    """Return the kind of an error, its message and its notes, in one line."""
+    notes = "; ".join(getattr(error, "__notes__", []))
+    return f"{type(error).__name__}: {error}" + (f" ({notes})" if notes else "")
 
 
 # What other packages call an argument.

@@ -326,21 +326,22 @@ def test_an_embedding_that_the_method_does_not_read_is_told_and_not_recorded(
     quick = {"n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False}
     quick |= {"max_epochs": 1} if method == "gne" else {}
     sr.tl.fit_grn(fitted, net, method=method, embedding="svd", key_added="named", **quick)
-    assert f"method='{method}' reads none, so 'svd' is left out" in caplog.text
+    assert f"method='{method}' does not read it, so 'svd' is left out" in caplog.text
     assert fitted.uns["named"]["params"]["embedding"] == "none"
     caplog.clear()
     sr.tl.fit_grn(fitted, net, method=method, key_added="auto", **quick)
-    assert "reads none" not in caplog.text
+    assert "does not read" not in caplog.text
     assert fitted.uns["auto"]["params"]["embedding"] == "none"
 
 
-@pytest.mark.parametrize("chosen", [{"layer": "lognorm"}, {"n_pcs": 3}])
+@pytest.mark.parametrize("chosen", [{"layer": "lognorm"}, {"n_pcs": 3}, {"max_cells": 9}])
 def test_cells_that_the_method_does_not_read_are_told_and_not_recorded(adata, net, chosen, caplog):
     quick = {"n_folds": 1, "n_bootstrap": 0, "show_progress_bar": False}
     (name, value), *_ = chosen.items()
     sr.tl.fit_grn(adata, net, method="degree", **chosen, **quick)
-    assert f"{name}: method='degree' reads none, so {value!r} is left out" in caplog.text
+    assert f"{name}: method='degree' does not read it, so {value!r} is left out" in caplog.text
     assert adata.uns["grn"]["params"][name] is None
     caplog.clear()
     sr.tl.fit_grn(adata, net, method="degree", **quick)
-    assert "reads none" not in caplog.text
+    assert "does not read" not in caplog.text
+    assert adata.uns["grn"]["params"][name] is None

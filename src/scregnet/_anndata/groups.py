@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from scregnet._anndata.slots import is_fitted, is_grouped
 from scregnet._logging import logger
-from scregnet._validate import check_integer, check_name, listed, shortened
+from scregnet._validate import check_integer, check_name, listed, noted, shortened
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -26,6 +27,10 @@ class CellGroup:
 
     rows: np.ndarray | None = None
     """Positions of the cells; ``None`` for all."""
+
+    def named_in_errors(self) -> AbstractContextManager[None]:
+        """Add to an error which category its cells are of."""
+        return nullcontext() if self.name is None else noted(f"in the cells of {self.name!r}")
 
     @property
     def cells(self) -> np.ndarray:

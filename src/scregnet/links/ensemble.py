@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scregnet._threads import in_threads
+from scregnet._validate import noted
 from scregnet.links.calibration import PlattCalibration, read_calibrations
 from scregnet.links.forms.saved import read_floats
 from scregnet.links.registry import load_fitted
@@ -187,15 +189,12 @@ def fit_members(
     first = np.random.default_rng(random_state)
     # Spawning draws nothing from the first, so a single fit and the first member are the same.
     generators = [first, *first.spawn(n_models - 1)]
-    return [
-        method.fit(
-            task,
-            rng=rng,
-            device=device,
-            progress=progress(number) if progress is not None else None,
-        )
-        for number, rng in enumerate(generators)
-    ]
+    found = []
+    for number, rng in enumerate(generators):
+        callback = None if progress is None else progress(number)
+        with noted(f"in fit {number + 1} of {n_models}") if n_models > 1 else nullcontext():
+            found.append(method.fit(task, rng=rng, device=device, progress=callback))
+    return found
 
 
 def join(

@@ -13,7 +13,7 @@ from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import stage, stages
-from scregnet._validate import check_flags, check_integer, check_random_state
+from scregnet._validate import check_flags, check_integer, check_random_state, noted
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.estimate import announce_time
 from scregnet.tl._fit.group import fit_group, matrices
@@ -285,12 +285,13 @@ def _kinds(
     varp: dict[str, Any] = {}
     uns: dict[str, Any] = {}
     for name, labelled in labels.items():
-        own = options.for_pairs(labelled)
-        groups = [CellGroup(f"{key}_{name}")]
-        inputs = Inputs.of(data, chosen, own, labelled, groups)
-        plan = _plan(inputs, method, place)
-        announce_time(inputs, plan.folds, n_groups=len(labels), device=place)
-        found, entries = _networks(inputs, plan, groups, None, None, show_progress_bar=show)
+        with noted(f"with the labels priors[{name!r}]"):
+            own = options.for_pairs(labelled)
+            groups = [CellGroup(f"{key}_{name}")]
+            inputs = Inputs.of(data, chosen, own, labelled, groups)
+            plan = _plan(inputs, method, place)
+            announce_time(inputs, plan.folds, n_groups=len(labels), device=place)
+            found, entries = _networks(inputs, plan, groups, None, None, show_progress_bar=show)
         varp |= found
         for entry in entries.values():
             entry["params"] |= {"kind": name, "kinds": list(labels)}
@@ -345,9 +346,10 @@ def _networks(
     uns: dict[str, Any] = {}
     behind: dict[str, str | None] = {}
     for number, group in enumerate(groups):
-        task, record = inputs.task(group)
-        fit = fit_group(task, plan, group, show_progress_bar=show_progress_bar)
-        found, extra = matrices(fit, task, candidates, data.var_names, group.key)
+        with group.named_in_errors():
+            task, record = inputs.task(group)
+            fit = fit_group(task, plan, group, show_progress_bar=show_progress_bar)
+            found, extra = matrices(fit, task, candidates, data.var_names, group.key)
         varp |= found
         params = {**common, **record, "best_epoch": fit.best_epoch(), "null": fit.null}
         if groupby is not None:
@@ -357,7 +359,7 @@ def _networks(
         fit.log(group.key)
         behind[group.key] = fit.behind()
         if floor is not None:
-            with stage(f"halves of {group.name}"):
+            with stage(f"halves of {group.name}"), group.named_in_errors():
                 floor.add(number, plan.method, task, plan.device)
     warn_if_behind(plan.name, behind)
     return varp, uns

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scregnet._logging import logger
 from scregnet._settings import settings
+from scregnet._validate import with_notes
 from scregnet.bm._grid.measure import Cost, measured
 from scregnet.bm._grid.once import shared_between_splits
 from scregnet.bm._grid.plain import plain
@@ -51,8 +52,8 @@ def fit_cell(cell: Cell, device: str | None = None, n_jobs: int | None = None) -
         fit, cost = _fit(cell, device)
     # Whatever stops one fit must not stop the others; it is in the frame, and in the log.
     except Exception as error:  # noqa: BLE001
-        logger.warning("%s failed: %s: %s", cell.title, type(error).__name__, error)
-        return {**record, "error": f"{type(error).__name__}: {error}", "figures": []}
+        logger.warning("%s failed: %s", cell.title, with_notes(error))
+        return {**record, "error": with_notes(error), "figures": []}
     return {**record, **cost._asdict(), "error": "", "figures": _figures(fit)}
 
 

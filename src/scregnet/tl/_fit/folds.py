@@ -14,6 +14,7 @@ from scregnet._genes.frames import PARTS
 from scregnet._logging import logger
 from scregnet._progress import stage
 from scregnet._threads import in_threads, one_thread_each
+from scregnet._validate import noted
 from scregnet.links import (
     FittedLinks,
     LinkTask,
@@ -251,7 +252,8 @@ def _one_by_one(
     def fit(place: tuple[int, int]) -> _Member:
         train, check = folds.divide(*place)
         part = replace(task, train=train, validation=check)
-        links = method.fit(part, rng=deepcopy(seeds[place[0]]), device=device).links
+        with noted(f"in fold {place[1]}, counted from 0, of n_folds={folds.n_folds}"):
+            links = method.fit(part, rng=deepcopy(seeds[place[0]]), device=device).links
         calibration = PlattCalibration.fit(
             links.score(check.sources, check.targets),
             check.labels,

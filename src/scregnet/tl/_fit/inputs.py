@@ -61,7 +61,8 @@ class Inputs:
             for group in groups[1:] if is_of_groups(data, options.embedding) else []:
                 embedding_features(data, options.embedding, group.name)
         inputs = cls(data, method, options, labelled, shared, {})
-        inputs.made[groups[0].key] = inputs.task(groups[0])
+        with groups[0].named_in_errors():
+            inputs.made[groups[0].key] = inputs.task(groups[0])
         return inputs
 
     @property

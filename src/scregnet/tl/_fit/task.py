@@ -198,7 +198,7 @@ def device_of(device: str | None, method: LinkMethod) -> Any:
 UNREAD = {"embedding": "none"}
 """What is kept of an embedding where the method reads none, whatever was named."""
 
-UNREAD_CELLS = {"layer": None, "n_pcs": None}
+UNREAD_CELLS = {"layer": None, "n_pcs": None, "max_cells": None}
 """What is kept of how cells are read where the method reads none."""
 
 
@@ -207,12 +207,13 @@ def log_unread(name: str, method: LinkMethod, options: FitOptions) -> None:
     asked = options.params()
     unread = [] if method.uses_embedding or asked["embedding"] in (None, AUTO) else [*UNREAD]
     if not method.needs_expression:
-        unread += [key for key in UNREAD_CELLS if asked[key] is not None]
+        usual = {field.name: field.default for field in fields(FitOptions)}
+        unread += [key for key in UNREAD_CELLS if asked[key] not in (None, usual[key])]
     for key in unread:
         frame = key == "embedding" and asked[key] == "frame"
         logger.warning(
-            "%s: method=%r reads none, so %s is left out. sr.get.methods() says under 'uses' which "
-            "methods do.",
+            "%s: method=%r does not read it, so %s is left out. sr.get.methods() says under 'uses' "
+            "what a method reads.",
             *(key, name, "the frame" if frame else repr(asked[key])),
         )
 

@@ -88,8 +88,8 @@ def score_networks(
     }
     varp, uns = {}, {}
     for group in groups:
-        task, record = inputs.task(group)
-        with stage(f"fit of {name}", 0):
+        with stage(f"fit of {name}", 0), group.named_in_errors():
+            task, record = inputs.task(group)
             links = _fitted(method, task, options.n_models, options.random_state, device)
         network = all_links(
             Calibrated(links, _as_they_are),
