@@ -15,6 +15,7 @@ import pytest
 import scipy.sparse as sp
 
 import scregnet as sr
+from fitted_by_hand import build_fitted, build_grouped
 
 mpl.use("Agg")
 
@@ -142,3 +143,19 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], str]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.fixture
+def fitted_adata():
+    return build_fitted()
+
+
+@pytest.fixture
+def lifted_adata():
+    """With the slots of a null model, of standard deviations and of signs."""
+    return build_fitted(null=True)
+
+
+@pytest.fixture
+def grouped_adata():
+    return build_grouped()

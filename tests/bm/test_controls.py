@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 import scregnet as sr
+from coexpressed_modules import modules
 from scregnet.bm._controls import permuted_genes
 from scregnet.links import LinkTask
 from scregnet.links.methods.joint.method import Joint
@@ -23,18 +21,9 @@ METRICS = [
 SHOWN = ["difference", "difference_low", "difference_high", "top_overlap", "top_overlap_lift"]
 
 
-def _modules():
-    """Return the cells of which only co-expression tells the targets."""
-    path = Path(__file__).parents[1] / "tl" / "test_fit_grn_controls.py"
-    spec = importlib.util.spec_from_file_location("scregnet_tests_modules", path)
-    builder = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(builder)
-    return builder.modules()
-
-
 @pytest.fixture(scope="module")
 def study():
-    data = _modules()
+    data = modules()
     before = data.copy()
     table = sr.bm.controls(data, n_top=40, random_state=3, **SMALL)
     assert list(data.uns) == list(before.uns)
@@ -126,7 +115,7 @@ class TestTable:
 
 
 def test_out_of_fold_and_long():
-    data = _modules()
+    data = modules()
     how = {**SMALL, "n_folds": 2, "n_bootstrap": 20}
     table = sr.bm.controls(data, wide=False, **how)
     assert list(table.columns) == ["control", "split", "metric", "value", "low", "high", *SHOWN]

@@ -1,16 +1,10 @@
-"""Small models with random weights, and cells to feed them.
-
-``<name>/small.py`` writes the files of the encoder ``<name>``. It has a function
-``write(folder, genes)``, or ``write(folder, genes, variant)`` and ``VARIANTS``.
-"""
+"""Small models with random weights, and cells to feed them."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,25 +12,10 @@ import pytest
 import scipy.sparse as sp
 
 from scregnet.encoders import names
+from small_models import GENES, small
 
 if TYPE_CHECKING:
     import torch
-
-GENES = [f"ENSG{number:011d}" for number in range(100, 140)]
-
-
-@cache
-def small(name: str) -> ModuleType | None:
-    """Return ``<name>/small.py``, ``None`` where there is none."""
-    path = Path(__file__).parent / name / "small.py"
-    if not path.is_file():
-        return None
-    spec = importlib.util.spec_from_file_location(f"small_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

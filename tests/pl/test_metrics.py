@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import scregnet as sr
+from fitted_by_hand import build_fitted
 
 
 def _texts(ax):
@@ -47,16 +48,8 @@ def test_areas_under_the_drawn_curves(fitted_adata):
             np.testing.assert_allclose(points[:, 1], part["label"].mean())
 
 
-def test_a_null_model_alone(fitted_adata):
-    import importlib.util
-    from pathlib import Path
-
-    spec = importlib.util.spec_from_file_location(
-        "fitted_builder", Path(__file__).parent / "conftest.py"
-    )
-    builder = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(builder)
-    roc, _ = sr.pl.metrics(builder.build_fitted(method="degree"), show=False)
+def test_a_null_model_alone():
+    roc, _ = sr.pl.metrics(build_fitted(method="degree"), show=False)
     assert [text.split(",")[0] for text in _texts(roc)] == ["degree", "chance"]
 
 

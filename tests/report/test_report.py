@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import importlib.util
 import logging
 import re
 import sys
@@ -20,11 +19,6 @@ from scregnet._report.html import Html, join, number, tag
 from scregnet._report.page import ReportPage
 from scregnet._report.papers import PAPERS
 from scregnet.links import LINK_METHODS, method_class
-
-_path = Path(__file__).parents[1] / "pl" / "conftest.py"
-_spec = importlib.util.spec_from_file_location("scregnet_tests_fitted_for_report", _path)
-_builder = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_builder)
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "</title><script>document.title='run'</script><img src=x onerror=alert(1)>\"'&"
@@ -83,11 +77,6 @@ def no_drawing(monkeypatch):
 @pytest.fixture
 def whole(_whole):
     return _whole.copy()
-
-
-@pytest.fixture
-def lifted_adata():
-    return _builder.build_fitted(null=True)
 
 
 def without_images(page):
@@ -288,8 +277,8 @@ def test_same_fit_same_page(whole_page, whole):
 
 
 @pytest.mark.usefixtures("no_drawing")
-def test_groups(tmp_path):
-    adata = _builder.build_grouped()
+def test_groups(tmp_path, grouped_adata):
+    adata = grouped_adata
     adata.obs["cell_type"] = ["B", "CD4+/T"] * 15
     page = sr.report(adata, tmp_path / "groups.html")
     assert "CD4+/T: q ≤ 0.2 in" in section(page, "summary")

@@ -6,8 +6,6 @@ import json
 import logging
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -20,8 +18,8 @@ import scregnet as sr
 from scregnet._anndata import shards
 from scregnet.encoders import CellBlock, create, partial, register, registry
 from scregnet.encoders.svd import encoder as svd_module
+from small_models import GENES, small
 
-GENES = [f"ENSG{number:011d}" for number in range(100, 140)]
 QUIET = {"device": "cpu", "show_progress_bar": False}
 # Every model with files, and every way that it gives cells a vector.
 WAYS = [
@@ -43,12 +41,8 @@ def folders(tmp_path_factory):
     """Small files of each model."""
     found = {}
     for name, variant in {(name, variant) for name, variant, _ in WAYS}:
-        path = Path(__file__).parents[1] / "encoders" / name / "small.py"
-        spec = spec_from_file_location(f"small_cells_{name}", path)
-        module = module_from_spec(spec)
-        spec.loader.exec_module(module)
         folder = tmp_path_factory.mktemp(name) / "weights"
-        found[name, variant] = module.write(folder, GENES, *([variant] if variant else []))
+        found[name, variant] = small(name).write(folder, GENES, *([variant] if variant else []))
     return found
 
 

@@ -8,9 +8,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.sparse as sp
 
 import scregnet as sr
+from coexpressed_modules import modules
 from scregnet.links import registry
 from scregnet.links.methods.degree import Degree
 from scregnet.links.methods.label_factors.method import LabelFactors
@@ -18,31 +18,6 @@ from scregnet.links.methods.label_factors.method import LabelFactors
 SMALL = {"n_folds": 1, "n_trees": 0, "n_forest_trees": 20, "show_progress_bar": False}
 QUIET = {"n_folds": 1, "show_progress_bar": False}
 DIFFERENCES = ["difference", "difference_low", "difference_high"]
-
-
-def modules(seed=0):
-    """Return cells of which only co-expression tells the targets: a TF regulates two modules.
-
-    All TFs have as many targets, and so have all targets regulators.
-    """
-    rng = np.random.default_rng(seed)
-    n_modules, size = 4, 20
-    # Names of letters only: no two of them share a root, which would make them a family.
-    tfs = [f"TF{letter}" for letter in "ABCD"]
-    genes = [f"G{first}{second}" for first in "ABCD" for second in "ABCDEFGHIJKLMNOPQRST"]
-    level = rng.gamma(1.0, 2.0, (250, n_modules))
-    of_genes = np.repeat(level, size, axis=1)
-    counts = rng.poisson(np.concatenate([level, of_genes], axis=1)).astype(np.float32)
-    data = ad.AnnData(sp.csr_matrix(counts), var=pd.DataFrame(index=tfs + genes))
-    edges = [
-        (tfs[tf], genes[gene])
-        for tf in range(n_modules)
-        for gene in range(len(genes))
-        if (gene // size - tf) % n_modules < 2
-    ]
-    net = pd.DataFrame(edges, columns=["source", "target"])
-    sr.pp.split(data, net, kind="targets", test_fraction=0.4)
-    return data
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from transformers import AutoModel
 from scregnet.encoders import CellBlock, CellStream, EmbedOptions, create
 from scregnet.encoders.huggingface.network import ARCHITECTURES
 from scregnet.encoders.pairs.attention import attention_sums
-
-GENES = [f"ENSG{number:011d}" for number in range(100, 140)]
+from small_models import GENES
 
 
 @pytest.fixture
