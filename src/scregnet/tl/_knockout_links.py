@@ -66,8 +66,7 @@ def knockout_links(
         Names of the TFs; ``None`` takes ``adata.var["is_tf"]``.
     n_cells
         Most cells of each TF, drawn from those that express it; with ``groupby`` of each category.
-        For each TF of a cell two changed
-        cells are encoded: that of the TF and that of its control.
+        For each TF of a cell two changed cells are encoded: that of the TF and that of its control.
     mode
         ``"delete"`` takes the TF out. ``"overexpress"`` puts it first, or gives it the highest
         value of the cell where the model reads values.
