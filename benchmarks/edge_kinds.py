@@ -10,13 +10,19 @@ import argparse
 import logging
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import pandas as pd
 
 import scregnet as sr
 
 QUICK = ["joint", "pearson", "spearman", "mutual_info", "pidc", "grnboost2", "gnnlink"]
-SLOW = ["gne", "genelink", "genie3", "scregnet"]
+SLOW = ["gne", "genelink", "genie3", "scregnet", "sctransnet"]
+# Of the middle depth alone.
+SLOWEST = ["grn_transformer", "cnnc", "deepdrim", "dgrns"]
+# As in benchmarks/benchmark.toml.
+OPTIONS: dict[str, dict[str, Any]] = {name: {"precision": "bfloat16"} for name in SLOWEST}
+OPTIONS["grn_transformer"]["n_epochs"] = 20
 # Counts per gene before dropout, the median over cells; simulated's default is 1.
 DEPTHS = {"shallow": 0.2, "middle": 1.0, "deep": 5.0}
 SIZES = {"n_obs": 500, "n_vars": 300, "n_tfs": 60}
@@ -34,7 +40,8 @@ def fitted(depth: str, seed: int, methods: list[str]) -> pd.DataFrame:
     for method in methods:
         start = process_time()
         fixed = {"n_folds": 1, "n_bootstrap": 0, "random_state": seed, "device": "cpu"}
-        sr.tl.fit_grn(adata, method=method, split="split", **fixed)
+        own = OPTIONS.get(method, {})
+        sr.tl.fit_grn(adata, method=method, split="split", **fixed, **own)
         table = sr.bm.edge_kinds(adata).assign(depth=depth, seed=seed, fit=method)
         tables.append(table.assign(zeros=zeros, seconds=process_time() - start))
         print(depth, seed, method, f"{process_time() - start:.0f} s", flush=True)
@@ -80,14 +87,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="of the quick methods")
     parser.add_argument("--slow-seeds", type=int, default=1, help="of the slow ones")
     parser.add_argument("--depths", nargs="+", choices=DEPTHS, default=list(DEPTHS))
-    parser.add_argument("--methods", nargs="+", default=QUICK + SLOW)
+    parser.add_argument("--methods", nargs="+", default=QUICK + SLOW + SLOWEST)
     options = parser.parse_args()
     logging.getLogger("scregnet").setLevel(logging.ERROR)
     found = pd.read_csv(options.csv) if options.csv.exists() else pd.DataFrame(columns=CELL)
     with sr.settings.override(progress_bar=False):
         for seed in range(options.seeds):
             for depth in options.depths:
-                slow = SLOW if seed >= options.slow_seeds else []
+                slow = SLOW + SLOWEST if seed >= options.slow_seeds else []
+                slow += SLOWEST if depth != "middle" else []
                 there = found[(found["depth"] == depth) & (found["seed"] == seed)]["fit"]
                 methods = [m for m in options.methods if m not in {*slow, *there}]
                 if methods:
