@@ -27,12 +27,13 @@ class Failing(LinkMethod):
     fails_at: int = 0
 
     made: ClassVar[list[int]] = []
+    error: ClassVar[type[Exception]] = RuntimeError
 
     def fit(self, task, *, rng, device=None, progress=None):
         self.made.append(len(self.made))
         if self.made[-1] == self.fails_at:
             msg = "cannot be fitted"
-            raise RuntimeError(msg)
+            raise self.error(msg)
         return Degree().fit(task, rng=rng)
 
 
@@ -82,3 +83,16 @@ def test_a_benchmark_keeps_it(adata):
     table = sr.bm.run(adata, {"failing": {"n_models": 2, "fails_at": 1}}, seeds=1)
     found = set(table.loc[table["method"] == "failing", "error"])
     assert found == {"RuntimeError: cannot be fitted (in fit 2 of 2)"}
+
+
+def test_a_study_says_which_version(adata, net, monkeypatch):
+    # Studies go on after a RuntimeError: another version may train.
+    monkeypatch.setattr(Failing, "error", ValueError)
+    asked = {"method": "failing", "fails_at": 2, "show_progress_bar": False}
+    with pytest.raises(ValueError, match="cannot be fitted") as found:
+        sr.bm.robustness_study(adata, net, noise=(0.01,), n_priors=2, **asked)
+    assert found.value.__notes__ == ["in the fit 'noise 0.01, prior 1'"]
+    Failing.made.clear()
+    with pytest.raises(ValueError, match="cannot be fitted") as found:
+        sr.bm.stability(adata, net, perturbations=["seed"], n_folds=1, **asked)
+    assert found.value.__notes__ == ["in the fit 'seed, repeat 1'"]

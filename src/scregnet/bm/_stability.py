@@ -20,6 +20,7 @@ from scregnet._validate import (
     check_integer,
     check_random_state,
     name_list,
+    noted,
     seed_of,
 )
 from scregnet.bm._new_links import first_new, known_codes, overlap, rank_correlation
@@ -283,7 +284,8 @@ class _Fits:
     def try_fits(self, title: str, versions: list[Given]) -> list[_Network]:
         """Fit each version; none if a fit diverges or collapses. ``title`` is for the log."""
         try:
-            return [self.fit(given) for given in versions]
+            with noted(f"in the fit {title!r}"):
+                return [self.fit(given) for given in versions]
         except RuntimeError as error:
             logger.warning("%s: %s Its figures are NaN.", title, error)
             self.failures.append(error)

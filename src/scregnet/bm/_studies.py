@@ -10,6 +10,7 @@ import pandas as pd
 
 from scregnet._anndata.evidence import layer_names
 from scregnet._logging import logger
+from scregnet._validate import noted
 from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.task import FitOptions, device_of, make_task
 from scregnet.tl._fit.verdict import METRIC_COLUMNS, Verdict, judge_nulls, metric_rows
@@ -79,14 +80,15 @@ class Study:
         self.n_fits += 1
         device = device_of(self.device, method)
         try:
-            task, _ = make_task(self.data, method, labelled, options)
-            task = task if change is None else change(task)
-            found = fit_links(name, method, task, labelled, options, nulls, device=device)
-            if folds is None:
-                return found
-            from scregnet.tl._fit.folds import with_folds
+            with noted(f"in the fit {title!r}"):
+                task, _ = make_task(self.data, method, labelled, options)
+                task = task if change is None else change(task)
+                found = fit_links(name, method, task, labelled, options, nulls, device=device)
+                if folds is None:
+                    return found
+                from scregnet.tl._fit.folds import with_folds
 
-            return with_folds(found, method, task, folds, {}, device)
+                return with_folds(found, method, task, folds, {}, device)
         except RuntimeError as error:
             logger.warning("%s: %s Its figures are NaN.", title, error)
             self.failures.append(error)
