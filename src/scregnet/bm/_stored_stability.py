@@ -13,6 +13,7 @@ from scregnet._anndata.features import embedding_features
 from scregnet._anndata.slots import check_genes, fitted, keys_by_group, network
 from scregnet._anndata.uns import to_uns
 from scregnet.links.pairs.codes import find_codes, pair_codes
+from scregnet.tl._fit.task import UNREAD_CELLS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,9 @@ def check_network(
         asked |= {"embedding": embedding_features(data, options.embedding)[1]["embedding"]}
     else:
         del asked["embedding"]
+    if not method.needs_expression:
+        # What says which cells are read is not kept.
+        asked = {option: value for option, value in asked.items() if option not in UNREAD_CELLS}
     found = {**params, **params["method_params"]}
     other = [
         f"{option}={found.get(option)!r}, not {value!r}"
