@@ -5,8 +5,9 @@ One command makes ``docs/results/studies.md`` and its figures::
     python benchmarks/studies.py <folder with BEELINE data> <vectors.npz>
 
 ``vectors.npz`` has arrays ``genes`` and ``emb``: the gene embedding of a foundation model on the
-same cells. The folder named by ``--cache`` keeps the frames that the studies return. A study whose
-frame exists is not repeated, unless ``--redo`` is given.
+same cells. The folder named by ``--cache`` keeps the fits of the studies, and the frames that these
+return: what was stopped goes on. A study whose frame exists is not repeated, unless ``--redo`` is
+given.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--redo", action="store_true")
     parser.add_argument("--cache", type=Path, default=ROOT / "data" / "studies")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results" / "studies.md")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    asked.fits = None if asked.redo else asked.cache / "fits"
+    return asked
 
 
 def ablation(adata: Any, common: dict[str, Any], asked: argparse.Namespace) -> dict[str, str]:
@@ -118,7 +121,7 @@ def ablation(adata: Any, common: dict[str, Any], asked: argparse.Namespace) -> d
         frames[method] = study(
             asked.cache / f"ablation-{method}-{asked.seeds}.csv",
             lambda method=method: sr.bm.ablation_study(
-                adata, method=method, n_seeds=asked.seeds, **common
+                adata, method=method, n_seeds=asked.seeds, folder=asked.fits, **common
             ),
             redo=asked.redo,
         )
@@ -128,7 +131,9 @@ def ablation(adata: Any, common: dict[str, Any], asked: argparse.Namespace) -> d
     options = dict(common, split="split")
     targets = study(
         asked.cache / f"ablation-joint-targets-{asked.seeds}.csv",
-        lambda: sr.bm.ablation_study(adata, method="joint", n_seeds=asked.seeds, **options),
+        lambda: sr.bm.ablation_study(
+            adata, method="joint", n_seeds=asked.seeds, folder=asked.fits, **options
+        ),
         redo=asked.redo,
     )
     draw_ablation(targets, asked.page.with_name("ablation-joint-targets.png"))
@@ -147,7 +152,12 @@ def robustness(adata: Any, common: dict[str, Any], asked: argparse.Namespace) ->
             study(
                 asked.cache / f"robustness-{method}-{asked.priors}.csv",
                 lambda method=method, given=given: sr.bm.robustness_study(
-                    adata, method=method, noise=NOISE, n_priors=asked.priors, **given
+                    adata,
+                    method=method,
+                    noise=NOISE,
+                    n_priors=asked.priors,
+                    folder=asked.fits,
+                    **given,
                 ),
                 redo=asked.redo,
             )

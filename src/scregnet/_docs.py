@@ -54,6 +54,11 @@ _device = """\
 device
     Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:<index>"`` or ``"mps"``; ``None``
     takes ``sr.settings.device``."""
+_folder = """\
+folder
+    Keep the figures of each fit here when it is done. The same call later takes what is there, so
+    that a study that was stopped goes on; a fit that failed is made again. Another version of the
+    package, other data or other arguments are fits of their own."""
 _progress = """\
 show_progress_bar
     Show a progress bar; ``None`` takes ``sr.settings.progress_bar``."""
@@ -148,6 +153,7 @@ _processor = DocstringProcessor(
     copy=_copy,
     random_state=_random_state,
     device=_device,
+    folder=_folder,
     progress=_progress,
     key=_key,
     group=_group,

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import read_h5ad
 
 import scregnet as sr
 from scregnet.bm._grid import fit as fit_of_cells
@@ -103,6 +104,25 @@ def test_what_is_there_is_not_fitted_again(adata, tmp_path, monkeypatch):
     other.X = other.X * 2
     sr.bm.run(other, **asked)
     assert len(fitted) == 2 + 6
+
+
+def test_cells_of_a_file_are_known_again(adata, tmp_path, monkeypatch):
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    # More rows than are read at a time.
+    monkeypatch.setattr("scregnet.bm._kept.digest.BLOCK", 64)
+    asked = {"methods": ["degree"], "seeds": 1, "folder": tmp_path / "cells"}
+    names = []
+    for _ in range(2):
+        backed = read_h5ad(tmp_path / "a.h5ad", backed="r")
+        sr.bm.run(backed, **asked)
+        names.append(sorted((tmp_path / "cells").iterdir()))
+    assert names[0] == names[1]
+    assert len(names[0]) == 2
+    changed = adata.copy()
+    changed.X = changed.X * 2
+    changed.write_h5ad(tmp_path / "b.h5ad")
+    sr.bm.run(read_h5ad(tmp_path / "b.h5ad", backed="r"), **asked)
+    assert len(list((tmp_path / "cells").iterdir())) == 4
 
 
 def test_a_cell_that_fails_is_recorded_and_the_others_go_on(adata, failing, tmp_path, monkeypatch):
@@ -332,6 +352,19 @@ class TestCommand:
         how = ("--noise", 0.05, "--n-priors", 1, "--out", out)
         assert self.call("noise", path, "--methods", "degree", "label_factors", *how) == 0
         assert set(pd.read_csv(out)["method"]) == {"degree", "label_factors"}
+
+    @pytest.mark.parametrize("command", ["noise", "ablation"])
+    def test_a_study_keeps_its_fits(self, path, tmp_path, monkeypatch, command):
+        from scregnet.bm._studies import Study
+
+        fits = tmp_path / "fits"
+        few = ("--noise", 0.05, "--n-priors", 1) if command == "noise" else ("--n-seeds", 1)
+        how = (command, path, "--methods", "pearson", *few, "--folder", fits, "--out")
+        assert self.call(*how, tmp_path / "first.csv") == 0
+        assert len(list(fits.iterdir())) == 2
+        monkeypatch.setattr(Study, "fit", lambda *_, **__: pytest.fail("fitted again"))
+        assert self.call(*how, tmp_path / "second.csv") == 0
+        assert (tmp_path / "first.csv").read_text() == (tmp_path / "second.csv").read_text()
 
     def test_an_ablation_of_methods_with_and_without_parts(self, path, tmp_path):
         out = tmp_path / "ablation.csv"

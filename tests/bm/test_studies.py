@@ -353,3 +353,160 @@ class TestRobustness:
             self.study(adata, net, layers="counts")
         with pytest.raises(TypeError, match="'droput' is not a parameter"):
             self.study(adata, net, droput=1)
+
+
+STUDIES = {
+    "ablation": lambda adata, **how: sr.bm.ablation_study(
+        adata, adata.uns["network"], "pearson", n_seeds=2, show_progress_bar=False, **how
+    ),
+    "robustness": lambda adata, **how: sr.bm.robustness_study(
+        adata,
+        adata.uns["network"],
+        "pearson",
+        **{"noise": (0.05, 0.2), "n_priors": 2, "show_progress_bar": False, **how},
+    ),
+}
+
+
+@pytest.fixture
+def fitted(monkeypatch):
+    """Titles of the fits that are made."""
+    made, real = [], Study.fit
+
+    def fit(self, title, *given, **how):
+        made.append(title)
+        return real(self, title, *given, **how)
+
+    monkeypatch.setattr(Study, "fit", fit)
+    return made
+
+
+class TestFolder:
+    @pytest.mark.parametrize("name", STUDIES)
+    def test_a_study_that_was_stopped_goes_on(self, adata, tmp_path, fitted, name):
+        study = STUDIES[name]
+        whole = study(adata)
+        titles, n = list(fitted), len(fitted)
+        pd.testing.assert_frame_equal(study(adata, folder=tmp_path), whole)
+        files = sorted(tmp_path.iterdir())
+        assert len(files) == n
+        # Some fits are there, one file is damaged, and one lacks its figures.
+        files[0].unlink()
+        files[1].write_text("{")
+        files[2].write_text('{"title": "a"}')
+        fitted.clear()
+        pd.testing.assert_frame_equal(study(adata, folder=tmp_path), whole)
+        assert len(fitted) == 3
+        assert set(fitted) < set(titles)
+        assert sorted(tmp_path.iterdir()) == files
+
+    @pytest.mark.parametrize("name", STUDIES)
+    def test_a_kill_loses_one_fit(self, adata, tmp_path, fitted, monkeypatch, name):
+        real = Study.fit
+
+        def killed(self, *given, **how):
+            if len(fitted) == 2:
+                raise KeyboardInterrupt
+            return real(self, *given, **how)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Study, "fit", killed)
+            with pytest.raises(KeyboardInterrupt):
+                STUDIES[name](adata, folder=tmp_path)
+        first = list(fitted)
+        STUDIES[name](adata, folder=tmp_path)
+        assert len(first) == 2
+        assert len(fitted) == len(set(fitted)) > 2
+
+    def test_other_data_arguments_or_labels_are_fits_of_their_own(self, adata, tmp_path, fitted):
+        study = STUDIES["robustness"]
+        sr.tl.embed(adata, model="svd", n_components=4, show_progress_bar=False)
+        adata.obs["time"] = np.arange(adata.n_obs)
+        adata.var["is_tf"] = np.arange(adata.n_vars) < 20
+        how = {"noise": (0.1,), "n_priors": 1, "folder": tmp_path}
+
+        def n_new(data=adata, **more):
+            fitted.clear()
+            study(data, **how, **more)
+            return len(fitted)
+
+        assert [n_new(), n_new()] == [2, 0]
+        assert [n_new(random_state=1), n_new(random_state=1)] == [2, 0]
+        assert [n_new(label_frequency=0.5), n_new(label_frequency=0.5)] == [2, 0]
+        # Test labels are the same; those of validation are not.
+        assert n_new(flip_validation=False) == 1
+        for change in ("X", "varm", "is_tf", "name", "split"):
+            other = adata.copy()
+            if change == "X":
+                other.X = other.X * 2
+            elif change == "varm":
+                other.varm["svd"] = other.varm["svd"] * 2
+            elif change == "is_tf":
+                other.var["is_tf"] = np.arange(other.n_vars) < 21
+            elif change == "name":
+                other.var_names = [f"{name}b" for name in other.var_names]
+                other.uns["network"] = other.uns["network"].assign(
+                    source=lambda edges: edges["source"] + "b",
+                    target=lambda edges: edges["target"] + "b",
+                )
+            else:
+                other.uns["network"] = other.uns["network"].iloc[1:]
+            assert n_new(other) == 2, change
+
+    def test_more_levels_fit_only_these(self, adata, tmp_path, fitted):
+        study = STUDIES["robustness"]
+        study(adata, noise=(0.05,), folder=tmp_path)
+        fitted.clear()
+        wider = study(adata, noise=(0.05, 0.2), folder=tmp_path)
+        assert fitted == ["noise 0.2, prior 0", "noise 0.2, prior 1"]
+        pd.testing.assert_frame_equal(wider, study(adata, noise=(0.05, 0.2)))
+
+    def test_a_file_is_the_same_cells(self, adata, tmp_path, fitted):
+        """Also in another session: nothing of where they lie in memory counts."""
+        study, how = STUDIES["robustness"], {"noise": (0.1,), "n_priors": 1}
+        adata.write_h5ad(tmp_path / "a.h5ad")
+        for _ in range(2):
+            backed = ad.read_h5ad(tmp_path / "a.h5ad", backed="r")
+            table = study(backed, folder=tmp_path / "fits", **how)
+        assert len(fitted) == 2
+        pd.testing.assert_frame_equal(table, study(adata, **how))
+
+    def test_a_failed_fit_is_made_again(self, adata, tmp_path, monkeypatch, fitted):
+        from scregnet.links.methods.pearson import Pearson
+
+        def fail(self, *_, **__):
+            raise RuntimeError("diverged")
+
+        study = STUDIES["ablation"]
+        with monkeypatch.context() as patch:
+            patch.setattr(Pearson, "fit", fail)
+            with pytest.raises(RuntimeError, match="diverged"):
+                study(adata, folder=tmp_path)
+        assert not list(tmp_path.iterdir())
+        fitted.clear()
+        table = study(adata, folder=tmp_path)
+        assert len(fitted) == len(list(tmp_path.iterdir())) == 4
+        assert table.loc[table["metric"] == "auroc", "value"].notna().all()
+
+    @pytest.mark.parametrize("name", STUDIES)
+    def test_wrong_folders_fail_before_the_first_fit(self, adata, fitted, name, tmp_path):
+        with pytest.raises(TypeError, match="folder must be the path of a folder, or None; got 3"):
+            STUDIES[name](adata, folder=3)
+        (tmp_path / "file").write_text("")
+        with pytest.raises(FileExistsError, match=r"folder: .*file cannot be made: File exists"):
+            STUDIES[name](adata, folder=tmp_path / "file")
+        assert not fitted
+
+
+def test_fits_share_a_seed_that_is_drawn(adata, net, monkeypatch):
+    seeds = []
+
+    def spy(self, title, name, method, labelled, options):
+        seeds.append(options.random_state)
+        return pd.DataFrame({"model": ["a"], "split": "test", "metric": "b", "value": 1})
+
+    monkeypatch.setattr(Study, "figures", spy)
+    for _ in range(2):
+        sr.bm.robustness_study(adata, net, "degree", noise=(0.1,), n_priors=1, random_state=None)
+    assert seeds[0] == seeds[1] != seeds[2] == seeds[3]
+    assert all(isinstance(seed, int) for seed in seeds)

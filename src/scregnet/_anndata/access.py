@@ -156,7 +156,7 @@ def blocks_of(
     rows: np.ndarray | None = None,
 ) -> Iterator[tuple[np.ndarray, sp.csr_matrix]]:
     """Yield the blocks of a matrix, cells × genes, as :func:`blocks`; ``where`` is its name."""
-    source = _by_cells(matrix)
+    source = by_cells(matrix)
     positions = np.arange(matrix.shape[0])
     if rows is not None:
         positions = np.sort(positions[np.asarray(rows)])
@@ -178,7 +178,7 @@ def blocks_of(
         yield chosen, csr
 
 
-def _by_cells(source: Any) -> Any:
+def by_cells(source: Any) -> Any:
     """Return what gives some cells of a matrix without going through all of it each time."""
     if isinstance(source, (sp.csc_matrix, sp.csc_array)):
         return CscRows(source)

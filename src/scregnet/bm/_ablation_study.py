@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ def ablation_study(
     split: str | pd.DataFrame | None = None,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
     n_seeds: int = 5,
+    folder: str | os.PathLike[str] | None = None,
     device: str | None = None,
     random_state: int | None = 0,
     show_progress_bar: bool | None = None,
@@ -71,6 +73,7 @@ def ablation_study(
         there is one, and the same of evidence layers.
     n_seeds
         Fits of each version.
+    %(folder)s
     %(device)s
     random_state
         The first seed, the others follow it; ``None`` draws it.
@@ -121,7 +124,7 @@ def ablation_study(
     first = seed_of(random_state)
     labelled = labelled_pairs(data, prior, split, random_state=first)
 
-    study = Study(data, device)
+    study = Study(data, device, folder)
     tables = []
     title, total = f"ablation of {method}", n_seeds * len(chosen)
     with progress_bar(title, total, show=show_progress_bar, unit="fit") as bar:

@@ -110,11 +110,11 @@ def _add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
     add("--config", type=Path, help="a file in TOML; see below")
     add("--methods", nargs="+", help=f"one or more of {', '.join(LINK_METHODS)}")
     add("--out", help="csv file to write; without it the table is printed")
+    add("--folder", help="keep each fit here when it is done; a command that stopped goes on")
     add("--device", help="torch device, such as cuda")
     if command == "run":
         add("--splits", nargs="+", help=f"{', '.join(SPLITS)}, or names of stored splits")
         add("--seeds", type=int, help="number of seeds (5)")
-        add("--folder", help="keep each fit here when it is done; a run that stopped goes on")
         add("--retry-failed", action="store_true", default=None, help="fit failed ones again")
         add("--n-jobs", type=int, help="fits at a time (1); -1 takes all cores")
         add("--turns", help="also write how often the order of methods turns round, as csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from scregnet._validate import (
     check_integer,
     check_interval,
     check_random_state,
+    seed_of,
 )
 from scregnet.bm._studies import SET_BY_THE_STUDY, Study
 from scregnet.links.pairs.corruption import FLIPS, flip_labels
@@ -42,6 +44,7 @@ def robustness_study(
     n_priors: int = 10,
     flip: str = "pairs",
     flip_validation: bool = True,
+    folder: str | os.PathLike[str] | None = None,
     device: str | None = None,
     random_state: int | None = 0,
     show_progress_bar: bool | None = None,
@@ -73,6 +76,7 @@ def robustness_study(
         the edges into non-edges, and as many non-edges into edges.
     flip_validation
         Flip labels of validation pairs too, as a wrong prior would.
+    %(folder)s
     %(device)s
     %(random_state)s
     %(progress)s
@@ -112,17 +116,19 @@ def robustness_study(
     check_choice("flip", flip, FLIPS)
     check_flags(flip_validation=flip_validation)
     chosen, options = read_keywords(method, fit_params, fixed=SET_BY_THE_STUDY)
-    options = replace(options, n_bootstrap=0, random_state=random_state)
+    # Drawn once: all fits share it.
+    seed = seed_of(random_state)
+    options = replace(options, n_bootstrap=0, random_state=seed)
     levels = _levels(noise)
-    labelled = labelled_pairs(data, prior, split, random_state=random_state)
+    labelled = labelled_pairs(data, prior, split, random_state=seed)
     _check_some_flipped(labelled.parts.train, levels, flip)
 
     parts = ("train", "validation") if flip_validation else ("train",)
     # A seed of its own for each prior, used again at every level: priors are nested, and do not
     # depend on which levels are asked for.
-    seeds = np.random.SeedSequence(random_state).spawn(n_priors)
+    seeds = np.random.SeedSequence(seed).spawn(n_priors)
     runs = [(0.0, 0), *((level, number) for level in levels for number in range(n_priors))]
-    study = Study(data, device)
+    study = Study(data, device, folder)
     tables = []
     title = f"robustness of {method}"
     with progress_bar(title, len(runs), show=show_progress_bar, unit="fit") as bar:

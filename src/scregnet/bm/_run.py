@@ -13,8 +13,9 @@ from scregnet._progress import progress_bar
 from scregnet._validate import check_flags, check_integer
 from scregnet.bm._grid.cells import Cell, read_methods, read_seeds, read_splits
 from scregnet.bm._grid.fit import fit_cell
+from scregnet.bm._grid.frame import as_frame
 from scregnet.bm._grid.sources import check_split_arguments, read_sources
-from scregnet.bm._grid.store import Store, as_frame
+from scregnet.bm._kept.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +124,7 @@ def run(
         for seed in numbers
         for one in chosen
     ]
-    store = Store(folder)
+    store = Store(folder, lambda record: as_frame([record]))
     keys = [cell.key if folder is not None else str(n) for n, cell in enumerate(cells)]
     records = {key: store.read(key) for key in keys}
     waiting = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,9 @@ import pandas as pd
 from scregnet._anndata.evidence import layer_names
 from scregnet._logging import logger
 from scregnet._validate import noted
+from scregnet.bm._kept.digest import digest_of_cells, named_by, of_pairs
+from scregnet.bm._kept.plain import plain
+from scregnet.bm._kept.store import Store, file_name
 from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.task import FitOptions, device_of, make_task
 from scregnet.tl._fit.verdict import METRIC_COLUMNS, Verdict, judge_nulls, metric_rows
@@ -51,12 +55,26 @@ def own_ablations(method: LinkMethod, fit_params: Mapping[str, Any]) -> dict[str
     }
 
 
-class Study:
-    """Fits one after the other. Those that diverge or collapse are NaN, unless all of them do."""
+FIGURES = ["model", "split", "metric", "value"]
+"""Columns of the figures of one fit."""
 
-    def __init__(self, data: AnnData, device: str | None) -> None:
+
+class Study:
+    """Fits one after the other. Those that diverge or collapse are NaN, unless all of them do.
+
+    ``folder`` keeps the figures of each fit that is done.
+    """
+
+    def __init__(
+        self,
+        data: AnnData,
+        device: str | None,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> None:
         self.data = data
         self.device = device
+        self.store = Store(folder, lambda record: _as_frame(record["figures"]))
+        self.cells = "" if folder is None else digest_of_cells(data).hexdigest()
         self.n_fits = 0
         self.failures: list[RuntimeError] = []
 
@@ -102,19 +120,57 @@ class Study:
         labelled: LabelledPairs,
         options: FitOptions,
     ) -> pd.DataFrame:
-        """Return the metrics of one fit: model, split, metric, value. ``title`` is for the log."""
+        """Return the metrics of one fit: model, split, metric, value. ``title`` is for people.
+
+        What the folder has is not fitted again. A fit that failed is not kept.
+        """
         options = options.for_pairs(labelled)
+        key = self._key(title, name, method, labelled, options)
+        kept = self.store.read(key)
+        if kept is not None:
+            logger.info("%s is there already", title)
+            self.n_fits += 1
+            return _as_frame(kept["figures"])
         nulls = judge_nulls(labelled.parts, self.data.n_vars, options, but=name)
         fit = self.fit(title, name, method, labelled, options, nulls=nulls)
         if fit is not None:
-            table = fit.metrics()
-        else:
-            table = pd.DataFrame(metric_rows(nulls, name), columns=METRIC_COLUMNS)
-            failed = table[table["model"] == table["model"].iloc[0]]
-            table = pd.concat([failed.assign(model=name, value=np.nan), table], ignore_index=True)
-        return table[["model", "split", "metric", "value"]].copy()
+            table = fit.metrics()[FIGURES].copy()
+            self.store.write(key, {"title": title, "figures": table.to_numpy().tolist()})
+            return table
+        table = pd.DataFrame(metric_rows(nulls, name), columns=METRIC_COLUMNS)
+        failed = table[table["model"] == table["model"].iloc[0]]
+        table = pd.concat([failed.assign(model=name, value=np.nan), table], ignore_index=True)
+        return table[FIGURES].copy()
+
+    def _key(
+        self,
+        title: str,
+        name: str,
+        method: LinkMethod,
+        labelled: LabelledPairs,
+        options: FitOptions,
+    ) -> str:
+        """Return the name of a record: a digest of all that its figures hang on."""
+        if self.store.folder is None:
+            return ""
+        keywords = vars(options)
+        parts = (
+            self.cells,
+            *named_by(keywords, self.data, by_tfs=not method.needs_labels),
+            *of_pairs(labelled),
+            *(plain(ends) for ends in labelled.left_out),
+            plain(keywords),
+            name,
+            repr(method),
+        )
+        return file_name((name, title), parts)
 
     def check(self) -> None:
         """Raise the last failure if every fit failed."""
         if self.n_fits and len(self.failures) == self.n_fits:
             raise self.failures[-1]
+
+
+def _as_frame(figures: list[list[Any]]) -> pd.DataFrame:
+    """Return the figures of a record as they were kept."""
+    return pd.DataFrame(figures, columns=FIGURES).astype({"value": np.float64})

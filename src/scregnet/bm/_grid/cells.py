@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from scregnet._validate import check_integer, listed, shortened
-from scregnet.bm._grid.plain import plain
+from scregnet.bm._kept.plain import plain
+from scregnet.bm._kept.store import file_name
 from scregnet.bm._studies import SET_BY_THE_STUDY
 from scregnet.links import null_models
 from scregnet.links.registry import method_class
@@ -72,13 +70,9 @@ class Cell:
             self.split,
             shown,
             str(self.seed),
-            version("scregnet"),
         )
-        digest = hashlib.blake2b("\x00".join(parts).encode(), digest_size=8).hexdigest()
         words = (self.source.name, self.chosen.label, self.split, str(self.seed))
-        return (
-            "-".join(re.sub(r"[^A-Za-z0-9_.+]+", "_", word)[:40] for word in words) + f"-{digest}"
-        )
+        return file_name(words, parts)
 
 
 def read_methods(methods: Any, shared: Mapping[str, Any]) -> list[Chosen]:

@@ -11,7 +11,7 @@ from scregnet._settings import settings
 from scregnet._validate import with_notes
 from scregnet.bm._grid.measure import Cost, measured
 from scregnet.bm._grid.once import shared_between_splits
-from scregnet.bm._grid.plain import plain
+from scregnet.bm._kept.digest import of_pairs
 from scregnet.bm._studies import SET_BY_THE_STUDY
 from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.task import device_of, make_task, read_keywords
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 COMPUTE_WITH = ("scregnet", "numpy", "scipy", "scikit-learn", "lightgbm", "torch")
 """Packages whose versions a figure may hang on."""
-
-OF_PAIRS = ("sources", "targets", "labels", "share")
-"""What null models read of labelled pairs."""
 
 # Null models of the pairs that were fitted last: the methods of one split follow each other.
 _last_nulls: dict[tuple[Any, ...], dict[str, Verdict]] = {}
@@ -80,8 +77,7 @@ def _fit(cell: Cell, device: str | None) -> tuple[Fit, Cost]:
 
 def _nulls(cell: Cell, labelled: LabelledPairs, options: FitOptions) -> dict[str, Verdict]:
     # Not by the name of the split: another call may mean other pairs by it.
-    pairs = [plain(getattr(part, name)) for part in labelled.parts.all for name in OF_PAIRS]
-    key = (cell.source.digest, cell.seed, options.label_frequency, *pairs)
+    key = (cell.source.digest, cell.seed, options.label_frequency, *of_pairs(labelled))
     if key not in _last_nulls:
         _last_nulls.clear()
         _last_nulls[key] = judge_nulls(labelled.parts, cell.source.data.n_vars, options, but=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,16 +10,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from anndata import AnnData, read_h5ad
 
 from scregnet._anndata.access import check_names, resolve
-from scregnet._anndata.evidence import layer_names
 from scregnet._genes.forms import SUFFIXES
 from scregnet._genes.network import read_network
 from scregnet._genes.split import LabelledPairs, SplitOptions, draw_pairs, is_split, labelled_pairs
 from scregnet._validate import listed, own_arguments
-from scregnet.bm._grid.plain import plain
+from scregnet.bm._kept.digest import digest_of_cells, named_by
+from scregnet.bm._kept.plain import plain
 from scregnet.datasets import beeline, dream4
 from scregnet.datasets._dream4 import FILES
 from scregnet.links import SPLITS
@@ -109,15 +107,8 @@ class Source:
     @cached_property
     def digest(self) -> str:
         """Digest of the cells, the names, all vectors of genes and the known network."""
-        data, found = self.data, hashlib.blake2b(digest_size=16)
-        for names in (data.obs_names, data.var_names):
-            found.update("\n".join(names.astype(str)).encode())
-        # Newer anndata lists X among the layers, under None. A layer and vectors may share a name.
-        layers = [(name, layer) for name, layer in data.layers.items() if name is not None]
-        named = [("", data.X), *layers, *data.varm.items()]
-        for _, matrix in sorted(named, key=lambda pair: pair[0]):
-            for part in _arrays(matrix):
-                found.update(np.ascontiguousarray(part).tobytes())
+        data = self.data
+        found = digest_of_cells(data)
         known = self.network
         if isinstance(known, pd.DataFrame):
             found.update(known.to_csv().encode())
@@ -132,21 +123,9 @@ class Source:
 
         ``by_tfs`` says that the marked TFs are read, as methods without labels do.
         """
-        data = self.data
-        texts = []
-        # If the column is not there, the fit fails and says so.
-        time = keywords.get("pseudotime")
-        if isinstance(time, str) and time in data.obs:
-            texts.append(plain(data.obs[time].to_numpy()))
-        for layer in layer_names(keywords.get("evidence")):
-            columns = sorted(name for name in data.var if str(name).startswith(f"{layer}_"))
-            texts.append(plain(data.var[columns]))
-            texts += [plain(part) for part in _arrays(data.varp.get(layer))]
         # The reader of a folder marks them, always alike.
         is_folder = isinstance(self.given, Path) and self.given.is_dir()
-        if by_tfs and "is_tf" in data.var and not is_folder:
-            texts.append(plain(data.var["is_tf"].to_numpy()))
-        return texts
+        return named_by(keywords, self.data, by_tfs=by_tfs and not is_folder)
 
     def stored(self, split: SplitOf) -> list[str]:
         """Return the text of a split of ``uns``; nothing for one that is drawn or given."""
@@ -221,14 +200,6 @@ def _check_not_labels(path: Path) -> None:
             f"labels as prior={str(path)!r}."
         )
         raise ValueError(msg)
-
-
-def _arrays(matrix: Any) -> list[np.ndarray]:
-    if matrix is None:
-        return []
-    if sp.issparse(matrix):
-        return [matrix.data, matrix.indices, matrix.indptr]
-    return [np.asarray(matrix)]
 
 
 def check_split_arguments(splits: Mapping[str, SplitOf]) -> None:

@@ -1,45 +1,60 @@
-"""What a run keeps: a file for each cell that is done."""
+"""Records in files, one for each fit that is done."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from scregnet._logging import logger
 from scregnet._validate import shortened
 
-CELL = ["data", "method", "split", "seed"]
-FIGURE = ["metric", "value", "best_null", "difference"]
-COST = ["cpu_seconds", "seconds", "peak_gib"]
-COLUMNS = [*CELL, *FIGURE, *COST, "versions", "error"]
+
+def file_name(words: Iterable[str], parts: Iterable[str]) -> str:
+    """Return the name of a record: readable words, and a digest of all that its figures hang on.
+
+    Another version of the package is another record.
+    """
+    text = "\x00".join([*parts, version("scregnet")])
+    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return "-".join([*(re.sub(r"[^A-Za-z0-9_.+]+", "_", word)[:40] for word in words), digest])
 
 
 class Store:
-    """A folder of records; without a folder nothing is kept."""
+    """A folder of records; without a folder nothing is kept.
 
-    def __init__(self, folder: str | os.PathLike[str] | None) -> None:
+    ``check`` raises for a record that is not whole.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str] | None, check: Callable[[dict[str, Any]], object]
+    ) -> None:
         # An empty path would be the folder where Python runs.
         if folder is not None and (not isinstance(folder, (str, os.PathLike)) or not str(folder)):
             msg = f"folder must be the path of a folder, or None; got {shortened(folder)}."
             raise TypeError(msg)
-        self.folder = None if folder is None else Path(folder)
+        self.folder, self.check = None if folder is None else Path(folder), check
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                msg = f"folder: {self.folder} cannot be made: {error.strerror}."
+                raise OSError(error.errno, msg) from error
 
     def read(self, key: str) -> dict[str, Any] | None:
-        """Return the record of a cell, ``None`` if there is none or its file cannot be read."""
+        """Return a record, ``None`` if there is none or its file cannot be read."""
         if self.folder is None or not (path := self.folder / f"{key}.json").exists():
             return None
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            as_frame([record])
+            self.check(record)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             logger.warning("%s is damaged and is made again: %s", path, error)
             return None
@@ -58,21 +73,6 @@ class Store:
             part.unlink(missing_ok=True)
             msg = f"folder: {path} cannot be written: {error.strerror}."
             raise OSError(error.errno, msg) from error
-
-
-def as_frame(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """Return one row a metric; one row with an error for a cell that failed."""
-    rows = []
-    for record in records:
-        cell = [record[name] for name in CELL]
-        cost = [float(record.get(name, math.nan)) for name in COST]
-        more = [*cost, str(record["versions"]), str(record["error"])]
-        figures = record["figures"] or [("", math.nan, "", math.nan)]
-        for metric, value, null, difference in figures:
-            rows.append([*cell, str(metric), float(value), str(null), float(difference), *more])
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    numbers = ["value", "difference", *COST]
-    return frame.astype(dict.fromkeys(numbers, np.float64) | {"seed": np.int64})
 
 
 def _number(value: Any) -> Any:
