@@ -13,7 +13,7 @@ from scregnet._anndata.features import embedding_features
 from scregnet._anndata.slots import check_genes, fitted, keys_by_group, network
 from scregnet._anndata.uns import to_uns
 from scregnet.links.pairs.codes import find_codes, pair_codes
-from scregnet.tl._fit.task import UNREAD_CELLS
+from scregnet.tl._fit.task import unread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,11 +57,7 @@ def check_network(
     if method.uses_embedding:
         # "auto" stands for the one that is there.
         asked |= {"embedding": embedding_features(data, options.embedding)[1]["embedding"]}
-    else:
-        del asked["embedding"]
-    if not method.needs_expression:
-        # What says which cells are read is not kept.
-        asked = {option: value for option, value in asked.items() if option not in UNREAD_CELLS}
+    asked |= unread(method)
     found = {**params, **params["method_params"]}
     other = [
         f"{option}={found.get(option)!r}, not {value!r}"

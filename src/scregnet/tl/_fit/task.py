@@ -195,21 +195,23 @@ def device_of(device: str | None, method: LinkMethod) -> Any:
     return resolve_device(device)
 
 
-UNREAD = {"embedding": "none"}
-"""What is kept of an embedding where the method reads none, whatever was named."""
-
+UNREAD_EMBEDDING = {"embedding": "none"}
 UNREAD_CELLS = {"layer": None, "n_pcs": None, "max_cells": None}
-"""What is kept of how cells are read where the method reads none."""
+
+
+def unread(method: LinkMethod) -> dict[str, Any]:
+    """Return what is kept of the options about features that a method does not read."""
+    cells = {} if method.needs_expression else UNREAD_CELLS
+    return cells | ({} if method.uses_embedding else UNREAD_EMBEDDING)
 
 
 def log_unread(name: str, method: LinkMethod, options: FitOptions) -> None:
     """Warn of features that were asked for and that the method does not read."""
     asked = options.params()
-    unread = [] if method.uses_embedding or asked["embedding"] in (None, AUTO) else [*UNREAD]
-    if not method.needs_expression:
-        usual = {field.name: field.default for field in fields(FitOptions)}
-        unread += [key for key in UNREAD_CELLS if asked[key] not in (None, usual[key])]
-    for key in unread:
+    usual = {field.name: field.default for field in fields(FitOptions)}
+    for key in unread(method):
+        if asked[key] in (None, usual[key]):
+            continue
         frame = key == "embedding" and asked[key] == "frame"
         logger.warning(
             "%s: method=%r does not read it, so %s is left out. sr.get.methods() says under 'uses' "
@@ -246,17 +248,18 @@ def make_task(
     if not (method.needs_expression or method.uses_embedding):
         _check_random(options, None, method)
         _check_evidence(options)
-        return bare, UNREAD | UNREAD_CELLS
+        return bare, unread(method)
     from scregnet._anndata.features import embedding_features, expression_features, log_unseen
     from scregnet._genes.families import gene_families
 
     expression, summary, vectors = None, None, None
-    record: dict[str, Any] = {} if method.needs_expression else dict(UNREAD_CELLS)
+    of_cells: dict[str, Any] = {}
+    of_vectors: dict[str, Any] = {}
     if method.needs_expression and shared is not None and rows is not None:
-        expression, summary, record = shared.features(rows)
-        log_unseen(record)
+        expression, summary, of_cells = shared.features(rows)
+        log_unseen(of_cells)
     elif method.needs_expression:
-        expression, summary, record = expression_features(
+        expression, summary, of_cells = expression_features(
             data,
             options.layer,
             n_pcs=options.n_pcs,
@@ -266,15 +269,11 @@ def make_task(
             max_cells=options.max_cells,
         )
     if method.uses_embedding:
-        vectors, more = embedding_features(data, options.embedding, group)
-    else:
-        more = UNREAD
-    record |= more
+        vectors, of_vectors = embedding_features(data, options.embedding, group)
     _check_random(options, vectors, method)
     if options.random_embedding and vectors is not None:
         vectors = random_vectors(vectors, options.random_state)
-    layers, more = layers_of(data, options, labelled)
-    record |= more
+    layers, of_layers = layers_of(data, options, labelled)
     if layers and not method.uses_evidence:
         if not method.uses_embedding:
             _check_evidence(options)
@@ -293,7 +292,7 @@ def make_task(
         regulators=None if method.needs_labels else candidate_tfs(data, labelled),
         pseudotime=_time(data, options, rows) if method.needs_pseudotime else None,
     )
-    return task, record
+    return task, unread(method) | of_cells | of_vectors | of_layers
 
 
 def _check_cells(method: LinkMethod, options: FitOptions, *, grouped: bool) -> None:
