@@ -12,6 +12,7 @@ import scregnet as sr
 from scregnet._genes.frames import PARTS
 from scregnet._genes.split import labelled_pairs
 from scregnet.bm._perturbations import PERTURBATIONS, Given, Perturbed, without_edges
+from scregnet.bm._refits import Refits
 from scregnet.links import get_method
 from scregnet.links.methods.degree import Degree
 from scregnet.links.methods.joint.method import Joint
@@ -189,6 +190,83 @@ class TestFigures:
         calls.clear()
         with pytest.raises(RuntimeError, match="training collapsed"):
             sr.bm.stability(adata, net, perturbations=["fit"], n_repeats=1, **call)
+
+
+class TestFolder:
+    how = {"method": "pearson", "top_n": 20, "n_repeats": 1, "show_progress_bar": False}
+
+    @pytest.fixture
+    def fitted(self, monkeypatch):
+        """Number of networks that were fitted, in a list."""
+        made, real = [], Refits.fit
+        monkeypatch.setattr(Refits, "fit", lambda *given: made.append(1) or real(*given))
+        return made
+
+    @pytest.mark.parametrize("by", ["probability", "lift"])
+    def test_a_study_that_was_stopped_goes_on(self, adata, net, tmp_path, fitted, by):
+        how = {**self.how, "by": by, "return_links": True}
+        whole, links = sr.bm.stability(adata, net, **how)
+        n_fits = len(fitted)
+        assert n_fits == 1 + 7
+        first, _ = sr.bm.stability(adata, net, folder=tmp_path, **how)
+        pd.testing.assert_frame_equal(first, whole)
+        files = sorted(tmp_path.iterdir())
+        assert len(files) == 6
+        # One repeat of one fit is not there, one file is damaged.
+        files[0].unlink()
+        files[1].write_text(files[1].read_text().replace("[[", "[[null, "))
+        fitted.clear()
+        second, second_links = sr.bm.stability(adata, net, folder=tmp_path, **how)
+        assert len(fitted) == 1 + 2
+        pd.testing.assert_frame_equal(second, whole)
+        pd.testing.assert_frame_equal(second_links, links)
+
+    def test_more_repeats_fit_only_these(self, adata, net, tmp_path, fitted):
+        how = {**self.how, "folder": tmp_path, "perturbations": ["cells", "halves"]}
+        sr.bm.stability(adata, net, **how)
+        fitted.clear()
+        table = sr.bm.stability(adata, net, **{**how, "n_repeats": 2})
+        assert len(fitted) == 1 + 3
+        alone = sr.bm.stability(adata, net, **{**how, "n_repeats": 2, "folder": None})
+        pd.testing.assert_frame_equal(table, alone)
+
+    def test_what_decides_it_is_another_study(self, adata, net, tmp_path, fitted):
+        adata.obs["who"] = np.arange(adata.n_obs) % 3
+        how = {**self.how, "folder": tmp_path, "perturbations": ["donors"], "donor": "who"}
+
+        def is_new(data=adata, net=net, **more):
+            fitted.clear()
+            sr.bm.stability(data, net, **{**how, **more})
+            return len(fitted) == 2
+
+        assert [is_new(), is_new()] == [True, False]
+        for more in ({"top_n": 21}, {"by": "lift"}, {"random_state": 1}, {"n_folds": 1}):
+            assert [is_new(**more), is_new(**more)] == [True, False], more
+        assert is_new(net=net.iloc[1:])
+        other = adata.copy()
+        other.obs["who"] = np.arange(adata.n_obs) % 4
+        assert is_new(other)
+        # Which TFs compete for the first places.
+        other = adata.copy()
+        other.var["is_tf"] = np.arange(adata.n_vars) < 30
+        assert is_new(other)
+
+    def test_a_failed_repeat_is_made_again(self, adata, net, tmp_path, monkeypatch):
+        real, calls = Refits.fit, []
+
+        def fail(self, given):
+            calls.append(1)
+            if len(calls) == 2:
+                raise RuntimeError("diverged")
+            return real(self, given)
+
+        monkeypatch.setattr(Refits, "fit", fail)
+        how = {**self.how, "folder": tmp_path, "perturbations": ["cell", "edges"]}
+        table = sr.bm.stability(adata, net, **how)
+        assert table["overlap"].isna().tolist() == [True, False]
+        assert len(list(tmp_path.iterdir())) == 1
+        assert sr.bm.stability(adata, net, **how)["overlap"].notna().all()
+        assert len(calls) == 3 + 2
 
 
 STORED = {"perturbations": ["seed", "halves"], "n_repeats": 2, "n_folds": 1, **SMALL}
@@ -382,11 +460,11 @@ class TestPerturbations:
     def test_dropped_edges_are_not_new(self, adata, net, monkeypatch):
         # A dropped edge that the refit finds again must not take the place of a new link.
         tops = []
-        from scregnet.bm import _stability
+        from scregnet.bm import _refits
 
-        first = _stability.first_new
+        first = _refits.first_new
         monkeypatch.setattr(
-            _stability, "first_new", lambda *args: tops.append(first(*args)) or tops[-1]
+            _refits, "first_new", lambda *args: tops.append(first(*args)) or tops[-1]
         )
         call = {"perturbations": ["edges"], "n_repeats": 2, "n_folds": 1, **SMALL}
         sr.bm.stability(adata, net, "degree", **{k: call[k] for k in call if "trees" not in k})
@@ -426,6 +504,8 @@ def test_wrong_calls_fail_before_the_first_fit(adata, net, monkeypatch):
         call(by="weight")
     with pytest.raises(ValueError, match="method='degree' is one itself"):
         call(method="degree", by="lift")
+    with pytest.raises(TypeError, match="folder must be the path of a folder"):
+        call(folder=3)
     with pytest.raises(TypeError, match="sets 'threshold', which the study sets itself"):
         call(threshold=0.5)
     with pytest.raises(TypeError, match="'n_tree' is not a parameter of method='joint'"):

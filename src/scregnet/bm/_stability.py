@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,26 +21,24 @@ from scregnet._validate import (
     check_integer,
     check_random_state,
     name_list,
-    noted,
     seed_of,
 )
-from scregnet.bm._new_links import first_new, known_codes, overlap, rank_correlation
+from scregnet.bm._kept.digest import digest_of_cells, of_fit
+from scregnet.bm._kept.plain import plain
+from scregnet.bm._kept.store import Store, file_name
+from scregnet.bm._new_links import known_codes
 from scregnet.bm._perturbations import PERTURBATIONS, Given, Perturbed, cells_of_donors
-from scregnet.bm._stored_stability import check_network, store
+from scregnet.bm._refits import Network, Refits, read_refit
+from scregnet.bm._stored_stability import check_network, write_stability
 from scregnet.links.pairs.codes import decode_pairs
-from scregnet.metrics import lift
-from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.network import candidate_tfs
-from scregnet.tl._fit.task import FitOptions, device_of, make_task, read_keywords
-from scregnet.tl._fit.verdict import Verdict, judge_nulls
+from scregnet.tl._fit.task import device_of, read_keywords
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
     from anndata import AnnData
     from mudata import MuData
 
     from scregnet.links import LinkMethod
-    from scregnet.tl._fit.folds import Folds
 
 SET_BY_STABILITY = ("n_bootstrap", "threshold", "top_n_targets", "random_state")
 """Options of a fit that are set here, or that concern what is written."""
@@ -61,6 +60,7 @@ def stability(
     n_repeats: int = 3,
     return_links: bool = False,
     key_added: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
     device: str | None = None,
     random_state: int | None = 0,
     show_progress_bar: bool | None = None,
@@ -107,6 +107,7 @@ def stability(
         Key of a network in ``adata`` that :func:`scregnet.tl.fit_grn` fitted with the same method,
         arguments and known edges: the stability of its links is written next to it. ``None`` writes
         nothing.
+    %(folder)s The full fit is made each time.
     %(device)s
     random_state
         Seed of the full fit, and of what is drawn; ``None`` draws it.
@@ -175,10 +176,13 @@ def stability(
     if key_added is not None:
         check_network(data, key_added, method, chosen, options, known)
 
-    fits = _Fits(data, method, chosen, options, by, tfs, known, top_n, device_of(device, chosen))
+    store = Store(folder, read_refit)
+    place = device_of(device, chosen)
+    fits = Refits(data, method, chosen, options, by, tfs, known, top_n, place, store)
     given = Given(labelled, fits.folds(labelled, seed), None, seed)
     perturbed = Perturbed(given, data.n_obs, data.n_vars, fits.folds, donors)
     runs = [(name, repeat) for name in names for repeat in range(n_repeats)]
+    parts = [] if folder is None else _texts(fits, labelled, donor)
     rows, kept = [], {name: np.zeros((0, top_n), bool) for name in names}
     tops: list[np.ndarray] = []
     title = f"stability of {method}"
@@ -187,16 +191,19 @@ def stability(
         for done, (name, repeat) in enumerate(runs):
             if bar is not None:
                 bar(done, {})
-            found = fits.try_fits(f"{name}, repeat {repeat}", perturbed.versions(name, repeat))
-            rows.append((name, repeat, *_alike(full, found)))
-            tops += [one.top for one in found]
-            kept[name] = np.vstack([kept[name], *(np.isin(full.top, one.top) for one in found)])
+            key = file_name((method, name, str(repeat)), [*parts, name, str(repeat)])
+            versions = perturbed.versions(name, repeat)
+            found = fits.repeat(f"{name}, repeat {repeat}", key, versions, full)
+            rows.append((name, repeat, found.overlap, found.rank_correlation))
+            tops += found.tops
+            kept[name] = np.vstack([kept[name], *(np.isin(full.top, top) for top in found.tops)])
             logger.info("%s: %s, repeat %d: overlap %.2f, rank correlation %.3f", title, *rows[-1])
     fits.check(len(runs))
     table = pd.DataFrame(rows, columns=COLUMNS)
     if key_added is not None:
         asked = {"perturbations": names, "n_repeats": n_repeats, "top_n": top_n, "by": by}
-        store(data, key_added, tops, known, table, {**asked, "donor": donor, "random_state": seed})
+        asked |= {"donor": donor, "random_state": seed}
+        write_stability(data, key_added, tops, known, table, asked)
     return (table, _links(full, kept, data.var_names, by)) if return_links else table
 
 
@@ -239,96 +246,22 @@ def _check_enough(top_n: int, n_new: int) -> None:
         raise ValueError(msg)
 
 
-class _Network(NamedTuple):
-    """Probability or lift of all links of a fit, and the codes of its first new ones."""
-
-    values: sp.csr_matrix
-    top: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class _Fits:
-    """Fits of one method that write nothing."""
-
-    data: AnnData
-    name: str
-    method: LinkMethod
-    options: FitOptions
-    by: str
-    tfs: np.ndarray
-    """Positions of the TFs whose links are scored, in every fit."""
-
-    known: np.ndarray
-    """Codes of the edges of the whole prior: they are known in every fit."""
-
-    top_n: int
-    device: Any
-    failures: list[RuntimeError] = field(default_factory=list)
-
-    def folds(self, labelled: LabelledPairs, random_state: int) -> Folds | None:
-        """Draw the folds as a fit with this seed does."""
-        if self.options.n_folds == 1:
-            return None
-        from scregnet.tl._fit.folds import Folds
-
-        return Folds.draw(labelled, replace(self.options, random_state=random_state), self.method)
-
-    def fit(self, given: Given) -> _Network:
-        """Fit, and score all links."""
-        network = self._fit(given).network(self.tfs, self.data.n_vars)
-        values = network.probabilities
-        if network.null is not None:
-            values.data = lift(values.data, network.null.data)
-        return _Network(values, first_new(values, self.known, self.top_n))
-
-    def try_fits(self, title: str, versions: list[Given]) -> list[_Network]:
-        """Fit each version; none if a fit diverges or collapses. ``title`` is for the log."""
-        try:
-            with noted(f"in the fit {title!r}"):
-                return [self.fit(given) for given in versions]
-        except RuntimeError as error:
-            logger.warning("%s: %s Its figures are NaN.", title, error)
-            self.failures.append(error)
-            return []
-
-    def check(self, n_runs: int) -> None:
-        """Raise the last failure if every run failed."""
-        if len(self.failures) == n_runs:
-            raise self.failures[-1]
-
-    def _fit(self, given: Given) -> Fit:
-        """Fit what is delivered: the folds if there are any, else the one fit."""
-        labelled, folds, n_genes = given.labelled, given.folds, self.data.n_vars
-        options = replace(self.options, random_state=given.random_state)
-        nulls: dict[str, Verdict] = {}
-        if self.by == "lift":
-            nulls = judge_nulls(labelled.parts, n_genes, options, but=self.name)
-        task, _ = make_task(self.data, self.method, labelled, options, rows=given.rows)
-        if folds is None:
-            return fit_links(
-                self.name, self.method, task, labelled, options, nulls, device=self.device
-            )
-        from scregnet.tl._fit.folds import fit_folds, judge_folds, judge_null_folds
-
-        # The one fit, which is evaluated, is left out: it delivers nothing.
-        links = fit_folds(self.method, task, folds, options, self.device)
-        verdicts = {
-            self.name: judge_folds(links, folds, options),
-            **judge_null_folds(nulls, n_genes, folds, options),
-        }
-        return Fit(self.name, [], nulls, labelled, options, folds.folds, verdicts)
+def _texts(fits: Refits, labelled: LabelledPairs, donor: str | None) -> list[str]:
+    """Return the texts of all that what comes of a repeat hangs on."""
+    data = fits.data
+    return [
+        digest_of_cells(data).hexdigest(),
+        *of_fit(fits.name, fits.method, labelled, fits.options, data),
+        repr(labelled.options),
+        *(plain(ends) for ends in labelled.set_aside or ()),
+        plain(fits.tfs),
+        "" if donor is None else plain(data.obs[donor].astype(str).to_numpy()),
+        fits.by,
+        str(fits.top_n),
+    ]
 
 
-def _alike(full: _Network, found: list[_Network]) -> tuple[float, float]:
-    """Return overlap and rank correlation of a run; NaN for one that failed."""
-    if not found:
-        return np.nan, np.nan
-    # Halves are compared with each other: the full fit has seen the cells of both.
-    one, other = found if len(found) == 2 else (full, found[0])
-    return overlap(one.top, other.top), rank_correlation(one.values, other.values)
-
-
-def _links(full: _Network, kept: dict[str, np.ndarray], genes: pd.Index, by: str) -> pd.DataFrame:
+def _links(full: Network, kept: dict[str, np.ndarray], genes: pd.Index, by: str) -> pd.DataFrame:
     """Return the first new links of the full fit, and how many fits of each kind have them."""
     source, target = decode_pairs(full.top, len(genes))
     names = genes.to_numpy()

@@ -94,7 +94,7 @@ def _edges(data: AnnData, entry: Any) -> np.ndarray:
     return np.unique(pair_codes(source, target, data.n_vars))
 
 
-def store(
+def write_stability(
     data: AnnData,
     key: str,
     tops: Sequence[np.ndarray],

@@ -12,8 +12,7 @@ import pandas as pd
 from scregnet._anndata.evidence import layer_names
 from scregnet._logging import logger
 from scregnet._validate import noted
-from scregnet.bm._kept.digest import digest_of_cells, named_by, of_pairs
-from scregnet.bm._kept.plain import plain
+from scregnet.bm._kept.digest import digest_of_cells, of_fit
 from scregnet.bm._kept.store import Store, file_name
 from scregnet.tl._fit.fit import Fit, fit_links
 from scregnet.tl._fit.task import FitOptions, device_of, make_task
@@ -125,7 +124,10 @@ class Study:
         What the folder has is not fitted again. A fit that failed is not kept.
         """
         options = options.for_pairs(labelled)
-        key = self._key(title, name, method, labelled, options)
+        key = ""
+        if self.store.folder is not None:
+            parts = of_fit(name, method, labelled, options, self.data)
+            key = file_name((name, title), [self.cells, *parts])
         kept = self.store.read(key)
         if kept is not None:
             logger.info("%s is there already", title)
@@ -141,29 +143,6 @@ class Study:
         failed = table[table["model"] == table["model"].iloc[0]]
         table = pd.concat([failed.assign(model=name, value=np.nan), table], ignore_index=True)
         return table[FIGURES].copy()
-
-    def _key(
-        self,
-        title: str,
-        name: str,
-        method: LinkMethod,
-        labelled: LabelledPairs,
-        options: FitOptions,
-    ) -> str:
-        """Return the name of a record: a digest of all that its figures hang on."""
-        if self.store.folder is None:
-            return ""
-        keywords = vars(options)
-        parts = (
-            self.cells,
-            *named_by(keywords, self.data, by_tfs=not method.needs_labels),
-            *of_pairs(labelled),
-            *(plain(ends) for ends in labelled.left_out),
-            plain(keywords),
-            name,
-            repr(method),
-        )
-        return file_name((name, title), parts)
 
     def check(self) -> None:
         """Raise the last failure if every fit failed."""

@@ -14,12 +14,13 @@ from scregnet._anndata.access import by_cells
 from scregnet._anndata.evidence import layer_names
 from scregnet._anndata.features import is_embedding
 from scregnet.bm._kept.plain import plain
-from scregnet.tl._fit.task import AUTO
+from scregnet.tl._fit.task import AUTO, FitOptions
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
     from scregnet._genes.split import LabelledPairs
+    from scregnet.links import LinkMethod
 
 BLOCK = 1024
 """Rows of a file that are in memory at a time."""
@@ -62,6 +63,21 @@ def named_by(keywords: Mapping[str, Any], data: AnnData, *, by_tfs: bool) -> lis
     if by_tfs and "is_tf" in data.var:
         texts.append(plain(data.var["is_tf"].to_numpy()))
     return texts
+
+
+def of_fit(
+    name: str, method: LinkMethod, labelled: LabelledPairs, options: FitOptions, data: AnnData
+) -> list[str]:
+    """Return the texts of what a fit reads beside :func:`digest_of_cells`."""
+    keywords = vars(options)
+    return [
+        *named_by(keywords, data, by_tfs=not method.needs_labels),
+        *of_pairs(labelled),
+        *(plain(ends) for ends in labelled.left_out),
+        plain(keywords),
+        name,
+        repr(method),
+    ]
 
 
 def of_pairs(labelled: LabelledPairs) -> list[str]:
