@@ -49,7 +49,7 @@ copy
 _random_state = """\
 random_state
     Seed, an integer from 0 to 4294967295. The same seed, data and machine give the same result;
-    ``None`` draws a seed."""
+    ``None`` draws a seed, which is kept where the arguments are kept."""
 _device = """\
 device
     Where to compute: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:<index>"`` or ``"mps"``; ``None``

@@ -147,26 +147,26 @@ LARGEST_SEED = 2**32 - 1
 """What NumPy's, scikit-learn's and torch's generators all take."""
 
 
-def check_random_state(value: object) -> None:
-    """Raise unless ``value`` is an integer that every generator takes as its seed, or ``None``."""
-    if value is None:
-        return
-    if not isinstance(value, Integral) or isinstance(value, (bool, np.bool_)):
+def seed_of(random_state: object) -> int:
+    """Return the seed of a call; ``None`` draws it, once for all that the call draws.
+
+    Raise unless it is an integer that every generator takes, or ``None``.
+    """
+    if random_state is None:
+        # Half of the range: parts of a call may count on from it.
+        return int(np.random.default_rng().integers(2**31))
+    if not isinstance(random_state, Integral) or isinstance(random_state, (bool, np.bool_)):
         msg = (
             f"random_state must be an integer from 0 to {LARGEST_SEED} or None, got "
-            f"{type(value).__name__}: a call draws from several generators, which one seed starts. "
-            "Of a generator rng, give int(rng.integers(2**32))."
+            f"{type(random_state).__name__}: a call draws from several generators, which one seed "
+            "starts. Of a generator rng, give int(rng.integers(2**32))."
         )
         raise TypeError(msg)
-    if not 0 <= int(value) <= LARGEST_SEED:
-        msg = f"random_state must be an integer from 0 to {LARGEST_SEED} or None, got {value}."
+    if not 0 <= int(random_state) <= LARGEST_SEED:
+        msg = (
+            f"random_state must be an integer from 0 to {LARGEST_SEED} or None, got {random_state}."
+        )
         raise ValueError(msg)
-
-
-def seed_of(random_state: int | None) -> int:
-    """Return the seed of a call whose parts count on from it; ``None`` draws it."""
-    if random_state is None:
-        return int(np.random.default_rng().integers(2**31))
     return int(random_state)
 
 

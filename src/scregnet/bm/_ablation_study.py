@@ -14,7 +14,7 @@ from scregnet._docs import doc
 from scregnet._genes.split import labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import progress_bar
-from scregnet._validate import check_integer, check_random_state, seed_of
+from scregnet._validate import check_integer, seed_of
 from scregnet.bm._studies import (
     RANDOM,
     SET_BY_THE_STUDY,
@@ -108,7 +108,7 @@ def ablation_study(
     >>> list(table["variant"].unique())[:3]
     ['whole model', 'no boosted trees', 'no forest']
     """
-    check_random_state(random_state)
+    first = seed_of(random_state)
     data = resolve(adata, mod)
     check_names(data)
     check_integer("n_seeds", n_seeds, minimum=1)
@@ -121,7 +121,6 @@ def ablation_study(
     for name, keywords in chosen.items():
         merged = {**fit_params, **keywords}
         _read(merged.pop("method", method), merged, 0, f"variants[{name!r}]")
-    first = seed_of(random_state)
     labelled = labelled_pairs(data, prior, split, random_state=first)
 
     study = Study(data, device, folder)

@@ -12,7 +12,7 @@ from scregnet._docs import doc
 from scregnet._genes.frames import PARTS, parts_and_labels
 from scregnet._genes.network import read_network
 from scregnet._logging import logger
-from scregnet._validate import check_flags, check_random_state, listed
+from scregnet._validate import check_flags, listed, seed_of
 from scregnet.links import LinkTask, Pairs, get_method, hold_out, null_models
 from scregnet.links.pairs.audit import FAIL, OK, WARNING, Finding, audit_pairs
 from scregnet.metrics import evaluate
@@ -86,7 +86,7 @@ def audit_split(
     >>> report["verdict"].eq("fail").any()
     np.False_
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     check_flags(null_models=null_models)
     data = resolve(adata, mod)
     report = audited(data, split, prior, null_models=null_models, random_state=random_state)

@@ -15,7 +15,7 @@ from scregnet._anndata.features import embedding_features
 from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._progress import progress_bar
-from scregnet._validate import check_choice, check_flags, check_integer, check_random_state, seed_of
+from scregnet._validate import check_choice, check_flags, check_integer, seed_of
 from scregnet.bm._new_links import first_new, known_codes, overlap
 from scregnet.bm._studies import RANDOM, SHUFFLED, Study, own_ablations, without_evidence
 from scregnet.links import LinkMethod, get_method, null_models
@@ -130,7 +130,7 @@ def controls(
     >>> list(table.index)[:3]
     ['full', 'shuffled cells', 'permuted genes']
     """
-    check_random_state(random_state)
+    seed = seed_of(random_state)
     data = resolve(adata, mod)
     check_names(data)
     check_choice("metric", metric, METRICS)
@@ -140,7 +140,6 @@ def controls(
     if chosen.is_null:
         msg = f"method={method!r} is a null model and reads no cells: there is nothing to control."
         raise ValueError(msg)
-    seed = seed_of(random_state)
     options = replace(options, random_state=seed)
     versions = _versions(method, chosen, options, data, fit_params)
     labelled = labelled_pairs(data, prior, split, random_state=seed)

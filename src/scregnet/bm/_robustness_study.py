@@ -19,7 +19,6 @@ from scregnet._validate import (
     check_flags,
     check_integer,
     check_interval,
-    check_random_state,
     seed_of,
 )
 from scregnet.bm._studies import SET_BY_THE_STUDY, Study
@@ -109,15 +108,13 @@ def robustness_study(
     >>> table.groupby("noise")["prior"].nunique().tolist()
     [1, 2, 2]
     """
-    check_random_state(random_state)
+    seed = seed_of(random_state)
     data = resolve(adata, mod)
     check_names(data)
     check_integer("n_priors", n_priors, minimum=1)
     check_choice("flip", flip, FLIPS)
     check_flags(flip_validation=flip_validation)
     chosen, options = read_keywords(method, fit_params, fixed=SET_BY_THE_STUDY)
-    # Drawn once: all fits share it.
-    seed = seed_of(random_state)
     options = replace(options, n_bootstrap=0, random_state=seed)
     levels = _levels(noise)
     labelled = labelled_pairs(data, prior, split, random_state=seed)

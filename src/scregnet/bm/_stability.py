@@ -19,7 +19,6 @@ from scregnet._validate import (
     check_choice,
     check_flags,
     check_integer,
-    check_random_state,
     name_list,
     seed_of,
 )
@@ -156,7 +155,7 @@ def stability(
     >>> table.columns.tolist()
     ['perturbation', 'repeat', 'overlap', 'rank_correlation']
     """
-    check_random_state(random_state)
+    seed = seed_of(random_state)
     data = resolve(adata, mod)
     check_names(data)
     check_integer("top_n", top_n, minimum=1)
@@ -167,7 +166,6 @@ def stability(
     donors = [] if donor is None else cells_of_donors(data, donor)
     chosen, options = read_keywords(method, fit_params, fixed=SET_BY_STABILITY)
     _check_order(by, method, chosen)
-    seed = seed_of(random_state)
     options = replace(options, n_bootstrap=0, random_state=seed)
     labelled = labelled_pairs(data, prior, split, random_state=seed)
     options = options.for_pairs(labelled)

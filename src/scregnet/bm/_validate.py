@@ -11,7 +11,7 @@ from scregnet._anndata.access import check_names, resolve
 from scregnet._anndata.slots import check_genes, key_of_group, network
 from scregnet._docs import doc
 from scregnet._logging import logger
-from scregnet._validate import check_flags, check_integer, check_random_state
+from scregnet._validate import check_flags, check_integer, seed_of
 from scregnet.bm._effects.permuted import areas, by_permuted_targets, by_permuted_tfs, p_value
 from scregnet.bm._effects.rankings import POPULARITY, SAME_FOR_ALL, rankings
 from scregnet.bm._effects.tested import Tested, placed_tests
@@ -107,7 +107,7 @@ def validate(
     >>> "popularity" in table.index
     True
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     data = resolve(adata, mod)
     check_names(data)
     check_flags(per_tf=per_tf)

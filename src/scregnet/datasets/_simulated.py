@@ -11,7 +11,7 @@ from anndata import AnnData
 
 from scregnet._anndata.uns import to_uns
 from scregnet._docs import doc
-from scregnet._validate import check_integer, check_interval, check_random_state
+from scregnet._validate import check_integer, check_interval, seed_of
 from scregnet.datasets._knockouts import (
     CONTROL,
     Kinetics,
@@ -147,7 +147,7 @@ def simulated(
     >>> lost.obs["perturbation"].value_counts().tolist()
     [200, 50]
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     given = None
     if sister is not None:
         given, n_vars, n_tfs = _network_of(sister, n_vars, n_tfs)

@@ -13,7 +13,7 @@ from scregnet._anndata.features import embedding_features
 from scregnet._anndata.slots import fitted, key_of_group, regulators
 from scregnet._docs import doc
 from scregnet._genes.names import places_of
-from scregnet._validate import check_choice, check_integer, check_random_state, seed_of
+from scregnet._validate import check_choice, check_integer, seed_of
 from scregnet.get._names import find_genes, shown_names
 from scregnet.pl._figure import check_map, finish, panels
 from scregnet.pl._network.labels import place_labels
@@ -95,7 +95,7 @@ def gene_embedding(
     >>> sr.pl.gene_embedding(adata)
     """
     check_choice("basis", basis, ("pca", "umap"))
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     adata = resolve(adata, mod)
     key = key_of_group(adata, key, group)
     n_known, n_targets = _known(adata, key)
@@ -143,13 +143,12 @@ def _known(adata: AnnData, key: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _plane(
-    vectors: np.ndarray, basis: str, random_state: int | None
+    vectors: np.ndarray, basis: str, random_state: int
 ) -> tuple[np.ndarray, tuple[str, str], np.ndarray]:
     """Return places on a plane, the names of its axes, and the principal components."""
     from sklearn.decomposition import PCA
 
-    seed = seed_of(random_state)
-    pca = PCA(min(_WIDTH, *vectors.shape), random_state=seed)
+    pca = PCA(min(_WIDTH, *vectors.shape), random_state=random_state)
     wide = pca.fit_transform(vectors.astype(np.float64))
     if wide.shape[1] == 1:
         wide = np.hstack([wide, np.zeros_like(wide)])
@@ -159,7 +158,7 @@ def _plane(
     from umap import UMAP
 
     n = min(_NEIGHBOURS, len(wide) - 1)
-    places = UMAP(n_neighbors=n, random_state=seed, n_jobs=1).fit_transform(wide)
+    places = UMAP(n_neighbors=n, random_state=random_state, n_jobs=1).fit_transform(wide)
     return np.asarray(places, dtype=float), ("UMAP1", "UMAP2"), wide
 
 

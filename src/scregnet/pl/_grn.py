@@ -15,8 +15,8 @@ from scregnet._logging import logger
 from scregnet._validate import (
     check_choice,
     check_flags,
-    check_random_state,
     name_list,
+    seed_of,
 )
 from scregnet.get._graph import to_graph
 from scregnet.get._names import find_genes, shown_names
@@ -129,7 +129,7 @@ def grn(
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     >>> sr.pl.grn(adata, top_n=30)
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     import matplotlib as mpl
 
     check_choice("layout", layout, LAYOUTS)

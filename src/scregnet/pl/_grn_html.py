@@ -11,7 +11,7 @@ from scregnet._anndata.slots import key_of_group
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._text import checked_file
-from scregnet._validate import check_choice, check_integer, check_random_state
+from scregnet._validate import check_choice, check_integer, seed_of
 from scregnet.get._graph import to_graph
 from scregnet.pl._html.page import NetworkPage, make_page
 from scregnet.pl._network.layout import LAYOUTS
@@ -102,7 +102,7 @@ def grn_html(
     if path is not None:
         # Before the page is made.
         checked_file("path", path)
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     check_choice("layout", layout, LAYOUTS)
     check_choice("theme", theme, ("auto", "light", "dark"))
     check_integer("height", height, minimum=100)

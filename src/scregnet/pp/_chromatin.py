@@ -15,7 +15,7 @@ from scregnet._genes.evidence.peaks import read_genes_of_peaks, read_tfs_of_peak
 from scregnet._genes.evidence.place import match_genes, place_layer, profile_of
 from scregnet._genes.evidence.sites import sites
 from scregnet._logging import logger
-from scregnet._validate import check_integer, check_interval, check_random_state, listed, shortened
+from scregnet._validate import check_integer, check_interval, listed, seed_of, shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,7 +100,7 @@ def chromatin(
     >>> adata.varp["chromatin"].nnz, adata.var["chromatin_covered"].sum().item()
     (2, 2)
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     source = resolve(adata, mod)
     check_names(source)
     check_writable(source, copy=copy)

@@ -14,7 +14,7 @@ from scregnet._genes.evidence.names import names_in_evidence
 from scregnet._genes.evidence.place import match_genes, place_layer, profile_of
 from scregnet._genes.evidence.read import read_experiments
 from scregnet._logging import logger
-from scregnet._validate import check_flags, check_integer, check_random_state, name_list
+from scregnet._validate import check_flags, check_integer, name_list, seed_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,7 @@ def evidence(
     >>> adata.uns["chip"]["contexts_left_out"].tolist()
     ['liver']
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     source = resolve(adata, mod)
     check_names(source)
     check_writable(source, copy=copy)

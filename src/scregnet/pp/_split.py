@@ -16,7 +16,7 @@ from scregnet._genes.split import (
     pairs_of_prior,
 )
 from scregnet._logging import logger
-from scregnet._validate import check_random_state
+from scregnet._validate import seed_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -102,7 +102,7 @@ def split(
     >>> sr.pp.split(adata, adata.uns["network"], kind="targets")
     >>> sr.tl.fit_grn(adata, method="degree")
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     data = resolve(adata, mod)
     check_names(data)
     check_writable(data, copy=copy)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scregnet._docs import doc
-from scregnet._validate import check_choice, check_random_state, shortened
+from scregnet._validate import check_choice, seed_of, shortened
 from scregnet.tl._encoding.pairs import (
     Asked,
     CellsAsked,
@@ -122,7 +122,7 @@ def attention_links(
     >>> adata.varp["geneformer_attention"].shape
     (50, 50)
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     check_choice("direction", direction, ("both", "to_tf", "from_tf"))
     layers, heads = _numbers("layers", layers), _numbers("heads", heads)
     key = key_of(model, "attention", key_added)

@@ -19,8 +19,8 @@ from scregnet._validate import (
     check_integer,
     check_interval,
     check_name,
-    check_random_state,
     listed,
+    seed_of,
     shortened,
 )
 
@@ -121,7 +121,7 @@ def compare_grns(
     >>> sr.tl.compare_grns(adata, ("type_1", "type_2"), groupby="cell_type", n_permutations=20)
     >>> tfs = sr.get.comparison(adata, "tfs")
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     check_integer("min_cells", min_cells, minimum=1)
     check_integer("min_donor_cells", min_donor_cells, minimum=4)
     check_integer("n_permutations", n_permutations, minimum=10)

@@ -21,9 +21,9 @@ from scregnet._validate import (
     check_choice,
     check_flags,
     check_integer,
-    check_random_state,
     check_text,
     own_arguments,
+    seed_of,
 )
 from scregnet.encoders import CellStream, Embedding, EmbedOptions, GeneEncoder, create
 from scregnet.encoders.aliases import AliasTable
@@ -137,7 +137,7 @@ def embed(
     >>> adata = sr.datasets.simulated()
     >>> sr.tl.embed(adata, model="svd", n_components=16)
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     entry = find(model).entry
     name = entry.name
     if model_parameters:

@@ -21,7 +21,7 @@ from scregnet._validate import (
     check_flags,
     check_integer,
     check_interval,
-    check_random_state,
+    seed_of,
     shortened,
 )
 from scregnet.encoders import CellStream
@@ -126,7 +126,8 @@ def finetune(
     >>> adata = sr.datasets.simulated(60, 40)
     >>> sr.tl.finetune(adata, output="own", n_layers=1, hidden_size=16, max_epochs=2)
     """
-    check_random_state(random_state)
+    # None takes the seed of a run that is there.
+    seed = None if random_state is None else seed_of(random_state)
     schedule: dict[str, Any] = {
         "max_epochs": max_epochs,
         "patience": patience,
@@ -137,7 +138,7 @@ def finetune(
         "validation_fraction": validation_fraction,
         "precision": precision,
     }
-    _check_schedule(schedule, gradient_accumulation_steps, checkpoint_steps, random_state)
+    _check_schedule(schedule, gradient_accumulation_steps, checkpoint_steps)
     # Numbers of NumPy cannot be kept as JSON.
     schedule = {name: _plain(value) for name, value in schedule.items()}
     sizes = {"n_layers": n_layers, "hidden_size": hidden_size, "n_heads": n_heads}
@@ -168,7 +169,7 @@ def finetune(
         **schedule,
         "gradient_accumulation_steps": _plain(gradient_accumulation_steps),
     }
-    run = RunFolder(Path(output).expanduser(), params, _plain(random_state))
+    run = RunFolder(Path(output).expanduser(), params, seed)
     genes, ids = genes_of(source, gene_ids, orthologues)
     other_names = None if aliases is None else AliasTable.read(aliases)
     every, one_group = np.arange(source.n_obs), np.zeros(source.n_obs, dtype=np.int64)
@@ -193,9 +194,7 @@ def finetune(
     return changed if copy else None
 
 
-def _check_schedule(
-    schedule: Mapping[str, Any], accumulate: int, checkpoint_steps: int, random_state: int | None
-) -> None:
+def _check_schedule(schedule: Mapping[str, Any], accumulate: int, checkpoint_steps: int) -> None:
     """Raise unless numbers are in range; ``learning_rate`` may be ``None``."""
     for name in ("max_epochs", "patience", "batch_size"):
         check_integer(name, schedule[name], minimum=1)

@@ -13,7 +13,7 @@ from scregnet._docs import doc
 from scregnet._genes.split import LabelledPairs, labelled_pairs
 from scregnet._logging import logger
 from scregnet._progress import stage, stages
-from scregnet._validate import check_flags, check_integer, check_random_state, noted
+from scregnet._validate import check_flags, check_integer, noted, seed_of
 from scregnet.links import LinkMethod, get_method
 from scregnet.tl._fit.estimate import announce_time
 from scregnet.tl._fit.group import fit_group, matrices
@@ -192,7 +192,7 @@ def fit_grn(
     >>> adata = sr.datasets.simulated(n_obs=200, n_vars=100)
     >>> sr.tl.fit_grn(adata, adata.uns["network"], method="degree")
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     data = resolve(adata, mod)
     check_names(data)
     check_writable(data, copy=copy)

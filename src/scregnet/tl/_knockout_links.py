@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scregnet._docs import doc
-from scregnet._validate import check_choice, check_integer, check_random_state
+from scregnet._validate import check_choice, check_integer, seed_of
 from scregnet.tl._encoding.pairs import (
     Asked,
     CellsAsked,
@@ -114,7 +114,7 @@ def knockout_links(
     >>> adata.varp["geneformer_knockout"].shape
     (50, 50)
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     check_choice("mode", mode, ("delete", "overexpress"))
     check_integer("n_cells", n_cells, minimum=1)
     key = key_of(model, "knockout" if mode == "delete" else mode, key_added)

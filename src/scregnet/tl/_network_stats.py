@@ -21,7 +21,6 @@ from scregnet._validate import (
     check_integer,
     check_interval,
     check_name,
-    check_random_state,
     seed_of,
 )
 from scregnet.get._select import select_links
@@ -143,7 +142,7 @@ def network_stats(
     >>> int(adata.var["grn_out_degree"].sum())
     200
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     data = resolve(adata, mod)
     check_writable(data, copy=copy)
     check_choice("modules", modules, ALGORITHMS)
@@ -153,7 +152,7 @@ def network_stats(
     check_name("key_added", key_added)
     check_flags(new_only=new_only)
     check_algorithm(modules)
-    options = _Options(modules, float(resolution), n_hubs, n_random, seed_of(random_state))
+    options = _Options(modules, float(resolution), n_hubs, n_random, random_state)
     filters: dict[str, Any] = {
         "sources": sources,
         "targets": targets,

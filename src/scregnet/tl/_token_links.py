@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scregnet._docs import doc
-from scregnet._validate import check_random_state
+from scregnet._validate import seed_of
 from scregnet.tl._encoding.pairs import Asked, check_keys, key_of, prepared, write_layers
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def token_links(
     >>> adata.varp["geneformer_token"].shape
     (50, 50)
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     key = key_of(model, "token", key_added)
     data, keys = check_keys(adata, key, (), mod, copy=copy)
     asked = Asked(gene_ids, orthologues, random_state)

@@ -16,7 +16,7 @@ from scregnet._anndata.uns import check_key
 from scregnet._docs import doc
 from scregnet._logging import logger
 from scregnet._progress import stages
-from scregnet._validate import check_choice, check_integer, check_random_state, check_text
+from scregnet._validate import check_choice, check_integer, check_text, seed_of
 from scregnet.links.forms.saved import state_digest
 from scregnet.tl._fit.task import AUTO, FitOptions
 
@@ -113,7 +113,7 @@ def transfer_grn(
     >>> sr.pp.evidence(adata, sets, key="chip")
     >>> sr.tl.transfer_grn(adata, evidence="chip")
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     data = resolve(adata, mod)
     check_names(data)
     check_writable(data, copy=copy)

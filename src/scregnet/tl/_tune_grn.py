@@ -22,7 +22,7 @@ from scregnet._validate import (
     check_integer,
     check_interval,
     check_name,
-    check_random_state,
+    seed_of,
     shortened,
 )
 from scregnet.get._tuned import is_search
@@ -102,7 +102,8 @@ def tune_grn(
     %(key_added)s Here ``"tune"``.
     %(device)s Not read by methods without torch.
     random_state
-        Seed of the default split, of every fit, and of the proposals.
+        Seed of the default split, of every fit, and of the proposals; ``None`` draws it. A search
+        in ``storage`` goes on with the same seed.
     %(progress)s
     %(copy)s
     %(mod)s
@@ -132,7 +133,7 @@ def tune_grn(
     >>> sr.tl.tune_grn(adata, adata.uns["network"], method="degree", n_trials=3)
     >>> sr.tl.fit_grn(adata, adata.uns["network"], **sr.get.tuned(adata))
     """
-    check_random_state(random_state)
+    random_state = seed_of(random_state)
     from scregnet.links.search.tuning import tune
 
     data = resolve(adata, mod)

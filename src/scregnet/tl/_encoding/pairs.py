@@ -19,7 +19,7 @@ from scregnet._anndata.uns import check_key
 from scregnet._logging import logger
 from scregnet._progress import bar_asked
 from scregnet._settings import settings
-from scregnet._validate import check_flags, check_integer, check_random_state, listed, own_arguments
+from scregnet._validate import check_flags, check_integer, listed, own_arguments
 from scregnet.encoders import CellStream, GeneMatch, create
 from scregnet.encoders.registry import check_parameters, find
 from scregnet.pp._association import tf_positions
@@ -164,7 +164,6 @@ def prepared(
     keys: Keys,
 ) -> Pairs:
     """Read TFs, cells and model; raise for what is wrong before the weights are read."""
-    check_random_state(asked.random_state)
     entry = find(model).entry
     if parameters:
         check_parameters(entry, parameters, own_arguments(function))
