@@ -16,13 +16,20 @@ def plain(value: Any) -> str:
         inside = ", ".join(f"{k}: {plain(v)}" for k, v in sorted(value.items()))
         return f"{{{inside}}}"
     if isinstance(value, pd.DataFrame):
-        return _digest(value.to_csv().encode())
+        # Vectors of genes may be millions of numbers: as text they would take minutes.
+        one = len({*map(str, value.dtypes)}) == 1
+        columns = [value] if one else [value.iloc[:, n] for n in range(value.shape[1])]
+        arrays = [value.index, value.columns, *columns]
+        return _digest("\n".join(plain(array.to_numpy()) for array in arrays).encode())
     if isinstance(value, np.ndarray):
         if value.dtype == object:
             return _digest("\n".join(map(repr, value.ravel())).encode())
-        return _digest(np.ascontiguousarray(value).tobytes())
+        return _digest(f"{value.dtype} {value.shape}".encode(), np.ascontiguousarray(value))
     return repr(value)
 
 
-def _digest(values: bytes) -> str:
-    return hashlib.blake2b(values, digest_size=16).hexdigest()
+def _digest(*values: bytes | np.ndarray) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for part in values:
+        found.update(part if isinstance(part, bytes) else part.tobytes())
+    return found.hexdigest()
