@@ -488,6 +488,25 @@ class TestFolder:
         assert len(fitted) == len(list(tmp_path.iterdir())) == 4
         assert table.loc[table["metric"] == "auroc", "value"].notna().all()
 
+    def test_the_log_says_which_member_failed(self, adata, monkeypatch, caplog):
+        from scregnet.links.methods.pearson import Pearson
+
+        real, calls = Pearson.fit, []
+
+        def fail(self, *given, **how):
+            calls.append(1)
+            if len(calls) == 2:
+                raise RuntimeError("diverged.")
+            return real(self, *given, **how)
+
+        monkeypatch.setattr(Pearson, "fit", fail)
+        STUDIES["robustness"](adata, n_models=3)
+        lines = [line for line in caplog.messages if "Its figures are NaN" in line]
+        assert len(lines) == 1
+        assert "RuntimeError: diverged. (" in lines[0]
+        assert "2 of 3" in lines[0]
+        assert "in the fit 'noise 0, prior 0'" in lines[0]
+
     @pytest.mark.parametrize("name", STUDIES)
     def test_wrong_folders_fail_before_the_first_fit(self, adata, fitted, name, tmp_path):
         with pytest.raises(TypeError, match="folder must be the path of a folder, or None; got 3"):

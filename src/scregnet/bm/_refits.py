@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from scregnet._logging import logger
-from scregnet._validate import noted
+from scregnet._validate import noted, with_notes
 from scregnet.bm._new_links import first_new, overlap, rank_correlation
 from scregnet.metrics import lift
 from scregnet.tl._fit.fit import Fit, fit_links
@@ -92,7 +92,7 @@ class Refits:
             with noted(f"in the fit {title!r}"):
                 networks = [self.fit(given) for given in versions]
         except RuntimeError as error:
-            logger.warning("%s: %s Its figures are NaN.", title, error)
+            logger.warning("%s. Its figures are NaN.", with_notes(error))
             self.failures.append(error)
             return Refit(np.nan, np.nan, [])
         # Halves are compared with each other: the full fit has seen the cells of both.

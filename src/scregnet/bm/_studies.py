@@ -11,7 +11,7 @@ import pandas as pd
 
 from scregnet._anndata.evidence import layer_names
 from scregnet._logging import logger
-from scregnet._validate import noted
+from scregnet._validate import noted, with_notes
 from scregnet.bm._kept.digest import digest_of_cells, of_fit
 from scregnet.bm._kept.store import Store, file_name
 from scregnet.tl._fit.fit import Fit, fit_links
@@ -107,7 +107,7 @@ class Study:
 
                 return with_folds(found, method, task, folds, {}, device)
         except RuntimeError as error:
-            logger.warning("%s: %s Its figures are NaN.", title, error)
+            logger.warning("%s. Its figures are NaN.", with_notes(error))
             self.failures.append(error)
             return None
 
