@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from scregnet._validate import check_integer, listed, shortened
 from scregnet.bm._kept.plain import plain
 from scregnet.bm._kept.store import file_name
@@ -61,14 +59,13 @@ class Cell:
     def key(self) -> str:
         """Name of its file: readable, and a digest of all that its figures hang on."""
         how = self.split_of
-        shown = how.to_csv() if isinstance(how, pd.DataFrame) else plain(how)
         parts = (
             *self.inputs,
             *self.source.stored(how),
             self.chosen.method,
             self.chosen.arguments,
             self.split,
-            shown,
+            plain(how),
             str(self.seed),
         )
         words = (self.source.name, self.chosen.label, self.split, str(self.seed))

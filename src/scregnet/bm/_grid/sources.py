@@ -111,7 +111,7 @@ class Source:
         found = digest_of_cells(data)
         known = self.network
         if isinstance(known, pd.DataFrame):
-            found.update(known.to_csv().encode())
+            found.update(plain(known).encode())
         else:
             network = read_network(known, data)
             for ends in (network.sources, network.targets, *(network.set_aside or ())):
