@@ -116,10 +116,12 @@ def test_seed_decides_everything() -> None:
 
 
 def test_parameters_are_kept_and_used() -> None:
-    adata = simulated(30, 40, n_tfs=4, n_cell_types=2, repression=1.0, random_state=None)
+    call = {"n_tfs": 4, "n_cell_types": 2, "repression": 1.0}
+    adata = simulated(30, 40, **call, random_state=None)
     assert adata.uns["simulation"]["n_tfs"] == 4
     assert adata.uns["simulation"]["model"] == "SERGIO"
-    assert adata.uns["simulation"]["random_state"] is None
+    again = simulated(30, 40, **call, random_state=adata.uns["simulation"]["random_state"])
+    assert (adata.X != again.X).nnz == 0
     assert adata.var_names[3] == "TF004"
     assert adata.var_names[4] == "G0001"
     assert set(adata.obs["cell_type"]) == {"type_1", "type_2"}
