@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import scregnet as sr
 from coexpressed_modules import modules
-from scregnet.bm._controls import permuted_genes
+from scregnet.bm._controlled import permuted_genes
+from scregnet.bm._studies import Study
 from scregnet.links import LinkTask
 from scregnet.links.methods.joint.method import Joint
 from scregnet.links.methods.scregnet.method import ScRegNet
@@ -215,3 +218,56 @@ def test_wrong_calls_fail_before_the_first_fit(adata, net, monkeypatch):
         sr.bm.controls(adata, net, shuffle_expression=True)
     with pytest.raises(TypeError, match="'groupby' is not a parameter of method='joint'"):
         sr.bm.controls(adata, net, groupby="cell_type")
+
+
+class TestFolder:
+    @pytest.fixture
+    def fitted(self, monkeypatch):
+        """Names of the versions that were fitted, null models left out."""
+        made, real = [], Study.fit
+
+        def fit(self, title, name, *given, **how):
+            if name not in ("degree", "label_factors"):
+                made.append(title)
+            return real(self, title, name, *given, **how)
+
+        monkeypatch.setattr(Study, "fit", fit)
+        return made
+
+    def test_what_is_there_is_not_fitted_again(self, study, tmp_path, fitted):
+        data, table = study
+        how = {"n_top": 40, "random_state": 3, "folder": tmp_path, **SMALL}
+        first = sr.bm.controls(data, **how)
+        pd.testing.assert_frame_equal(first, table, check_exact=True)
+        files = sorted(tmp_path.iterdir())
+        assert len(files) == len(fitted) == 6
+        fitted.clear()
+        # One is not there, and one is damaged: it lacks its links.
+        files[0].unlink()
+        record = json.loads(files[1].read_text())
+        files[1].write_text(json.dumps({**record, "top": None}))
+        again = sr.bm.controls(data, **how)
+        pd.testing.assert_frame_equal(again, table, check_exact=True)
+        assert len(fitted) == 2
+        fitted.clear()
+        long = sr.bm.controls(data, **how, wide=False)
+        assert not fitted
+        assert long.query("control == 'full' and metric == 'auroc'")["value"].notna().all()
+        for more in ({"n_top": 41}, {"n_bootstrap": 20}, {"random_state": 4}):
+            fitted.clear()
+            sr.bm.controls(data, **{**how, **more})
+            assert len(fitted) == 6, more
+
+    def test_a_failed_version_is_made_again(self, study, tmp_path, monkeypatch, fitted):
+        data, table = study
+        how = {"n_top": 40, "random_state": 3, "folder": tmp_path, **SMALL}
+
+        def collapse(self, *_, **__):
+            raise RuntimeError("training collapsed")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Joint, "fit", collapse)
+            with pytest.raises(RuntimeError, match="training collapsed"):
+                sr.bm.controls(data, **how)
+        assert not list(tmp_path.iterdir())
+        pd.testing.assert_frame_equal(sr.bm.controls(data, **how), table, check_exact=True)

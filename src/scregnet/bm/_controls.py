@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,32 +14,24 @@ import pandas as pd
 from scregnet._anndata.access import check_names, resolve
 from scregnet._anndata.features import embedding_features
 from scregnet._docs import doc
-from scregnet._genes.split import LabelledPairs, labelled_pairs
+from scregnet._genes.split import labelled_pairs
 from scregnet._progress import progress_bar
 from scregnet._validate import check_choice, check_flags, check_integer, seed_of
-from scregnet.bm._new_links import first_new, known_codes, overlap
+from scregnet.bm._controlled import ControlFits, Result, Version, permuted_genes, read_result
+from scregnet.bm._kept.store import Store
+from scregnet.bm._new_links import overlap
 from scregnet.bm._studies import RANDOM, SHUFFLED, Study, own_ablations, without_evidence
 from scregnet.links import LinkMethod, get_method, null_models
-from scregnet.metrics import lift
 from scregnet.metrics._metrics import METRICS, OF_THE_PAIRS
-from scregnet.tl._fit.network import candidate_tfs
 from scregnet.tl._fit.task import FitOptions, read_keywords
 
 if TYPE_CHECKING:
-    import scipy.sparse as sp
     from anndata import AnnData
     from mudata import MuData
 
-    from scregnet.links import LinkTask
-    from scregnet.tl._fit.fit import Fit
-    from scregnet.tl._fit.folds import Folds
-    from scregnet.tl._fit.verdict import Figure
 
 FULL = "full"
 PERMUTED = "permuted genes"
-
-PERMUTE_STREAM = 7
-"""Number of the random stream that permutes genes; split, fits, folds and cells have others."""
 
 SET_BY_CONTROLS = (
     "random_embedding",
@@ -64,6 +57,7 @@ def controls(
     metric: str = "per_tf_auroc",
     n_top: int = 100,
     wide: bool = True,
+    folder: str | os.PathLike[str] | None = None,
     device: str | None = None,
     random_state: int | None = 0,
     show_progress_bar: bool | None = None,
@@ -90,6 +84,7 @@ def controls(
         Number of the most probable new links to compare.
     wide
         Return one row per control. ``False``: one row per control and metric, with all differences.
+    %(folder)s Null models are always fitted.
     %(device)s
     %(random_state)s
     %(progress)s
@@ -148,32 +143,10 @@ def controls(
     ]
 
     title, study = f"controls of {method}", Study(data, device)
-    found = _fit_all(versions, study, labelled, n_top, title, show_progress_bar=show_progress_bar)
+    fits = ControlFits.of(versions[0], study, labelled, n_top, Store(folder, read_result))
+    found = _fit_all(versions, fits, title, show_progress_bar=show_progress_bar)
     table = _table(found, [version.name for version in versions])
     return _one_row_a_control(table, metric) if wide else table
-
-
-@dataclass(frozen=True, eq=False)
-class _Version:
-    """One row of the table: what is fitted, and how."""
-
-    name: str
-    method_name: str
-    method: LinkMethod
-    options: FitOptions
-    change: Callable[[LinkTask], LinkTask] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _Result:
-    """What is kept of a fit."""
-
-    figures: dict[str, Figure]
-    top: np.ndarray
-    """Codes of the first new links."""
-
-    top_lift: np.ndarray | None
-    """The same by lift; ``None`` for a null model."""
 
 
 def _versions(
@@ -182,115 +155,53 @@ def _versions(
     options: FitOptions,
     data: AnnData,
     fit_params: Mapping[str, Any],
-) -> list[_Version]:
+) -> list[Version]:
     """Return the method, its controls, its ablations and the null models, in this order."""
     vectors = embedding_features(data, options.embedding)[0] if method.uses_embedding else None
-    versions = [_Version(FULL, name, method, options)]
+    versions = [Version(FULL, name, method, options)]
     if method.needs_expression:
         shuffled = replace(options, shuffle_expression=True)
-        versions.append(_Version(SHUFFLED, name, method, shuffled))
+        versions.append(Version(SHUFFLED, name, method, shuffled))
     if method.needs_expression or vectors is not None:
         change = partial(permuted_genes, random_state=options.random_state)
-        versions.append(_Version(PERMUTED, name, method, options, change))
+        versions.append(Version(PERMUTED, name, method, options, change))
     if vectors is not None:
-        versions.append(_Version(RANDOM, name, method, replace(options, random_embedding=True)))
+        versions.append(Version(RANDOM, name, method, replace(options, random_embedding=True)))
     versions += [
-        _Version(other, name, method, replace(options, **how))
+        Version(other, name, method, replace(options, **how))
         for other, how in without_evidence(options).items()
     ]
     own = {key: value for key, value in fit_params.items() if key not in vars(options)}
     versions += [
-        _Version(lacking, name, get_method(name, **{**own, **keywords}), options)
+        Version(lacking, name, get_method(name, **{**own, **keywords}), options)
         for lacking, keywords in own_ablations(method, fit_params).items()
     ]
     # Null models draw nothing: members of an ensemble would all be the same.
     once = replace(options, n_models=1, evidence=None)
-    return versions + [_Version(null, null, get_method(null), once) for null in null_models()]
-
-
-def permuted_genes(task: LinkTask, random_state: int | None) -> LinkTask:
-    """Return the task with the expression and the embedding of each gene given to another one."""
-    seed = np.random.SeedSequence(random_state, spawn_key=(PERMUTE_STREAM,))
-    order = np.random.default_rng(seed).permutation(task.n_genes)
-    # One cycle through all genes: none keeps its own features, as chance would let one do.
-    giver = np.empty_like(order)
-    giver[order] = np.roll(order, 1)
-    return replace(
-        task,
-        expression=None if task.expression is None else task.expression[giver],
-        embedding=None if task.embedding is None else task.embedding[giver],
-        summary=None if task.summary is None else task.summary[giver],
-    )
+    return versions + [Version(null, null, get_method(null), once) for null in null_models()]
 
 
 def _fit_all(
-    versions: list[_Version],
-    study: Study,
-    labelled: LabelledPairs,
-    n_top: int,
-    title: str,
-    *,
-    show_progress_bar: bool | None,
-) -> dict[str, _Result]:
+    versions: list[Version], fits: ControlFits, title: str, *, show_progress_bar: bool | None
+) -> dict[str, Result]:
     """Fit all versions to the same pairs. Those that fail are missing."""
-    n_genes = study.data.n_vars
-    candidates = candidate_tfs(study.data, labelled)
-    known = known_codes(labelled, n_genes)
-    folds = _folds(labelled, versions[0].options, versions[0].method)
     found = {}
-    nulls: list[tuple[float, sp.csr_matrix]] = []
     # The null models come first: what the others add to them is their lift.
     ordered = sorted(versions, key=lambda version: not version.method.is_null)
     with progress_bar(title, len(ordered), show=show_progress_bar, unit="fit") as bar:
         for done, version in enumerate(ordered):
-            fit = study.fit(
-                version.name,
-                version.method_name,
-                version.method,
-                labelled,
-                version.options,
-                nulls={},
-                folds=folds,
-                change=version.change,
-            )
-            if fit is not None:
-                network = fit.network(candidates, n_genes)[0]
-                top, top_lift = first_new(network, known, n_top), None
-                if version.method.is_null:
-                    nulls.append((fit.verdict.calibration.loss, network))
-                elif nulls:
-                    # The one that fits the validation pairs better, as in a fit.
-                    _, null = min(nulls, key=lambda pair: pair[0])
-                    network.data = lift(network.data, null.data)
-                    # Of TFs without a known edge, the null models know nothing but the target: a
-                    # target that they miss would fill the list with such TFs.
-                    top_lift = first_new(network, known, n_top, known_tfs=True)
-                found[version.name] = _Result(_figures(fit), top, top_lift)
+            result = fits.result(version)
+            if result is not None:
+                found[version.name] = result
             elif version.name == FULL:
                 # There is nothing to compare the controls with.
-                raise study.failures[-1]
+                raise fits.study.failures[-1]
             if bar is not None:
                 bar(done, {})
     return found
 
 
-def _folds(labelled: LabelledPairs, options: FitOptions, method: LinkMethod) -> Folds | None:
-    """Draw the folds that all versions share."""
-    if options.n_folds == 1:
-        return None
-    from scregnet.tl._fit.folds import Folds
-
-    return Folds.draw(labelled, options, method)
-
-
-def _figures(fit: Fit) -> dict[str, Figure]:
-    """Return the figures of the delivered links: out of fold where there are folds."""
-    if fit.folds is None:
-        return fit.verdict.of_part("test")
-    return fit.fold_verdicts[fit.method].of_part("folds")
-
-
-def _table(found: Mapping[str, _Result], names: list[str]) -> pd.DataFrame:
+def _table(found: Mapping[str, Result], names: list[str]) -> pd.DataFrame:
     """Return one row per control and metric."""
     full = found[FULL]
     prevalence = full.figures["prevalence"].value
@@ -310,7 +221,7 @@ def _table(found: Mapping[str, _Result], names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _overlaps(full: _Result, other: _Result | None) -> tuple[float, float]:
+def _overlaps(full: Result, other: Result | None) -> tuple[float, float]:
     """Return the share of the first new links that are the same, by probability and by lift."""
     if other is None:
         return np.nan, np.nan
