@@ -194,6 +194,15 @@ def test_a_tf_that_one_group_lacks_is_not_tested(rewired):
     assert np.isnan(row["q"])
 
 
+def test_names_are_categories(rewired):
+    """Of a million links they would take most of the memory, and of the file."""
+    stored = rewired.uns["comparison"]
+    for table, names in (("links", 4), ("tfs", 3), ("pairs", 2)):
+        kinds = stored[table].dtypes.astype(str)
+        assert (kinds == "category").sum() == names, table
+        assert not kinds.isin(["object", "str", "string"]).any(), table
+
+
 def test_read_back_and_same_seed(rewired, tmp_path, same_frames):
     path = tmp_path / "a.h5ad"
     rewired.write_h5ad(path)

@@ -308,7 +308,8 @@ def _names(groups: object) -> list[str]:
 def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
     """Return frames one below the other; names as categories, which need less memory."""
     table = pd.concat(frames, ignore_index=True)
-    texts = [name for name in table if table[name].dtype == object]
+    # Texts are objects, or of the type of texts that pandas 3 has.
+    texts = [name for name in table if pd.api.types.is_string_dtype(table[name].dtype)]
     return table.astype(dict.fromkeys(texts, "category"))
 
 
