@@ -427,7 +427,6 @@ def test_a_failure_of_decoupler_leaves_the_data_as_they_were(by_hand, monkeypatc
     assert list(by_hand.obsm) == []
 
 
-@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("method", METHODS)
 class TestWhatTellsNothing:
     """Of such input decoupler gives an error, infinity or a number, by method."""
