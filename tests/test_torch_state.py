@@ -119,3 +119,18 @@ def test_threads_get_the_same_numbers(cells, alone, tmp_path):
         assert np.abs(third[name] - values).max() > 0
     assert ambient() == before
     assert torch.equal(torch.get_rng_state(), drawn)
+
+
+def test_bfloat16_sees_the_weights_of_each_step():
+    """An outer autocast keeps the first cast of a weight, whatever becomes of the weight."""
+    import torch
+
+    from scregnet._device import plain_torch
+
+    layer, x = torch.nn.Linear(3, 1, bias=False), torch.ones(1, 3)
+    with plain_torch():
+        for value in (1.0, 2.0):
+            with torch.no_grad():
+                layer.weight.fill_(value)
+            with torch.autocast("cpu", torch.bfloat16):
+                assert layer(x).item() == 3 * value

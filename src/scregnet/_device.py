@@ -102,7 +102,9 @@ def plain_torch() -> Iterator[None]:
         stack.enter_context(torch.inference_mode(mode=False))
         stack.enter_context(torch.enable_grad())
         for kind in ("cpu", "cuda"):
-            stack.enter_context(torch.autocast(kind, enabled=False))
+            # No cache: torch clears it at the end of the outermost autocast, which is this one, so
+            # that an autocast within would compute with the weights of its first step for ever.
+            stack.enter_context(torch.autocast(kind, enabled=False, cache_enabled=False))
         yield
 
 
