@@ -113,7 +113,7 @@ class ControlFits:
 
     folds: Folds | None
     n_top: int
-    store: Store
+    store: Store[Result]
     shared: list[str]
     """Texts of what all versions hang on; none if nothing is kept."""
 
@@ -122,7 +122,7 @@ class ControlFits:
 
     @classmethod
     def of(
-        cls, full: Version, study: Study, labelled: LabelledPairs, n_top: int, store: Store
+        cls, full: Version, study: Study, labelled: LabelledPairs, n_top: int, store: Store[Result]
     ) -> ControlFits:
         """Read what the versions share; ``full`` is the whole method."""
         data = study.data
@@ -143,7 +143,7 @@ class ControlFits:
         kept = self.store.read(key) if keeps else None
         if kept is not None:
             logger.info("%s is there already", version.name)
-            return read_result(kept)
+            return kept
         fit = self.study.fit(
             version.name,
             version.method_name,

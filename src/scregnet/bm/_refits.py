@@ -60,7 +60,7 @@ class Refits:
 
     top_n: int
     device: Any
-    store: Store
+    store: Store[Refit]
     failures: list[RuntimeError] = field(default_factory=list)
 
     def folds(self, labelled: LabelledPairs, random_state: int) -> Folds | None:
@@ -87,7 +87,7 @@ class Refits:
         kept = self.store.read(key)
         if kept is not None:
             logger.info("%s is there already", title)
-            return read_refit(kept)
+            return kept
         try:
             with noted(f"in the fit {title!r}"):
                 networks = [self.fit(given) for given in versions]

@@ -13,7 +13,7 @@ from scregnet._progress import progress_bar
 from scregnet._validate import check_flags, check_integer
 from scregnet.bm._grid.cells import Cell, read_methods, read_seeds, read_splits
 from scregnet.bm._grid.fit import fit_cell
-from scregnet.bm._grid.frame import as_frame
+from scregnet.bm._grid.frame import as_frame, whole
 from scregnet.bm._grid.sources import check_split_arguments, read_sources
 from scregnet.bm._kept.store import Store
 
@@ -124,7 +124,7 @@ def run(
         for seed in numbers
         for one in chosen
     ]
-    store = Store(folder, lambda record: as_frame([record]))
+    store = Store(folder, whole)
     keys = [cell.key if folder is not None else str(n) for n, cell in enumerate(cells)]
     records = {key: store.read(key) for key in keys}
     waiting = {

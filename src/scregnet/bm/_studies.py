@@ -72,7 +72,7 @@ class Study:
     ) -> None:
         self.data = data
         self.device = device
-        self.store = Store(folder, lambda record: _as_frame(record["figures"]))
+        self.store = Store(folder, _figures_of)
         self.cells = "" if folder is None else digest_of_cells(data).hexdigest()
         self.n_fits = 0
         self.failures: list[RuntimeError] = []
@@ -132,7 +132,7 @@ class Study:
         if kept is not None:
             logger.info("%s is there already", title)
             self.n_fits += 1
-            return _as_frame(kept["figures"])
+            return kept
         nulls = judge_nulls(labelled.parts, self.data.n_vars, options, but=name)
         fit = self.fit(title, name, method, labelled, options, nulls=nulls)
         if fit is not None:
@@ -150,6 +150,6 @@ class Study:
             raise self.failures[-1]
 
 
-def _as_frame(figures: list[list[Any]]) -> pd.DataFrame:
+def _figures_of(record: dict[str, Any]) -> pd.DataFrame:
     """Return the figures of a record as they were kept."""
-    return pd.DataFrame(figures, columns=FIGURES).astype({"value": np.float64})
+    return pd.DataFrame(record["figures"], columns=FIGURES).astype({"value": np.float64})

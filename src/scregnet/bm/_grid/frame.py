@@ -28,3 +28,9 @@ def as_frame(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=COLUMNS)
     numbers = ["value", "difference", *COST]
     return frame.astype(dict.fromkeys(numbers, np.float64) | {"seed": np.int64})
+
+
+def whole(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record that can be part of the frame; raise for another."""
+    as_frame([record])
+    return record

@@ -9,12 +9,14 @@ import re
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from scregnet._logging import logger
 from scregnet._validate import shortened
+
+Kept = TypeVar("Kept")
 
 
 def file_name(words: Iterable[str], parts: Iterable[str]) -> str:
@@ -27,20 +29,20 @@ def file_name(words: Iterable[str], parts: Iterable[str]) -> str:
     return "-".join([*(re.sub(r"[^A-Za-z0-9_.+]+", "_", word)[:40] for word in words), digest])
 
 
-class Store:
+class Store(Generic[Kept]):
     """A folder of records; without a folder nothing is kept.
 
-    ``check`` raises for a record that is not whole.
+    ``parse`` returns what a record stands for, and raises for one that is not whole.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str] | None, check: Callable[[dict[str, Any]], object]
+        self, folder: str | os.PathLike[str] | None, parse: Callable[[dict[str, Any]], Kept]
     ) -> None:
         # An empty path would be the folder where Python runs.
         if folder is not None and (not isinstance(folder, (str, os.PathLike)) or not str(folder)):
             msg = f"folder must be the path of a folder, or None; got {shortened(folder)}."
             raise TypeError(msg)
-        self.folder, self.check = None if folder is None else Path(folder), check
+        self.folder, self.parse = None if folder is None else Path(folder), parse
         if self.folder is not None:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -48,17 +50,15 @@ class Store:
                 msg = f"folder: {self.folder} cannot be made: {error.strerror}."
                 raise OSError(error.errno, msg) from error
 
-    def read(self, key: str) -> dict[str, Any] | None:
-        """Return a record, ``None`` if there is none or its file cannot be read."""
+    def read(self, key: str) -> Kept | None:
+        """Return what was kept, ``None`` if there is nothing or its file cannot be read."""
         if self.folder is None or not (path := self.folder / f"{key}.json").exists():
             return None
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            self.check(record)
+            return self.parse(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             logger.warning("%s is damaged and is made again: %s", path, error)
             return None
-        return record
 
     def write(self, key: str, record: dict[str, Any]) -> None:
         """Keep a record. A file is there whole or not at all."""
