@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partialmethod
 from typing import ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from scregnet.bm._grid import fit as fit_of_cells
 from scregnet.bm._grid.measure import measured
 from scregnet.links import LINK_METHODS, LinkMethod, register_method
 from scregnet.links.forms.additive import AdditiveLinks
+from scregnet.links.registry import method_class
 
 
 @pytest.fixture(scope="module")
@@ -445,6 +447,20 @@ def test_other_marked_tfs_are_another_fit(adata, tmp_path):
         table = sr.bm.run(data, {"grnboost2": {"max_trees": 20}}, seeds=1, folder=tmp_path)
         found[n_marked] = values(table, method="grnboost2")["auroc"]
     assert found[0] != found[40]
+
+
+def test_all_arguments_tell_a_fit_defaults_too(adata, tmp_path, monkeypatch):
+    def kept(**arguments):
+        sr.bm.run(adata, {"gnnlink": {"max_epochs": 1, **arguments}}, seeds=1, folder=tmp_path)
+        return len(list(tmp_path.glob("*gnnlink*")))
+
+    own = method_class("gnnlink")
+    usual = own().patience
+    assert kept() == kept(patience=usual) == 1
+    # Another default, as another state of the code has it, is another fit.
+    other = partialmethod(own.__init__, patience=usual + 1)
+    monkeypatch.setattr(own, "__init__", other)
+    assert kept() == 2
 
 
 def test_null_models_are_those_of_the_pairs_and_not_of_their_name(adata):

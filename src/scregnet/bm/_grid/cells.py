@@ -28,10 +28,11 @@ class Chosen:
     keywords: Mapping[str, Any]
     """Of the fit and of the method."""
 
-    @property
+    @cached_property
     def arguments(self) -> str:
-        """The keywords as text, the same in every session."""
-        return plain(self.keywords)
+        """All arguments of the fit as text, defaults too; the same in every session."""
+        method, options = read_keywords(self.method, self.keywords)
+        return f"{method!r} {plain(vars(options))}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,6 @@ class Cell:
         parts = (
             *self.inputs,
             *self.source.stored(how),
-            self.chosen.method,
             self.chosen.arguments,
             self.split,
             plain(how),

@@ -24,7 +24,7 @@ class Once:
 
     def __init__(self, method: LinkMethod, cell: Cell) -> None:
         self.method = method
-        self.what = f"{method!r} {cell.chosen.arguments} {cell.inputs}"
+        self.what = f"{cell.chosen.arguments} {cell.inputs}"
         self.spared: list[Cost] = []
         """What was not repeated took so much."""
         here = (cell.source.digest, cell.seed)
