@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 BLOCK = 128
-"""Images that a tower goes through at a time on a CPU, and that are in memory at a time when scores
-are computed.
+"""Images that are in memory at a time when scores are computed."""
 
-What a convolution makes of so many stays below 32 MiB. More than that is taken from the system anew
-each time, page by page: a quarter of the time of a step of 1024 pairs.
+VALUES = 1 << 22
+"""Values of the first convolution that a CPU computes at a time.
+
+More than 32 MiB is taken from the system anew each time, page by page: a quarter of the time of a
+step for images of 32 x 32, two fifths for larger ones.
 """
 
 
@@ -71,6 +73,7 @@ class ImageTower(nn.Module):
         _put_channels_last(self)
         self.register_load_state_dict_post_hook(_put_channels_last)
         height, width = (side, side) if isinstance(side, int) else side
+        self.at_a_time = max(1, VALUES // (height * width * conv_dims[0]))
         pixels = last_side(height, len(conv_dims)) * last_side(width, len(conv_dims))
         self.dense = nn.Linear(conv_dims[-1] * pixels, dim)
 
@@ -78,11 +81,12 @@ class ImageTower(nn.Module):
         """Return the features of each image."""
         half = self.training and self.precision == "bfloat16"
         with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
-            found = in_blocks(self._read, x, block=BLOCK if x.device.type == "cpu" else len(x))
+            at_a_time = self.at_a_time if x.device.type == "cpu" else len(x)
+            found = self.dense(in_blocks(self._seen, x, block=at_a_time))
         return torch.relu(found.float()) if self.rectified else found.float()
 
-    def _read(self, x: torch.Tensor) -> torch.Tensor:
-        return self.dense(self.blocks(x[:, None]).flatten(1))
+    def _seen(self, x: torch.Tensor) -> torch.Tensor:
+        return self.blocks(x[:, None]).flatten(1)
 
 
 def _put_channels_last(tower: nn.Module, _: object = None) -> None:
