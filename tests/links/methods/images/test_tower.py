@@ -50,6 +50,25 @@ def test_the_tower_is_a_plain_stack_of_layers():
     torch.testing.assert_close(tower(x), found)
 
 
+def test_convolutions_in_blocks_are_those_of_all_images():
+    found = []
+    for at_a_time in (2, 100):
+        torch.manual_seed(0)
+        tower = ImageTower(16, (4, 8), 5, conv_dropout=0.0)
+        tower.at_a_time, seen = at_a_time, []
+        tower.blocks.register_forward_pre_hook(lambda _, x, seen=seen: seen.append(len(x[0])))
+        read = tower(torch.rand(5, 16, 16))
+        read.square().sum().backward()
+        found.append((seen, [read, *(p.grad for p in tower.parameters())]))
+    assert [seen for seen, _ in found] == [[2, 2, 1], [5]]
+    torch.testing.assert_close(found[0][1], found[1][1])
+
+
+def test_large_images_go_in_smaller_blocks():
+    small, large = (ImageTower(side, (32,), 5, conv_dropout=0.0) for side in (32, (64, 128)))
+    assert (small.at_a_time, large.at_a_time) == (128, 16)
+
+
 def test_a_tower_without_a_last_relu():
     torch.manual_seed(0)
     tower = ImageTower(16, (4, 8), 5, conv_dropout=0.0).eval()
