@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,19 +22,28 @@ SAME_SCORE = 1e-6
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Mean loss of scores and labels, both float32 of shape (n,)."""
 
+OptimizerMaker = Callable[..., torch.optim.Optimizer]
+"""Makes an optimiser of parameters, a learning rate and a weight decay."""
+
 LOGISTIC: Loss = nn.functional.binary_cross_entropy_with_logits
 """Cross-entropy of labels, where scores are logits."""
 
-OPTIMIZER_CLASSES: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    # fused: one pass over all parameters, where torch has it.
-    "adam": lambda parameters, **options: torch.optim.Adam(
-        parameters, fused=parameters[0].device.type in ("cpu", "cuda"), **options
-    ),
+
+def _fused(kind: Callable[..., torch.optim.Optimizer], **fixed: Any) -> OptimizerMaker:
+    """Return a maker of optimisers that go over the parameters once, where torch has it."""
+
+    def make(parameters: list[nn.Parameter], **options: Any) -> torch.optim.Optimizer:
+        fused = parameters[0].device.type in ("cpu", "cuda")
+        return kind(parameters, fused=fused, **fixed, **options)
+
+    return make
+
+
+OPTIMIZER_CLASSES: dict[str, OptimizerMaker] = {
+    "adam": _fused(torch.optim.Adam),
     "rmsprop": torch.optim.RMSprop,
-    "sgd": torch.optim.SGD,
-    "nesterov": lambda parameters, **options: torch.optim.SGD(
-        parameters, momentum=0.9, nesterov=True, **options
-    ),
+    "sgd": _fused(torch.optim.SGD),
+    "nesterov": _fused(torch.optim.SGD, momentum=0.9, nesterov=True),
 }
 
 

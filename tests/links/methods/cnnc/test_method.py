@@ -93,3 +93,10 @@ def test_expression_is_needed(coupled):
 def test_wrong_hyper_parameters_are_refused(parameters, message):
     with pytest.raises(ValueError, match=message):
         Cnnc(**parameters)
+
+
+def test_training_is_as_published_but_for_the_pairs_of_a_step():
+    method = Cnnc()
+    # With the published 1,024 it stays at the mean of the labels of a BEELINE set.
+    assert (method.optimizer, method.learning_rate, method.batch_size) == ("nesterov", 0.01, 64)
+    assert (method.max_epochs, method.patience) == (200, 50)

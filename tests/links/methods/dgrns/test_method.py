@@ -72,9 +72,10 @@ def test_weights_start_as_published(delayed):
     assert 0.9 * limit < float(weights["head.1.weight"].detach().abs().max()) <= limit
 
 
-def test_training_stops_as_published():
+def test_training_is_as_published_but_for_the_pairs_of_a_step():
     method = Dgrns()
-    assert (method.optimizer, method.learning_rate, method.batch_size) == ("nesterov", 0.02, 1024)
+    # With the published 1,024 it stays at the mean of the labels of a BEELINE set.
+    assert (method.optimizer, method.learning_rate, method.batch_size) == ("nesterov", 0.02, 64)
     assert method.max_epochs == method.patience == 50
 
 
