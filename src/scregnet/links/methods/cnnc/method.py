@@ -96,8 +96,8 @@ class Cnnc(LinkMethod):
         "genes": 910,
         "cells": 758,
         "tfs": 34,
-        "seconds": 1420,
-        "gib": 1.45,
+        "seconds": 1086,
+        "gib": 0.74,
     }
     seconds_per_link: ClassVar[float] = 5.6e-4
     search_space: ClassVar[Mapping[str, Any]] = {
