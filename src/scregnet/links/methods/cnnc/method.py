@@ -91,13 +91,13 @@ class Cnnc(LinkMethod):
     many_threads: ClassVar[bool] = True
     citation: ClassVar[str] = "yuan2019cnnc"
     code_licence: ClassVar[str] = "none given"
-    # hESC, TFs + 500 genes, in bfloat16.
+    # mESC, TFs + 500 genes, in bfloat16.
     largest_run: ClassVar[Mapping[str, float]] = {
-        "genes": 910,
-        "cells": 758,
-        "tfs": 34,
-        "seconds": 1086,
-        "gib": 0.74,
+        "genes": 1120,
+        "cells": 421,
+        "tfs": 88,
+        "seconds": 3529,
+        "gib": 2.11,
     }
     seconds_per_link: ClassVar[float] = 5.6e-4
     search_space: ClassVar[Mapping[str, Any]] = {
