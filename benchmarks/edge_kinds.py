@@ -23,6 +23,10 @@ SLOWEST = ["grn_transformer", "cnnc", "deepdrim", "dgrns"]
 # As in benchmarks/benchmark.toml.
 OPTIONS: dict[str, dict[str, Any]] = {name: {"precision": "bfloat16"} for name in SLOWEST}
 OPTIONS["grn_transformer"]["n_epochs"] = 20
+for name in ("cnnc", "deepdrim"):
+    OPTIONS[name] |= {"n_bins": 16, "conv_dims": (32, 64)}
+OPTIONS["deepdrim"]["max_epochs"] = 20
+OPTIONS["dgrns"] |= {"n_lags": 32, "recurrent_dim": 64, "max_epochs": 20}
 # Counts per gene before dropout, the median over cells; simulated's default is 1.
 DEPTHS = {"shallow": 0.2, "middle": 1.0, "deep": 5.0}
 SIZES = {"n_obs": 500, "n_vars": 300, "n_tfs": 60}

@@ -149,7 +149,10 @@ class Dgrns(LinkMethod):
         """Return about how long a fit takes on one CPU core."""
         # 87 s an epoch of mDC's 9,891 pairs in float32, 56 in bfloat16.
         training = Training.of(self)
-        return rough_seconds(training, task, of_a_pair=0.009, precision=self.precision)
+        pixels = self.n_lags * self.recurrent_dim / (Dgrns.n_lags * Dgrns.recurrent_dim)
+        return rough_seconds(
+            training, task, of_a_pair=0.009, pixels=pixels, precision=self.precision
+        )
 
     def module(self, task: LinkTask) -> DgrnsModule:
         """Return the untrained module; it draws its weights from torch's global generator."""
