@@ -77,8 +77,10 @@ def tables(found: pd.DataFrame) -> None:
     few = middle.groupby("model")["seed"].transform("nunique") < middle["seed"].nunique()
     print(f"one data set\n{page(middle[middle['seed'] == 0], ['model'])}")
     print(f"all data sets\n{page(middle[~few], ['model'])}")
-    chosen = ["joint", "pearson", "grnboost2"]
-    print(f"depths\n{page(rows[rows['model'].isin(chosen)], ['model', 'depth'])}")
+    chosen = rows[rows["model"].isin(["joint", "pearson", "grnboost2"])]
+    # Not where --methods leaves them out.
+    if len(chosen):
+        print(f"depths\n{page(chosen, ['model', 'depth'])}")
     sizes = rows.groupby(["seed", "against"], sort=False)[["n_edges", "n_pairs"]].first()
     print(sizes.to_string())
     print(rows.groupby("depth", sort=False)["zeros"].mean().round(2).to_string())
