@@ -20,7 +20,7 @@ QUICK = ["joint", "pearson", "spearman", "mutual_info", "pidc", "grnboost2", "gn
 SLOW = ["gne", "genelink", "genie3", "scregnet", "sctransnet"]
 # Of the middle depth alone.
 SLOWEST = ["grn_transformer", "cnnc", "deepdrim", "dgrns"]
-# As in benchmarks/benchmark.toml.
+# As in benchmarks/benchmark.toml, but 20 epochs of dgrns.
 OPTIONS: dict[str, dict[str, Any]] = {name: {"precision": "bfloat16"} for name in SLOWEST}
 OPTIONS["grn_transformer"]["n_epochs"] = 20
 for name in ("cnnc", "deepdrim"):
