@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import tomllib
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -20,13 +21,10 @@ QUICK = ["joint", "pearson", "spearman", "mutual_info", "pidc", "grnboost2", "gn
 SLOW = ["gne", "genelink", "genie3", "scregnet", "sctransnet"]
 # Of the middle depth alone.
 SLOWEST = ["grn_transformer", "cnnc", "deepdrim", "dgrns"]
-# As in benchmarks/benchmark.toml, but 20 epochs of dgrns.
-OPTIONS: dict[str, dict[str, Any]] = {name: {"precision": "bfloat16"} for name in SLOWEST}
-OPTIONS["grn_transformer"]["n_epochs"] = 20
-for name in ("cnnc", "deepdrim"):
-    OPTIONS[name] |= {"n_bins": 16, "conv_dims": (32, 64)}
-OPTIONS["deepdrim"]["max_epochs"] = 20
-OPTIONS["dgrns"] |= {"n_lags": 32, "recurrent_dim": 64, "max_epochs": 20}
+CONFIG = Path(__file__).with_name("benchmark.toml")
+OPTIONS: dict[str, dict[str, Any]] = tomllib.loads(CONFIG.read_text())["methods"]
+# Of 50.
+OPTIONS["dgrns"]["max_epochs"] = 20
 # Counts per gene before dropout, the median over cells; simulated's default is 1.
 DEPTHS = {"shallow": 0.2, "middle": 1.0, "deep": 5.0}
 SIZES = {"n_obs": 500, "n_vars": 300, "n_tfs": 60}
@@ -44,7 +42,7 @@ def fitted(depth: str, seed: int, methods: list[str]) -> pd.DataFrame:
     for method in methods:
         start = process_time()
         fixed = {"n_folds": 1, "n_bootstrap": 0, "random_state": seed, "device": "cpu"}
-        own = OPTIONS.get(method, {})
+        own = OPTIONS[method]
         sr.tl.fit_grn(adata, method=method, split="split", **fixed, **own)
         table = sr.bm.edge_kinds(adata).assign(depth=depth, seed=seed, fit=method)
         tables.append(table.assign(zeros=zeros, seconds=process_time() - start))

@@ -31,8 +31,8 @@ def methods() -> pd.DataFrame:
     - ``licence_code``: of the code that was published with the paper, none of which is here;
     - ``largest_genes``, ``largest_cells``, ``largest_tfs``, ``largest_pairs``: the largest data
       that it was run on here, and there ``largest_seconds`` of CPU and ``largest_gib`` of memory at
-      its peak; missing where it was not measured. The slowest ran with smaller images and fewer
-      epochs than their defaults, those of ``benchmarks/benchmark.toml``.
+      its peak; missing where it was not measured. Slow methods may have run with smaller images or
+      fewer epochs than their defaults; the page of the benchmark says which.
 
     Examples
     --------

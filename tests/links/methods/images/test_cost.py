@@ -17,7 +17,7 @@ def task():
 
 
 @pytest.mark.parametrize("name", SMALLER)
-def test_a_quarter_of_the_pixels_takes_a_quarter_of_the_time(name, task):
+def test_a_quarter_of_the_pixels_is_said_to_take_a_quarter_of_the_time(name, task):
     whole = get_method(name).rough_seconds(task)
     assert get_method(name, **SMALLER[name]).rough_seconds(task) == pytest.approx(whole / 4)
     assert get_method(name, precision="bfloat16").rough_seconds(task) == pytest.approx(whole / 2)

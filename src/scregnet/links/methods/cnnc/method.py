@@ -119,10 +119,8 @@ class Cnnc(LinkMethod):
         """Return about how long a fit takes on one CPU core."""
         # So that the whole fits on hHEP and hESC in bfloat16, 1,072 and 1,086 s, are met.
         training = Training.of(self)
-        pixels = self.n_bins**2 / Cnnc.n_bins**2
-        return rough_seconds(
-            training, task, of_a_pair=0.0014, pixels=pixels, precision=self.precision
-        )
+        of_a_pair = 0.0014 * (self.n_bins / 32) ** 2
+        return rough_seconds(training, task, of_a_pair=of_a_pair, precision=self.precision)
 
     def module(self, task: LinkTask) -> CnncModule:
         """Return the untrained module; it draws its weights from torch's global generator."""

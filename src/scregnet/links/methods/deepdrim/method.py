@@ -134,10 +134,8 @@ class DeepDrim(LinkMethod):
         """Return about how long a fit takes on one CPU core."""
         # 160 s an epoch of mDC's 9,891 pairs in bfloat16, taken twice.
         training = Training.of(self)
-        pixels = self.n_bins**2 / DeepDrim.n_bins**2
-        return rough_seconds(
-            training, task, of_a_pair=0.035, pixels=pixels, precision=self.precision
-        )
+        of_a_pair = 0.035 * (self.n_bins / 32) ** 2
+        return rough_seconds(training, task, of_a_pair=of_a_pair, precision=self.precision)
 
     def module(self, task: LinkTask) -> DeepDrimModule:
         """Return the untrained module; it draws its weights from torch's global generator."""

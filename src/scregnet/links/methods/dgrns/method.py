@@ -149,10 +149,8 @@ class Dgrns(LinkMethod):
         """Return about how long a fit takes on one CPU core."""
         # 87 s an epoch of mDC's 9,891 pairs in float32, 56 in bfloat16.
         training = Training.of(self)
-        pixels = self.n_lags * self.recurrent_dim / (Dgrns.n_lags * Dgrns.recurrent_dim)
-        return rough_seconds(
-            training, task, of_a_pair=0.009, pixels=pixels, precision=self.precision
-        )
+        of_a_pair = 0.009 * (self.n_lags / 64) * (self.recurrent_dim / 128)
+        return rough_seconds(training, task, of_a_pair=of_a_pair, precision=self.precision)
 
     def module(self, task: LinkTask) -> DgrnsModule:
         """Return the untrained module; it draws its weights from torch's global generator."""
