@@ -182,7 +182,11 @@ def main() -> None:
     for split in found["split"].unique():
         picture = PAGE.with_name(f"benchmark-{split}.png")
         shown = ("auroc", "per_tf_auroc") if split == "pairs" else ("per_tf_auroc",)
-        sr.pl.benchmark(table, split=split, metrics=shown, save=picture, dpi=110, show=False)
+        # As wide as the text of the page, so that its letters have the size of the text's.
+        size = (10, 4.7 * len(shown))
+        sr.pl.benchmark(
+            table, split=split, metrics=shown, figsize=size, save=picture, dpi=130, show=False
+        )
         tables[split] = markdown(found, split, ("auroc", "auprc"))
         tables[f"{split} per TF"] = markdown(found, split, ("per_tf_auroc", "per_tf_auprc"))
     for name, made in tables.items():

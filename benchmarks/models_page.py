@@ -237,7 +237,7 @@ def _rows(group: str, of_group: pd.DataFrame) -> list[str]:
 
 
 def figure(fits: pd.DataFrame, file: Path) -> None:
-    """Draw a grid of metrics and splits with bars in each panel."""
+    """Draw a grid of splits and metrics: a row of dots a data set, as wide as the page's text."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -252,21 +252,22 @@ def figure(fits: pd.DataFrame, file: Path) -> None:
     )
     counts = [fits["group"][fits["split"] == split].nunique() for split in splits]
     grid, axes = plt.subplots(
-        len(shown),
         len(splits),
-        figsize=(1.5 + sum(0.95 * n + 0.6 for n in counts), 2.6 * len(shown) + 0.5),
-        width_ratios=[n + 0.5 for n in counts],
+        len(shown),
+        figsize=(9, 1.2 + sum(0.42 * n + 0.8 for n in counts)),
+        height_ratios=[n + 0.5 for n in counts],
         squeeze=False,
         layout="constrained",
     )
-    for row, metric in zip(axes, shown, strict=True):
-        for axis, split in zip(row, splits, strict=True):
-            _panel(axis, fits[fits["split"] == split], metric, models)
-        row[0].set_ylabel(METRICS[metric])
-    for axis, split in zip(axes[0], splits, strict=True):
-        axis.set_title(SHORT_TITLES[split], fontsize=10)
+    for row, split in zip(axes, splits, strict=True):
+        for axis, metric in zip(row, shown, strict=True):
+            names = _panel(axis, fits[fits["split"] == split], metric, models)
+            axis.set_yticklabels(names if axis is row[0] else [])
+            axis.set_xlabel(METRICS[metric])
+        row[0].set_title(SHORT_TITLES[split], loc="left", fontweight="bold")
     handles: list[Any] = [
-        plt.Rectangle((0, 0), 1, 1, color=_colour(number)) for number, _ in enumerate(models)
+        plt.Line2D([], [], linestyle="", marker="o", color=_colour(number))
+        for number, _ in enumerate(models)
     ]
     labels = [
         method if embedding == "none" else f"{method}, {embedding}" for method, embedding in models
@@ -277,60 +278,44 @@ def figure(fits: pd.DataFrame, file: Path) -> None:
     for paper, filling in PAPERS:
         handles.append(plt.Line2D([], [], linestyle="", **DIAMOND, markerfacecolor=filling))
         labels.append(f"{paper}, as published")
-    grid.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=min(len(labels), 6),
-        frameon=False,
-        fontsize=8,
-    )
+    grid.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     grid.savefig(file, dpi=130)
     plt.close(grid)
 
 
-def _panel(axis: Any, fits: pd.DataFrame, metric: str, models: list[tuple[str, str]]) -> None:
+def _panel(axis: Any, fits: pd.DataFrame, metric: str, models: list[tuple[str, str]]) -> list[str]:
+    """Draw one metric of a split; return the name of each row."""
     names = [name for name in ORDER if (fits["group"] == name).any()]
     table = fits.groupby(["group", "method", "embedding"], observed=True)[metric].agg(
         ["mean", "std"]
     )
-    # Bars of AUROC start at chance. From zero, they would hide all differences.
-    ground = 0.0 if metric == "auprc" else 0.5
-    drawn = [ground]
-    width = 0.8 / max(len(models), 1)
+    height = 0.7 / max(len(models), 1)
     for at, name in enumerate(names):
         here = [model for model in models if (name, *model) in table.index]
         for place, model in enumerate(here):
-            x = at + width * (place + 0.5 - len(here) / 2)
+            y = at + height * (place + 0.5 - len(here) / 2)
             mean, spread = table.loc[(name, *model)]
             whisker = 0 if np.isnan(spread) else spread
-            axis.bar(x, mean - ground, width * 0.9, ground, color=_colour(models.index(model)))
-            axis.errorbar(x, mean, whisker, color="black", linewidth=0.8)
-            drawn += [mean - whisker, mean + whisker]
+            look = {"color": _colour(models.index(model)), "markersize": 4, "linewidth": 1.2}
+            axis.errorbar(mean, y, xerr=whisker, fmt="o", **look)
         for null, style in NULL_LINES:
             if (name, null, "none") in table.index:
                 value = table.loc[(name, null, "none"), "mean"]
-                axis.hlines(value, at - 0.45, at + 0.45, "black", style, linewidth=1.3)
-                drawn.append(value)
+                axis.vlines(value, at - 0.42, at + 0.42, "black", style, linewidth=1.2)
         if metric in ("auroc", "auprc") and (fits["split"] == "pairs").all():
             for paper, filling in PAPERS:
                 if paper in (values := PUBLISHED.get(name.partition(" ")[0], {})):
                     value = float(values[paper][("auroc", "auprc").index(metric)])
-                    axis.plot(at, value, **DIAMOND, markerfacecolor=filling, zorder=3)
-                    drawn.append(value)
+                    axis.plot(value, at, **DIAMOND, markerfacecolor=filling, zorder=3)
     if metric != "auprc":
-        axis.set_ylim(
-            np.floor(20 * np.nanmin(drawn) - 0.5) / 20,
-            min(1, np.ceil(20 * np.nanmax(drawn) + 0.5) / 20),
-        )
-        axis.axhline(0.5, color="0.6", linewidth=0.6, zorder=0)
-    axis.set_xticks(
-        range(len(names)),
-        [name.replace(" (", "\n(").replace("-", "\n", 1) for name in names],
-        fontsize=7,
-    )
-    axis.set_xlim(-0.6, len(names) - 0.4)
+        axis.axvline(0.5, color="0.6", linewidth=0.6, zorder=0)
+    axis.set_yticks(range(len(names)))
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.tick_params(length=0)
+    axis.grid(axis="x", color="0.93")
+    axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
+    return names
 
 
 def _colour(number: int) -> str:
