@@ -246,6 +246,23 @@ class TestBenchmark:
         labels = [t.get_text() for t in first.get_yticklabels()]
         assert labels == ["joint", "pearson", "broken"]
 
+    def test_a_method_with_fewer_seeds_has_a_hollow_dot(self, frame):
+        late = (frame["method"] == "pearson") & (frame["data"] == "mDC") & (frame["seed"] > 0)
+        figure = sr.pl.benchmark(frame[~late], metrics=["auroc"], return_fig=True)
+        filled = [
+            {
+                line.get_ydata()[0]: line.get_markerfacecolor()
+                for line in ax.lines
+                if line.get_marker() == "o"
+            }
+            for ax in figure.axes
+        ]
+        own = filled[0][0]
+        assert filled == [{0: own, 1: own}, {0: own, 1: "white"}]
+        named = [text.get_text() for text in figure.legends[0].texts]
+        assert named[:2] == ["method", "null model: degree"]
+        assert "method, fewer seeds" in named
+
     def test_a_split_must_be_named_if_there_are_several(self, frame):
         both = pd.concat([frame, frame.assign(split="tfs")])
         with pytest.raises(

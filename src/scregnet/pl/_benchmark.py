@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from scregnet._docs import doc
 from scregnet._validate import check_choice, listed
 from scregnet.links import null_models
@@ -14,7 +16,6 @@ from scregnet.pl._figure import colours, finish, panels
 from scregnet.pl._study import CHANCE, LABELS, check_frame, legend
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -39,9 +40,10 @@ def benchmark(
 ) -> Figure | Axes | np.ndarray | None:
     """Draw the methods of a benchmark on each data set, next to the null models.
 
-    A dot is the mean over seeds, a bar goes from the lowest to the highest. Lines are the means of
-    the null models, which use the known links only: what lies left of them learned less than
-    popularity. The method that is most above the mean of the data sets is at the top.
+    A dot is the mean over seeds, a bar goes from the lowest to the highest. The dot is hollow where
+    others have more seeds, and so other test pairs. Lines are the means of the null models, which
+    use the known links only: what lies left of them learned less than popularity. The method that
+    is most above the mean of the data sets is at the top.
 
     Parameters
     ----------
@@ -134,8 +136,10 @@ def _order(own: pd.DataFrame, metric: str) -> list[str]:
 
 def _dots(ax: Axes, here: pd.DataFrame, methods: list[str], tried: set[str], colour: str) -> None:
     """Draw mean, lowest and highest value of each method; say of the others why there is none."""
+    found = {name: of_it.dropna() for name, of_it in here.groupby("method")["value"]}
+    most = max(map(len, found.values()), default=0)
     for row, method in enumerate(methods):
-        values = here.loc[here["method"] == method, "value"].dropna().to_numpy(float)
+        values = found[method].to_numpy(float) if method in found else np.empty(0)
         if len(values) == 0:
             why = "failed" if method in tried else "not run"
             # Left of the middle: the null models are mostly on the right.
@@ -144,5 +148,7 @@ def _dots(ax: Axes, here: pd.DataFrame, methods: list[str], tried: set[str], col
             ax.text(0.3, row, why, style, transform=where)
             continue
         ax.plot([values.min(), values.max()], [row, row], color=colour, linewidth=1.6)
-        label = "method" if row == 0 else None
-        ax.plot(values.mean(), row, "o", color=colour, markersize=5, label=label)
+        whole = len(values) == most
+        look = {"markerfacecolor": colour if whole else "white", "markersize": 5}
+        label = "method" if whole else "method, fewer seeds"
+        ax.plot(values.mean(), row, "o", color=colour, label=label, **look)
