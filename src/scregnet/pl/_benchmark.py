@@ -149,6 +149,7 @@ def _dots(ax: Axes, here: pd.DataFrame, methods: list[str], tried: set[str], col
             continue
         ax.plot([values.min(), values.max()], [row, row], color=colour, linewidth=1.6)
         whole = len(values) == most
-        look = {"markerfacecolor": colour if whole else "white", "markersize": 5}
         label = "method" if whole else "method, fewer seeds"
-        ax.plot(values.mean(), row, "o", color=colour, label=label, **look)
+        (dot,) = ax.plot(values.mean(), row, "o", color=colour, markersize=5, label=label)
+        if not whole:
+            dot.set_markerfacecolor("white")
