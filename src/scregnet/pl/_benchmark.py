@@ -137,7 +137,7 @@ def _order(own: pd.DataFrame, metric: str) -> list[str]:
 def _dots(ax: Axes, here: pd.DataFrame, methods: list[str], tried: set[str], colour: str) -> None:
     """Draw mean, lowest and highest value of each method; say of the others why there is none."""
     found = {name: of_it.dropna() for name, of_it in here.groupby("method")["value"]}
-    most = max(map(len, found.values()), default=0)
+    most, named = max(map(len, found.values()), default=0), set[str]()
     for row, method in enumerate(methods):
         values = found[method].to_numpy(float) if method in found else np.empty(0)
         if len(values) == 0:
@@ -149,7 +149,10 @@ def _dots(ax: Axes, here: pd.DataFrame, methods: list[str], tried: set[str], col
             continue
         ax.plot([values.min(), values.max()], [row, row], color=colour, linewidth=1.6)
         whole = len(values) == most
-        label = "method" if whole else "method, fewer seeds"
+        kind = "method" if whole else "method, fewer seeds"
+        # Once, for the legends of users.
+        label = None if kind in named else kind
+        named.add(kind)
         (dot,) = ax.plot(values.mean(), row, "o", color=colour, markersize=5, label=label)
         if not whole:
             dot.set_markerfacecolor("white")
