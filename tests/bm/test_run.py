@@ -271,6 +271,12 @@ class TestRankTurns:
         assert found["turned_data"] == 1.0
         assert np.isnan(found["turned_splits"])
 
+    def test_a_method_that_was_run_on_an_easy_set_alone_is_not_first_for_that(self):
+        rows = [("easy", "pairs", 0, "A", 0.9), ("hard", "pairs", 0, "A", 0.6)]
+        rows += [("easy", "pairs", 0, "B", 0.85)]
+        (found,) = sr.bm.rank_turns(self.frame(rows)).to_dict("records")
+        assert (found["first"], found["n"], found["ahead"]) == ("A", 1, 1.0)
+
     def test_of_an_error_less_is_better(self):
         rows = [("x", "pairs", 0, "A", 0.1), ("x", "pairs", 0, "B", 0.2)]
         frame = self.frame(rows).assign(metric="brier")
