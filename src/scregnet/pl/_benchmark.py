@@ -145,7 +145,8 @@ def _dots(ax: Axes, here: pd.DataFrame, methods: list[str], tried: set[str], col
             # Left of the middle: the null models are mostly on the right.
             where = ax.get_yaxis_transform()
             style = {"ha": "center", "va": "center", "color": "0.4", "fontsize": "small"}
-            ax.text(0.3, row, why, style, transform=where)
+            ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            ax.text(0.3, row, why, style, transform=where, bbox=ground)
             continue
         ax.plot([values.min(), values.max()], [row, row], color=colour, linewidth=1.6)
         whole = len(values) == most
