@@ -205,7 +205,7 @@ def main() -> None:
     for split in found["split"].unique():
         picture = PAGE.with_name(f"benchmark-{split}.png")
         shown = ("auroc", "per_tf_auroc") if split == "pairs" else ("per_tf_auroc",)
-        # As wide as the text of the page, so that its letters have the size of the text's.
+        # Not much wider than the text of the page: a browser would make the letters too small.
         size = (10, 4.7 * len(shown))
         sr.pl.benchmark(
             table, split=split, metrics=shown, figsize=size, save=picture, dpi=130, show=False
