@@ -27,7 +27,8 @@ METRICS = ["auroc", "auprc", "per_tf_auroc", "per_tf_auprc"]
 # What one fit is, and what is kept of it beside its metrics.
 FIT, SPENT = ["data", "method", "split", "seed"], ["cpu_seconds", "peak_gib"]
 NULLS = ("degree", "label_factors")
-ONE_SEED = " ¹"
+# What stands behind a method with that many seeds, if others have more.
+FEW_SEEDS = ("", " ¹", " ²", " ³", " ⁴")
 # AUROC and AUPRC of scRegNet's Tables 2 and 3 (cell-type-specific networks), on the sets below.
 PUBLISHED_SETS = ("hESC", "hHEP", "mDC", "mDC 1000", "mESC")
 PUBLISHED = {
@@ -77,27 +78,26 @@ def joined(figures: list[str]) -> str:
     return "–" if set(figures) == {"–"} else "\N{NO-BREAK SPACE}/\N{NO-BREAK SPACE}".join(figures)
 
 
-def with_one_seed(table: pd.DataFrame) -> pd.DataFrame:
-    """Mark methods that have the first seed alone, and add the null models with it.
+def with_few_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Mark methods that have fewer seeds than others, and add the null models with theirs alone.
 
-    Another seed has other test TFs, so their figures stand next to those of the same seed.
+    Another seed has other test TFs, so their figures stand next to those of the same seeds.
     """
-    alone = table.groupby("method")["seed"].transform("nunique") == 1
-    of_nulls = table[table["method"].isin(NULLS) & (table["seed"] == 0)]
-    # Within the TFs of unseen targets they have .5 with any seed.
-    of_nulls = of_nulls[of_nulls["split"] != "targets"]
-    return pd.concat(
-        [
-            table[~alone],
-            *(part.assign(method=part["method"] + ONE_SEED) for part in (table[alone], of_nulls)),
-        ]
-    )
+    number = table.groupby("method")["seed"].transform("nunique")
+    parts = [table[number == number.max()]]
+    # Within the TFs of unseen targets the null models have .5 with any seed.
+    of_nulls = table[table["method"].isin(NULLS) & (table["split"] != "targets")]
+    for few in sorted(set(number) - {number.max()}):
+        fewer = table[number == few]
+        same = of_nulls[of_nulls["seed"].isin(fewer["seed"])]
+        parts += [part.assign(method=part["method"] + FEW_SEEDS[few]) for part in (fewer, same)]
+    return pd.concat(parts)
 
 
 def titled(method: str) -> str:
     """Return a method as the tables name it."""
-    name, marked, _ = method.partition(ONE_SEED)
-    return (f"*{name}* (null)" if name in NULLS else f"`{name}`") + marked
+    name, space, mark = method.partition(" ")
+    return (f"*{name}* (null)" if name in NULLS else f"`{name}`") + space + mark
 
 
 def markdown(found: pd.DataFrame, split: str, metrics: tuple[str, str]) -> str:
@@ -195,7 +195,7 @@ def main() -> None:
     fits = read_fits(parser.parse_args().frames)
     fits.to_csv(FITS, index=False)
     table = fits.melt(FIT + SPENT, METRICS, "metric").assign(error="")
-    found, marked = summary(table), summary(with_one_seed(table))
+    found, marked = summary(table), summary(with_few_seeds(table))
     text = PAGE.read_text(encoding="utf-8")
     tables = {
         "cost": costs(table),
