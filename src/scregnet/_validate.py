@@ -47,6 +47,21 @@ def with_notes(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" + (f" ({notes})" if notes else "")
 
 
+@contextmanager
+def about(argument: str) -> Iterator[None]:
+    """Say in wrong-input errors from the ``with`` block which of several data sets is meant.
+
+    What is called there says ``adata`` of whatever it gets.
+    """
+    try:
+        yield
+    except (TypeError, KeyError, ValueError) as error:
+        kind = next(kind for kind in (TypeError, KeyError, ValueError) if isinstance(error, kind))
+        # KeyError shows its message in quotes; args has the text itself.
+        msg = f"{argument}: {error.args[0] if error.args else error}"
+        raise kind(msg) from error
+
+
 # What other packages call an argument.
 _HABITS = {
     "seed": "random_state",

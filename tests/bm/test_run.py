@@ -206,6 +206,8 @@ def test_priors_by_data_set(adata):
         ({"seeds": 0}, ValueError, "seeds"),
         ({"seeds": [1, 1]}, ValueError, "different numbers"),
         ({"data": {}}, ValueError, "data is empty"),
+        ({"data": {"a": {"n": 3}}}, TypeError, r"data\['a'\] must be an AnnData, .* got {'n': 3}"),
+        ({"data": 3}, TypeError, r"data\['data'\] must be an AnnData"),
         ({"data": "nowhere.h5ad"}, FileNotFoundError, "nowhere.h5ad does not exist"),
         ({"n_jobs": 1.5}, TypeError, "n_jobs"),
     ],
@@ -214,6 +216,15 @@ def test_wrong_arguments_raise_before_any_fit(adata, monkeypatch, changed, error
     monkeypatch.setattr("scregnet.bm._run.fit_cell", lambda *_: pytest.fail("fitted"))
     with pytest.raises(error, match=text):
         sr.bm.run(**{"data": adata, "methods": ["degree"]} | changed)
+
+
+def test_the_data_set_that_is_wrong_is_named(adata):
+    twice = adata.copy()
+    twice.var_names = ["A", *twice.var_names[1:-1], "A"]
+    with pytest.raises(ValueError, match=r"^data\['twice'\]: adata.var_names are not unique: 'A'"):
+        sr.bm.run({"one": adata, "twice": twice}, ["degree"])
+    with pytest.raises(ValueError, match=r"^data\['none'\]: adata is empty: 0 cells × 80 genes"):
+        sr.bm.run({"none": adata[:0]}, ["degree"])
 
 
 def test_labels_and_other_folders_are_no_data(tmp_path):

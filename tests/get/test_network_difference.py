@@ -126,6 +126,9 @@ def test_errors(lifted_adata, grouped_adata):
         sr.get.network_difference(lifted_adata, "grn", "grn", threshold=2)
     with pytest.raises(ValueError, match="what"):
         sr.get.network_difference(lifted_adata, "grn", "grn", what="pairs")
+    del (plain := lifted_adata.copy()).uns["grn"]
+    with pytest.raises(KeyError, match=r"^\"other: adata.uns\['grn'\] is not there"):
+        sr.get.network_difference(lifted_adata, "grn", "grn", other=plain)
     other = lifted_adata.copy()
     other.var["symbol"] = [f"x{name}" for name in other.var_names]
     lifted_adata.var["symbol"] = lifted_adata.var_names

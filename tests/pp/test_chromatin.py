@@ -304,13 +304,18 @@ def test_wrong_arguments_change_nothing(adata, snapshot, case):
 def test_cells_that_do_not_fit_are_refused(adata, atac):
     with pytest.raises(ValueError, match="is open in enough cells: of 3 such peaks, 3 are in atac"):
         sr.pp.chromatin(adata, LINKS, HITS, min_open=1, atac=atac)
-    with pytest.raises(KeyError, match="groupby='absent' is not a column"):
+    with pytest.raises(KeyError, match="atac: groupby='absent' is not a column"):
         sr.pp.chromatin(adata, LINKS, HITS, min_open=0.1, atac=atac, groupby="absent")
     atac.var_names = ["a", "b", "c"]
     with pytest.raises(ValueError, match="none of the 4 peaks of peak_to_gene is in atac"):
         sr.pp.chromatin(adata, LINKS, HITS, min_open=0.1, atac=atac)
     with pytest.raises(TypeError, match="atac must be an AnnData of cells × peaks"):
         sr.pp.chromatin(adata, LINKS, HITS, min_open=0.1, atac=3)
+    with pytest.raises(ValueError, match=r"^atac: adata is empty: 0 cells"):
+        sr.pp.chromatin(adata, LINKS, HITS, min_open=0.1, atac=atac[:0])
+    atac.var_names = ["a", "a", "c"]
+    with pytest.raises(ValueError, match=r"^atac: adata.var_names are not unique: 'a'"):
+        sr.pp.chromatin(adata, LINKS, HITS, min_open=0.1, atac=atac)
 
 
 def test_peaks_of_another_set_are_told(adata, caplog):

@@ -223,6 +223,8 @@ class TestSource:
         moved = sr.tl.transfer_grn(other, evidence="chip", copy=True)
         with pytest.raises(ValueError, match="without labels"):
             sr.tl.transfer_grn(one, source=moved)
+        with pytest.raises(KeyError, match=r"^\"source: adata.uns\['x'\] is not there"):
+            sr.tl.transfer_grn(other, source=one, source_key="x")
 
 
 @pytest.mark.parametrize(

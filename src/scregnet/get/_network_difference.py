@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from scregnet._anndata.access import resolve
 from scregnet._anndata.slots import check_probabilities, is_grouped
 from scregnet._docs import doc
 from scregnet._logging import logger
-from scregnet._validate import check_choice, check_interval, check_text, listed
+from scregnet._validate import about, check_choice, check_interval, check_text, listed
 from scregnet.get._select import select_links
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ def network_difference(
     one = resolve(adata, mod)
     two = one if other is None else resolve(other, mod, argument="other")
     first = _links(one, key_a, "key_a", gene_symbols)
-    second = _links(two, key_b, "key_b", gene_symbols)
+    with nullcontext() if other is None else about("other"):
+        second = _links(two, key_b, "key_b", gene_symbols)
     both = first.merge(second, on=["source", "target"], suffixes=("_a", "_b"))
     if len(both) == 0:
         msg = (

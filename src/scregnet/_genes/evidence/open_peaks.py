@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from scregnet._anndata.access import blocks_of, check_names, matrix
 from scregnet._anndata.groups import groups_of
 from scregnet._genes.evidence.peaks import spelled
-from scregnet._validate import listed
+from scregnet._validate import about, listed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -44,12 +44,13 @@ def open_shares(atac: AnnData, groupby: str | None) -> tuple[pd.Index, np.ndarra
 
     With ``groupby`` the largest share of its categories. Cells are read in blocks.
     """
-    check_names(atac)
-    if groupby is None:
-        codes, n_groups = np.zeros(atac.n_obs, np.int64), 1
-    else:
-        names, codes = groups_of(atac, groupby)
-        n_groups = len(names)
+    with about("atac"):
+        check_names(atac)
+        if groupby is None:
+            codes, n_groups = np.zeros(atac.n_obs, np.int64), 1
+        else:
+            names, codes = groups_of(atac, groupby)
+            n_groups = len(names)
     found = np.zeros((n_groups, atac.n_vars))
     for cells, block in blocks_of(matrix(atac, None), "atac.X", expect="expression"):
         group = codes[cells]

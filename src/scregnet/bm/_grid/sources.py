@@ -16,7 +16,7 @@ from scregnet._anndata.access import check_names, resolve
 from scregnet._genes.forms import SUFFIXES
 from scregnet._genes.network import read_network
 from scregnet._genes.split import LabelledPairs, SplitOptions, draw_pairs, is_split, labelled_pairs
-from scregnet._validate import listed, own_arguments
+from scregnet._validate import about, listed, own_arguments, shortened
 from scregnet.bm._kept.digest import digest_of_cells, named_by
 from scregnet.bm._kept.plain import plain
 from scregnet.datasets import beeline, dream4
@@ -92,7 +92,8 @@ class Source:
     def check(self, splits: Mapping[str, SplitOf]) -> None:
         """Raise unless names are proper, every split is there, and a network to draw one from."""
         data = self.data
-        check_names(data)
+        with about(f"data[{self.name!r}]"):
+            check_names(data)
         stored = [*data.uns.get("splits", {}), *(k for k, v in data.uns.items() if is_split(v))]
         for split in splits.values():
             if isinstance(split, str) and split not in SPLITS and split not in stored:
@@ -158,8 +159,15 @@ def read_sources(data: Any, prior: Any, *, mod: str = "rna") -> list[Source]:
                 msg = f"data[{name!r}]: {path} does not exist."
                 raise FileNotFoundError(msg)
             given = path
+        elif isinstance(given, AnnData) or type(given).__name__ == "MuData":
+            with about(f"data[{name!r}]"):
+                given = resolve(given, mod)
         else:
-            given = resolve(given, mod)
+            msg = (
+                f"data[{name!r}] must be an AnnData, a MuData, or the path of an h5ad file or a "
+                f"folder; got {shortened(given)}."
+            )
+            raise TypeError(msg)
         own = prior.get(name) if _is_by_data(prior, data) else prior
         sources.append(Source(str(name), given, own))
     return sources

@@ -13,6 +13,7 @@ from scregnet._anndata.evidence import evidence_layers
 from scregnet._anndata.streamed import gene_sums
 from scregnet._genes.frames import PARTS
 from scregnet._genes.split import labelled_pairs
+from scregnet._validate import about
 from scregnet.links.pairs.reciprocity import concatenate
 from scregnet.links.transfer.columns import TransferColumns
 
@@ -70,16 +71,11 @@ def read_labelled(
 
 
 def _read(name: str, entry: Any, keys: Sequence[str], layer: str | None, mod: str) -> LabelledSet:
-    try:
+    with about(f"networks[{name!r}]"):
         data = resolve(entry, mod)
         check_names(data)
         columns, _ = describe(data, keys, layer)
         parts = labelled_pairs(data, None, None, random_state=0).parts
-    except (TypeError, KeyError, ValueError) as error:
-        kind = next(kind for kind in (TypeError, KeyError, ValueError) if isinstance(error, kind))
-        # KeyError shows its message in quotes; args has the text itself.
-        msg = f"networks[{name!r}]: {error.args[0] if error.args else error}"
-        raise kind(msg) from error
     pairs = concatenate([getattr(parts, part) for part in PARTS])
     pairs = pairs.take(np.arange(0, len(pairs), 1 + len(pairs) // MOST_PAIRS))
     if not pairs.labels.any() or pairs.labels.all():

@@ -13,7 +13,7 @@ from scregnet._anndata.slots import check_probabilities, fitted
 from scregnet._genes.frames import STANDS_FOR
 from scregnet._genes.world import WORLD
 from scregnet._logging import logger
-from scregnet._validate import listed
+from scregnet._validate import about, listed
 from scregnet.links import method_class
 from scregnet.tl._fit.task import FitOptions
 
@@ -31,8 +31,9 @@ def settings_of(data: AnnData, source: AnnData, key: str) -> dict[str, Any]:
     KeyError, ValueError
         ``source`` has no such network, or its labelled pairs cannot be found in the new cells.
     """
-    entry = fitted(source, key)
-    check_probabilities(source, key, "source_key")
+    with about("source"):
+        entry = fitted(source, key)
+        check_probabilities(source, key, "source_key")
     params = entry["params"]
     method = str(params["method"])
     if method in ("zsum", "fitted"):
