@@ -56,6 +56,9 @@ def main() -> None:
     parser.add_argument("--layer", help=f"layer of normalised values; the first of {LAYERS}")
     parser.add_argument("--max-cells", type=int, default=10_000)
     chosen = parser.parse_args()
+    # Before the fit, which takes longest.
+    if not chosen.out.parent.is_dir():
+        parser.error(f"out: the folder {str(chosen.out.parent)!r} does not exist")
     made = submission(
         chosen.cells,
         chosen.tfs,

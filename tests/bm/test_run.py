@@ -1,6 +1,7 @@
 """Every method on every data set, split and seed."""
 
 import json
+import logging
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -218,6 +219,12 @@ def test_wrong_arguments_raise_before_any_fit(adata, monkeypatch, changed, error
         sr.bm.run(**{"data": adata, "methods": ["degree"]} | changed)
 
 
+def test_a_known_network_is_told_of_once(adata, caplog):
+    with caplog.at_level(logging.INFO, logger="scregnet"):
+        sr.bm.run(adata, ["degree"], splits=["pairs", "targets"], seeds=2)
+    assert caplog.text.count("edges") == 1
+
+
 def test_the_data_set_that_is_wrong_is_named(adata):
     twice = adata.copy()
     twice.var_names = ["A", *twice.var_names[1:-1], "A"]
@@ -356,14 +363,23 @@ class TestCommand:
             self.call("run", path, "--methods", failing, "--seeds", 1, "--out", tmp_path / "t") == 1
         )
 
-    def test_wrong_calls_are_exit_code_2_and_one_line(self, path, capsys, tmp_path):
+    def test_wrong_calls_are_exit_code_2_and_one_line(self, path, capsys, tmp_path, monkeypatch):
+        # What is wrong is found before any fit.
+        monkeypatch.setattr("scregnet.bm._run.fit_cell", lambda *_: pytest.fail("fitted"))
+        monkeypatch.setattr("scregnet.bm._studies.fit_links", lambda *_: pytest.fail("fitted"))
         assert self.call("run", "nowhere.h5ad") == 2
         assert self.call("run") == 2
         (tmp_path / "bad.toml").write_text("= 3")
         assert self.call("run", path, "--config", tmp_path / "bad.toml") == 2
         assert self.call("run", path, "--methods", "jont") == 2
+        for command in ("run", "noise"):
+            assert self.call(command, path, "--out", tmp_path / "no" / "t.csv") == 2
+        assert self.call("run", path, "--turns", tmp_path) == 2
+        assert self.call("run", path, "--plot", tmp_path / "p.foo") == 2
+        assert self.call("noise", path, "--methods", "degree", "jont") == 2
+        assert self.call("noise", path, "--n-priors", 0) == 2
         lines = capsys.readouterr().err.strip().splitlines()
-        assert len(lines) == 4
+        assert len(lines) == 10
         assert all(line.startswith("scregnet.bm: ") for line in lines)
 
     def test_studies_of_several_methods(self, path, tmp_path):
@@ -371,6 +387,22 @@ class TestCommand:
         how = ("--noise", 0.05, "--n-priors", 1, "--out", out)
         assert self.call("noise", path, "--methods", "degree", "label_factors", *how) == 0
         assert set(pd.read_csv(out)["method"]) == {"degree", "label_factors"}
+
+    def test_options_that_a_command_lacks_are_told_with_those_it_has(self, path, capsys):
+        with pytest.raises(SystemExit):
+            self.call("noise", path, "--seeds", 3)
+        assert "--n-priors" in (told := capsys.readouterr().err)
+        assert "unrecognized arguments: --seeds 3" in told
+
+    def test_a_study_that_fails_spares_the_others(self, path, tmp_path, caplog):
+        out = tmp_path / "noise.csv"
+        how = ("--noise", 0.05, "--n-priors", 1, "--out", out)
+        # Without a pseudotime scode cannot be fitted.
+        with caplog.at_level(logging.WARNING, logger="scregnet"):
+            assert self.call("noise", path, "--methods", "scode", "degree", *how) == 1
+        assert "failed: ValueError: pseudotime=None" in caplog.text
+        assert "scode on cells.h5ad" in caplog.text
+        assert set(pd.read_csv(out)["method"]) == {"degree"}
 
     @pytest.mark.parametrize("command", ["noise", "ablation"])
     def test_a_study_keeps_its_fits(self, path, tmp_path, monkeypatch, command):

@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scregnet._logging import logger
 from scregnet._settings import settings
+from scregnet._text import checked_file
+from scregnet._validate import with_notes
 from scregnet.bm._ablation_study import WHOLE, ablation_study
 from scregnet.bm._grid.sources import read_sources
 from scregnet.bm._rank_turns import rank_turns
@@ -57,11 +60,14 @@ takes what that says: --methods "joint, no trees" fits that one alone, and hESC 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    chosen = _parser().parse_args(arguments)
+    chosen = _parsed(arguments)
     try:
         options = _options(chosen)
+        # Fits may take days: what cannot be written is refused first.
+        files = _files(options)
         with settings.override(verbosity="info"):
-            table = _COMMANDS[chosen.command](options)
+            table, n_failed = _COMMANDS[chosen.command](options)
+        _write(table, files)
     # What the user named is wrong: one line, no traceback.
     except (ValueError, KeyError, TypeError, OSError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
@@ -70,16 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         sys.stderr.write(f"scregnet.bm: {error}\n")
         return FAILED
-    out = options.get("out")
-    if out is None:
-        sys.stdout.write(table.to_csv(index=False))
-    else:
-        table.to_csv(out, index=False)
-    n_failed = int(table["error"].astype(bool).sum()) if "error" in table else 0
     return FAILED if n_failed or table["value"].isna().all() else DONE
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m scregnet.bm",
         description=ABOUT,
@@ -100,7 +100,11 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         _add_arguments(own, name)
-    return parser
+    chosen, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # In words of the command: the parser of all commands shows none of its options.
+        commands.choices[chosen.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return chosen
 
 
 def _add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
@@ -181,16 +185,26 @@ def _named(paths: Sequence[str]) -> dict[str, str]:
     return dict(zip(names, map(str, paths), strict=True))
 
 
-def _run(options: dict[str, Any]) -> pd.DataFrame:
-    own = dict(options)
-    for name in ("out", "turns", "plot"):
-        own.pop(name, None)
-    table = run(own.pop("data"), **own)
-    if "turns" in options:
-        rank_turns(table).to_csv(options["turns"], index=False)
-    if "plot" in options:
-        _draw(table, Path(options["plot"]))
-    return table
+def _files(options: dict[str, Any]) -> dict[str, Path]:
+    """Take the files to write out of the options; raise if one cannot be written."""
+    from scregnet.pl._figure import check_save
+
+    files = {name: options.pop(name) for name in ("out", "turns", "plot") if name in options}
+    if "plot" in files:
+        check_save("plot", files["plot"])
+    return {name: checked_file(name, path) for name, path in files.items()}
+
+
+def _write(table: pd.DataFrame, files: Mapping[str, Path]) -> None:
+    """Write the table, or print it; then what is made of it."""
+    if "out" in files:
+        table.to_csv(files["out"], index=False)
+    else:
+        sys.stdout.write(table.to_csv(index=False))
+    if "turns" in files:
+        rank_turns(table).to_csv(files["turns"], index=False)
+    if "plot" in files:
+        _draw(table, files["plot"])
 
 
 def _draw(table: pd.DataFrame, path: Path) -> None:
@@ -202,33 +216,49 @@ def _draw(table: pd.DataFrame, path: Path) -> None:
         benchmark(table, split=split, save=name, show=False)
 
 
-def _studies(study: Callable[..., pd.DataFrame], options: dict[str, Any]) -> pd.DataFrame:
-    """Run a study for each data set and method, and join the frames."""
+def _run(options: dict[str, Any]) -> tuple[pd.DataFrame, int]:
+    own = dict(options)
+    table = run(own.pop("data"), **own)
+    return table, int(table["error"].astype(bool).sum())
+
+
+def _studies(
+    study: Callable[..., pd.DataFrame], options: dict[str, Any]
+) -> tuple[pd.DataFrame, int]:
+    """Run a study for each data set and method; return the frames as one, and how many failed."""
     import pandas as pd
 
     own = dict(options)
     sources = read_sources(own.pop("data"), own.pop("prior", None))
-    own.pop("out", None)
     methods = own.pop("methods", ["joint"])
+    keywords = {
+        name: dict(methods[name]) if isinstance(methods, Mapping) else {} for name in methods
+    }
+    for label, given in keywords.items():
+        method_class(given.setdefault("method", label))
     split = own.pop("split", None)
-    tables = []
+    tables, errors = [], list[Exception]()
     for source in sources:
         stored = source.data.uns.get("splits", {})
         frame = pd.DataFrame(stored[split]) if split in stored else split
-        for label in methods:
-            keywords = dict(methods[label]) if isinstance(methods, Mapping) else {}
-            table = study(
-                source.data,
-                None if frame is not None else source.network,
-                keywords.pop("method", label),
-                split=frame,
-                **own | keywords,
-            )
-            tables.append(table.assign(data=source.name, method=label))
-    return pd.concat(tables, ignore_index=True)
+        network = None if frame is not None else source.network
+        for label, given in keywords.items():
+            try:
+                table = study(source.data, network, split=frame, **own | given)
+            # A method may not fit a data set, such as one without a pseudotime.
+            except (ValueError, KeyError, TypeError, RuntimeError) as error:
+                error.add_note(f"{label} on {source.name}")
+                errors.append(error)
+            else:
+                tables.append(table.assign(data=source.name, method=label))
+    if not tables:
+        raise errors[0]
+    for failed in errors:
+        logger.warning("failed: %s", with_notes(failed))
+    return pd.concat(tables, ignore_index=True), len(errors)
 
 
-def _ablation(options: dict[str, Any]) -> pd.DataFrame:
+def _ablation(options: dict[str, Any]) -> tuple[pd.DataFrame, int]:
     def study(data: Any, prior: Any, method: str, **own: Any) -> pd.DataFrame:
         found = method_class(method)
         # A null model is fitted whole, beside the others.
@@ -239,11 +269,11 @@ def _ablation(options: dict[str, Any]) -> pd.DataFrame:
     return _studies(study, options)
 
 
-def _noise(options: dict[str, Any]) -> pd.DataFrame:
+def _noise(options: dict[str, Any]) -> tuple[pd.DataFrame, int]:
     return _studies(robustness_study, options)
 
 
-_COMMANDS: dict[str, Callable[[dict[str, Any]], pd.DataFrame]] = {
+_COMMANDS: dict[str, Callable[[dict[str, Any]], tuple[pd.DataFrame, int]]] = {
     "run": _run,
     "ablation": _ablation,
     "noise": _noise,

@@ -75,7 +75,7 @@ def panels(
 
     Raises before anything is drawn where ``save`` is no path of a figure, or a size is wrong.
     """
-    _check_save(save)
+    check_save("save", save)
     _check_sizes(figsize, dpi)
     if ax is None:
         import matplotlib.pyplot as plt
@@ -98,16 +98,16 @@ def panels(
     return given
 
 
-def _check_save(save: str | PathLike[str] | None) -> None:
-    """Raise unless a figure can be saved as ``save``: what is drawn first would be lost."""
+def check_save(argument: str, save: str | PathLike[str] | None) -> None:
+    """Raise unless a figure can be saved there: what is drawn first would be lost."""
     if save is None:
         return
-    path = checked_file("save", save)
+    path = checked_file(argument, save)
     from matplotlib.backend_bases import FigureCanvasBase
 
     known = FigureCanvasBase.get_supported_filetypes()
     if path.suffix and path.suffix[1:].lower() not in known:
-        msg = f"save={str(path)!r}: the suffix must be one of {listed(sorted(known), 30)}."
+        msg = f"{argument}={str(path)!r}: the suffix must be one of {listed(sorted(known), 30)}."
         raise ValueError(msg)
 
 

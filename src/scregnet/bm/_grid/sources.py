@@ -14,7 +14,7 @@ from anndata import AnnData, read_h5ad
 
 from scregnet._anndata.access import check_names, resolve
 from scregnet._genes.forms import SUFFIXES
-from scregnet._genes.network import read_network
+from scregnet._genes.network import Network, read_network
 from scregnet._genes.split import LabelledPairs, SplitOptions, draw_pairs, is_split, labelled_pairs
 from scregnet._validate import about, listed, own_arguments, shortened
 from scregnet.bm._kept.digest import digest_of_cells, named_by
@@ -44,7 +44,7 @@ class Source:
     prior: Any = None
     """The known network; ``None`` takes what the data set holds."""
 
-    opened: dict[str, AnnData] = field(default_factory=dict, repr=False)
+    opened: dict[str, Any] = field(default_factory=dict, repr=False)
     texts: dict[str, str] = field(default_factory=dict, repr=False)
     """Of stored splits, each made once: a split may have a million pairs."""
 
@@ -55,7 +55,16 @@ class Source:
             return self.given
         if "data" not in self.opened:
             self.opened["data"] = _read(self.given)
-        return self.opened["data"]
+        found: AnnData = self.opened["data"]
+        return found
+
+    @property
+    def edges(self) -> Network:
+        """The known network at the genes of the data; it is aligned, and told of, once."""
+        if "edges" not in self.opened:
+            self.opened["edges"] = read_network(self.network, self.data)
+        found: Network = self.opened["edges"]
+        return found
 
     def pairs(self, split: SplitOf, seed: int) -> LabelledPairs:
         """Return the labelled pairs of a split: drawn with ``seed``, or those of a frame."""
@@ -68,8 +77,7 @@ class Source:
             found = labelled_pairs(data, None, split, random_state=seed)
             return found.redrawn(seed, data.n_vars)
         how = {"kind": split} if isinstance(split, str) else dict(split)
-        network = read_network(self.network, data)
-        options = SplitOptions(**how, random_state=seed)
+        network, options = self.edges, SplitOptions(**how, random_state=seed)
         ends = network.sources, network.targets
         return draw_pairs(*ends, data.n_vars, options, network.report, network.set_aside)
 
@@ -103,7 +111,7 @@ class Source:
                 )
                 raise ValueError(msg)
             if isinstance(split, Mapping) or (isinstance(split, str) and split in SPLITS):
-                read_network(self.network, data)
+                _ = self.edges
 
     @cached_property
     def digest(self) -> str:
@@ -114,7 +122,7 @@ class Source:
         if isinstance(known, pd.DataFrame):
             found.update(plain(known).encode())
         else:
-            network = read_network(known, data)
+            network = self.edges
             for ends in (network.sources, network.targets, *(network.set_aside or ())):
                 found.update(np.ascontiguousarray(ends).tobytes())
         return found.hexdigest()
