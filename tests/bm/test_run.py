@@ -378,8 +378,11 @@ class TestCommand:
         assert self.call("run", path, "--plot", tmp_path / "p.foo") == 2
         assert self.call("noise", path, "--methods", "degree", "jont") == 2
         assert self.call("noise", path, "--n-priors", 0) == 2
+        (tmp_path / "of_run.toml").write_text('seeds = 2\nplot = "p.png"\nn_priors = 3\n')
+        assert self.call("noise", path, "--config", tmp_path / "of_run.toml") == 2
         lines = capsys.readouterr().err.strip().splitlines()
-        assert len(lines) == 10
+        assert lines[-1].endswith("of_run.toml: 'plot', 'seeds' cannot be set for 'noise'.")
+        assert len(lines) == 11
         assert all(line.startswith("scregnet.bm: ") for line in lines)
 
     def test_studies_of_several_methods(self, path, tmp_path):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scregnet._logging import logger
 from scregnet._settings import settings
 from scregnet._text import checked_file
-from scregnet._validate import with_notes
+from scregnet._validate import listed, with_notes
 from scregnet.bm._ablation_study import WHOLE, ablation_study
 from scregnet.bm._grid.sources import read_sources
 from scregnet.bm._rank_turns import rank_turns
@@ -101,6 +101,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         )
         _add_arguments(own, name)
     chosen, unknown = parser.parse_known_args(arguments)
+    takes = {name: set(vars(own.parse_args([]))) for name, own in commands.choices.items()}
+    chosen.of_others = sorted(set().union(*takes.values()) - takes[chosen.command])
     if unknown:
         # In words of the command: the parser of all commands shows none of its options.
         commands.choices[chosen.command].error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -145,7 +147,7 @@ def _options(chosen: argparse.Namespace) -> dict[str, Any]:
     given = {
         name: value
         for name, value in vars(chosen).items()
-        if value not in (None, []) and name not in ("command", "config")
+        if value not in (None, []) and name not in ("command", "config", "of_others")
     }
     options: dict[str, Any] = {}
     if chosen.config is not None:
@@ -154,6 +156,10 @@ def _options(chosen: argparse.Namespace) -> dict[str, Any]:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             msg = f"--config {chosen.config}: {error}"
             raise ValueError(msg) from error
+    # All else may be an argument of the fits.
+    if others := [name for name in chosen.of_others if name in options]:
+        msg = f"--config {chosen.config}: {listed(others)} cannot be set for {chosen.command!r}."
+        raise ValueError(msg)
     # A name takes the file's table of it: only the rest of the tables is left out.
     for name, of_name in _TABLES.items():
         table = options.get(name)
