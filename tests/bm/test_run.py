@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import read_h5ad
+from mudata import MuData
 
 import scregnet as sr
 from scregnet.bm._grid import fit as fit_of_cells
@@ -217,6 +218,23 @@ def test_wrong_arguments_raise_before_any_fit(adata, monkeypatch, changed, error
     monkeypatch.setattr("scregnet.bm._run.fit_cell", lambda *_: pytest.fail("fitted"))
     with pytest.raises(error, match=text):
         sr.bm.run(**{"data": adata, "methods": ["degree"]} | changed)
+
+
+@pytest.mark.filterwarnings("ignore:Writing zarr v2", "ignore:From 0.4:FutureWarning")
+def test_files_of_several_kinds_are_read(adata, tmp_path):
+    paths = {name: tmp_path / f"cells.{name}" for name in ("h5ad", "h5mu", "zarr")}
+    adata.write_h5ad(paths["h5ad"])
+    adata.write_zarr(paths["zarr"])
+    MuData({"rna": adata}).write(paths["h5mu"])
+    table = sr.bm.run(paths, ["degree"], seeds=1)
+    values = table[table["metric"] == "auroc"].pivot(index="data", columns="method", values="value")
+    assert set(values.index) == set(paths)
+    assert (values.nunique() == 1).all()
+    with pytest.raises(KeyError, match=r"data\['h5mu'\]: mod='prot' is not a modality"):
+        sr.bm.run({"h5mu": paths["h5mu"]}, ["degree"], mod="prot")
+    (tmp_path / "x.h5ad").write_text("none")
+    with pytest.raises(ValueError, match=r"data\['b'\]: .*x.h5ad cannot be read as h5ad, h5mu"):
+        sr.bm.run({"a": adata, "b": tmp_path / "x.h5ad"}, ["degree"])
 
 
 def test_a_known_network_is_told_of_once(adata, caplog):

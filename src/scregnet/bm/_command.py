@@ -35,9 +35,9 @@ Compare methods that predict gene regulatory links, on your data or on BEELINE's
   python -m scregnet.bm ablation hESC/TFs+500 --methods joint --out ablation.csv
   python -m scregnet.bm noise hESC/TFs+500 --methods joint genelink --out noise.csv
 
-Data are folders of BEELINE (.../<cell type>/TFs+<n>) or DREAM4, or h5ad files with a network: a
-frame with source and target in uns["network"]. Exit codes: 0 all went well, 1 some fits failed, 2
-the call is wrong.
+Data are folders of BEELINE (.../<cell type>/TFs+<n>) or DREAM4, or h5ad, h5mu or zarr files with a
+network: a frame with source and target in uns["network"]. Exit codes: 0 all went well, 1 some fits
+failed, 2 the call is wrong.
 """
 
 CONFIG = """\
@@ -112,7 +112,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
     # Without defaults: what is not given comes from the file, then from the functions.
     add = parser.add_argument
-    add("data", nargs="*", help="folders of BEELINE or DREAM4, or h5ad files")
+    add("data", nargs="*", help="folders of BEELINE or DREAM4, or h5ad, h5mu or zarr files")
     add("--config", type=Path, help="a file in TOML; see below")
     add("--methods", nargs="+", help=f"one or more of {', '.join(LINK_METHODS)}")
     add("--out", help="csv file to write; without it the table is printed")
@@ -235,7 +235,7 @@ def _studies(
     import pandas as pd
 
     own = dict(options)
-    sources = read_sources(own.pop("data"), own.pop("prior", None))
+    sources = read_sources(own.pop("data"), own.pop("prior", None), mod=own.pop("mod", "rna"))
     methods = own.pop("methods", ["joint"])
     keywords = {
         name: dict(methods[name]) if isinstance(methods, Mapping) else {} for name in methods

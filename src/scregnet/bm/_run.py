@@ -47,10 +47,10 @@ def run(
     Parameters
     ----------
     data
-        An AnnData with a known network, an ``h5ad`` file, a folder of BEELINE
-        (``.../<cell type>/TFs+<n>``) or of :func:`scregnet.datasets.dream4`, or a mapping of names
-        to these. Labels without expression, such as public gold standards of yeast, go to
-        ``prior``, beside cells of your own.
+        An AnnData or a MuData with a known network, an ``h5ad``, ``h5mu`` or ``zarr`` file of one,
+        a folder of BEELINE (``.../<cell type>/TFs+<n>``) or of :func:`scregnet.datasets.dream4`, or
+        a mapping of names to these. Labels without expression, such as public gold standards of
+        yeast, go to ``prior``, beside cells of your own.
     methods
         Methods of :func:`scregnet.tl.fit_grn`; or a mapping of labels to keyword arguments, of
         which ``method`` is by default the label: ``{"no trees": {"method": "joint", "n_trees":

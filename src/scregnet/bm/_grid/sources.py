@@ -1,4 +1,4 @@
-"""Data sets of a benchmark: an AnnData, an ``h5ad`` file, or a folder of BEELINE or DREAM4."""
+"""Data sets of a benchmark: an AnnData, a file of one, or a folder of BEELINE or DREAM4."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from anndata import AnnData, read_h5ad
+from anndata.io import read_zarr
 
 from scregnet._anndata.access import check_names, resolve
 from scregnet._genes.forms import SUFFIXES
@@ -31,6 +32,9 @@ _NETWORKS = {
     "Lofgof Dataset": "lofgof",
 }
 
+# What a zarr store holds at its top, of format 2 and 3.
+_ZARR = (".zattrs", "zarr.json")
+
 SplitOf = str | Mapping[str, Any] | pd.DataFrame
 """A kind of split or a key of ``uns["splits"]`` or ``uns``; arguments of ``pp.split``; a frame."""
 
@@ -44,6 +48,9 @@ class Source:
     prior: Any = None
     """The known network; ``None`` takes what the data set holds."""
 
+    mod: str = "rna"
+    """The modality of a file of several."""
+
     opened: dict[str, Any] = field(default_factory=dict, repr=False)
     texts: dict[str, str] = field(default_factory=dict, repr=False)
     """Of stored splits, each made once: a split may have a million pairs."""
@@ -54,7 +61,7 @@ class Source:
         if isinstance(self.given, AnnData):
             return self.given
         if "data" not in self.opened:
-            self.opened["data"] = _read(self.given)
+            self.opened["data"] = _read(self.given, self.name, self.mod)
         found: AnnData = self.opened["data"]
         return found
 
@@ -172,12 +179,12 @@ def read_sources(data: Any, prior: Any, *, mod: str = "rna") -> list[Source]:
                 given = resolve(given, mod)
         else:
             msg = (
-                f"data[{name!r}] must be an AnnData, a MuData, or the path of an h5ad file or a "
-                f"folder; got {shortened(given)}."
+                f"data[{name!r}] must be an AnnData, a MuData, or the path of a file or a folder; "
+                f"got {shortened(given)}."
             )
             raise TypeError(msg)
         own = prior.get(name) if _is_by_data(prior, data) else prior
-        sources.append(Source(str(name), given, own))
+        sources.append(Source(str(name), given, own, mod))
     return sources
 
 
@@ -186,10 +193,11 @@ def _is_by_data(prior: Any, data: Mapping[str, Any]) -> bool:
     return isinstance(prior, Mapping) and len(prior) > 0 and set(prior) <= set(data)
 
 
-def _read(path: Path) -> AnnData:
+def _read(path: Path, name: str, mod: str) -> AnnData:
     _check_not_labels(path)
-    if path.is_file():
-        return read_h5ad(path)
+    if path.is_file() or any((path / part).exists() for part in _ZARR):
+        with about(f"data[{name!r}]"):
+            return resolve(_read_store(path), mod)
     if all((path / f"{name}.tsv.gz").exists() for name in FILES):
         return dream4(path)
     # <root>/[<network> Dataset/]<cell type>/TFs+<n>
@@ -198,7 +206,7 @@ def _read(path: Path) -> AnnData:
         msg = (
             f"data: the folder {path} is none of BEELINE's, which end in <cell type>/TFs+<n>, and "
             f"none of DREAM4, with {listed([f'{name}.tsv.gz' for name in FILES])}; pass one of "
-            "these, an h5ad file or an AnnData."
+            "these, an h5ad or h5mu file, a zarr store or an AnnData."
         )
         raise ValueError(msg)
     cell_type, root = path.parent.name, path.parent.parent
@@ -206,6 +214,22 @@ def _read(path: Path) -> AnnData:
     if root.name in _NETWORKS:
         root = root.parent
     return beeline(cell_type, int(size), network=network, path=root)  # type: ignore[arg-type]
+
+
+def _read_store(path: Path) -> Any:
+    """Read a file of anndata or mudata, or a zarr store of anndata."""
+    try:
+        if path.is_dir():
+            return read_zarr(path)
+        if path.suffix == ".h5mu":
+            from mudata import read_h5mu
+
+            return read_h5mu(path)
+        return read_h5ad(path)
+    # Whatever h5py, zarr or anndata raise of a file that is none of theirs.
+    except Exception as error:
+        msg = f"{path} cannot be read as h5ad, h5mu or zarr: {error}"
+        raise ValueError(msg) from error
 
 
 def _check_not_labels(path: Path) -> None:
