@@ -409,6 +409,20 @@ class TestCommand:
         assert self.call("noise", path, "--methods", "degree", "label_factors", *how) == 0
         assert set(pd.read_csv(out)["method"]) == {"degree", "label_factors"}
 
+    def test_a_file_that_fails_after_the_fits_is_no_wrong_call(
+        self, path, tmp_path, capsys, monkeypatch
+    ):
+        def full(*_, **__):
+            msg = "No space left on device"
+            raise OSError(msg)
+
+        out = tmp_path / "t.csv"
+        monkeypatch.setattr("scregnet.pl.benchmark", full)
+        how = ("--methods", "degree", "--seeds", 1, "--out", out, "--plot", tmp_path / "p.png")
+        assert self.call("run", path, *how) == 1
+        assert "scregnet.bm: No space left" in capsys.readouterr().err
+        assert "degree" in set(pd.read_csv(out)["method"])
+
     def test_options_that_a_command_lacks_are_told_with_those_it_has(self, path, capsys):
         with pytest.raises(SystemExit):
             self.call("noise", path, "--seeds", 3)

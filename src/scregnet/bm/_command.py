@@ -67,13 +67,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = _files(options)
         with settings.override(verbosity="info"):
             table, n_failed = _COMMANDS[chosen.command](options)
-        _write(table, files)
     # What the user named is wrong: one line, no traceback.
     except (ValueError, KeyError, TypeError, OSError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         sys.stderr.write(f"scregnet.bm: {text}\n")
         return WRONG
     except RuntimeError as error:
+        sys.stderr.write(f"scregnet.bm: {error}\n")
+        return FAILED
+    try:
+        _write(table, files)
+    # After the fits, such as of a full disk: the call was right.
+    except (ValueError, OSError) as error:
         sys.stderr.write(f"scregnet.bm: {error}\n")
         return FAILED
     return FAILED if n_failed or table["value"].isna().all() else DONE
@@ -193,10 +198,10 @@ def _named(paths: Sequence[str]) -> dict[str, str]:
 
 def _files(options: dict[str, Any]) -> dict[str, Path]:
     """Take the files to write out of the options; raise if one cannot be written."""
-    from scregnet.pl._figure import check_save
-
     files = {name: options.pop(name) for name in ("out", "turns", "plot") if name in options}
     if "plot" in files:
+        from scregnet.pl._figure import check_save
+
         check_save("plot", files["plot"])
     return {name: checked_file(name, path) for name, path in files.items()}
 
