@@ -181,9 +181,8 @@ def turns(table: pd.DataFrame, metric: str) -> str:
     for row in near.to_dict("records"):
         shares = ["–" if pd.isna(row[name]) else f"{row[name]:.0%}" for name in names]
         lines.append(
-            f"| `{row['first']}` | `{row['second']}` | {row['ahead']:.0%} of {row['n']} | "
-            + " | ".join(shares)
-            + " |"
+            f"| `{row['first']}` | `{row['second']}` | {row['ahead']:.0%} of "
+            f"{round(row['n'] * (1 - row['tied']))} | " + " | ".join(shares) + " |"
         )
     return "\n".join(lines)
 

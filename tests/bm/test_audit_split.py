@@ -45,6 +45,18 @@ def test_the_packages_own_split_passes(own, pairs):
     assert not report["verdict"].isin(["fail"]).any()
 
 
+@pytest.mark.parametrize("how", [{}, {"negatives": "all", "max_pairs": None}])
+def test_a_split_may_be_given_by_its_name(own, how):
+    # With all pairs, the split is kept as bits.
+    data = own.copy()
+    sr.pp.split(data, data.uns["network"], key_added="mine", **how)
+    report = sr.bm.audit_split(data, "mine")
+    sr.tl.fit_grn(data, split="mine", method="degree", n_folds=1)
+    pd.testing.assert_frame_equal(report, sr.bm.audit_split(data, data.uns["grn"]["pairs"]))
+    with pytest.raises(KeyError, match=r"split='other'.*'mine'"):
+        sr.bm.audit_split(data, "other")
+
+
 def test_training_edges_among_test_negatives_fail(own, pairs):
     report = sr.bm.audit_split(own, with_defect(pairs), null_models=False).set_index(
         ["check", "part"]
@@ -132,8 +144,10 @@ def test_failures_are_logged_as_warnings(own, pairs, caplog):
 
 
 def test_wrong_input_is_an_error(own, pairs):
-    with pytest.raises(TypeError, match="split must be a frame .* got str"):
+    with pytest.raises(KeyError, match="uns\\['pairs'\\] is not there"):
         sr.bm.audit_split(own, "pairs")
+    with pytest.raises(TypeError, match="split must be the name of a split .* got dict"):
+        sr.bm.audit_split(own, {"pairs": pairs})
     with pytest.raises(ValueError, match="lacks the columns 'label'"):
         sr.bm.audit_split(own, pairs.drop(columns="label"))
     with pytest.raises(ValueError, match="found 'test', 'train', 'validate'"):

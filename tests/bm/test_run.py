@@ -289,6 +289,12 @@ def test_beeline_folders(shared):
     assert values(table, method="degree")["auroc"] == pytest.approx(0.81, abs=0.04)
 
 
+def test_a_prior_of_no_data_set_is_named(adata):
+    priors = {"mine": adata.uns["network"], "other": adata.uns["network"]}
+    with pytest.raises(ValueError, match="prior: 'other' is no data set; data has 'mine'"):
+        sr.bm.run({"mine": adata}, ["degree"], seeds=1, prior=priors)
+
+
 class TestRankTurns:
     def frame(self, rows):
         names = ["data", "split", "seed", "method", "value"]
@@ -312,6 +318,27 @@ class TestRankTurns:
         rows += [("easy", "pairs", 0, "B", 0.85)]
         (found,) = sr.bm.rank_turns(self.frame(rows)).to_dict("records")
         assert (found["first"], found["n"], found["ahead"]) == ("A", 1, 1.0)
+
+    def test_a_tie_is_no_order_and_no_turn(self):
+        # A is ahead in two splits; in the third, both have .5, as null models have there.
+        values = {"pairs": (0.9, 0.8), "tfs": (0.8, 0.7), "targets": (0.5, 0.5)}
+        rows = [
+            ("x", split, seed, method, value)
+            for split, both in values.items()
+            for seed in (0, 1)
+            for method, value in zip("AB", both, strict=True)
+        ]
+        (found,) = sr.bm.rank_turns(self.frame(rows)).to_dict("records")
+        assert found["n"] == 6
+        assert found["tied"] == pytest.approx(1 / 3)
+        assert found["ahead"] == 1.0
+        assert (found["turned_seeds"], found["turned_splits"]) == (0.0, 0.0)
+
+    def test_ties_alone_have_no_order(self):
+        rows = [("x", split, 0, method, 0.5) for split in ("pairs", "tfs") for method in "AB"]
+        (found,) = sr.bm.rank_turns(self.frame(rows)).to_dict("records")
+        assert (found["n"], found["tied"]) == (2, 1.0)
+        assert np.isnan([found["ahead"], found["turned_splits"]]).all()
 
     def test_of_an_error_less_is_better(self):
         rows = [("x", "pairs", 0, "A", 0.1), ("x", "pairs", 0, "B", 0.2)]
@@ -394,13 +421,15 @@ class TestCommand:
             assert self.call(command, path, "--out", tmp_path / "no" / "t.csv") == 2
         assert self.call("run", path, "--turns", tmp_path) == 2
         assert self.call("run", path, "--plot", tmp_path / "p.foo") == 2
+        assert self.call("run", path, "--turns-metric", "aurco") == 2
+        assert self.call("ablation", path, "--plot", tmp_path / "p.foo") == 2
         assert self.call("noise", path, "--methods", "degree", "jont") == 2
         assert self.call("noise", path, "--n-priors", 0) == 2
-        (tmp_path / "of_run.toml").write_text('seeds = 2\nplot = "p.png"\nn_priors = 3\n')
+        (tmp_path / "of_run.toml").write_text('seeds = 2\nturns = "t.csv"\nn_priors = 3\n')
         assert self.call("noise", path, "--config", tmp_path / "of_run.toml") == 2
         lines = capsys.readouterr().err.strip().splitlines()
-        assert lines[-1].endswith("of_run.toml: 'plot', 'seeds' cannot be set for 'noise'.")
-        assert len(lines) == 11
+        assert lines[-1].endswith("of_run.toml: 'seeds', 'turns' cannot be set for 'noise'.")
+        assert len(lines) == 13
         assert all(line.startswith("scregnet.bm: ") for line in lines)
 
     def test_studies_of_several_methods(self, path, tmp_path):
@@ -408,6 +437,44 @@ class TestCommand:
         how = ("--noise", 0.05, "--n-priors", 1, "--out", out)
         assert self.call("noise", path, "--methods", "degree", "label_factors", *how) == 0
         assert set(pd.read_csv(out)["method"]) == {"degree", "label_factors"}
+
+    def test_two_versions_of_a_method_are_two_models_of_a_study(self, path, tmp_path):
+        config, out, plot = (tmp_path / name for name in ("c.toml", "n.csv", "n.png"))
+        config.write_text(
+            '[methods.degree]\n[methods."shrunk"]\nmethod = "degree"\npseudo_count = 30.0\n'
+        )
+        how = ("--config", config, "--noise", 0.05, "--n-priors", 1, "--out", out, "--plot", plot)
+        assert self.call("noise", path, *how) == 0
+        assert set(pd.read_csv(out)["model"]) == {"degree", "shrunk", "label_factors"}
+        assert plot.stat().st_size > 1000
+
+    def test_an_ablation_has_a_picture_for_each_data_set(self, path, adata, tmp_path):
+        other, out, plot = (tmp_path / name for name in ("my other.h5ad", "a.csv", "a.png"))
+        adata.write_h5ad(other)
+        how = ("--methods", "pearson", "degree", "--n-seeds", 1, "--out", out, "--plot", plot)
+        assert self.call("ablation", path, other, *how) == 0
+        pictures = sorted(one.name for one in tmp_path.glob("*.png"))
+        assert pictures == ["a-cells_h5ad.png", "a-my_other_h5ad.png"]
+        # Drawn at once, a bar would be the mean of both methods and data sets.
+        frame = pd.read_csv(out)
+        with pytest.raises(ValueError, match="several values of 'data'.*groupby='data'"):
+            sr.pl.ablation(frame, groupby="method")
+
+    def test_ctrl_c_says_how_to_go_on(self, path, capsys, monkeypatch):
+        def stopped(*_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("scregnet.bm._run.fit_cell", stopped)
+        assert self.call("run", path, "--methods", "degree", "--seeds", 1) == 130
+        assert "stopped. The same command with --folder goes on" in capsys.readouterr().err
+
+    def test_turns_of_another_metric(self, path, tmp_path):
+        out, turns = tmp_path / "t.csv", tmp_path / "turns.csv"
+        how = ("--methods", "degree", "--splits", "targets", "--seeds", 1, "--out", out)
+        metric = ("--turns", turns, "--turns-metric", "per_tf_auroc")
+        assert self.call("run", path, *how, *metric) == 0
+        # Null models cannot order the targets of a TF.
+        assert pd.read_csv(turns)["tied"].tolist() == [1.0]
 
     def test_a_file_that_fails_after_the_fits_is_no_wrong_call(
         self, path, tmp_path, capsys, monkeypatch

@@ -133,6 +133,19 @@ class TestAblation:
         assert plt.get_fignums() == []
 
 
+# In a robustness study, each method is a model with a line of its own.
+@pytest.mark.parametrize(
+    ("name", "column"), [("ablation", "data"), ("ablation", "method"), ("robustness", "data")]
+)
+def test_rows_of_several_methods_or_data_sets_are_not_pooled(name, column, request):
+    one, draw = request.getfixturevalue(name), getattr(sr.pl, name)
+    both = pd.concat([one.assign(**{column: label}) for label in ("x", "y")])
+    with pytest.raises(ValueError, match=f"several values of '{column}'.*groupby='{column}'"):
+        draw(both, show=False)
+    draw(both, groupby=column, show=False)
+    draw(both[both[column] == "x"], show=False)
+
+
 class TestRobustness:
     def test_lines_over_noise(self, robustness):
         roc, _ = sr.pl.robustness(robustness, show=False)

@@ -72,11 +72,21 @@ def test_links_are_cut_by_score_and_number(adata):
 
 def test_a_frame_has_scores_and_no_probabilities(alone):
     frame = sr.get.grn(alone, top_n=5)
-    assert frame.columns.tolist() == ["source", "target", "score", "in_prior", "split"]
+    columns = ["source", "target", "weight", "score", "in_prior", "split"]
+    assert frame.columns.tolist() == columns
     assert frame["score"].is_monotonic_decreasing
     assert not frame["in_prior"].any()
     again = sr.get.score_links(alone, frame[["source", "target"]])
     np.testing.assert_array_equal(again["score"], frame["score"])
+
+
+def test_decoupler_reads_the_scores_as_weights(alone):
+    import decoupler as dc
+
+    frame = sr.get.grn(alone)
+    _, _, read = dc.pp.adjmat(np.array(alone.var_names, dtype=object), frame, verbose=False)
+    # Without weights, decoupler takes 1 for every link.
+    np.testing.assert_array_equal(np.sort(read[read > 0]), np.sort(frame["score"].to_numpy()))
 
 
 def test_scores_above_1_are_read_and_damaged_ones_are_not(adata):

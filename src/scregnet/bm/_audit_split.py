@@ -9,8 +9,9 @@ import pandas as pd
 
 from scregnet._anndata.access import check_names, resolve
 from scregnet._docs import doc
-from scregnet._genes.frames import PARTS, parts_and_labels
+from scregnet._genes.frames import PARTS, pairs_frame, parts_and_labels
 from scregnet._genes.network import read_network
+from scregnet._genes.split import labelled_pairs
 from scregnet._logging import logger
 from scregnet._validate import check_flags, listed, seed_of
 from scregnet.links import LinkTask, Pairs, get_method, hold_out, null_models
@@ -27,7 +28,7 @@ FIGURES = ("auroc", "auprc", "auprc_ratio", "per_tf_auroc", "per_tf_auprc")
 @doc
 def audit_split(
     adata: AnnData | MuData,
-    split: pd.DataFrame,
+    split: str | pd.DataFrame,
     prior: Any = None,
     *,
     null_models: bool = True,
@@ -43,9 +44,9 @@ def audit_split(
     ----------
     %(adata)s
     split
-        Frame with columns ``source``, ``target``, ``label`` (0 or 1) and ``split`` (``"train"``,
-        ``"test"`` and, optional, ``"validation"``): ``adata.uns["split"]["pairs"]``, a published
-        split, or your own.
+        Name of a split of :func:`scregnet.pp.split`; or a frame with columns ``source``,
+        ``target``, ``label`` (0 or 1) and ``split`` (``"train"``, ``"test"`` and, optional,
+        ``"validation"``): a published split, your own, or the pairs of a fit.
     %(prior)s
 
         Its edges count as known, like the positives of ``split``.
@@ -74,8 +75,10 @@ def audit_split(
     ------
     ValueError
         ``split`` lacks columns or parts, or its labels are not 0 and 1.
+    KeyError
+        There is no split of that name.
     TypeError
-        ``split`` is not a frame.
+        ``split`` is neither a name nor a frame.
 
     Examples
     --------
@@ -96,7 +99,7 @@ def audit_split(
 
 def audited(
     data: AnnData,
-    split: pd.DataFrame,
+    split: str | pd.DataFrame,
     prior: Any,
     *,
     null_models: bool,
@@ -104,6 +107,9 @@ def audited(
 ) -> pd.DataFrame:
     """Return the report of :func:`audit_split`, and log nothing."""
     check_names(data)
+    if isinstance(split, str):
+        stored = labelled_pairs(data, None, split, random_state=random_state)
+        split = pairs_frame(stored.parts, data.var_names)
     parts, genes = _read(split)
     known = None
     findings = [_missing(parts, genes, data)]
@@ -133,8 +139,8 @@ def _read(split: pd.DataFrame) -> tuple[dict[str, Pairs], pd.Index]:
     """The parts by name, in positions among the genes of the frame."""
     if not isinstance(split, pd.DataFrame):
         msg = (
-            "split must be a frame with columns source, target, label and split, "
-            f"got {type(split).__name__}."
+            "split must be the name of a split of sr.pp.split, or a frame with columns source, "
+            f"target, label and split, got {type(split).__name__}."
         )
         raise TypeError(msg)
     parts, labels = parts_and_labels(split)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from scregnet._logging import logger
 from scregnet._settings import settings
 from scregnet._text import checked_file
-from scregnet._validate import listed, with_notes
+from scregnet._validate import check_choice, listed, with_notes
 from scregnet.bm._ablation_study import WHOLE, ablation_study
 from scregnet.bm._grid.sources import read_sources
 from scregnet.bm._rank_turns import rank_turns
@@ -20,12 +21,13 @@ from scregnet.bm._robustness_study import robustness_study
 from scregnet.bm._run import run
 from scregnet.links import LINK_METHODS, SPLITS
 from scregnet.links.registry import method_class
+from scregnet.metrics._metrics import METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DONE, FAILED, WRONG = 0, 1, 2
-"""Exit codes: all went well; some fits failed; the call is wrong and nothing was fitted."""
+DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
+"""Exit codes: all went well; some fits failed; the call is wrong and nothing was fitted; Ctrl-C."""
 
 ABOUT = """\
 Compare methods that predict gene regulatory links, on your data or on BEELINE's.
@@ -62,9 +64,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     chosen = _parsed(arguments)
     try:
+        return _called(chosen)
+    except KeyboardInterrupt:
+        kept = "The same command with --folder goes on with the fits that it keeps there."
+        sys.stderr.write(f"\nscregnet.bm: stopped. {kept}\n")
+        return STOPPED
+
+
+def _called(chosen: argparse.Namespace) -> int:
+    try:
         options = _options(chosen)
         # Fits may take days: what cannot be written is refused first.
         files = _files(options)
+        metric = options.pop("turns_metric", "auprc")
+        check_choice("turns_metric", metric, METRICS)
         with settings.override(verbosity="info"):
             table, n_failed = _COMMANDS[chosen.command](options)
     # What the user named is wrong: one line, no traceback.
@@ -76,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"scregnet.bm: {error}\n")
         return FAILED
     try:
-        _write(table, files)
+        _write(chosen.command, table, files, metric)
     # After the fits, such as of a full disk: the call was right.
     except (ValueError, OSError) as error:
         sys.stderr.write(f"scregnet.bm: {error}\n")
@@ -129,14 +142,17 @@ def _add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
         add("--retry-failed", action="store_true", default=None, help="fit failed ones again")
         add("--n-jobs", type=int, help="fits at a time (1); -1 takes all cores")
         add("--turns", help="also write how often the order of methods turns round, as csv")
+        add("--turns-metric", help="the metric of that order (auprc)")
         add("--plot", help="also draw the table, one file a split: figure.png")
     elif command == "ablation":
         add("--split", help="a stored split, or the default one")
         add("--n-seeds", type=int, help="fits of each version (5)")
+        add("--plot", help="also draw the table, one file a data set: figure.png")
     else:
         add("--split", help="a stored split, or the default one")
         add("--noise", nargs="+", type=float, help="shares of wrong labels (0.01 to 0.05)")
         add("--n-priors", type=int, help="wrong networks of each share (10)")
+        add("--plot", help="also draw the table, one file a data set: figure.png")
 
 
 _TABLES: dict[str, Callable[[str], Any]] = {
@@ -206,25 +222,34 @@ def _files(options: dict[str, Any]) -> dict[str, Path]:
     return {name: checked_file(name, path) for name, path in files.items()}
 
 
-def _write(table: pd.DataFrame, files: Mapping[str, Path]) -> None:
+def _write(command: str, table: pd.DataFrame, files: Mapping[str, Path], metric: str) -> None:
     """Write the table, or print it; then what is made of it."""
     if "out" in files:
         table.to_csv(files["out"], index=False)
     else:
         sys.stdout.write(table.to_csv(index=False))
     if "turns" in files:
-        rank_turns(table).to_csv(files["turns"], index=False)
+        rank_turns(table, metric=metric).to_csv(files["turns"], index=False)
     if "plot" in files:
-        _draw(table, files["plot"])
+        _draw(command, table, files["plot"])
 
 
-def _draw(table: pd.DataFrame, path: Path) -> None:
-    from scregnet.pl import benchmark
+def _draw(command: str, table: pd.DataFrame, path: Path) -> None:
+    """Draw the table, one file for each of its splits, or of the data sets of a study."""
+    from scregnet.pl import ablation, benchmark, robustness
 
-    splits = list(table["split"].unique())
-    for split in splits:
-        name = path if len(splits) == 1 else path.with_stem(f"{path.stem}-{split}")
-        benchmark(table, split=split, save=name, show=False)
+    by = "split" if command == "run" else "data"
+    parts = list(table[by].unique())
+    for part in parts:
+        here = table[table[by] == part]
+        ending = re.sub(r"[^\w+-]+", "_", str(part))
+        name = path if len(parts) == 1 else path.with_stem(f"{path.stem}-{ending}")
+        if command == "run":
+            benchmark(here, split=part, save=name, show=False)
+        elif command == "ablation":
+            ablation(here, groupby="method", save=name, show=False)
+        else:
+            robustness(here, save=name, show=False)
 
 
 def _run(options: dict[str, Any]) -> tuple[pd.DataFrame, int]:
@@ -261,7 +286,9 @@ def _studies(
                 error.add_note(f"{label} on {source.name}")
                 errors.append(error)
             else:
-                tables.append(table.assign(data=source.name, method=label))
+                # Two versions of a method are two models.
+                model = table["model"].astype(str).replace({keywords[label]["method"]: label})
+                tables.append(table.assign(data=source.name, method=label, model=model))
     if not tables:
         raise errors[0]
     for failed in errors:

@@ -242,7 +242,9 @@ def _p_values(
         var=pd.DataFrame(index=[str(gene) for gene in range(n_genes)]),
     )
     how = {"reference": control, "method": test, "tie_correct": test == "wilcoxon"}
-    sc.tl.rank_genes_groups(cells, "group", groups=tfs, use_raw=False, n_genes=n_genes, **how)
+    # A gene with one value in all cells has no rank sum: p is missing, and scanpy divides by 0.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sc.tl.rank_genes_groups(cells, "group", groups=tfs, use_raw=False, n_genes=n_genes, **how)
     found = cells.uns["rank_genes_groups"]
     p_values = {}
     for tf in tfs:

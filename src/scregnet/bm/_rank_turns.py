@@ -11,12 +11,15 @@ from scregnet._validate import check_choice
 from scregnet.metrics._metrics import LOWER_IS_BETTER
 
 CELL = ["data", "split", "seed"]
+# Means of equal figures differ by rounding.
+TIE = 1e-9
 
 
 def rank_turns(frame: pd.DataFrame, *, metric: str = "auprc") -> pd.DataFrame:
     """How often the order of two methods turns round between seeds, splits and data sets.
 
-    Half of all pairs of contexts turn by chance if two methods are equally good.
+    Half of all pairs of contexts turn by chance if two methods are equally good. Two gold standards
+    of the same cells are two data sets: give the rows of these alone.
 
     Parameters
     ----------
@@ -28,10 +31,12 @@ def rank_turns(frame: pd.DataFrame, *, metric: str = "auprc") -> pd.DataFrame:
     Returns
     -------
     One row for each two methods: ``first``, ``second``, the better one in the mean first; ``n``,
-    contexts (data set, split, seed) that have both; ``ahead``, share of them in which ``first`` is
-    ahead; ``turned_seeds``, ``turned_splits``, ``turned_data``: of all pairs of contexts that
-    differ in the seed alone, in the split alone (mean over seeds), or in the data set alone (mean
-    over seeds), the share with the other order. NaN where there is no such pair.
+    contexts (data set, split, seed) that have both; ``tied``, share of them with equal figures, as
+    null models have within the TFs of unseen targets; ``ahead``, share of the others in which
+    ``first`` is ahead; ``turned_seeds``, ``turned_splits``, ``turned_data``: of all pairs of
+    contexts that differ in the seed alone, in the split alone (mean over seeds), or in the data set
+    alone (mean over seeds), the share with the other order. Ties have no order and are left out.
+    NaN where there is no such pair.
 
     Raises
     ------
@@ -65,13 +70,15 @@ def rank_turns(frame: pd.DataFrame, *, metric: str = "auprc") -> pd.DataFrame:
     rows = []
     for first, second in combinations(methods, 2):
         gain = (sign * (wide[first] - wide[second])).dropna()
+        ordered = gain[gain.abs() > TIE]
         mean = gain.groupby(level=["data", "split"]).mean()
         rows.append(
             {
                 "first": first,
                 "second": second,
                 "n": len(gain),
-                "ahead": float((gain > 0).mean()) if len(gain) else np.nan,
+                "tied": 1 - len(ordered) / len(gain) if len(gain) else np.nan,
+                "ahead": float((ordered > 0).mean()) if len(ordered) else np.nan,
                 "turned_seeds": _turned(gain, ["data", "split"]),
                 "turned_splits": _turned(mean, ["data"]),
                 "turned_data": _turned(mean, ["split"]),
@@ -81,10 +88,10 @@ def rank_turns(frame: pd.DataFrame, *, metric: str = "auprc") -> pd.DataFrame:
 
 
 def _turned(gain: pd.Series, same: list[str]) -> float:
-    """Return the share of pairs within groups whose gains have other signs."""
+    """Return the share of pairs within groups whose gains have other signs, ties left out."""
     n_pairs = n_turned = 0
     # One name alone, not a list of one: pandas is about to change what that gives.
-    for _, values in gain.groupby(level=same if len(same) > 1 else same[0]):
+    for _, values in gain[gain.abs() > TIE].groupby(level=same if len(same) > 1 else same[0]):
         n, ahead = len(values), int((values > 0).sum())
         n_pairs += n * (n - 1) // 2
         n_turned += ahead * (n - ahead)

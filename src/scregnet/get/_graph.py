@@ -53,7 +53,7 @@ def graph(
     -------
     Graph with the genes that have a link as nodes.
 
-    - Edge attributes are the columns of :func:`scregnet.get.grn`: ``weight`` (or ``score``), ``q``,
+    - Edge attributes are the columns of :func:`scregnet.get.grn`: ``weight``, ``q``,
       ``in_prior``, ``split``, and ``null``, ``lift``, ``sd`` and ``sign`` if they are there.
     - Node attribute ``is_tf``: whether the gene is a candidate TF of the network or marked in
       ``adata.var["is_tf"]``, also if the graph has no edge that starts at it.

@@ -54,8 +54,9 @@ def grn(
 
     - ``source``: name of the regulator, a row of ``adata.varp[key]``;
     - ``target``: name of the regulated gene, a column of ``adata.varp[key]``;
-    - ``weight``: probability that the source regulates the target. Of a network without labels,
-      there are ``score`` in its place and no ``q``: higher is likelier, 0.5 says nothing;
+    - ``weight``: probability that the source regulates the target. Of a network without labels it
+      is a score: higher is likelier, 0.5 says nothing. ``score`` repeats it then, and there is no
+      ``q``;
     - ``null``: probability by the better null model, which uses no expression;
     - ``lift``: logit of ``weight`` minus logit of ``null`` (:ref:`lift`);
     - ``sd``: standard deviation of ``weight`` over the members of an ensemble;

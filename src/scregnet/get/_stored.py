@@ -162,8 +162,11 @@ class Links:
         columns: dict[str, Any] = {
             "source": shown.take(self.rows),
             "target": shown.take(self.columns),
-            ("score" if self.network.has_scores else "weight"): self.weights,
+            "weight": self.weights,
         }
+        # Said by its name too; decoupler and networkx read the weight, and take 1 without one.
+        if self.network.has_scores:
+            columns["score"] = self.weights
         if self.network.null is not None:
             columns |= {"null": self._values("null"), "lift": self.lift}
         for name in ("sd", "sign", "stability"):

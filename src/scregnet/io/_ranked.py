@@ -24,7 +24,5 @@ def ranked(
 ) -> pd.DataFrame:
     """Return ``source``, ``target`` and ``weight`` (probability or score), highest first."""
     frame = grn(adata, key=key, group=group, sources=sources, top_n=top_n, mod=mod)
-    if "score" in frame:
-        frame = frame.rename(columns={"score": "weight"})
     # Names as texts: categories would be written in another way.
     return frame[["source", "target", "weight"]].astype({"source": object, "target": object})

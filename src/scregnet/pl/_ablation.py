@@ -13,7 +13,7 @@ import numpy as np
 from scregnet._docs import doc
 from scregnet.links import null_models
 from scregnet.pl._figure import colours, finish, panels
-from scregnet.pl._study import CHANCE, LABELS, check_frame, legend
+from scregnet.pl._study import CHANCE, LABELS, check_frame, check_not_pooled, legend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,8 +96,9 @@ def ablation(
     Raises
     ------
     ValueError
-        ``frame`` is not that of an ablation study, lacks a metric or ``split``, or ``palette`` or
-        ``ax`` does not fit.
+        ``frame`` is not that of an ablation study, lacks a metric or ``split``, or has several
+        values in a column ``data`` or ``method`` that is not ``groupby``, or ``palette`` or ``ax``
+        does not fit.
 
     Examples
     --------
@@ -111,6 +112,7 @@ def ablation(
     """
     needed = ["variant", "seed", "model", "split", "metric", "value"]
     table = check_frame("ablation_study", frame, needed, groupby=groupby, metrics=metrics)
+    check_not_pooled(table, ["data", "method"], groupby)
     table = table[table["split"].astype(str) == split]
     if len(table) == 0:
         msg = f"frame has no rows with split={split!r}."

@@ -11,7 +11,7 @@ import numpy as np
 from scregnet._docs import doc
 from scregnet.links import null_models
 from scregnet.pl._figure import colours, finish, panels
-from scregnet.pl._study import LABELS, check_frame, legend
+from scregnet.pl._study import LABELS, check_frame, check_not_pooled, legend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,8 +63,8 @@ def robustness(
     Raises
     ------
     ValueError
-        ``frame`` is not that of a robustness study or lacks a metric, or ``palette`` or ``ax`` does
-        not fit.
+        ``frame`` is not that of a robustness study, lacks a metric, or has several values in a
+        column ``data`` that is not ``groupby``, or ``palette`` or ``ax`` does not fit.
 
     Examples
     --------
@@ -75,6 +75,7 @@ def robustness(
     """
     needed = ["noise", "prior", "model", "metric", "value"]
     table = check_frame("robustness_study", frame, needed, groupby=groupby, metrics=metrics)
+    check_not_pooled(table, ["data"], groupby)
     models = sorted(table["model"].unique(), key=lambda model: model in null_models())
     colour = dict(zip(models, colours(palette, models, "models"), strict=True))
     groups = [None] if groupby is None else list(table[groupby].unique())

@@ -55,6 +55,19 @@ def check_frame(
     return frame
 
 
+def check_not_pooled(table: pd.DataFrame, columns: Sequence[str], groupby: str | None) -> None:
+    """Raise if a mean would run over several methods or data sets."""
+    for column in columns:
+        if column == groupby or column not in table:
+            continue
+        if len(there := list(table[column].astype(str).unique())) > 1:
+            msg = (
+                f"frame holds several values of {column!r}: {listed(there)}. Give "
+                f"groupby={column!r}, or the rows of one."
+            )
+            raise ValueError(msg)
+
+
 def legend(axes: Sequence[Axes], *, given: bool, ncols: int) -> None:
     """Draw one legend for all panels: below a new figure, or in the first of the user's axes."""
     found: dict[str, Artist] = {}

@@ -190,7 +190,14 @@ def read_sources(data: Any, prior: Any, *, mod: str = "rna") -> list[Source]:
 
 def _is_by_data(prior: Any, data: Mapping[str, Any]) -> bool:
     """Whether ``prior`` maps names of data sets to networks, not TFs to targets."""
-    return isinstance(prior, Mapping) and len(prior) > 0 and set(prior) <= set(data)
+    if not isinstance(prior, Mapping) or len(prior) == 0:
+        return False
+    unknown = [name for name in prior if name not in data]
+    # The targets of a TF are no frame.
+    if unknown and any(isinstance(network, pd.DataFrame) for network in prior.values()):
+        msg = f"prior: {listed(unknown)} is no data set; data has {listed(list(data))}."
+        raise ValueError(msg)
+    return not unknown
 
 
 def _read(path: Path, name: str, mod: str) -> AnnData:
