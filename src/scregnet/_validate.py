@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from numbers import Integral
@@ -140,6 +140,20 @@ def check_choice(argument: str, value: object, choices: Collection[str]) -> None
     valid = listed(choices, limit=30)
     msg = f"{argument}={shortened(value)} is not known; valid values: {valid}.{hint}"
     raise ValueError(msg)
+
+
+def check_one_value(frame: Any, columns: Sequence[str], value: str) -> None:
+    """Raise if rows of a frame that are alike in ``columns`` have other values: means would pool."""
+    groups = frame.groupby(list(columns), observed=True, sort=False)[value]
+    spread = groups.max() - groups.min()
+    if not (several := spread[spread > 1e-9]).empty:
+        name = several.index[0]
+        which = ", ".join(f"{column}={one!r}" for column, one in zip(columns, name, strict=True))
+        msg = (
+            f"frame has several figures of the same name ({which}). Of other data or another fit, "
+            f"they need another name in {columns[0]!r}, or a frame of their own."
+        )
+        raise ValueError(msg)
 
 
 def check_integer(argument: str, value: object, *, minimum: int) -> None:

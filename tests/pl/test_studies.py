@@ -252,6 +252,15 @@ class TestBenchmark:
         nulls = [line.get_xdata()[0] for line in first.lines if line.get_label().startswith("null")]
         assert nulls == pytest.approx([0.72, 0.74])
 
+    def test_two_runs_of_one_name_are_not_pooled(self, frame):
+        # As of two calls with an AnnData each, which has no name.
+        both = pd.concat([frame, frame.assign(value=frame["value"] + 0.1)])
+        for call in (lambda rows: sr.pl.benchmark(rows, show=False), sr.bm.rank_turns):
+            with pytest.raises(ValueError, match=r"several figures.*data='hESC'"):
+                call(both)
+            # The same rows twice, as null models of two calls are, are no other figures.
+            call(pd.concat([frame, frame]))
+
     def test_a_method_that_was_not_run_on_an_easy_set_is_not_behind_for_that(self, frame):
         easy = (frame["method"] == "joint") & (frame["data"] == "hESC")
         frame.loc[frame["method"] == "pearson", "value"] += 0.22

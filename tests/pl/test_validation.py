@@ -37,6 +37,12 @@ def test_a_dot_for_each_tf_and_a_mean_for_each_model(frame):
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
 
 
+def test_two_networks_are_not_pooled(frame):
+    other = frame.assign(auroc=frame["auroc"] + 0.1)
+    with pytest.raises(ValueError, match=r"several figures of the same name \(model='joint', tf="):
+        sr.pl.validation(pd.concat([frame, other]), show=False)
+
+
 def test_chosen_models_and_metric(frame):
     ax = sr.pl.validation(frame, models=["popularity", "joint"], metric="auprc", show=False)
     assert len(ax.collections) == 4

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from scregnet._validate import check_choice
+from scregnet._validate import check_choice, check_one_value
 from scregnet.metrics._metrics import LOWER_IS_BETTER
 
 CELL = ["data", "split", "seed"]
@@ -41,7 +41,8 @@ def rank_turns(frame: pd.DataFrame, *, metric: str = "auprc") -> pd.DataFrame:
     Raises
     ------
     ValueError
-        ``frame`` is not that of :func:`run`, has fewer than two methods, or lacks the metric.
+        ``frame`` is not that of :func:`run`, has fewer than two methods, or lacks the metric; or it
+        has several figures of the same data set, method, split and seed.
 
     Examples
     --------
@@ -57,6 +58,7 @@ def rank_turns(frame: pd.DataFrame, *, metric: str = "auprc") -> pd.DataFrame:
         raise ValueError(msg)
     check_choice("metric", metric, sorted(set(frame["metric"]) - {""}))
     chosen = frame[frame["metric"] == metric]
+    check_one_value(chosen, [*CELL, "method"], "value")
     wide = chosen.pivot_table(index=CELL, columns="method", values="value", observed=True)
     # As differences to the mean of a data set and split: not every method was run on all of them,
     # and one that was run on an easy one alone is not the better one for that.

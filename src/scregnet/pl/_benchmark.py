@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scregnet._docs import doc
-from scregnet._validate import check_choice, listed
+from scregnet._validate import check_choice, check_one_value, listed
 from scregnet.links import null_models
 from scregnet.metrics._metrics import LOWER_IS_BETTER
 from scregnet.pl._figure import colours, finish, panels
@@ -66,7 +66,8 @@ def benchmark(
     ------
     ValueError
         ``frame`` is not that of a benchmark, lacks a metric, has several splits and none is named,
-        or ``palette`` or ``ax`` does not fit.
+        or several figures of the same data set, method, split and seed; or ``palette`` or ``ax``
+        does not fit.
 
     Examples
     --------
@@ -76,6 +77,7 @@ def benchmark(
     >>> sr.pl.benchmark(table)
     """
     table = check_frame("run", frame, NEEDED, groupby=None, metrics=metrics)
+    check_one_value(table, NEEDED[:-1], "value")
     table = table[table["split"] == _split(table, split)]
     nulls = [name for name in null_models() if name in set(table["method"])]
     sets = list(table["data"].unique())

@@ -12,6 +12,7 @@ import pandas as pd
 from scregnet._docs import doc
 from scregnet._validate import (
     check_choice,
+    check_one_value,
     listed,
     name_list,
 )
@@ -67,7 +68,7 @@ def validation(
     Raises
     ------
     TypeError, ValueError
-        ``frame`` is another one, a model is not in it, or ``palette`` or ``ax`` does not fit.
+        ``frame`` is another one or of several networks, a model is not in it, or ``palette`` or ``ax`` does not fit.
 
     Examples
     --------
@@ -111,6 +112,7 @@ def _checked(frame: object) -> pd.DataFrame:
         said = f"lacks the columns {listed(missing)}" if missing else "is empty"
         msg = f"frame {said}; it must be {what}."
         raise ValueError(msg)
+    check_one_value(frame, ("model", "tf"), "auroc")
     return frame
 
 
