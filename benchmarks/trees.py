@@ -1,7 +1,8 @@
 """Tree methods next to arboreto: CPU seconds a gene and rank correlation of edges, in one run.
 
 ``python benchmarks/trees.py --arboreto FOLDER`` needs ``pip install --target FOLDER --no-deps
-arboreto``. Its functions of one gene are called directly, so dask is not needed.
+arboreto``. Its functions of one gene are called directly, so dask is not needed. With ``--write
+tests/data/arboreto.npz`` it makes the reference that the tests compare with.
 """
 
 from __future__ import annotations
@@ -71,6 +72,25 @@ def agree(one, other) -> float:
     return float(spearmanr(one.ravel(), other.ravel()).statistic)
 
 
+def write_reference(core: ModuleType, path: Path) -> None:
+    """Write cells, and what two seeds of arboreto make of them: GENIE3 of 300 trees."""
+    adata = sr.datasets.simulated(300, 60, n_tfs=15, random_state=0)
+    values, _, _ = expression_features(adata, None, n_pcs=None, rows=None, random_state=0)
+    varies = np.flatnonzero(values.std(axis=1) > 0)
+    regulators = varies[adata.var_names[varies].isin(adata.uns["network"]["source"])]
+    genes = np.sort(np.concatenate([regulators, np.setdiff1d(varies, regulators)[:25]]))
+    expression = np.float32(values[genes].round(4))
+    tfs, every = np.searchsorted(genes, regulators), np.arange(len(genes))
+    found = {}
+    for method, n_trees in (("grnboost2", None), ("genie3", 300)):
+        for seed in (0, 1):
+            given = np.float64(expression), tfs, every, seed
+            table, _, grown = reference(core, method, *given, n_trees=n_trees)
+            found[f"{method}_{seed}"] = np.float32(table)
+            print(method, seed, f"{grown:.1f} trees a gene")
+    np.savez_compressed(path, expression=expression, regulators=tfs, **found)
+
+
 def main() -> None:
     """Print one line of JSON for each comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -82,8 +102,12 @@ def main() -> None:
     parser.add_argument("--reference-trees", type=int, help="fewer trees of a forest of arboreto")
     parser.add_argument("--n-bins", type=int, nargs="+", default=[64])
     parser.add_argument("--max-trees", type=int, nargs="+", default=[5000])
+    parser.add_argument("--write", type=Path, help="write the reference of the tests, no more")
     options = parser.parse_args()
     core = arboreto(options.arboreto)
+    if options.write:
+        write_reference(core, options.write)
+        return
     adata = sr.datasets.beeline(options.cells, 500, path=SHARED / "beeline")
     expression, _, _ = expression_features(adata, None, n_pcs=None, rows=None, random_state=0)
     rng = np.random.default_rng(0)

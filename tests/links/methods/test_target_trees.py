@@ -1,5 +1,7 @@
 """Trees that predict a gene from the TFs, next to those of scikit-learn."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -11,6 +13,8 @@ from scregnet.links import LinkTask, Pairs, get_method
 from scregnet.links.methods.levels import binned
 from scregnet.links.methods.target_trees.compiled import boosted, forest
 
+# What arboreto 0.1.6 made of these cells: benchmarks/trees.py --write.
+ARBORETO = Path(__file__).parents[2] / "data" / "arboreto.npz"
 NONE = Pairs(np.zeros(0, int), np.zeros(0, int), np.zeros(0, bool))
 
 
@@ -193,3 +197,30 @@ def test_another_seed_gives_other_trees_and_a_mean_agrees_better(name):
 def test_bad_hyper_parameters_are_named(name, parameters, message):
     with pytest.raises(ValueError, match=message):
         get_method(name, **parameters)
+
+
+def agreement(one, other):
+    return spearmanr(one.ravel(), other.ravel()).statistic
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "alone", "together"),
+    # Boosting: as many trees as arboreto's rule grows under the scikit-learn of today.
+    [("grnboost2", {"max_trees": 26}, 0.6, 0.7), ("genie3", {"n_estimators": 300}, 0.985, 0.985)],
+)
+def test_edges_are_ranked_as_by_arboreto(name, parameters, alone, together):
+    kept = np.load(ARBORETO)
+    expression, regulators = kept["expression"], kept["regulators"]
+    published = [kept[f"{name}_{seed}"] for seed in (0, 1)]
+    task = LinkTask(len(expression), NONE, NONE, expression, regulators=regulators)
+    own = [
+        get_method(name, **parameters).fit(task, rng=np.random.default_rng(seed)).links.values
+        for seed in range(3)
+    ]
+    for table in published:
+        assert agreement(own[0], table) > alone
+        # Of random trees, a mean over seeds agrees better, and better than arboreto with itself.
+        mean = agreement(np.mean(own, axis=0), table)
+        assert mean > together
+        if name == "grnboost2":
+            assert mean > agreement(*published)
