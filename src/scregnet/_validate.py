@@ -143,7 +143,7 @@ def check_choice(argument: str, value: object, choices: Collection[str]) -> None
 
 
 def check_one_value(frame: Any, columns: Sequence[str], value: str) -> None:
-    """Raise if rows of a frame that are alike in ``columns`` have other values: means would pool."""
+    """Raise if rows that are alike in ``columns`` have other values: a mean would pool them."""
     groups = frame.groupby(list(columns), observed=True, sort=False)[value]
     spread = groups.max() - groups.min()
     if not (several := spread[spread > 1e-9]).empty:

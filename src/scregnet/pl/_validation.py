@@ -68,7 +68,8 @@ def validation(
     Raises
     ------
     TypeError, ValueError
-        ``frame`` is another one or of several networks, a model is not in it, or ``palette`` or ``ax`` does not fit.
+        ``frame`` is another one or of several networks, a model is not in it, or ``palette`` or
+        ``ax`` does not fit.
 
     Examples
     --------
