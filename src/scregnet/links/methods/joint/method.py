@@ -124,13 +124,14 @@ class Joint(LinkMethod):
     needs_expression: ClassVar[bool] = True
     uses_embedding: ClassVar[bool] = True
     uses_evidence: ClassVar[bool] = True
-    # CollecTRI on simulated cells, the whole call with folds, nulls and intervals.
+    # All pairs labelled, simulated cells: the split and the whole call with folds and nulls.
     largest_run: ClassVar[Mapping[str, float]] = {
-        "genes": 18_000,
+        "genes": 20_000,
         "cells": 3_000,
         "tfs": 1_170,
-        "seconds": 503,
-        "gib": 1.94,
+        "pairs": 23_400_000,
+        "seconds": 1064,
+        "gib": 3.5,
     }
     # About a factor of ten to either side of the defaults.
     search_space: ClassVar[Mapping[str, Range]] = {
