@@ -104,6 +104,16 @@ class TestAblation:
         texts = [t.get_text() for t in ax.figure.legends[0].get_texts()]
         assert texts == ["null model: degree", "null model: label factors", *VARIANTS]
 
+    def test_a_null_model_may_be_one_of_the_methods(self, ablation):
+        null = ablation[ablation["model"] == "degree"].assign(method="degree")
+        both = pd.concat([ablation.assign(method="scregnet"), null])
+        roc, _ = sr.pl.ablation(both, groupby="method", show=False)
+        assert heights(roc)[3:] == [0.79] * 3
+        # A group that lacks a metric has no bars there.
+        lacks = (both["method"] == "degree") & (both["metric"] == "auprc")
+        _, precision_recall = sr.pl.ablation(both[~lacks], groupby="method", show=False)
+        assert len(heights(precision_recall)) == 3
+
     def test_a_null_model_may_be_the_method(self, ablation):
         ax = sr.pl.ablation(ablation[ablation["model"] == "degree"], metrics=["auroc"], show=False)
         assert heights(ax)[:3] == [0.79] * 3

@@ -39,7 +39,7 @@ Compare methods that predict gene regulatory links, on your data or on BEELINE's
 
 Data are folders of BEELINE (.../<cell type>/TFs+<n>) or DREAM4, or h5ad, h5mu or zarr files with a
 network: a frame with source and target in uns["network"]. Exit codes: 0 all went well, 1 some fits
-failed, 2 the call is wrong.
+failed, 2 the call is wrong, 130 stopped by Ctrl-C.
 """
 
 CONFIG = """\

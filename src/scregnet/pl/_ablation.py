@@ -131,12 +131,10 @@ def ablation(
 
 
 def _panel(ax: Axes, table: pd.DataFrame, metric: str, layout: _Layout) -> None:
-    own, nulls = _own_and_nulls(table)
-    null_names = [name for name in null_models() if name in set(nulls["model"])]
     bottom = CHANCE.get(metric, 0.0)
     ends = [bottom, float(table["value"].min()), float(table["value"].max())]
     for i, group in enumerate(layout.groups):
-        here = layout.rows_of(own, group)
+        here, nulls = _own_and_nulls(layout.rows_of(table, group))
         for j, (name, colour) in enumerate(zip(layout.variants, layout.colours, strict=True)):
             values = here.loc[here["variant"] == name, "value"].to_numpy(float)
             if len(values) == 0:
@@ -147,7 +145,7 @@ def _panel(ax: Axes, table: pd.DataFrame, metric: str, layout: _Layout) -> None:
                 ax, x, layout.bar, values, bottom, colour=colour, label=label, large=layout.single
             )
         extent = None if layout.single else (i - 0.45, i + 0.45)
-        _null_lines(ax, layout.rows_of(nulls, group), null_names, extent)
+        _null_lines(ax, nulls, extent)
     low, high = np.nanmin(ends), np.nanmax(ends)
     # Room above for the numbers on the bars; below only where a value lies under the bars' start.
     ax.set_ylim(low - (0.04 * (high - low) if low < bottom else 0), high + 0.14 * (high - bottom))
@@ -163,7 +161,8 @@ def _own_and_nulls(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows of the method and those of the null models."""
     is_null = table["model"].isin(null_models())
     own = table[~is_null]
-    if len(own) == 0:
+    # A group may lack the metric.
+    if len(own) == 0 and len(table) > 0:
         # The method of the study is itself a null model; it comes first.
         own = table[table["model"] == table["model"].iloc[0]]
     return own, table[is_null & ~table["model"].isin(own["model"].unique())]
@@ -234,11 +233,10 @@ def _note(ax: Axes, x: float, y: float, text: str) -> None:
 def _null_lines(
     ax: Axes,
     nulls: pd.DataFrame,
-    names: list[str],
     extent: tuple[float, float] | None,
 ) -> None:
     """Draw a line for each null model: across the panel, or across one group of bars."""
-    for name, line in zip(names, cycle(_NULL_LINES), strict=False):
+    for name, line in zip(null_models(), cycle(_NULL_LINES), strict=False):
         rows = nulls[nulls["model"] == name]
         if len(rows) == 0:
             continue
