@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,6 @@ def scores(
     Empty cells have NaN. A TF whose targets are all expressed genes alike, or a cell that has the
     same of all of them, tells nothing: 0, and 1 as p-value.
     """
-    import decoupler as dc
     from anndata import AnnData
 
     filled = np.flatnonzero(np.diff(cells.indptr) > 0)
@@ -50,7 +50,7 @@ def scores(
     frame = links[["source", "target", "weight"]]
     frame = frame[~frame["source"].isin(flat_tfs)]
     if len(told) and len(frame):
-        getattr(dc.mt, method)(part, frame, tmin=1, **_options(method, part.X))
+        _run(method, part, frame, **_options(method, part.X))
 
     def all_cells(slot: str, nothing: float) -> pd.DataFrame:
         found = part.obsm.get(slot, pd.DataFrame(columns=sorted(frame["source"].unique())))
@@ -63,6 +63,16 @@ def scores(
 
     activity = all_cells(f"score_{method}", 0.0)
     return activity, all_cells(f"padj_{method}", 1.0) if method in PADJ_METHODS else None
+
+
+def _run(method: str, data: Any, net: pd.DataFrame, **options: Any) -> Any:
+    """Call a method of decoupler."""
+    import decoupler as dc
+
+    with warnings.catch_warnings():
+        # Of numba, about a type that decoupler passes to its own loop for "ora".
+        warnings.filterwarnings("ignore", message=r"\s*Encountered the use of a type that is sched")
+        return getattr(dc.mt, method)(data, net, tmin=1, **options)
 
 
 def _flat_tfs(links: pd.DataFrame, expressed: pd.Index) -> list[str]:
@@ -109,10 +119,8 @@ def _ora_counts_from_the_top() -> bool:
 
 def _score_of_one_cell(method: str, values: list[int], genes: list[int], **options: Any) -> float:
     """Return decoupler's score of a set of genes in one cell."""
-    import decoupler as dc
-
     names = [f"gene{number}" for number in range(len(values))]
     cell = pd.DataFrame([values], index=["cell"], columns=names, dtype=float)
     net = pd.DataFrame({"source": "set", "target": [names[gene] for gene in genes], "weight": 1.0})
-    found, _ = getattr(dc.mt, method)(cell, net, tmin=1, **options)
+    found, _ = _run(method, cell, net, **options)
     return float(found.loc["cell", "set"])
